@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import ArgumentParser
+internal import FoundationEssentials
+internal import Slurm
+
+struct JobCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "job",
+        abstract: "Show everything that is known of one job.",
+        discussion: """
+            Asks slurmctld, and slurmdbd for a job that slurmctld has forgotten. Placement (cores, memory and generic \
+            resources on each node) is there while the job runs; a part that Slurm does not tell is shown as "not known". \
+            Cores are Slurm's abstract numbers, socket by socket, not the operating system's.
+            """)
+
+    @OptionGroup var slurm: SlurmOptions
+
+    @Flag(help: "Print the job's script instead.")
+    var script = false
+
+    @Argument(help: "Job number, for instance 123, 123_4 or 123+1.")
+    var id: JobID
+
+    func run() async throws {
+        try await reporting(json: slurm.json) {
+            let controller = try await slurm.connect()
+            if script {
+                let text = try await controller.batchScript(try await number(controller))
+                if slurm.json { try printJSON(["script": text]) } else { print(text, terminator: "") }
+                return
+            }
+            let found: (job: Job, placement: Placement?)
+            do throws(SlurmError) {
+                found = try await controller.jobWithPlacement(try await number(controller))
+            } catch where error.code == .notFound {
+                try await showFromAccounting(after: error)
+                return
+            }
+            if slurm.json {
+                try printJSON(JobDocument(found.job, placement: found.placement))
+            } else {
+                print(Self.text(found.job, found.placement))
+            }
+        }
+    }
+
+    /// Array tasks and components have numbers of their own.
+    private func number(_ controller: SlurmController) async throws(SlurmError) -> UInt32 {
+        if id.part == .whole { return id.number }
+        guard let job = try await controller.jobs(of: id.number).first(where: { $0.displayID == id }) else {
+            throw SlurmError(.notFound, "slurmctld knows no job \(id)")
+        }
+        return job.id
+    }
+
+    private func showFromAccounting(after notFound: SlurmError) async throws {
+        let answer: AccountingAnswer
+        do throws(SlurmError) {
+            answer = try await slurm.accounting.jobs([id.number])
+        } catch {
+            throw SlurmError(
+                .notFound, "slurmctld knows no job \(id) any more, and slurmdbd cannot tell: \(error.message)",
+                number: notFound.number)
+        }
+        guard !answer.jobs.isEmpty else { throw notFound }
+        if slurm.json {
+            try printJSON(answer.jobs)
+            return
+        }
+        print("slurmctld has forgotten job \(id); slurmdbd knows \(answer.jobs.count) run(s) of it:")
+        var table = Table(["SUBMITTED", "STARTED", "ENDED", "ELAPSED", "STATE", "EXIT", "USER", "NAME", "NODES"])
+        for job in answer.jobs {
+            func time(_ seconds: Int64?) -> String {
+                seconds.map { LocalTime.text(Date(timeIntervalSince1970: Double($0))) } ?? "-"
+            }
+            table.add([
+                time(job.submitTime), time(job.startTime), time(job.endTime), clock(Int(job.elapsed)),
+                job.state.description, job.exit.description, job.userName ?? "\(job.userID)", job.name,
+                job.nodes ?? "-",
+            ])
+        }
+        print(table.render())
+    }
+
+    static func text(_ job: Job, _ placement: Placement?) -> String {
+        var table = Table(["FIELD", "VALUE"])
+        func row(_ field: String, _ value: String?) {
+            if let value { table.add([field, value]) }
+        }
+        func row(_ field: String, _ time: Date?) { row(field, time.map(LocalTime.text)) }
+        row("job", job.displayID.description == "\(job.id)" ? "\(job.id)" : "\(job.displayID) (number \(job.id))")
+        row("pending tasks", job.array?.pendingTasks)
+        row("name", job.name)
+        row("user", (job.userName.map { "\($0) " } ?? "") + "(uid \(job.userID), gid \(job.groupID))")
+        row("state", job.state.description)
+        row("reason", job.reason.number == 0 ? nil : job.reason.description)
+        row("reason detail", job.reasonDetail)
+        row("exit (code:signal)", job.state.hasEnded ? "\(job.exit) (raw \(job.exit.raw))" : nil)
+        row("highest step exit", job.state.hasEnded ? job.derivedExit.description : nil)
+        row("held", job.isHeld ? "yes" : nil)
+        row("restarts", job.restartCount == 0 ? nil : "\(job.restartCount)")
+        row("account", job.account)
+        row("partition", job.partition)
+        row("qos", job.qos)
+        row("reservation", job.reservation)
+        row("dependency", job.dependency)
+        row("submitted", job.submitTime)
+        row("eligible", job.eligibleTime)
+        row("started", job.startTime)
+        row(job.state.hasEnded ? "ended" : "ends", job.endTime)
+        row("suspended or resumed", job.suspendTime)
+        row("resized", job.resizeTime)
+        row("preempted", job.preemptTime)
+        row("time limit", job.timeLimit?.description)
+        row("requested TRES", job.requested.tres?.text)
+        row("allocated TRES", job.allocatedTRES?.text)
+        row("tasks", job.requested.tasks.map(String.init))
+        row("CPUs per task", job.requested.cpusPerTask.map(String.init))
+        row("features", job.requested.features)
+        row("licenses", job.requested.licenses)
+        row("nodes", job.nodes)
+        row("batch host", job.batchHost)
+        row("work directory", job.workDirectory)
+        row("command", job.command)
+        row("standard output", job.standardOutput)
+        row("standard error", job.standardError)
+        row("standard input", job.standardInput)
+        row("submitted from", job.submitHost)
+        row("comment", job.comment)
+        row("admin comment", job.adminComment)
+        row("system comment", job.systemComment)
+        var text = table.render()
+        if let placement {
+            var nodes = Table(["NODE", "CORES", "CPUS", "MEMORY_MB", "GRES"], rightAligned: [2, 3])
+            for share in placement.nodes {
+                nodes.add([
+                    share.node, share.cores.map(IndexRange.compress) ?? "not known", share.cpus.map(String.init) ?? "not known",
+                    share.memory.map(String.init) ?? "not known",
+                    share.gres.map { $0.isEmpty ? "-" : $0.map(\.description).joined(separator: ",") } ?? "not known",
+                ])
+            }
+            text += "\n\n" + nodes.render()
+        }
+        return text
+    }
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Macros that Swift cannot import (casts, SLURM_BIT) as typed constants. */
+#ifndef CSLURM_CONSTANTS_H
+#define CSLURM_CONSTANTS_H
+
+#include <stdint.h>
+
+#include <slurm/slurm.h>
+#include <slurm/slurm_version.h>
+#include <slurm/slurmdb.h>
+
+#define CS_CONSTANT(type, name) static const type cs_##name = (type) (name)
+
+/* The release whose headers this was compiled with: 0xMMmmpp, for instance 0x160508 for 22.05.8. */
+CS_CONSTANT(uint32_t, SLURM_VERSION_NUMBER);
+
+/* In-band values. */
+CS_CONSTANT(uint16_t, NO_VAL16);
+CS_CONSTANT(uint32_t, NO_VAL);
+CS_CONSTANT(uint64_t, NO_VAL64);
+CS_CONSTANT(uint16_t, INFINITE16);
+CS_CONSTANT(uint32_t, INFINITE);
+CS_CONSTANT(uint64_t, INFINITE64);
+CS_CONSTANT(uint64_t, MEM_PER_CPU);
+
+/* show_flags of the slurm_load_…() calls */
+CS_CONSTANT(uint16_t, SHOW_ALL);
+CS_CONSTANT(uint16_t, SHOW_DETAIL);
+CS_CONSTANT(uint16_t, SHOW_MIXED);
+CS_CONSTANT(uint16_t, SHOW_LOCAL);
+
+/* slurm_job_info_t.job_state */
+CS_CONSTANT(uint32_t, JOB_STATE_BASE);
+CS_CONSTANT(uint32_t, JOB_LAUNCH_FAILED);
+CS_CONSTANT(uint32_t, JOB_REQUEUE);
+CS_CONSTANT(uint32_t, JOB_REQUEUE_HOLD);
+CS_CONSTANT(uint32_t, JOB_SPECIAL_EXIT);
+CS_CONSTANT(uint32_t, JOB_RESIZING);
+CS_CONSTANT(uint32_t, JOB_CONFIGURING);
+CS_CONSTANT(uint32_t, JOB_COMPLETING);
+CS_CONSTANT(uint32_t, JOB_STOPPED);
+CS_CONSTANT(uint32_t, JOB_RECONFIG_FAIL);
+CS_CONSTANT(uint32_t, JOB_POWER_UP_NODE);
+CS_CONSTANT(uint32_t, JOB_REVOKED);
+CS_CONSTANT(uint32_t, JOB_REQUEUE_FED);
+CS_CONSTANT(uint32_t, JOB_RESV_DEL_HOLD);
+CS_CONSTANT(uint32_t, JOB_SIGNALING);
+CS_CONSTANT(uint32_t, JOB_STAGE_OUT);
+
+/* job_desc_msg_t.bitflags */
+CS_CONSTANT(uint64_t, JOB_NTASKS_SET);
+CS_CONSTANT(uint64_t, JOB_CPUS_SET);
+CS_CONSTANT(uint64_t, JOB_MEM_SET);
+
+/* node_info_t.node_state */
+CS_CONSTANT(uint32_t, NODE_STATE_BASE);
+CS_CONSTANT(uint32_t, NODE_STATE_RES);
+CS_CONSTANT(uint32_t, NODE_STATE_DRAIN);
+CS_CONSTANT(uint32_t, NODE_STATE_COMPLETING);
+CS_CONSTANT(uint32_t, NODE_STATE_NO_RESPOND);
+CS_CONSTANT(uint32_t, NODE_STATE_POWERED_DOWN);
+CS_CONSTANT(uint32_t, NODE_STATE_FAIL);
+CS_CONSTANT(uint32_t, NODE_STATE_POWERING_UP);
+CS_CONSTANT(uint32_t, NODE_STATE_MAINT);
+CS_CONSTANT(uint32_t, NODE_STATE_REBOOT_REQUESTED);
+CS_CONSTANT(uint32_t, NODE_STATE_POWERING_DOWN);
+CS_CONSTANT(uint32_t, NODE_STATE_PLANNED);
+CS_CONSTANT(uint32_t, NODE_STATE_INVALID_REG);
+
+/* slurm_kill_job2() */
+CS_CONSTANT(uint16_t, KILL_JOB_BATCH);
+CS_CONSTANT(uint16_t, KILL_STEPS_ONLY);
+CS_CONSTANT(uint16_t, KILL_FULL_JOB);
+
+/* partition_info_t.flags */
+CS_CONSTANT(uint32_t, PART_FLAG_DEFAULT);
+CS_CONSTANT(uint32_t, PART_FLAG_HIDDEN);
+
+/* job_desc_msg_t.mail_type */
+CS_CONSTANT(uint16_t, MAIL_JOB_BEGIN);
+CS_CONSTANT(uint16_t, MAIL_JOB_END);
+CS_CONSTANT(uint16_t, MAIL_JOB_FAIL);
+CS_CONSTANT(uint16_t, MAIL_JOB_REQUEUE);
+CS_CONSTANT(uint16_t, MAIL_JOB_TIME100);
+CS_CONSTANT(uint16_t, MAIL_JOB_TIME90);
+CS_CONSTANT(uint16_t, MAIL_JOB_TIME80);
+CS_CONSTANT(uint16_t, MAIL_JOB_TIME50);
+CS_CONSTANT(uint16_t, MAIL_JOB_STAGE_OUT);
+CS_CONSTANT(uint16_t, MAIL_ARRAY_TASKS);
+CS_CONSTANT(uint16_t, MAIL_INVALID_DEPEND);
+
+/* slurmdb_job_cond_t */
+CS_CONSTANT(uint32_t, SLURMDB_JOB_FLAG_NOTSET);
+CS_CONSTANT(uint32_t, JOBCOND_FLAG_DUP);
+CS_CONSTANT(uint32_t, JOBCOND_FLAG_NO_STEP);
+CS_CONSTANT(uint32_t, JOBCOND_FLAG_NO_TRUNC);
+CS_CONSTANT(uint32_t, JOBCOND_FLAG_NO_DEFAULT_USAGE);
+
+#undef CS_CONSTANT
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* GNU extensions that Swift's Glibc module does not show. */
+#ifndef CSLURM_PROCESS_H
+#define CSLURM_PROCESS_H
+
+/* Names the calling thread; the first 15 bytes count. */
+void cs_name_thread(const char *name);
+
+/* Gives memory that was freed back to the system: glibc keeps what a large answer of libslurm took. */
+void cs_release_memory(void);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#define _GNU_SOURCE /* pthread_setname_np */
+#include "cslurm_process.h"
+
+#include <malloc.h>
+#include <pthread.h>
+#include <stdio.h>
+
+void cs_name_thread(const char *name) {
+    char shortened[16];
+    snprintf(shortened, sizeof(shortened), "%s", name);
+    pthread_setname_np(pthread_self(), shortened);
+}
+
+void cs_release_memory(void) {
+    malloc_trim(0);
+}

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import DequeModule
+internal import Dispatch
+internal import Glibc
+internal import Synchronization
+
+/// A few threads that may block, for calls into libslurm.
+///
+/// libslurm blocks for seconds when slurmctld is down and for ever when munged hangs. So its calls never run on
+/// Swift's cooperative threads; each has a deadline after which its caller is told `timedOut` although the thread may
+/// still be stuck in the call. A stuck thread comes back when the call returns; nothing is ever killed. When all are
+/// stuck the queue waits (each caller until its own deadline) and `onExhausted` is told once the state has lasted.
+final class WorkerPool: Sendable {
+    typealias Clock = ContinuousClock
+
+    /// What a caller waits for. Resumed exactly once: by the thread, the deadline or the caller's cancellation.
+    private final class Call: Sendable {
+        let name: String
+        let deadline: Clock.Instant
+        let changes: Bool
+        private let body: Mutex<(@Sendable () -> Void)?>
+        private let giveUp: Mutex<(@Sendable (SlurmError) -> Void)?>
+
+        init(
+            name: String, deadline: Clock.Instant, changes: Bool, body: @escaping @Sendable () -> Void,
+            giveUp: @escaping @Sendable (SlurmError) -> Void
+        ) {
+            self.name = name
+            self.deadline = deadline
+            self.changes = changes
+            self.body = Mutex(body)
+            self.giveUp = Mutex(giveUp)
+        }
+
+        /// Runs the call unless it was given up while it waited in the queue.
+        func run() {
+            let work = body.withLock { body in
+                defer { body = nil }
+                return body
+            }
+            work?()
+            giveUp.withLock { $0 = nil }
+        }
+
+        /// Tells the caller that no answer will come in time. A call that has not begun never runs.
+        func abandon(_ error: (_ begun: Bool) -> SlurmError) {
+            let begun = body.withLock { body in
+                defer { body = nil }
+                return body == nil
+            }
+            let tell = giveUp.withLock { tell in
+                defer { tell = nil }
+                return tell
+            }
+            tell?(error(begun))
+        }
+    }
+
+    private struct State {
+        var queue: Deque<Call> = []
+        /// The call each thread is in.
+        var running: [Call?]
+        var stuckSince: Clock.Instant?
+        var exhaustionReported = false
+        var stopping = false
+    }
+
+    private let state: Mutex<State>
+    private let work = DispatchSemaphore(value: 0)
+    private let deadlineChanged = DispatchSemaphore(value: 0)
+    private let nearestDeadline = Mutex<Clock.Instant?>(nil)
+    private let queueLimit: Int
+    private let exhaustedAfter: Duration
+    private let onExhausted: @Sendable (Duration) -> Void
+    private let onLateResult: @Sendable (String) -> Void
+
+    /// - Parameters:
+    ///   - threads: how many calls may be under way at once.
+    ///   - queueLimit: calls that may wait; one more is refused as `unavailable`.
+    ///   - exhaustedAfter: how long all threads must be past their deadlines before `onExhausted` is called, once.
+    ///   - onLateResult: told, on a worker thread, the name of a call that came back after its caller had left.
+    init(
+        threads: Int, queueLimit: Int = 10_000, exhaustedAfter: Duration,
+        onExhausted: @escaping @Sendable (Duration) -> Void, onLateResult: @escaping @Sendable (String) -> Void
+    ) {
+        state = Mutex(State(running: Array(repeating: nil, count: threads)))
+        self.queueLimit = queueLimit
+        self.exhaustedAfter = exhaustedAfter
+        self.onExhausted = onExhausted
+        self.onLateResult = onLateResult
+        for index in 0..<threads {
+            WorkerThread.start(name: "slurm-\(index)") { [self] in serve(index) }
+        }
+        WorkerThread.start(name: "slurm-watch") { [self] in watch() }
+    }
+
+    /// Ends the threads once they are idle; calls still queued are answered `cancelled`.
+    func stop() {
+        let (waiting, threads) = state.withLock { state in
+            state.stopping = true
+            defer { state.queue.removeAll() }
+            return (state.queue, state.running.count)
+        }
+        for call in waiting {
+            call.abandon { _ in SlurmError(.cancelled, "the connection to Slurm was closed") }
+        }
+        for _ in 0..<threads { work.signal() }
+        deadlineChanged.signal()
+    }
+
+    /// How many threads are in a call whose caller has given up.
+    var stuckThreads: Int {
+        let now = Clock.now
+        return state.withLock { state in state.running.count { ($0?.deadline ?? .distantFuture) <= now } }
+    }
+
+    /// Runs `body` on one of the threads and returns its answer, or `timedOut` after `timeout`.
+    ///
+    /// - Parameter changes: says that a call which has begun may still take effect after its deadline.
+    func run<Answer: Sendable>(
+        _ name: String, timeout: Duration, changes: Bool,
+        _ body: @escaping @Sendable () throws(SlurmError) -> Answer
+    ) async throws(SlurmError) -> Answer {
+        let handle = Mutex<Call?>(nil)
+        let result: Result<Answer, SlurmError> = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let once = Once(continuation)
+                let call = Call(
+                    name: name, deadline: Clock.now + timeout, changes: changes,
+                    body: { [onLateResult] in
+                        let answer: Result<Answer, SlurmError>
+                        do throws(SlurmError) {
+                            answer = .success(try body())
+                        } catch {
+                            answer = .failure(error)
+                        }
+                        if !once.resume(answer) { onLateResult(name) }
+                    },
+                    giveUp: { error in _ = once.resume(.failure(error)) }
+                )
+                handle.withLock { $0 = call }
+                enqueue(call)
+                if Task.isCancelled { Self.cancel(call) }
+            }
+        } onCancel: {
+            if let call = handle.withLock({ $0 }) { Self.cancel(call) }
+        }
+        return try result.get()
+    }
+
+    private static func cancel(_ call: Call) {
+        call.abandon { begun in
+            SlurmError(.cancelled, "cancelled by the caller", call: call.name, mayHaveHappened: begun && call.changes)
+        }
+    }
+
+    private func enqueue(_ call: Call) {
+        let refusal = state.withLock { state -> SlurmError? in
+            if state.stopping {
+                return SlurmError(.cancelled, "the connection to Slurm was closed", call: call.name)
+            }
+            if state.queue.count >= queueLimit {
+                return SlurmError(
+                    .unavailable, "\(queueLimit) calls to Slurm are waiting already; slurmctld does not keep up",
+                    call: call.name)
+            }
+            state.queue.append(call)
+            return nil
+        }
+        if let refusal {
+            call.abandon { _ in refusal }
+            return
+        }
+        work.signal()
+        let sooner = nearestDeadline.withLock { nearest in
+            guard nearest.map({ call.deadline < $0 }) ?? true else { return false }
+            nearest = call.deadline
+            return true
+        }
+        if sooner { deadlineChanged.signal() }
+    }
+
+    // MARK: threads
+
+    private func serve(_ index: Int) {
+        while true {
+            work.wait()
+            let call = state.withLock { state -> Call? in
+                let call = state.queue.popFirst()
+                state.running[index] = call
+                return call
+            }
+            if let call {
+                call.run()
+                state.withLock { $0.running[index] = nil }
+            } else if state.withLock({ $0.stopping }) {
+                return
+            }
+        }
+    }
+
+    /// Tells the callers whose deadline has passed, and looks whether every thread is stuck.
+    private func watch() {
+        while true {
+            let nearest = nearestDeadline.withLock { $0 }
+            if let nearest {
+                let wait = max(.zero, Clock.now.duration(to: nearest))
+                _ = deadlineChanged.wait(timeout: .now() + .nanoseconds(Int(clamping: wait.nanoseconds)))
+            } else {
+                deadlineChanged.wait()
+            }
+            if state.withLock({ $0.stopping && $0.queue.isEmpty && $0.running.allSatisfy { $0 == nil } }) { return }
+            sweep(now: Clock.now)
+        }
+    }
+
+    private func sweep(now: Clock.Instant) {
+        let (late, report, next) = state.withLock { state -> ([Call], Duration?, Clock.Instant?) in
+            var late = Array(state.queue.filter { $0.deadline <= now })
+            if !late.isEmpty { state.queue.removeAll { $0.deadline <= now } }
+            late += state.running.compactMap { $0 }.filter { $0.deadline <= now }
+            let report = exhaustion(&state, now: now)
+            var next = (state.queue.map(\.deadline) + state.running.compactMap { $0?.deadline })
+                .filter { $0 > now }.min()
+            if let since = state.stuckSince, !state.exhaustionReported {
+                next = min(next ?? .distantFuture, since + exhaustedAfter)
+            } else if state.stuckSince != nil || state.running.contains(where: { $0 != nil }) {
+                next = min(next ?? .distantFuture, now + .seconds(1))
+            }
+            return (late, report, next)
+        }
+        nearestDeadline.withLock { $0 = next }
+        for call in late {
+            call.abandon { begun in
+                SlurmError(
+                    .timedOut,
+                    begun
+                        ? "no answer from Slurm in time: slurmctld or the authentication service hangs"
+                        : "all threads that talk to Slurm are busy or stuck",
+                    call: call.name, mayHaveHappened: begun && call.changes)
+            }
+        }
+        if let report { onExhausted(report) }
+    }
+
+    private func exhaustion(_ state: inout State, now: Clock.Instant) -> Duration? {
+        guard state.running.allSatisfy({ ($0?.deadline ?? .distantFuture) <= now }) else {
+            state.stuckSince = nil
+            state.exhaustionReported = false
+            return nil
+        }
+        let since = state.stuckSince ?? now
+        state.stuckSince = since
+        let lasted = since.duration(to: now)
+        guard lasted >= exhaustedAfter, !state.exhaustionReported else { return nil }
+        state.exhaustionReported = true
+        return lasted
+    }
+}
+
+/// A continuation that is resumed at most once; tells whether this resume was the one.
+private final class Once<Answer: Sendable>: Sendable {
+    private let continuation: Mutex<CheckedContinuation<Result<Answer, SlurmError>, Never>?>
+
+    init(_ continuation: CheckedContinuation<Result<Answer, SlurmError>, Never>) {
+        self.continuation = Mutex(continuation)
+    }
+
+    func resume(_ result: Result<Answer, SlurmError>) -> Bool {
+        let taken = continuation.withLock { continuation in
+            defer { continuation = nil }
+            return continuation
+        }
+        taken?.resume(returning: result)
+        return taken != nil
+    }
+}
+
+extension ContinuousClock.Instant {
+    fileprivate static var distantFuture: Self { .now + .seconds(1 << 40) }
+}
+
+extension Duration {
+    /// Whole nanoseconds; what does not fit is the largest.
+    var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        return overflow ? .max : product.addingReportingOverflow(attoseconds / 1_000_000_000).partialValue
+    }
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import CSlurm
+internal import FoundationEssentials
+internal import Glibc
+
+extension SlurmController {
+    /// All jobs that slurmctld knows now. The answer is at least as new as the call.
+    ///
+    /// One reader serves everybody: callers that arrive while an answer is on its way share the next one, and when
+    /// nothing has changed (an idle poll costs 0.5 ms at any queue length) the same snapshot is handed out again.
+    public func jobs() async throws(SlurmError) -> JobSnapshot {
+        try await feed.next { [self] known async throws(SlurmError) in
+            try await call("slurm_load_jobs") { () throws(SlurmError) in try Self.loadJobs(known) }
+        }
+    }
+
+    /// One job by its number.
+    /// - Throws: `notFound` on slurmctld's own word.
+    public func job(_ id: UInt32) async throws(SlurmError) -> Job {
+        let records = try await load(id)
+        return try Self.single(id, records).job
+    }
+
+    /// One job and what it holds on its nodes. The placement is nil for a job that holds none.
+    public func jobWithPlacement(_ id: UInt32) async throws(SlurmError) -> (job: Job, placement: Placement?) {
+        let records = try await load(id)
+        return try Self.single(id, records)
+    }
+
+    /// Every record of an array, a heterogeneous job or a single job; `id` may be any of its numbers that slurmctld
+    /// answers to.
+    public func jobs(of id: UInt32) async throws(SlurmError) -> [Job] {
+        try await load(id).map(\.job)
+    }
+
+    /// Jobs with exactly this name.
+    public func findJobs(name: String) async throws(SlurmError) -> [Job] {
+        try await jobs().jobs.filter { $0.name == name }
+    }
+
+    /// Jobs whose admin comment holds `tag` as one of its comma-separated tokens.
+    public func findJobs(tag: String) async throws(SlurmError) -> [Job] {
+        try await jobs().jobs.filter { $0.hasTag(tag) }
+    }
+
+    /// The script of a batch job that slurmctld still knows.
+    public func batchScript(_ id: UInt32) async throws(SlurmError) -> String {
+        try await call("slurm_job_batch_script") { () throws(SlurmError) in
+            var length = 0
+            var script: UnsafeMutablePointer<CChar>?
+            try SlurmCall.check("slurm_job_batch_script") {
+                script = cs_job_batch_script(id, &length)
+                return script == nil ? -1 : 0
+            }
+            guard let script else { throw SlurmError(.unexpected, "empty answer", call: "slurm_job_batch_script") }
+            defer { free(script) }
+            let bytes = UnsafeRawBufferPointer(start: script, count: length)
+            // slurmctld keeps the terminating NUL as part of the text.
+            return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+    }
+
+    // MARK: loading
+
+    private struct Record: Sendable {
+        var job: Job
+        var placement: Placement?
+    }
+
+    private func load(_ id: UInt32) async throws(SlurmError) -> [Record] {
+        guard id > 0, id < JobID.reserved else { throw .invalid("job id", "\(id) is no job id") }
+        return try await call("slurm_load_job") { () throws(SlurmError) in
+            var answer: UnsafeMutablePointer<job_info_msg_t>?
+            try SlurmCall.check("slurm_load_job") { cs_load_job(&answer, id, cs_SHOW_ALL | cs_SHOW_DETAIL) }
+            guard let answer else { throw SlurmError(.unexpected, "empty answer", call: "slurm_load_job") }
+            defer { slurm_free_job_info_msg(answer) }
+            var decoder = JobDecoder()
+            return (0..<Int(answer.pointee.record_count)).map { index in
+                let record = UnsafePointer(answer.pointee.job_array + index)
+                let job = decoder.decode(record)
+                return Record(job: job, placement: Placement(record, job: job))
+            }
+        }
+    }
+
+    /// An array answers with all its tasks; the caller asked for one number.
+    private static func single(_ id: UInt32, _ records: [Record]) throws(SlurmError) -> (job: Job, placement: Placement?) {
+        guard let record = records.first(where: { $0.job.id == id }) ?? records.first else {
+            throw SlurmError(.notFound, "slurmctld knows no job \(id)", number: SlurmErrno.invalidJobID)
+        }
+        return (record.job, record.placement)
+    }
+
+    /// SHOW_LOCAL: on a federated cluster only what is here. Returns `known` when nothing has changed since.
+    private static func loadJobs(_ known: JobSnapshot?) throws(SlurmError) -> JobSnapshot {
+        var answer: UnsafeMutablePointer<job_info_msg_t>?
+        let since = known.map { time_t($0.updateTime.timeIntervalSince1970) } ?? 0
+        let outcome = SlurmCall.observe {
+            slurm_load_jobs(since, &answer, cs_SHOW_ALL | cs_SHOW_DETAIL | cs_SHOW_LOCAL)
+        }
+        if outcome.result != 0 {
+            if outcome.number == SlurmErrno.noChange, let known { return known }
+            throw SlurmCall.failure("slurm_load_jobs", changes: false, number: outcome.number)
+        }
+        guard let answer else { throw SlurmError(.unexpected, "empty answer", call: "slurm_load_jobs") }
+        let count = Int(answer.pointee.record_count)
+        var decoder = JobDecoder()
+        var jobs: [Job] = []
+        jobs.reserveCapacity(count)
+        for index in 0..<count { jobs.append(decoder.decode(answer.pointee.job_array + index)) }
+        let snapshot = JobSnapshot(
+            updateTime: Date(timeIntervalSince1970: Double(answer.pointee.last_update)), jobs: jobs)
+        slurm_free_job_info_msg(answer)
+        // glibc keeps what a large answer took; without this it stays with the process for good.
+        if count >= trimThreshold { cs_release_memory() }
+        return snapshot
+    }
+
+    private static let trimThreshold = 2_000
+}
+
+extension Job {
+    /// The admin comment is a comma-separated list of tokens, of which other tools may have added some.
+    public func hasTag(_ tag: String) -> Bool {
+        guard let adminComment else { return false }
+        return adminComment == tag || adminComment.split(separator: ",").contains { $0 == tag }
+    }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import CSlurm
+internal import Glibc
+
+extension SlurmController {
+    /// Submits a batch job for its owner.
+    ///
+    /// - Parameter readBack: also load the job as slurmctld took it: a job_submit plugin may have changed it. One more
+    ///   call.
+    /// - Throws: `invalidRequest` before anything is sent; else what slurmctld answers. With `mayHaveHappened` the job
+    ///   may exist: look for it (``findJobs(tag:)``) before submitting again.
+    public func submit(_ request: JobRequest, readBack: Bool = true) async throws(SlurmError) -> Submission {
+        let policy = configuration.policy
+        // Bad requests are told so even while slurmctld is away; its own limits need its answer.
+        try request.validate(policy: policy, limits: .init())
+        let cluster = try await cluster()
+        let limits = JobRequest.Limits(
+            maximumScriptSize: cluster.maximumScriptSize, maximumArraySize: cluster.maximumArraySize)
+        try request.validate(policy: policy, limits: limits)
+        let host = Self.hostName
+        // Without this a federated cluster may start the job on another member.
+        let onlyCluster = cluster.federation == nil ? nil : cluster.name
+        var submission = try await call("slurm_submit_batch_job", changes: true) { () throws(SlurmError) in
+            let owner = try request.resolveOwner(policy)
+            let description = JobDescription(
+                request, account: owner.account, groupID: owner.groupID, submitHost: host, cluster: onlyCluster)
+            return try Self.submitNow(description)
+        }
+        if readBack {
+            submission.job = try? await job(submission.jobID)
+        }
+        return submission
+    }
+
+    private static func submitNow(_ description: JobDescription) throws(SlurmError) -> Submission {
+        var answer: UnsafeMutablePointer<submit_response_msg_t>?
+        try SlurmCall.check("slurm_submit_batch_job", changes: true) {
+            description.withMessage { slurm_submit_batch_job($0, &answer) }
+        }
+        guard let answer else {
+            throw SlurmError(
+                .unexpected, "slurmctld accepted the job but told no id", call: "slurm_submit_batch_job",
+                mayHaveHappened: true)
+        }
+        defer { slurm_free_submit_response_response_msg(answer) }
+        return Submission(
+            jobID: cs_submit_response_job_id(answer),
+            userMessage: optionalText(answer.pointee.job_submit_user_msg).map(SlurmCall.tidy))
+    }
+
+    static let hostName: String = {
+        var name = [CChar](repeating: 0, count: 256)
+        guard gethostname(&name, name.count - 1) == 0 else { return "localhost" }
+        return name.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "localhost" }
+    }()
+}

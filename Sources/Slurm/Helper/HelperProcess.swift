@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Glibc
+internal import Subprocess
+internal import SystemPackage
+
+/// One run of the helper: started, spoken to line by line, and over within a time limit.
+struct HelperProcess: Sendable {
+    var program: SlurmHelper.Program
+    var task: SlurmHelper.Task
+    var configurationFile: String?
+
+    enum Ending: Sendable, Equatable, CustomStringConvertible {
+        case exited(Int32)
+        case signalled(Int32)
+        case timedOut
+
+        var description: String {
+            switch self {
+            case .exited(let status): "exit status \(status)"
+            case .signalled(let signal): "signal \(signal)"
+            case .timedOut: "no answer in time"
+            }
+        }
+    }
+
+    struct Result: Sendable {
+        var ending: Ending
+        /// What it wrote to stderr, in one line.
+        var said: String
+    }
+
+    /// Sends one line to the helper.
+    typealias Send = @Sendable (String) async throws -> Void
+
+    /// Runs the helper; `onLine` gets each line of its output. When `timeout` is over the process is killed.
+    ///
+    /// - Throws: `helperFailed` when it cannot be started; `cancelled` when the task is.
+    func run(
+        timeout: Duration, onLine: @escaping @Sendable (String, Send) async throws -> Void
+    ) async throws(SlurmError) -> Result {
+        do {
+            return try await withThrowingTaskGroup(of: Result?.self) { group in
+                group.addTask { try await runToEnd(onLine) }
+                group.addTask {
+                    try await Task.sleep(for: timeout)
+                    return nil
+                }
+                let first = try await group.next() ?? nil
+                // Cancelling kills the child, and the group waits until it is gone.
+                group.cancelAll()
+                return first ?? Result(ending: .timedOut, said: "")
+            }
+        } catch let error as SlurmError {
+            throw error
+        } catch is CancellationError {
+            throw SlurmError(.cancelled, "cancelled by the caller", call: "slurm-helper")
+        } catch {
+            throw SlurmError(
+                .helperFailed, "cannot run the helper process \(program.path): \(error)", call: "slurm-helper")
+        }
+    }
+
+    private func runToEnd(_ onLine: @escaping @Sendable (String, Send) async throws -> Void) async throws -> Result {
+        let result = try await Subprocess.run(
+            .path(FilePath(program.path)),
+            arguments: Arguments(
+                [SlurmHelper.argument, task.rawValue] + (configurationFile.map { [$0] } ?? [])),
+            environment: Self.environment(configurationFile: configurationFile),
+            input: .inputWriter,
+            output: .sequence,
+            error: .string(limit: 64 * 1024)
+        ) { execution in
+            let writer = execution.standardInputWriter
+            let send: Send = { _ = try await writer.write($0 + "\n") }
+            for try await line in execution.standardOutput.strings() {
+                try await onLine(line, send)
+            }
+            try await writer.finish()
+        }
+        let said = SlurmCall.tidy(result.standardError)
+        switch result.terminationStatus {
+        case .exited(let code): return Result(ending: .exited(code), said: said)
+        case .signaled(let signal): return Result(ending: .signalled(signal), said: said)
+        }
+    }
+
+    /// Only what libslurm needs to find and reach the cluster: nothing of the agent's own settings, which may be
+    /// secrets, goes to a child.
+    private static func environment(configurationFile: String?) -> Environment {
+        var values: [Environment.Key: String] = [:]
+        for name in ["PATH", "LANG", "LC_ALL", "TZ", "SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT", "LD_LIBRARY_PATH"] {
+            if let value = getenv(name), let key = Environment.Key(rawValue: name) {
+                values[key] = String(cString: value)
+            }
+        }
+        if let configurationFile, let key = Environment.Key(rawValue: "SLURM_CONF") { values[key] = configurationFile }
+        return .custom(values)
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import CSlurm
+
+/// What slurmctld says of itself and its configuration (`slurm_load_ctl_conf`).
+public struct Cluster: Sendable, Hashable {
+    public var name: String
+    /// slurmctld's release, for instance "22.05.8".
+    public var controllerVersion: String
+    /// The release whose headers this program was built with.
+    public var libraryVersion: String
+    public var slurmUserID: UInt32
+    public var slurmUserName: String
+    /// How long slurmctld remembers an ended job, in seconds.
+    public var minimumJobAge: UInt32
+    /// In seconds.
+    public var messageTimeout: UInt32
+    public var authenticationType: String
+    /// "accounting_storage/none" where there is no slurmdbd.
+    public var accountingStorageType: String
+    public var accounting: Enforcement
+    public var jobSubmitPlugins: String?
+    public var mcsPlugin: String?
+    public var stateSaveLocation: String?
+    /// Bytes.
+    public var maximumScriptSize: Int
+    public var maximumArraySize: UInt32
+    /// The federation this cluster is a member of.
+    public var federation: String?
+    var readAt: ContinuousClock.Instant
+
+    public var hasAccounting: Bool { accountingStorageType.hasSuffix("slurmdbd") }
+
+    /// AccountingStorageEnforce (slurm.conf(5)).
+    public struct Enforcement: OptionSet, Sendable, Hashable, CustomStringConvertible {
+        public let rawValue: UInt16
+
+        public init(rawValue: UInt16) {
+            self.rawValue = rawValue
+        }
+
+        public static let associations = Enforcement(rawValue: 1 << 0)
+        public static let limits = Enforcement(rawValue: 1 << 1)
+        public static let wckeys = Enforcement(rawValue: 1 << 2)
+        public static let qos = Enforcement(rawValue: 1 << 3)
+        public static let safe = Enforcement(rawValue: 1 << 4)
+        public static let noJobs = Enforcement(rawValue: 1 << 5)
+        public static let noSteps = Enforcement(rawValue: 1 << 6)
+
+        public var description: String {
+            let names: [(Enforcement, String)] = [
+                (.associations, "associations"), (.limits, "limits"), (.wckeys, "wckeys"), (.qos, "qos"),
+                (.safe, "safe"), (.noJobs, "nojobs"), (.noSteps, "nosteps"),
+            ]
+            let set = names.filter { contains($0.0) }.map(\.1)
+            return set.isEmpty ? "none" : set.joined(separator: ",")
+        }
+    }
+
+    static func load() throws(SlurmError) -> Cluster {
+        var answer: UnsafeMutablePointer<slurm_conf_t>?
+        try SlurmCall.check("slurm_load_ctl_conf") { slurm_load_ctl_conf(0, &answer) }
+        guard let answer else { throw SlurmError(.unexpected, "empty answer", call: "slurm_load_ctl_conf") }
+        defer { cs_free_configuration(answer) }
+        let conf = answer.pointee
+        var federation = [CChar](repeating: 0, count: 256)
+        // A cluster without slurmdbd has no federation; an error here means the same.
+        let inFederation = cs_federation_name(&federation, federation.count) == 0 && federation[0] != 0
+        return Cluster(
+            name: optionalText(conf.cluster_name) ?? "",
+            controllerVersion: optionalText(conf.version) ?? "",
+            libraryVersion: libraryVersion,
+            slurmUserID: conf.slurm_user_id,
+            slurmUserName: optionalText(conf.slurm_user_name) ?? "",
+            minimumJobAge: conf.min_job_age,
+            messageTimeout: UInt32(conf.msg_timeout),
+            authenticationType: optionalText(conf.authtype) ?? "",
+            accountingStorageType: optionalText(conf.accounting_storage_type) ?? "accounting_storage/none",
+            accounting: Enforcement(rawValue: conf.accounting_storage_enforce),
+            jobSubmitPlugins: optionalText(conf.job_submit_plugins),
+            mcsPlugin: optionalText(conf.mcs_plugin),
+            stateSaveLocation: optionalText(conf.state_save_location),
+            maximumScriptSize: scriptSize(optionalText(conf.sched_params)),
+            maximumArraySize: conf.max_array_sz,
+            federation: inFederation
+                ? federation.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } } : nil,
+            readAt: .now)
+    }
+
+    /// The release this program was compiled for: `22.05.8`.
+    public static var libraryVersion: String {
+        let number = cs_SLURM_VERSION_NUMBER
+        let (major, minor, micro) = (number >> 16 & 0xff, number >> 8 & 0xff, number & 0xff)
+        return "\(major).\(minor < 10 ? "0" : "")\(minor).\(micro)"
+    }
+
+    /// SchedulerParameters=…,max_script_size=BYTES; 4 MiB when it says nothing.
+    static func scriptSize(_ parameters: String?) -> Int {
+        for parameter in (parameters ?? "").lowercased().split(separator: ",") {
+            let key = "max_script_size="
+            if parameter.hasPrefix(key), let size = Int(parameter.dropFirst(key.count)), size > 0 { return size }
+        }
+        return 4 * 1024 * 1024
+    }
+}

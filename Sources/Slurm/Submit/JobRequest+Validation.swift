@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import FoundationEssentials
+
+/// Checks a request before it leaves: slurmctld lets much through that cannot work or must not (unknown users, gid 0,
+/// scripts without `#!`), and some counts would turn into its in-band values.
+extension JobRequest {
+    /// What the cluster's configuration says about submissions.
+    struct Limits: Sendable {
+        /// Bytes.
+        var maximumScriptSize = 4 * 1024 * 1024
+        var maximumArraySize: UInt32 = 1001
+    }
+
+    /// Slurm's own bounds on texts (job_mgr.c, `_test_strlen`), in bytes.
+    private static let textLimit = 1024
+    private static let pathLimit = 4096
+    private static let longTextLimit = 128 * 1024
+
+    /// Bounds where Slurm packs a count into 16 or 32 bits, less the in-band values on top.
+    private static let limit16: UInt32 = 0xfffc
+    private static let limit32: UInt32 = 0xffff_fffb
+
+    /// Everything that needs no look-up.
+    /// - Throws: `invalidRequest` naming the field and its limit.
+    func validate(policy: SubmitPolicy, limits: Limits) throws(SlurmError) {
+        try validateOwner(policy)
+        try validateScript(limits)
+        try validateTexts()
+        try validateCounts()
+        try validateEnvironment(policy)
+    }
+
+    private func validateOwner(_ policy: SubmitPolicy) throws(SlurmError) {
+        if userID >= Self.limit32 { throw .invalid("user", "uid \(userID) is one of Slurm's reserved values") }
+        if let groupID, groupID >= Self.limit32 {
+            throw .invalid("group", "gid \(groupID) is one of Slurm's reserved values")
+        }
+        if !policy.allowRoot {
+            if userID == 0 { throw .invalid("user", "jobs of root (uid 0) are not allowed here") }
+            if groupID == 0 { throw .invalid("group", "jobs of gid 0 are not allowed here") }
+        }
+        if userID < policy.minimumUserID && !(policy.allowRoot && userID == 0) {
+            throw .invalid("user", "uid \(userID) is below the lowest allowed one, \(policy.minimumUserID)")
+        }
+    }
+
+    private func validateScript(_ limits: Limits) throws(SlurmError) {
+        let bytes = script.utf8
+        if bytes.isEmpty { throw .invalid("script", "is empty") }
+        if !script.utf8.starts(with: "#!".utf8) {
+            throw .invalid("script", "must begin with #! and an interpreter, for instance #!/bin/bash")
+        }
+        if bytes.count > limits.maximumScriptSize {
+            throw .invalid(
+                "script",
+                "has \(bytes.count) bytes; slurmctld takes \(limits.maximumScriptSize) (SchedulerParameters=max_script_size)")
+        }
+        if bytes.contains(0) { throw .invalid("script", "holds a NUL byte") }
+        if bytes.contains(UInt8(ascii: "\r")) {
+            throw .invalid("script", "has Windows line ends (CR LF); convert it, for instance with dos2unix")
+        }
+    }
+
+    private func validateTexts() throws(SlurmError) {
+        let texts: [(String, String?, Int)] = [
+            ("name", name, Self.textLimit), ("comment", comment, Self.textLimit),
+            ("admin comment", adminComment, Self.textLimit), ("partition", partition, Self.textLimit),
+            ("account", account, Self.textLimit), ("qos", qos, Self.textLimit), ("wckey", wckey, Self.textLimit),
+            ("MCS label", mcsLabel, Self.textLimit), ("reservation", reservation, Self.textLimit),
+            ("constraint", constraint, Self.textLimit), ("licenses", licenses, Self.textLimit),
+            ("dependency", dependency, Self.longTextLimit), ("array", array, 4 * 1024),
+            ("node list", nodeList, Self.longTextLimit), ("excluded nodes", excludedNodes, Self.longTextLimit),
+            ("work directory", workDirectory, Self.pathLimit), ("standard output", standardOutput, Self.pathLimit),
+            ("standard error", standardError, Self.pathLimit), ("standard input", standardInput, Self.pathLimit),
+            ("mail recipient", mail?.recipient, Self.textLimit),
+        ]
+        for (field, text, limit) in texts {
+            guard let text else { continue }
+            if text.isEmpty && field != "comment" { throw .invalid(field, "is empty; leave it out instead") }
+            if text.utf8.count > limit { throw .invalid(field, "has \(text.utf8.count) bytes, at most \(limit) fit") }
+            if text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
+                throw .invalid(field, "holds a control character or a line break")
+            }
+        }
+        if let workDirectory, !workDirectory.hasPrefix("/") {
+            throw .invalid("work directory", "\"\(workDirectory)\" is not an absolute path")
+        }
+        for (field, list) in [("node list", nodeList), ("excluded nodes", excludedNodes)] {
+            if let list, Hostlist.expand(list) == nil {
+                throw .invalid(field, "\"\(list)\" is no host list such as n[1-4],n7")
+            }
+        }
+        for (index, argument) in arguments.enumerated() where argument.utf8.contains(0) {
+            throw .invalid("argument \(index + 1)", "holds a NUL byte")
+        }
+    }
+
+    private func validateCounts() throws(SlurmError) {
+        let counts: [(String, UInt32?, UInt32)] = [
+            ("nodes", minimumNodes, Self.limit32), ("maximum nodes", maximumNodes, Self.limit32),
+            ("tasks", tasks, Self.limit32), ("tasks per node", tasksPerNode, Self.limit16),
+            ("CPUs per task", cpusPerTask, Self.limit16), ("minimum CPUs per node", minimumCPUsPerNode, Self.limit16),
+            ("GPUs", gpusPerJob?.count, Self.limit32), ("GPUs per node", gpusPerNode?.count, Self.limit32),
+            ("GPUs per task", gpusPerTask?.count, Self.limit32),
+        ]
+        for (field, count, limit) in counts {
+            guard let count else { continue }
+            if count == 0 { throw .invalid(field, "is 0; leave it out or ask for at least 1") }
+            if count > limit { throw .invalid(field, "is \(count), at most \(limit) fit") }
+        }
+        if let minimumNodes, let maximumNodes, maximumNodes < minimumNodes {
+            throw .invalid("maximum nodes", "\(maximumNodes) is less than the minimum, \(minimumNodes)")
+        }
+        let perNode = UInt64(minimumNodes ?? 1) * UInt64(tasksPerNode ?? 1)
+        let (cpus, overflow) = max(UInt64(tasks ?? 1), perNode).multipliedReportingOverflow(by: UInt64(cpusPerTask ?? 1))
+        if overflow || cpus > UInt64(Self.limit32) {
+            throw .invalid("tasks × CPUs per task", "is more than \(Self.limit32)")
+        }
+        switch memory {
+        case .perNode(let megabytes), .perCPU(let megabytes):
+            if megabytes == 0 { throw .invalid("memory", "is 0; leave it out for the partition's default") }
+            if megabytes >= 1 << 53 { throw .invalid("memory", "\(megabytes) MB is more than any node has") }
+        case nil: break
+        }
+        for gpus in [gpusPerJob, gpusPerNode, gpusPerTask] {
+            if let type = gpus?.type { try Self.validateGRESName("GPU type", type) }
+        }
+        for gres in gresPerNode {
+            try Self.validateGRESName("gres name", gres.name)
+            if let type = gres.type { try Self.validateGRESName("gres type", type) }
+            if gres.count == 0 { throw .invalid("gres \(gres.name)", "count is 0; leave it out instead") }
+            if gres.count >= 1 << 53 { throw .invalid("gres \(gres.name)", "count \(gres.count) is too large") }
+        }
+        switch timeLimit {
+        case .minutes(0): throw .invalid("time limit", "is 0 minutes")
+        case .minutes(let minutes) where minutes > TimeLimit.maximumMinutes:
+            throw .invalid("time limit", "\(minutes) minutes is one of Slurm's reserved values")
+        default: break
+        }
+        if umask > 0o777 { throw .invalid("umask", "0\(String(umask, radix: 8)) is more than 0777") }
+        if let beginTime, !(0...4_102_444_800).contains(beginTime.timeIntervalSince1970) {
+            throw .invalid("begin time", "must lie between 1970 and 2100")
+        }
+    }
+
+    private static func validateGRESName(_ field: String, _ name: String) throws(SlurmError) {
+        let isName = { (byte: UInt8) in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."):
+                true
+            default: false
+            }
+        }
+        if name.isEmpty || name.utf8.count > 64 || !name.utf8.allSatisfy(isName) {
+            throw .invalid(field, "\"\(name)\": letters, digits, '_', '-' and '.' only, at most 64")
+        }
+    }
+
+    private func validateEnvironment(_ policy: SubmitPolicy) throws(SlurmError) {
+        for (name, value) in environment {
+            let isName =
+                name.utf8.first.map { !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ?? false
+                && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "=") }
+            if !isName { throw .invalid("environment", "\"\(name)\" is no name of a variable") }
+            if value.utf8.contains(0) { throw .invalid("environment", "\(name) holds a NUL byte") }
+            if name.hasPrefix("SLURM") && !policy.allowedSlurmVariables.contains(name) {
+                throw .invalid("environment", "\(name): Slurm's own variables are set by the agent")
+            }
+        }
+        if case .minimal(let limits) = environmentMode {
+            for name in limits.keys where !JobEnvironment.limitNames.contains(name) {
+                throw .invalid(
+                    "limits",
+                    "\(name) is unknown; allowed are \(JobEnvironment.limitNames.sorted().joined(separator: ", "))")
+            }
+        }
+    }
+
+    /// Looks the owner up. Blocks on the name service.
+    /// - Throws: `invalidRequest` for a user that does not exist or a group it is not in.
+    func resolveOwner(_ policy: SubmitPolicy) throws(SlurmError) -> (account: UserAccount, groupID: UInt32) {
+        guard let account = try UserAccount.find(userID: userID) else {
+            throw .invalid("user", "there is no user with uid \(userID) on this host")
+        }
+        let group = groupID ?? account.groupID
+        if group == 0 && !policy.allowRoot { throw .invalid("group", "jobs of gid 0 are not allowed here") }
+        if !account.isMember(of: group) {
+            throw .invalid("group", "\(account.name) is not a member of group \(group)")
+        }
+        if workDirectory == nil && !account.home.hasPrefix("/") {
+            throw .invalid("work directory", "\(account.name) has no home folder; name one")
+        }
+        return (account, group)
+    }
+}
