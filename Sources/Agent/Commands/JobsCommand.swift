@@ -52,15 +52,28 @@ struct JobsCommand: AsyncParsableCommand {
             ["JOBID", "NAME", "USER", "PARTITION", "STATE", "TIME", "LIMIT", "NODES", "EXIT", "NODELIST(REASON)"],
             rightAligned: [0, 5, 6, 7])
         let now = Date()
+        var users = UserNames()
         for job in jobs {
             table.add([
-                job.displayID.description, job.name, job.userName ?? "\(job.userID)", job.partition ?? "-",
+                job.displayID.description, job.name, users.name(of: job), job.partition ?? "-",
                 job.state.description, job.runTime(at: now).map(clock) ?? "-",
                 job.timeLimit?.description ?? "-", "\(job.nodeCount)", job.state.hasEnded ? job.exit.description : "-",
                 job.nodes ?? "(\(job.reason))",
             ])
         }
         print(table.render())
+    }
+}
+
+/// Names of job owners, each looked up once; slurmctld only tells them when it is configured to.
+struct UserNames {
+    private var names: [UInt32: String] = [:]
+
+    mutating func name(of job: Job) -> String {
+        if let name = job.userName ?? names[job.userID] { return name }
+        let name = (try? UserAccount.find(userID: job.userID))?.name ?? "\(job.userID)"
+        names[job.userID] = name
+        return name
     }
 }
 

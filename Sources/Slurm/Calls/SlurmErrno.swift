@@ -21,8 +21,13 @@ enum SlurmErrno {
     static let invalidJobID: Int32 = 2017
     /// Nothing has changed since the given time (`SLURM_NO_CHANGE_IN_DATA`); no error.
     static let noChange: Int32 = 1900
+    /// No or an unexpected answer (`SLURM_UNEXPECTED_MSG_ERROR`).
+    static let unexpectedMessage: Int32 = 1000
     /// Connection refused by slurmctld (`SLURMCTLD_COMMUNICATIONS_CONNECTION_ERROR`).
     static let connectionFailed: Int32 = 1800
+
+    /// The request could not be sent (`SLURMCTLD_COMMUNICATIONS_SEND_ERROR`).
+    static let sendFailed: Int32 = 1801
 
     private struct Group {
         var code: SlurmError.Code

@@ -43,6 +43,9 @@ final class WorkerPool: Sendable {
             giveUp.withLock { $0 = nil }
         }
 
+        /// The caller has left.
+        var isAbandoned: Bool { giveUp.withLock { $0 == nil } }
+
         /// Tells the caller that no answer will come in time. A call that has not begun never runs.
         func abandon(_ error: (_ begun: Bool) -> SlurmError) {
             let begun = body.withLock { body in
@@ -113,6 +116,11 @@ final class WorkerPool: Sendable {
     var stuckThreads: Int {
         let now = Clock.now
         return state.withLock { state in state.running.count { ($0?.deadline ?? .distantFuture) <= now } }
+    }
+
+    /// How many calls that change something are still under way although their callers have given up.
+    var unsettledChanges: Int {
+        state.withLock { state in state.running.count { $0.map { $0.changes && $0.isAbandoned } ?? false } }
     }
 
     /// Runs `body` on one of the threads and returns its answer, or `timedOut` after `timeout`.

@@ -170,6 +170,21 @@ extension SlurmController {
             UnsafeMutablePointer<CChar>, UnsafeMutablePointer<UnsafeMutablePointer<job_array_resp_msg_t>?>
         ) -> CInt
     ) async throws(SlurmError) {
+        do throws(SlurmError) {
+            try await callPerTask(name, id, body)
+        } catch {
+            // slurmctld leaves a suspend or resume of a job that it does not know without an answer.
+            if error.number == SlurmErrno.unexpectedMessage && id.part == .whole { _ = try await jobs(of: id.number) }
+            throw error
+        }
+    }
+
+    private func callPerTask(
+        _ name: String, _ id: JobID,
+        _ body: @escaping @Sendable (
+            UnsafeMutablePointer<CChar>, UnsafeMutablePointer<UnsafeMutablePointer<job_array_resp_msg_t>?>
+        ) -> CInt
+    ) async throws(SlurmError) {
         try await call(name, changes: true) { () throws(SlurmError) in
             guard let text = strdup(id.description) else { throw SlurmError(.unexpected, "out of memory") }
             defer { free(text) }

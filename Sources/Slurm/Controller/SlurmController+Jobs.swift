@@ -63,6 +63,10 @@ extension SlurmController {
 
     // MARK: loading
 
+    /// SHOW_DETAIL for placement. SHOW_LOCAL: on a federated cluster only what is here; without it libslurm asks for
+    /// the federation first, one more call each time.
+    private static let showFlags = cs_SHOW_ALL | cs_SHOW_DETAIL | cs_SHOW_LOCAL
+
     private struct Record: Sendable {
         var job: Job
         var placement: Placement?
@@ -72,7 +76,7 @@ extension SlurmController {
         guard id > 0, id < JobID.reserved else { throw .invalid("job id", "\(id) is no job id") }
         return try await call("slurm_load_job") { () throws(SlurmError) in
             var answer: UnsafeMutablePointer<job_info_msg_t>?
-            try SlurmCall.check("slurm_load_job") { cs_load_job(&answer, id, cs_SHOW_ALL | cs_SHOW_DETAIL) }
+            try SlurmCall.check("slurm_load_job") { cs_load_job(&answer, id, Self.showFlags) }
             guard let answer else { throw SlurmError(.unexpected, "empty answer", call: "slurm_load_job") }
             defer { slurm_free_job_info_msg(answer) }
             var decoder = JobDecoder()
@@ -92,12 +96,12 @@ extension SlurmController {
         return (record.job, record.placement)
     }
 
-    /// SHOW_LOCAL: on a federated cluster only what is here. Returns `known` when nothing has changed since.
+    /// Returns `known` when nothing has changed since.
     private static func loadJobs(_ known: JobSnapshot?) throws(SlurmError) -> JobSnapshot {
         var answer: UnsafeMutablePointer<job_info_msg_t>?
         let since = known.map { time_t($0.updateTime.timeIntervalSince1970) } ?? 0
         let outcome = SlurmCall.observe {
-            slurm_load_jobs(since, &answer, cs_SHOW_ALL | cs_SHOW_DETAIL | cs_SHOW_LOCAL)
+            slurm_load_jobs(since, &answer, showFlags)
         }
         if outcome.result != 0 {
             if outcome.number == SlurmErrno.noChange, let known { return known }

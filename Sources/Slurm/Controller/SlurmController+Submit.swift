@@ -9,7 +9,9 @@ extension SlurmController {
     /// - Parameter readBack: also load the job as slurmctld took it: a job_submit plugin may have changed it. One more
     ///   call.
     /// - Throws: `invalidRequest` before anything is sent; else what slurmctld answers. With `mayHaveHappened` the job
-    ///   may exist: look for it (``findJobs(tag:)``) before submitting again.
+    ///   may exist or yet come about: wait for ``settled(timeout:)``, then look for it (``findJobs(tag:)``) before
+    ///   submitting again; and look twice, some seconds apart, since a slurmctld that hung works its backlog off in no
+    ///   particular order.
     public func submit(_ request: JobRequest, readBack: Bool = true) async throws(SlurmError) -> Submission {
         let policy = configuration.policy
         // Bad requests are told so even while slurmctld is away; its own limits need its answer.
@@ -21,16 +23,30 @@ extension SlurmController {
         let host = Self.hostName
         // Without this a federated cluster may start the job on another member.
         let onlyCluster = cluster.federation == nil ? nil : cluster.name
-        var submission = try await call("slurm_submit_batch_job", changes: true) { () throws(SlurmError) in
-            let owner = try request.resolveOwner(policy)
-            let description = JobDescription(
-                request, account: owner.account, groupID: owner.groupID, submitHost: host, cluster: onlyCluster)
-            return try Self.submitNow(description)
+        var submission: Submission
+        do throws(SlurmError) {
+            submission = try await call("slurm_submit_batch_job", changes: true) { () throws(SlurmError) in
+                let owner = try request.resolveOwner(policy)
+                let description = JobDescription(
+                    request, account: owner.account, groupID: owner.groupID, submitHost: host, cluster: onlyCluster)
+                return try Self.submitNow(description)
+            }
+        } catch {
+            throw await inWords(error, request)
         }
         if readBack {
             submission.job = try? await job(submission.jobID)
         }
         return submission
+    }
+
+    private func inWords(_ error: SlurmError, _ request: JobRequest) async -> SlurmError {
+        guard error.mayHaveMoreWords, let reason = await reasonForRefusal(of: request) else { return error }
+        var error = error
+        error.message = "slurmctld refused the job: \(reason)"
+        // A plugin may answer with any number; its words tell that it was no ordinary refusal.
+        if error.code == .unexpected { error.code = .rejected }
+        return error
     }
 
     private static func submitNow(_ description: JobDescription) throws(SlurmError) -> Submission {

@@ -72,6 +72,30 @@ public final class SlurmController: Sendable {
     /// How many of the pool's threads are in a call whose caller has given up.
     public var stuckThreads: Int { pool.stuckThreads }
 
+    /// How many calls that change something are still under way although their callers were told `timedOut` or
+    /// `cancelled`.
+    public var unsettledChanges: Int { pool.unsettledChanges }
+
+    /// Waits until no abandoned call can take effect any more.
+    ///
+    /// A call that hangs before it has sent anything (munged) goes on when the hang is over, long after its caller was
+    /// told `timedOut`. So "the job is not there" says nothing before this has returned, and submitting again before
+    /// it makes two jobs.
+    /// - Throws: `timedOut` when such a call still hangs after `timeout`; ask again later.
+    public func settled(timeout: Duration) async throws(SlurmError) {
+        let end = ContinuousClock.now + timeout
+        while unsettledChanges > 0 {
+            guard ContinuousClock.now < end else {
+                throw SlurmError(.timedOut, "\(unsettledChanges) earlier calls still hang and may yet take effect")
+            }
+            do {
+                try await Task.sleep(for: .milliseconds(20))
+            } catch {
+                throw SlurmError(.cancelled, "cancelled by the caller")
+            }
+        }
+    }
+
     /// Asks slurmctld (or one of its backups) for a sign of life.
     public func ping() async throws(SlurmError) {
         try await pool.run("slurm_ping", timeout: configuration.callTimeout, changes: false) {
@@ -122,7 +146,18 @@ public final class SlurmController: Sendable {
                 failure = failure ?? error
             }
         }
+        if failure?.number == SlurmErrno.sendFailed { try askForReason() }
         if let failure { throw failure }
+    }
+
+    /// slurm_ping() says "send failure" when no credential could be made; any other call tells the true reason.
+    private func askForReason() throws(SlurmError) {
+        var answer: UnsafeMutablePointer<partition_info_msg_t>?
+        defer { if let answer { slurm_free_partition_info_msg(answer) } }
+        let outcome = SlurmCall.observe { slurm_load_partitions(time(nil), &answer, cs_SHOW_LOCAL) }
+        if outcome.result != 0 && outcome.number != SlurmErrno.noChange {
+            throw SlurmCall.failure("slurm_load_partitions", changes: false, number: outcome.number)
+        }
     }
 
     // MARK: the cluster

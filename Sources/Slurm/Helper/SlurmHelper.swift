@@ -7,7 +7,7 @@ internal import Glibc
 ///
 /// Two things in libslurm end the process that asks for them: a bad or missing slurm.conf (`exit(1)`), and a slurmdbd
 /// that dies while a connection to it is open (an unresolved symbol in Slurm's own plugin, exit 127). Both are asked
-/// here, where a death is just an exit status.
+/// here, where a death is just an exit status. And what libslurm only prints is read here from the child's stderr.
 ///
 /// The program must hand over to ``main(_:)`` when its first argument is ``argument``, before anything else.
 public enum SlurmHelper {
@@ -29,6 +29,7 @@ public enum SlurmHelper {
     enum Task: String {
         case probe
         case accounting
+        case explain
     }
 
     /// Runs the helper's side. Never returns normally when libslurm ends the process.
@@ -49,6 +50,8 @@ public enum SlurmHelper {
             return 0
         case .accounting:
             return AccountingHelper.serve()
+        case .explain:
+            return RefusalHelper.serve()
         }
     }
 

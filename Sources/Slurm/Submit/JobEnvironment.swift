@@ -15,9 +15,12 @@ enum JobEnvironment {
             "USER": account.name,
             "LOGNAME": account.name,
             "SHELL": account.shell.isEmpty ? "/bin/sh" : account.shell,
-            "PATH": defaultPath,
-            "LANG": "C.UTF-8",
         ]
+        if request.environmentMode != .login {
+            // What is set here wins over the login environment, which must keep its own (profile.d, modules).
+            values["PATH"] = defaultPath
+            values["LANG"] = "C.UTF-8"
+        }
         values.merge(request.environment) { _, theirs in theirs }
         values["SLURM_SUBMIT_DIR"] = workDirectory
         values["SLURM_SUBMIT_HOST"] = submitHost

@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Installs, with apt, the Debian packages that a target of the Makefile needs and this machine lacks; says which and
+# why first, and nothing when all are there. Needs root only when something is missing.
+#
+#   packaging/install-build-deps.sh GROUP…      build lint deb versions
+set -euo pipefail
+
+declare -A why=(
+    [libslurm-dev]="Slurm's C library, which the agent links"
+    [g++]="linker and C++ run-time files that the Swift toolchain uses"
+    [libc6-dev]="C headers"
+    [shellcheck]="checks the shell scripts"
+    [debootstrap]="roots of other Debian releases"
+    [debhelper]="builds the Debian package"
+    [lintian]="checks the Debian package"
+    [fakeroot]="builds the Debian package without root"
+)
+
+die() {
+    echo "install-build-deps: $*" >&2
+    exit 1
+}
+
+wanted=()
+for group in "$@"; do
+    case $group in
+    build) wanted+=(libslurm-dev g++ libc6-dev) ;;
+    lint) wanted+=(shellcheck) ;;
+    deb) wanted+=(debhelper lintian fakeroot) ;;
+    versions) wanted+=(debootstrap) ;;
+    *) die "no group \"$group\"; there are build, lint, deb, versions" ;;
+    esac
+done
+
+command -v swift >/dev/null ||
+    die "swift is not in PATH. Install Swift 6.2 or newer from https://www.swift.org/install (Debian's own is too old)."
+
+missing=()
+for package in "${wanted[@]}"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+echo "Installing from Debian:" >&2
+for package in "${missing[@]}"; do
+    printf '  %-14s %s\n' "$package" "${why[$package]}" >&2
+done
+[ "$(id -u)" = 0 ] || die "that needs root: sudo apt-get install --no-install-recommends ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq >&2
+apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
