@@ -19,16 +19,20 @@ control_folder() {
 # control_loop OURS: serves one request after the other; scripts run beside it. Ends on TERM. Should the
 # script that started it be killed, takes the lab down in its place if OURS is 1.
 control_loop() {
-  local line
+  local line begun=''
   trap 'kill $(jobs -p) 2>/dev/null || true; exit 0' TERM
   trap '' INT HUP
   exec 7<>"$LAB/control/request" # read and write, so that it never ends with its last writer
   while :; do
     if IFS= read -r -t 1 line <&7; then
-      serve "$line" || true
-    elif is_gone $$; then
-      [ "$1" = 0 ] || (take_down)
-      exit 0
+      serve "$begun$line" || true
+      begun=''
+    else
+      begun+=$line # the second may be over in the middle of a line
+      if is_gone $$; then
+        [ "$1" = 0 ] || (take_down)
+        exit 0
+      fi
     fi
   done
 }
