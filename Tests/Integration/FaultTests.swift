@@ -162,7 +162,9 @@ struct FaultTests {
         _ = try await Lab.connect()
         var configuration = Lab.configuration()
         configuration.configurationFile = other
-        let (error, _) = try await failing(with: .configuration) { _ = try await SlurmController.connect(configuration) }
+        let (error, _) = try await failing(with: .configuration) {
+            _ = try await SlurmController.connect(configuration)
+        }
         #expect(error.message.contains("one process"))
     }
 

@@ -107,7 +107,9 @@ struct JobTests {
         request.standardOutput = output
         let id = try await controller.submit(request).jobID
         try await controller.running(id)
-        try await eventually("the trap is set") { (try? String(contentsOfFile: output, encoding: .utf8))?.contains("ready") ?? false }
+        try await eventually("the trap is set") {
+            (try? String(contentsOfFile: output, encoding: .utf8))?.contains("ready") ?? false
+        }
         try await controller.notify(id, "hello from the head node")
         try await controller.signal(JobID(id), SIGUSR1, to: .batchScript)
         let job = try await controller.ended(id)
@@ -127,7 +129,9 @@ struct JobTests {
             do {
                 try await controller.cancelStep(0, of: id)
                 return true
-            } catch let error as SlurmError where [.notFound, .unexpected, .wrongState, .alreadyEnded].contains(error.code) {
+            } catch let error as SlurmError
+                where [.notFound, .unexpected, .wrongState, .alreadyEnded].contains(error.code)
+            {
                 return false
             }
         }
@@ -162,7 +166,9 @@ struct JobTests {
     func cancelByName() async throws {
         let controller = try await Lab.connect()
         var ids: [String: UInt32] = [:]
-        for (key, user, name) in [("mine", "labu1", "batch"), ("other", "labu2", "batch"), ("longer", "labu1", "batch2")] {
+        for (key, user, name) in [
+            ("mine", "labu1", "batch"), ("other", "labu2", "batch"), ("longer", "labu1", "batch2"),
+        ] {
             var request = try Lab.request(user: user, name: name)
             request.hold = true
             ids[key] = try await controller.submit(request).jobID
@@ -204,7 +210,8 @@ struct JobTests {
     func heterogeneous() async throws {
         let controller = try await Lab.connect()
         let reply = try await Lab.run(
-            as: "labu1", "printf '#!/bin/bash\\nsleep 60\\n' >het.sh; sbatch --parsable -H -n1 -o /dev/null : -n2 het.sh")
+            as: "labu1",
+            "printf '#!/bin/bash\\nsleep 60\\n' >het.sh; sbatch --parsable -H -n1 -o /dev/null : -n2 het.sh")
         let id = try #require(UInt32(reply.output.trimmingCharacters(in: .whitespacesAndNewlines)))
         let components = try await controller.jobs(of: id)
         #expect(components.count == 2)

@@ -21,7 +21,7 @@ struct SbatchTests {
     /// Set by sbatch alone, and why the agent does not.
     private static let sbatchOnly: Set<String> = [
         // Makes srun inside the job start tasks without the job's environment.
-        "SLURM_EXPORT_ENV",
+        "SLURM_EXPORT_ENV"
     ]
     /// Differ from one job to the next, or name the folder and terminal of the caller.
     private static let perJob: Set<String> = [
@@ -132,7 +132,8 @@ struct SbatchTests {
         let lines = try await output("\(folder)/\(name)").split(separator: "\n").map(String.init)
         #expect(lines.first == "777")
         #expect(lines.dropFirst().first == "0027")
-        for line in ["HOME=\(folder)", "USER=labu1", "LOGNAME=labu1", "GREETING=hello world", "SLURM_JOB_NAME=minimal"] {
+        for line in ["HOME=\(folder)", "USER=labu1", "LOGNAME=labu1", "GREETING=hello world", "SLURM_JOB_NAME=minimal"]
+        {
             #expect(lines.contains(line))
         }
         // Nothing of this process's own environment.

@@ -114,7 +114,7 @@ struct SoakTests {
                 if job.adminComment != tag || job.state.base != .pending {
                     counts.withLock { $0.wrong.append("\(tag): \(job.state) \(job.adminComment ?? "")") }
                 }
-            } catch where error.code == .notFound {
+            } catch  where error.code == .notFound {
                 counts.withLock { $0.wrong.append("\(tag): \(error)") }
             } catch {
                 counts.withLock { $0.errors += 1 }

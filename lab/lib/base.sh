@@ -66,6 +66,7 @@ load_lab() {
   lab_folder
   [ -e "$LAB/$LAB_MARKER" ] && [ -s "$LAB/settings" ] || die "no lab in $LAB. Start one with lab/slurm-up.sh, or set LAB to its folder."
   local here=$LAB
+  LAB_AUTH=munge # what a lab of before this knob has
   # shellcheck disable=SC1091
   . "$LAB/settings"
   [ "$LAB" = "$here" ] || die "the lab in $here was made for $LAB; a lab's folder cannot be moved. Start a new one."

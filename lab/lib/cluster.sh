@@ -28,6 +28,10 @@ make_folder() {
   touch "$LAB/log/slurmctld.log" "$LAB/log/slurmdbd.log"
   chown -R slurm "$LAB/state" "$LAB/log/slurmctld.log" "$LAB/log/slurmdbd.log"
   [ -s "$LAB/munge/key" ] || (umask 377; head -c 1024 /dev/urandom >"$LAB/munge/key")
+  if [ "$LAB_AUTH" = slurm ] && [ ! -s "$LAB/etc/slurm.key" ]; then
+    (umask 077; head -c 1024 /dev/urandom >"$LAB/etc/slurm.key")
+    chown slurm "$LAB/etc/slurm.key"
+  fi
 }
 
 remove_folder() {
@@ -42,7 +46,11 @@ remove_folder() {
 up() {
   take_knobs
   need_root
-  need_commands munged munge slurmctld slurmd scontrol sinfo setpriv flock ss ps
+  need_commands slurmctld slurmd scontrol sinfo setpriv flock ss ps
+  case $LAB_AUTH in
+    munge) need_commands munged munge ;;
+    slurm) command -v sackd >/dev/null || die "sackd is not installed; LAB_AUTH=slurm needs it (Debian's package sackd, from Slurm 23.11 on)." ;;
+  esac
   [ "$LAB_DBD" = 0 ] || need_commands slurmdbd sacctmgr mariadbd mariadb mariadb-install-db mariadb-admin
   [ "$LAB_KIND" = single ] || need_commands ip nsenter unshare
   id slurm >/dev/null 2>&1 || die "there is no user slurm. It comes with Slurm's packages: run lab/install.sh."
@@ -52,6 +60,9 @@ up() {
     return 0
   fi
   ! [ -e "$LAB/$LAB_MARKER" ] || (keep_if_complete; take_down) || die "the half-running lab in $LAB could not be taken down."
+  if [ "$LAB_AUTH" = slurm ] && sack_listens; then
+    die "somebody serves $LAB_SACK/sack.socket already: another lab with LAB_AUTH=slurm, or a real cluster. A machine can have one."
+  fi
   make_folder
   trap 'up_failed' EXIT
   LAB_SLURM_VERSION=$(slurmctld -V | awk '{ print $2 }')
@@ -80,9 +91,9 @@ up() {
 start_all() {
   local n
   export SLURM_CONF=$LAB/etc/slurm.conf
-  for n in $(munged_names); do launch "$n"; done
+  for n in $(auth_names); do launch "$n"; done
   [ "$LAB_DBD" = 0 ] || { make_database; launch mariadbd; }
-  for n in $(munged_names); do await "$n" 10; done
+  for n in $(auth_names); do await "$n" 10; done
   if [ "$LAB_DBD" = 1 ]; then
     await mariadbd 40
     grant_database
@@ -177,6 +188,7 @@ take_down() {
     if [ "${KEEP:-0}" = 1 ]; then stop_in_order; fi
     end_all
     network_down
+    [ "$LAB_AUTH" = munge ] || remove_sack
     release_lab
   fi
   if [ "${KEEP:-0}" = 1 ]; then rm -rf "$LAB"/pid/*; else remove_folder; fi

@@ -9,7 +9,7 @@ take_knobs() {
   LAB_KIND=${LAB_KIND:-single}
   : "${LAB_NODES:=$([ "$LAB_KIND" = hosts ] && echo 2 || echo 4)}" "${LAB_CPUS:=4}" "${LAB_MEM:=4000}" "${LAB_GPUS:=2}" "${LAB_GPU_TYPE:=}"
   : "${LAB_SOCKETS:=}" "${LAB_CORES:=}" "${LAB_THREADS:=}" "${LAB_DBD:=0}" "${LAB_CLUSTER:=lab}"
-  : "${LAB_CONF_EXTRA:=}" "${LAB_DBD_CONF_EXTRA:=}" "${LAB_NODE_LINES:=}" "${LAB_PARTITION_LINES:=}"
+  : "${LAB_AUTH:=munge}" "${LAB_CONF_EXTRA:=}" "${LAB_DBD_CONF_EXTRA:=}" "${LAB_NODE_LINES:=}" "${LAB_PARTITION_LINES:=}"
   : "${LAB_MIN_JOB_AGE:=300}" "${LAB_CRED_EXPIRE:=5}" "${LAB_SLURMD_TIMEOUT:=30}" "${LAB_MESSAGE_TIMEOUT:=10}"
   : "${LAB_JOBCOMP:=jobcomp/none}" "${LAB_JOBCOMP_PARAMS:=}" "${LAB_PLUGIN_DIR:=}" "${LAB_PLUGSTACK:=}"
   LAB_USERS=${LAB_USERS-labu1 labu2 labu3}
@@ -30,6 +30,11 @@ take_knobs() {
   for u in $LAB_USERS; do [[ $u =~ $LAB_USER_PATTERN && $u != root ]] || die "LAB_USERS: $u is no name for a lab user."; done
   [ -z "$LAB_PLUGSTACK" ] || [ -r "$LAB_PLUGSTACK" ] || die "LAB_PLUGSTACK=$LAB_PLUGSTACK cannot be read; it names a plugstack.conf to copy."
   [ -z "$LAB_PLUGIN_DIR" ] || [ -d "$LAB_PLUGIN_DIR" ] || die "LAB_PLUGIN_DIR=$LAB_PLUGIN_DIR is no folder."
+  case $LAB_AUTH in
+    munge) ;;
+    slurm) [ "$LAB_KIND$LAB_DBD" = single0 ] || die "LAB_AUTH=slurm goes neither with a multi-host lab nor with LAB_DBD=1." ;;
+    *) die "LAB_AUTH=$LAB_AUTH is neither munge nor slurm." ;;
+  esac
   # A single-host node i listens on LAB_PORT + 10 + i.
   LAB_HOSTS='' LAB_TAG='' LAB_CTL=-
   if [ "$LAB_KIND" = hosts ]; then
@@ -119,6 +124,10 @@ default_partition_lines() {
   echo "PartitionName=half Nodes=${names[*]:0:half} DefaultTime=10 MaxTime=1-0 State=UP"
 }
 
+# auth_info: where clients get their credentials. Of auth/slurm's daemons only sackd may serve them: all slurmds of a
+# lab would fight for the one socket that the library knows.
+auth_info() { if [ "$LAB_AUTH" = slurm ]; then echo disable_sack; else echo "socket=$LAB/run/munge.socket"; fi; }
+
 write_slurm_conf() {
   local address=127.0.0.1 host=localhost nodes
   [ "$LAB_KIND" = single ] || { host=ctl; address=$(host_address ctl); }
@@ -131,9 +140,9 @@ ClusterName=$LAB_CLUSTER
 SlurmctldHost=$host($address)
 SlurmctldPort=$LAB_PORT
 SlurmUser=slurm
-AuthType=auth/munge
-CredType=cred/munge
-AuthInfo=socket=$LAB/run/munge.socket,cred_expire=$LAB_CRED_EXPIRE
+AuthType=auth/$LAB_AUTH
+CredType=cred/$LAB_AUTH
+AuthInfo=$(auth_info),cred_expire=$LAB_CRED_EXPIRE
 StateSaveLocation=$LAB/state
 SlurmdSpoolDir=$LAB/spool/%n
 SlurmctldPidFile=$LAB/state/slurmctld.pid
@@ -221,7 +230,7 @@ write_settings() {
   local k
   {
     echo "# A throwaway Slurm cluster for tests. Use: . $LAB/lab.env"
-    for k in LAB LAB_KIND LAB_CLUSTER LAB_DBD LAB_USERS LAB_NODE_NAMES LAB_HOSTS LAB_TAG LAB_CTL LAB_PORT LAB_SLURM_VERSION; do
+    for k in LAB LAB_KIND LAB_CLUSTER LAB_AUTH LAB_DBD LAB_USERS LAB_NODE_NAMES LAB_HOSTS LAB_TAG LAB_CTL LAB_PORT LAB_SLURM_VERSION; do
       printf 'export %s=%q\n' "$k" "${!k}"
     done
     printf 'export SLURM_CONF=%q\n' "$LAB/etc/slurm.conf"

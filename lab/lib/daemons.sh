@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Each daemon by name: how to start it, what it is called, when it answers, and which logs speak of it.
-# Names: munged (munged@HOST in a multi-host lab), mariadbd, slurmdbd, slurmctld, slurmd@NODE.
+# Names: munged (munged@HOST in a multi-host lab; sackd in its place with LAB_AUTH=slurm), mariadbd, slurmdbd, slurmctld, slurmd@NODE.
 # shellcheck shell=bash
+
+readonly LAB_SACK=/run/slurm # auth/slurm's library looks for a socket here and nowhere a knob could tell
+
+sack_listens() { ss -Hxl src "$LAB_SACK/sack.socket" | grep -q .; }
+
+remove_sack() {
+  sack_listens || rm -f "$LAB_SACK/sack.socket"
+  rmdir --ignore-fail-on-non-empty "$LAB_SACK" 2>/dev/null || true
+}
 
 daemon_comm() { echo "${1%%@*}"; }
 
@@ -10,10 +19,13 @@ munged_names() {
   if [ "$LAB_KIND" = single ]; then echo munged; else for h in $LAB_HOSTS; do echo "munged@$h"; done; fi
 }
 
+# auth_names: who signs credentials.
+auth_names() { if [ "$LAB_AUTH" = slurm ]; then echo sackd; else munged_names; fi; }
+
 # all_names: in the order of starting.
 all_names() {
   local n
-  munged_names
+  auth_names
   if [ "$LAB_DBD" = 1 ]; then echo mariadbd; echo slurmdbd; fi
   echo slurmctld
   for n in $LAB_NODE_NAMES; do echo "slurmd@$n"; done
@@ -24,7 +36,7 @@ names_of() {
   local n
   case $1 in
     all) all_names ;;
-    munged) munged_names ;;
+    munged) [ "$LAB_AUTH" = munge ] && munged_names ;;
     slurmd) for n in $LAB_NODE_NAMES; do echo "slurmd@$n"; done ;;
     *)
       for n in $(all_names); do
@@ -60,6 +72,12 @@ launch() {
         --key-file="$LAB/munge/key" --seed-file="$LAB/munge/$name.seed" \
         --pid-file="$LAB/munge/$name.pid" --log-file="$LAB/munge/$name.log"
       ;;
+    sackd)
+      # Its socket is at one place for the whole machine, in a folder that must be SlurmUser's.
+      mkdir -p "$LAB_SACK"
+      chown slurm "$LAB_SACK"
+      spawn "$host" "$name" setpriv --reuid=slurm --regid=slurm --init-groups sackd -D
+      ;;
     mariadbd)
       spawn "$host" "$name" mariadbd --no-defaults --user=mysql --datadir="$LAB/db/data" --tmpdir="$LAB/db" \
         --socket="$LAB/db/sock" --pid-file="$LAB/db/pid" --bind-address=127.0.0.1 --port=$((LAB_PORT + 2)) \
@@ -88,6 +106,7 @@ answers() {
   local name=$1
   case $name in
     munged*) at "$(host_of "$name")" timeout 2 sh -c "munge -S '$LAB/run/munge.socket' -n | unmunge -S '$LAB/run/munge.socket' -o /dev/null" ;;
+    sackd) sack_listens ;;
     mariadbd) timeout 2 mariadb-admin --no-defaults -uroot -S "$LAB/db/sock" ping ;;
     slurmdbd) at "$LAB_CTL" timeout 5 sacctmgr -n show cluster ;;
     slurmctld) slurmctld_answers ;;

@@ -33,7 +33,7 @@ struct JobCommand: AsyncParsableCommand {
             let found: (job: Job, placement: Placement?)
             do throws(SlurmError) {
                 found = try await controller.jobWithPlacement(try await number(controller))
-            } catch where error.code == .notFound {
+            } catch  where error.code == .notFound {
                 try await showFromAccounting(after: error)
                 return
             }
@@ -136,7 +136,8 @@ struct JobCommand: AsyncParsableCommand {
             var nodes = Table(["NODE", "CORES", "CPUS", "MEMORY_MB", "GRES"], rightAligned: [2, 3])
             for share in placement.nodes {
                 nodes.add([
-                    share.node, share.cores.map(IndexRange.compress) ?? "not known", share.cpus.map(String.init) ?? "not known",
+                    share.node, share.cores.map(IndexRange.compress) ?? "not known",
+                    share.cpus.map(String.init) ?? "not known",
                     share.memory.map(String.init) ?? "not known",
                     share.gres.map { $0.isEmpty ? "-" : $0.map(\.description).joined(separator: ",") } ?? "not known",
                 ])

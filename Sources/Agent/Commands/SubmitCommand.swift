@@ -22,7 +22,9 @@ struct SubmitCommand: AsyncParsableCommand {
     var user: String?
     @Option(help: ArgumentHelp("One of the user's groups (default: the primary one).", valueName: "gid"))
     var gid: UInt32?
-    @Option(name: [.customShort("J"), .long], help: ArgumentHelp("Name of the job (default: the script's).", valueName: "name"))
+    @Option(
+        name: [.customShort("J"), .long],
+        help: ArgumentHelp("Name of the job (default: the script's).", valueName: "name"))
     var jobName: String?
     @Option(name: .shortAndLong, help: ArgumentHelp("Partition.", valueName: "name"))
     var partition: String?
@@ -32,7 +34,8 @@ struct SubmitCommand: AsyncParsableCommand {
     var qos: String?
     @Option(help: ArgumentHelp("Workload characterisation key.", valueName: "key"))
     var wckey: String?
-    @Option(name: [.customShort("N"), .long], help: ArgumentHelp("Nodes, for instance 2 or 2-4.", valueName: "min[-max]"))
+    @Option(
+        name: [.customShort("N"), .long], help: ArgumentHelp("Nodes, for instance 2 or 2-4.", valueName: "min[-max]"))
     var nodes: NodeRange?
     @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Tasks.", valueName: "count"))
     var ntasks: UInt32?
@@ -46,7 +49,9 @@ struct SubmitCommand: AsyncParsableCommand {
     var mem: MemorySize?
     @Option(help: ArgumentHelp("Memory per CPU.", valueName: "size"))
     var memPerCpu: MemorySize?
-    @Option(name: [.customShort("G"), .long], help: ArgumentHelp("GPUs for the job, for instance 2 or a100:2.", valueName: "[type:]count"))
+    @Option(
+        name: [.customShort("G"), .long],
+        help: ArgumentHelp("GPUs for the job, for instance 2 or a100:2.", valueName: "[type:]count"))
     var gpus: GPUCount?
     @Option(help: ArgumentHelp("GPUs per node.", valueName: "[type:]count"))
     var gpusPerNode: GPUCount?
@@ -54,7 +59,8 @@ struct SubmitCommand: AsyncParsableCommand {
     var gpusPerTask: GPUCount?
     @Option(help: ArgumentHelp("Generic resources per node, for instance gpu:a100:2,shard:4.", valueName: "list"))
     var gres: GRESList?
-    @Option(name: .shortAndLong, help: ArgumentHelp("Time limit: minutes, h:m:s, d-h:m:s or UNLIMITED.", valueName: "time"))
+    @Option(
+        name: .shortAndLong, help: ArgumentHelp("Time limit: minutes, h:m:s, d-h:m:s or UNLIMITED.", valueName: "time"))
     var time: TimeLimit?
     @Option(name: [.customShort("L"), .long], help: ArgumentHelp("Licences.", valueName: "list"))
     var licenses: String?
@@ -82,7 +88,9 @@ struct SubmitCommand: AsyncParsableCommand {
     var comment: String?
     @Option(help: ArgumentHelp("Comment that only operators can change.", valueName: "text"))
     var adminComment: String?
-    @Option(name: [.customShort("D"), .long], help: ArgumentHelp("Work directory (default: the user's home).", valueName: "folder"))
+    @Option(
+        name: [.customShort("D"), .long],
+        help: ArgumentHelp("Work directory (default: the user's home).", valueName: "folder"))
     var chdir: String?
     @Option(name: .shortAndLong, help: ArgumentHelp("Standard output (default: slurm-%j.out).", valueName: "file"))
     var output: String?
@@ -92,7 +100,8 @@ struct SubmitCommand: AsyncParsableCommand {
     var input: String = "/dev/null"
     @Option(help: ArgumentHelp("A variable for the job; may be given more than once.", valueName: "name=value"))
     var env: [EnvironmentVariable] = []
-    @Option(help: ArgumentHelp("When to send mail: begin, end, fail, requeue, …; comma separated.", valueName: "events"))
+    @Option(
+        help: ArgumentHelp("When to send mail: begin, end, fail, requeue, …; comma separated.", valueName: "events"))
     var mailType: MailEvents?
     @Option(help: ArgumentHelp("Who gets it (default: the job's user).", valueName: "address"))
     var mailUser: String?
@@ -107,7 +116,9 @@ struct SubmitCommand: AsyncParsableCommand {
     var arguments: [String] = []
 
     func validate() throws {
-        guard mem == nil || memPerCpu == nil else { throw ValidationError("--mem and --mem-per-cpu exclude each other") }
+        guard mem == nil || memPerCpu == nil else {
+            throw ValidationError("--mem and --mem-per-cpu exclude each other")
+        }
         guard !(exclusive && oversubscribe) else {
             throw ValidationError("--exclusive and --oversubscribe exclude each other")
         }

@@ -19,8 +19,10 @@ enum AccountingHelper {
         do {
             try answer(output)
         } catch let failure as Failure {
-            output.send(.failed(
-                code: failure.code.description, message: failure.message, number: failure.number, call: failure.call))
+            output.send(
+                .failed(
+                    code: failure.code.description, message: failure.message, number: failure.number, call: failure.call
+                ))
         } catch {
             output.send(.failed(code: SlurmError.Code.unexpected.description, message: "\(error)", number: 0, call: ""))
         }
@@ -33,7 +35,8 @@ enum AccountingHelper {
         guard storage.hasSuffix("slurmdbd") else {
             throw Failure(
                 code: .accountingUnavailable,
-                message: "this cluster keeps no accounting (AccountingStorageType=\(storage.isEmpty ? "none" : storage))")
+                message:
+                    "this cluster keeps no accounting (AccountingStorageType=\(storage.isEmpty ? "none" : storage))")
         }
         errno = 0
         var connection = slurmdb_connection_get(nil)
@@ -56,7 +59,9 @@ enum AccountingHelper {
     }
 
     /// Sends the rows that match; returns how many.
-    private static func send(_ query: AccountingQuery, _ connection: UnsafeMutableRawPointer, to output: Output) throws -> Int {
+    private static func send(_ query: AccountingQuery, _ connection: UnsafeMutableRawPointer, to output: Output) throws
+        -> Int
+    {
         var condition = slurmdb_job_cond_t()
         // Without this flag slurmdbd answers no rows at all, and says nothing.
         condition.db_flags = cs_SLURMDB_JOB_FLAG_NOTSET

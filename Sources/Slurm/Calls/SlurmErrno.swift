@@ -2,8 +2,9 @@
 
 /// Which kind of error a number of slurm_errno.h is, and what to tell the administrator.
 ///
-/// Slurm never reuses a number with another meaning for clients, so numbers stand here rather than names, some of
-/// which exist in newer headers only. A number that is not listed is `unexpected`, with Slurm's own words.
+/// Numbers stand here rather than names, some of which exist in some headers only. The few whose meaning changed between
+/// releases (2063, 4027, 6001) are of one kind under both. A number that is not listed is `unexpected`, with Slurm's own
+/// words.
 enum SlurmErrno {
     struct Meaning {
         var code: SlurmError.Code
@@ -46,11 +47,15 @@ enum SlurmErrno {
         // send, receive, shutdown; zero or incomplete messages; time-outs; standby controllers.
         Group(
             .unavailable, advice: "slurmctld does not answer: look at its log and at `scontrol ping`",
-            [1000, 1001, 1002, 1003, 1004, 1013, 1800, 1801, 1802, 1803, 5000, 5001, 5002, 5003, 5004, 5005, 2027, 2131]
+            [
+                1000, 1001, 1002, 1003, 1004, 1013, 1800, 1801, 1802, 1803, 5000, 5001, 5002, 5003, 5004, 5005, 2027,
+                2131,
+            ]
         ),
         // Versions of client and server too far apart; no address in slurm.conf.
         Group(
-            .configuration, advice: "this libslurm and slurmctld are not of compatible releases, or slurm.conf is wrong",
+            .configuration,
+            advice: "this libslurm and slurmctld are not of compatible releases, or slurm.conf is wrong",
             [1005, 1006, 1011, 1012]
         ),
         Group(
@@ -65,11 +70,12 @@ enum SlurmErrno {
         Group(.notFound, [invalidJobID]),
         // Already done, already finished, step complete.
         Group(.alreadyEnded, [2021, 2084, 4002]),
-        // In transition, pending, suspended, started, not running, not suspended, not finished, step not running.
-        Group(.wrongState, [2020, 2024, 2042, 2061, 2073, 2077, 2083, 2085, 2086, 2087, 2088, 2103, 4027, 4028, 4029]),
+        // In transition, pending, disabled (a message to a job that does not run), suspended, started, not running, not suspended, not finished, step not running.
+        Group(.wrongState, [2020, 2024, 2037, 2042, 2061, 2073, 2077, 2083, 2085, 2086, 2087, 2088, 2103, 4027, 4028, 4029]),
         // Account, QOS, WCKey, MCS label, association of a multi-partition request.
         Group(
-            .association, advice: "check account, QOS and WCKey with `sacctmgr show assoc`", [2045, 2057, 2066, 2099, 2130]
+            .association, advice: "check account, QOS and WCKey with `sacctmgr show assoc`",
+            [2045, 2057, 2066, 2099, 2130]
         ),
         // Accounting policy, time limits, reservation access and use, QOS threshold, minimum time.
         Group(.limit, [2050, 2051, 2052, 2055, 2056, 2074, 2080, 2124, 8000]),

@@ -24,14 +24,16 @@ enum WorkerThread {
         pthread_sigmask(SIG_SETMASK, &all, &before)
         defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         var thread = pthread_t()
-        let result = pthread_create(&thread, nil, { raw in
-            let box = raw.map { Unmanaged<Box>.fromOpaque($0).takeRetainedValue() }
-            if let box {
-                cs_name_thread(box.name)
-                box.body()
-            }
-            return nil
-        }, box.toOpaque())
+        let result = pthread_create(
+            &thread, nil,
+            { raw in
+                let box = raw.map { Unmanaged<Box>.fromOpaque($0).takeRetainedValue() }
+                if let box {
+                    cs_name_thread(box.name)
+                    box.body()
+                }
+                return nil
+            }, box.toOpaque())
         // Out of threads at start: nothing can work without them, and nothing from outside leads here.
         precondition(result == 0, "cannot start a thread: error \(result)")
         pthread_detach(thread)

@@ -21,7 +21,7 @@ extension SlurmController {
             do {
                 try await cancel(JobID(job.id))
                 cancelled.append(job.id)
-            } catch where error.code == .alreadyEnded || error.code == .notFound {
+            } catch  where error.code == .alreadyEnded || error.code == .notFound {
                 continue
             } catch {
                 failure = failure ?? error
@@ -166,9 +166,10 @@ extension SlurmController {
 
     private func perTask(
         _ name: String, _ id: JobID,
-        _ body: @escaping @Sendable (
-            UnsafeMutablePointer<CChar>, UnsafeMutablePointer<UnsafeMutablePointer<job_array_resp_msg_t>?>
-        ) -> CInt
+        _ body:
+            @escaping @Sendable (
+                UnsafeMutablePointer<CChar>, UnsafeMutablePointer<UnsafeMutablePointer<job_array_resp_msg_t>?>
+            ) -> CInt
     ) async throws(SlurmError) {
         do throws(SlurmError) {
             try await callPerTask(name, id, body)
@@ -181,9 +182,10 @@ extension SlurmController {
 
     private func callPerTask(
         _ name: String, _ id: JobID,
-        _ body: @escaping @Sendable (
-            UnsafeMutablePointer<CChar>, UnsafeMutablePointer<UnsafeMutablePointer<job_array_resp_msg_t>?>
-        ) -> CInt
+        _ body:
+            @escaping @Sendable (
+                UnsafeMutablePointer<CChar>, UnsafeMutablePointer<UnsafeMutablePointer<job_array_resp_msg_t>?>
+            ) -> CInt
     ) async throws(SlurmError) {
         try await call(name, changes: true) { () throws(SlurmError) in
             guard let text = strdup(id.description) else { throw SlurmError(.unexpected, "out of memory") }

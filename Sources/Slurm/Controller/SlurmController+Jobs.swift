@@ -89,7 +89,9 @@ extension SlurmController {
     }
 
     /// An array answers with all its tasks; the caller asked for one number.
-    private static func single(_ id: UInt32, _ records: [Record]) throws(SlurmError) -> (job: Job, placement: Placement?) {
+    private static func single(_ id: UInt32, _ records: [Record]) throws(SlurmError) -> (
+        job: Job, placement: Placement?
+    ) {
         guard let record = records.first(where: { $0.job.id == id }) ?? records.first else {
             throw SlurmError(.notFound, "slurmctld knows no job \(id)", number: SlurmErrno.invalidJobID)
         }

@@ -89,7 +89,8 @@ struct HelperProcess: Sendable {
     /// secrets, goes to a child.
     private static func environment(configurationFile: String?) -> Environment {
         var values: [Environment.Key: String] = [:]
-        for name in ["PATH", "LANG", "LC_ALL", "TZ", "SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT", "LD_LIBRARY_PATH"] {
+        for name in ["PATH", "LANG", "LC_ALL", "TZ", "SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT", "LD_LIBRARY_PATH"]
+        {
             if let value = getenv(name), let key = Environment.Key(rawValue: name) {
                 values[key] = String(cString: value)
             }

@@ -67,7 +67,8 @@ public enum SlurmHelper {
         if let file = configuration.configurationFile, access(file, R_OK) != 0 {
             // libslurm would try again for a minute.
             throw SlurmError(
-                .configuration, "cannot read \(file): \(String(cString: strerror(errno))); name the cluster's slurm.conf")
+                .configuration,
+                "cannot read \(file): \(String(cString: strerror(errno))); name the cluster's slurm.conf")
         }
         let result = try await HelperProcess(
             program: configuration.helper, task: .probe, configurationFile: configuration.configurationFile
@@ -75,7 +76,8 @@ public enum SlurmHelper {
         switch result.ending {
         case .exited(0): return
         case .exited, .signalled, .timedOut:
-            let source = configuration.configurationFile ?? "slurm.conf (SLURM_CONF, /etc/slurm/slurm.conf or configless)"
+            let source =
+                configuration.configurationFile ?? "slurm.conf (SLURM_CONF, /etc/slurm/slurm.conf or configless)"
             let words =
                 result.ending == .timedOut
                 ? "libslurm did not finish reading it within \(configuration.probeTimeout)"

@@ -155,7 +155,8 @@ struct JobDecoder {
 
 /// 0, NO_VAL and INFINITE are no times.
 func date(_ time: time_t) -> Date? {
-    time <= 0 || time == time_t(cs_NO_VAL) || time == time_t(cs_INFINITE) ? nil : Date(timeIntervalSince1970: Double(time))
+    time <= 0 || time == time_t(cs_NO_VAL) || time == time_t(cs_INFINITE)
+        ? nil : Date(timeIntervalSince1970: Double(time))
 }
 
 func some(_ value: UInt32) -> UInt32? { value == cs_NO_VAL || value == cs_INFINITE ? nil : value }

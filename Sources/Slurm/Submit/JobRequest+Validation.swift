@@ -54,7 +54,8 @@ extension JobRequest {
         if bytes.count > limits.maximumScriptSize {
             throw .invalid(
                 "script",
-                "has \(bytes.count) bytes; slurmctld takes \(limits.maximumScriptSize) (SchedulerParameters=max_script_size)")
+                "has \(bytes.count) bytes; slurmctld takes \(limits.maximumScriptSize) (SchedulerParameters=max_script_size)"
+            )
         }
         if bytes.contains(0) { throw .invalid("script", "holds a NUL byte") }
         if bytes.contains(UInt8(ascii: "\r")) {
@@ -113,7 +114,8 @@ extension JobRequest {
             throw .invalid("maximum nodes", "\(maximumNodes) is less than the minimum, \(minimumNodes)")
         }
         let perNode = UInt64(minimumNodes ?? 1) * UInt64(tasksPerNode ?? 1)
-        let (cpus, overflow) = max(UInt64(tasks ?? 1), perNode).multipliedReportingOverflow(by: UInt64(cpusPerTask ?? 1))
+        let (cpus, overflow) = max(UInt64(tasks ?? 1), perNode).multipliedReportingOverflow(
+            by: UInt64(cpusPerTask ?? 1))
         if overflow || cpus > UInt64(Self.limit32) {
             throw .invalid("tasks × CPUs per task", "is more than \(Self.limit32)")
         }

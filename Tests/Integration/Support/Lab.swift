@@ -76,7 +76,9 @@ enum Lab {
         let folder = "\(control)/reply.\(id)"
         for _ in 0..<6000 {
             if access("\(folder)/rc", R_OK) == 0 {
-                func text(_ name: String) throws -> String { try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8) }
+                func text(_ name: String) throws -> String {
+                    try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
+                }
                 let reply = Reply(
                     status: Int32(try text("rc").trimmingCharacters(in: .whitespacesAndNewlines)) ?? -1,
                     output: try text("stdout"), errors: try text("stderr"))
