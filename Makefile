@@ -69,7 +69,7 @@ check-slurm-versions: ## Build and try the C shim with Slurm 22.05, 24.11 and 26
 
 .PHONY: bench
 bench: ## Measure against bare C, sbatch and ssh: one JSON object a line; needs root
-	@($(DEPS) build && lab/install.sh) >&2
+	@($(DEPS) build && lab/install.sh --ssh) >&2
 	@Benchmarks/run.sh
 
 .PHONY: soak

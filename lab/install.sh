@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# install.sh [--dbd]: installs what the lab lacks, with apt; says what and why first. Quick and silent
+# install.sh [--dbd|--ssh]: installs what the lab lacks, with apt; says what and why first. Quick and silent
 # when nothing is missing. No service is started, on a machine with systemd either.
 #
 #   --dbd   also what a lab with accounting (LAB_DBD=1) needs
+#   --ssh   also what the benchmarks compare with
 set -euo pipefail
 export LC_ALL=C
 
@@ -12,6 +13,7 @@ readonly BASE="slurmctld:the controller
 slurmd:the compute nodes
 slurm-client:sbatch, squeue, scontrol
 slurm-wlm-basic-plugins:authentication by munge and the rest that the daemons load
+slurm-wlm-jwt-plugin:authentication by token
 munge:authentication
 iproute2:free ports, and the network of multi-host labs
 procps:finding the processes of jobs
@@ -19,11 +21,14 @@ passwd:users for jobs"
 readonly DBD="slurmdbd:the accounting daemon
 slurm-wlm-mysql-plugin:its storage
 mariadb-server:its database"
+readonly SSH="openssh-server:what benchmarks compare with
+openssh-client:what benchmarks compare with"
 
 wanted=$BASE
 case ${1:-} in
   '') ;;
   --dbd) wanted+=$'\n'$DBD ;;
+  --ssh) wanted+=$'\n'$SSH ;;
   *) sed -n '3,/^set /{/^#/s/^# \{0,1\}//p}' "$0"; [ "$1" = --help ] && exit 0; exit 64 ;;
 esac
 
@@ -52,6 +57,7 @@ trap restore EXIT
 printf '#!/bin/sh\nexit 101\n' >"$policy"
 chmod 755 "$policy"
 
+apt-get update -qq || { echo "install.sh: apt-get update failed; see above." >&2; exit 1; }
 # shellcheck disable=SC2086  # a list
-DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing ||
-  { echo "install.sh: apt-get failed; if it found no package, run apt-get update first." >&2; exit 1; }
+DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >/dev/null ||
+  { echo "install.sh: apt-get install failed; see above." >&2; exit 1; }

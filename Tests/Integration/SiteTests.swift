@@ -112,4 +112,24 @@ struct SiteTests {
         _ = try await failing(with: .association) { _ = try await controller.submit(request) }
         try await controller.cancel(JobID(submission.jobID))
     }
+
+    @Test("auth/jwt: with a token anybody is who the token says; a bad one is an authentication error")
+    func jwt() async throws {
+        try await Lab.run(
+            as: "root",
+            "head -c 32 /dev/urandom >$LAB/etc/jwt.key && chown slurm $LAB/etc/jwt.key && chmod 600 $LAB/etc/jwt.key")
+        try await Lab.reconfigure("AuthAltTypes=auth/jwt\nAuthAltParameters=jwt_key=\(Lab.folder)/etc/jwt.key")
+        let token = try await Lab.run(as: "root", "scontrol token username=slurm lifespan=300").output
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+        #expect(token.hasPrefix("SLURM_JWT="))
+        let submit = "printf '#!/bin/sh\\ntrue\\n' | \(Lab.binary) submit --hold --user labu2"
+        // labu1 may not act for labu2; with SlurmUser's token it may.
+        try await Lab.run(as: "labu1", submit, expecting: 77)
+        let id = try await Lab.run(as: "labu1", "export \(token)\n\(submit)").output
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+        #expect(UInt32(id) != nil)
+        let bad = try await Lab.run(as: "labu1", "export SLURM_JWT=nonsense\n\(submit)", expecting: 69)
+        #expect(bad.errors.contains("uthentication"))
+        try await Lab.run(as: "root", "\(Lab.binary) cancel \(id)")
+    }
 }
