@@ -129,7 +129,7 @@ struct SiteTests {
             .trimmingCharacters(in: .whitespacesAndNewlines)
         #expect(UInt32(id) != nil)
         let bad = try await Lab.run(as: "labu1", "export SLURM_JWT=nonsense\n\(submit)", expecting: 69)
-        #expect(bad.errors.contains("uthentication"))
+        #expect(bad.errors.contains("credential"))
         try await Lab.run(as: "root", "\(Lab.binary) cancel \(id)")
     }
 }

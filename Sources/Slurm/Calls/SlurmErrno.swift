@@ -48,9 +48,15 @@ enum SlurmErrno {
         Group(
             .unavailable, advice: "slurmctld does not answer: look at its log and at `scontrol ping`",
             [
-                1000, 1001, 1002, 1003, 1004, 1013, 1800, 1801, 1802, 1803, 5000, 5001, 5002, 5003, 5004, 5005, 2027,
-                2131,
+                1000, 1001, 1002, 1003, 1004, 1013, 1800, 1801, 1802, 1803, 5000, 5001, 5002, 5003, 5004, 2027, 2131,
             ]
+        ),
+        // Zero bytes received: what a client sees of a credential that slurmctld does not accept.
+        Group(
+            .unavailable,
+            advice:
+                "slurmctld closed the connection: it does not accept the credential (token, key, clock) or goes down",
+            [5005]
         ),
         // Versions of client and server too far apart; no address in slurm.conf.
         Group(
@@ -71,7 +77,9 @@ enum SlurmErrno {
         // Already done, already finished, step complete.
         Group(.alreadyEnded, [2021, 2084, 4002]),
         // In transition, pending, disabled (a message to a job that does not run), suspended, started, not running, not suspended, not finished, step not running.
-        Group(.wrongState, [2020, 2024, 2037, 2042, 2061, 2073, 2077, 2083, 2085, 2086, 2087, 2088, 2103, 4027, 4028, 4029]),
+        Group(
+            .wrongState,
+            [2020, 2024, 2037, 2042, 2061, 2073, 2077, 2083, 2085, 2086, 2087, 2088, 2103, 4027, 4028, 4029]),
         // Account, QOS, WCKey, MCS label, association of a multi-partition request.
         Group(
             .association, advice: "check account, QOS and WCKey with `sacctmgr show assoc`",
