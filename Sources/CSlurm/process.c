@@ -12,6 +12,10 @@ void cs_name_thread(const char *name) {
     pthread_setname_np(pthread_self(), shortened);
 }
 
+void cs_share_heap(void) {
+    mallopt(M_ARENA_MAX, 1);
+}
+
 void cs_release_memory(void) {
     malloc_trim(0);
 }

@@ -93,8 +93,9 @@ extension Job {
         let end = state.hasEnded ? (endTime ?? now) : now
         switch state.base {
         case .suspended: return Int(runTimeBeforeSuspension)
-        case _ where suspendTime != nil && !state.hasEnded:
-            return Int(runTimeBeforeSuspension) + Int(now.timeIntervalSince(suspendTime ?? now))
+        case _ where suspendTime != nil:
+            // Resumed then; an ended one has no more time than up to its end.
+            return Int(runTimeBeforeSuspension) + max(0, Int(end.timeIntervalSince(suspendTime ?? end)))
         default: return max(0, Int(end.timeIntervalSince(startTime)))
         }
     }

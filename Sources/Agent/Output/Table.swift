@@ -19,7 +19,15 @@ struct Table {
     static func printable(_ text: String) -> String {
         String(
             String.UnicodeScalarView(
-                text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{fffd}" : $0 }))
+                text.unicodeScalars.map { Self.isUnsafe($0) ? "\u{fffd}" : $0 }))
+    }
+
+    /// Controls, and what turns or breaks the line without showing itself (bidirectional overrides, U+2028).
+    private static func isUnsafe(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: true
+        default: false
+        }
     }
 
     func render() -> String {

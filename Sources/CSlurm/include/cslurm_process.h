@@ -6,6 +6,12 @@
 /* Names the calling thread; the first 15 bytes count. */
 void cs_name_thread(const char *name);
 
+/*
+ * All threads started after this allocate from one heap. With glibc's heap per thread, each thread that once loaded the
+ * job list keeps the pages that the list and its Swift copy took.
+ */
+void cs_share_heap(void);
+
 /* Gives memory that was freed back to the system: glibc keeps what a large answer of libslurm took. */
 void cs_release_memory(void);
 

@@ -64,6 +64,9 @@ final class WorkerPool: Sendable {
         var queue: Deque<Call> = []
         /// The call each thread is in.
         var running: [Call?]
+        /// When the watching thread looks next. Changes with what it was computed from, under one lock: else a call
+        /// that comes while the others are looked through would never be given up.
+        var nearestDeadline: Clock.Instant?
         var stuckSince: Clock.Instant?
         var exhaustionReported = false
         var stopping = false
@@ -72,7 +75,6 @@ final class WorkerPool: Sendable {
     private let state: Mutex<State>
     private let work = DispatchSemaphore(value: 0)
     private let deadlineChanged = DispatchSemaphore(value: 0)
-    private let nearestDeadline = Mutex<Clock.Instant?>(nil)
     private let queueLimit: Int
     private let exhaustedAfter: Duration
     private let onExhausted: @Sendable (Duration) -> Void
@@ -164,28 +166,26 @@ final class WorkerPool: Sendable {
     }
 
     private func enqueue(_ call: Call) {
-        let refusal = state.withLock { state -> SlurmError? in
+        let (refusal, sooner) = state.withLock { state -> (SlurmError?, Bool) in
             if state.stopping {
-                return SlurmError(.cancelled, "the connection to Slurm was closed", call: call.name)
+                return (SlurmError(.cancelled, "the connection to Slurm was closed", call: call.name), false)
             }
             if state.queue.count >= queueLimit {
-                return SlurmError(
+                let refusal = SlurmError(
                     .unavailable, "\(queueLimit) calls to Slurm are waiting already; slurmctld does not keep up",
                     call: call.name)
+                return (refusal, false)
             }
             state.queue.append(call)
-            return nil
+            guard state.nearestDeadline.map({ call.deadline < $0 }) ?? true else { return (nil, false) }
+            state.nearestDeadline = call.deadline
+            return (nil, true)
         }
         if let refusal {
             call.abandon { _ in refusal }
             return
         }
         work.signal()
-        let sooner = nearestDeadline.withLock { nearest in
-            guard nearest.map({ call.deadline < $0 }) ?? true else { return false }
-            nearest = call.deadline
-            return true
-        }
         if sooner { deadlineChanged.signal() }
     }
 
@@ -211,7 +211,7 @@ final class WorkerPool: Sendable {
     /// Tells the callers whose deadline has passed, and looks whether every thread is stuck.
     private func watch() {
         while true {
-            let nearest = nearestDeadline.withLock { $0 }
+            let nearest = state.withLock { $0.nearestDeadline }
             if let nearest {
                 let wait = max(.zero, Clock.now.duration(to: nearest))
                 _ = deadlineChanged.wait(timeout: .now() + .nanoseconds(Int(clamping: wait.nanoseconds)))
@@ -224,7 +224,7 @@ final class WorkerPool: Sendable {
     }
 
     private func sweep(now: Clock.Instant) {
-        let (late, report, next) = state.withLock { state -> ([Call], Duration?, Clock.Instant?) in
+        let (late, report) = state.withLock { state -> ([Call], Duration?) in
             var late = Array(state.queue.filter { $0.deadline <= now })
             if !late.isEmpty { state.queue.removeAll { $0.deadline <= now } }
             late += state.running.compactMap { $0 }.filter { $0.deadline <= now }
@@ -236,9 +236,9 @@ final class WorkerPool: Sendable {
             } else if state.stuckSince != nil || state.running.contains(where: { $0 != nil }) {
                 next = min(next ?? .distantFuture, now + .seconds(1))
             }
-            return (late, report, next)
+            state.nearestDeadline = next
+            return (late, report)
         }
-        nearestDeadline.withLock { $0 = next }
         for call in late {
             call.abandon { begun in
                 SlurmError(

@@ -17,8 +17,7 @@ extension SlurmController {
         // Bad requests are told so even while slurmctld is away; its own limits need its answer.
         try request.validate(policy: policy, limits: .init())
         let cluster = try await cluster()
-        let limits = JobRequest.Limits(
-            maximumScriptSize: cluster.maximumScriptSize, maximumArraySize: cluster.maximumArraySize)
+        let limits = JobRequest.Limits(maximumScriptSize: cluster.maximumScriptSize)
         try request.validate(policy: policy, limits: limits)
         let host = Self.hostName
         // Without this a federated cluster may start the job on another member.

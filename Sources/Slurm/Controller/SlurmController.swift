@@ -187,6 +187,7 @@ private enum Library {
             if case .untouched = before {
                 // libslurm switches SIGPIPE back and forth around each send, which threads would race on.
                 signal(SIGPIPE, SIG_IGN)
+                cs_share_heap()
                 slurm_init(file)
                 state = .initialised(file)
             }

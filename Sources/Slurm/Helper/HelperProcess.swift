@@ -39,6 +39,8 @@ struct HelperProcess: Sendable {
     func run(
         timeout: Duration, onLine: @escaping @Sendable (String, Send) async throws -> Void
     ) async throws(SlurmError) -> Result {
+        // A helper that dies before it has read the question must not take this process with it.
+        signal(SIGPIPE, SIG_IGN)
         do {
             return try await withThrowingTaskGroup(of: Result?.self) { group in
                 group.addTask { try await runToEnd(onLine) }
@@ -69,14 +71,15 @@ struct HelperProcess: Sendable {
             environment: Self.environment(configurationFile: configurationFile),
             input: .inputWriter,
             output: .sequence,
-            error: .string(limit: 64 * 1024)
+            error: .string(limit: 1 << 20)
         ) { execution in
             let writer = execution.standardInputWriter
-            let send: Send = { _ = try await writer.write($0 + "\n") }
+            // A helper that has ended reads no more; its end and its words tell why.
+            let send: Send = { _ = try? await writer.write($0 + "\n") }
             for try await line in execution.standardOutput.strings() {
                 try await onLine(line, send)
             }
-            try await writer.finish()
+            try? await writer.finish()
         }
         let said = SlurmCall.tidy(result.standardError)
         switch result.terminationStatus {

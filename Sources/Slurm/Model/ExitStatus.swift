@@ -10,7 +10,7 @@ public struct ExitStatus: Sendable, Hashable, Codable, CustomStringConvertible {
     }
 
     /// 0…255; 0 when a signal ended the script.
-    public var code: UInt8 { UInt8(truncatingIfNeeded: raw >> 8) }
+    public var code: UInt8 { signal == 0 ? UInt8(truncatingIfNeeded: raw >> 8) : 0 }
 
     /// The signal that ended the script, 0 if none did.
     public var signal: UInt8 { UInt8(raw & 0x7f) }

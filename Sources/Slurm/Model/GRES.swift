@@ -54,13 +54,36 @@ public struct GRES: Sendable, Hashable, Codable, CustomStringConvertible {
         return parts
     }
 
+    private static func isParenthesis(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: "(") || byte == UInt8(ascii: ")")
+    }
+
+    private static func isNull(_ field: Substring.UTF8View) -> Bool { field.elementsEqual("(null)".utf8) }
+
+    /// `name` or `name:type`, whose count stood elsewhere.
+    private static func counted(_ head: Substring.UTF8View, _ count: UInt64) -> GRES? {
+        let fields = head.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+        guard (1...2).contains(fields.count), !fields.contains(where: \.isEmpty),
+            fields.enumerated().allSatisfy({ $0 == 1 && isNull($1) || !$1.contains(where: isParenthesis) }),
+            let name = String(fields[0])
+        else { return nil }
+        let type = fields.count == 2 && !isNull(fields[1]) ? String(fields[1]) : nil
+        return GRES(name: name, type: type, count: count)
+    }
+
     private static func one(_ text: Substring.UTF8View) -> GRES? {
         var head = text
         var indices: [UInt32]?
-        if let open = text.firstIndex(of: UInt8(ascii: "(")) {
-            guard text.last == UInt8(ascii: ")") else { return nil }
+        // "gpu:(null):2" is an untyped one; its parentheses are no annotation.
+        let typeless = text.count > 6 && text.dropFirst(text.count - 6).elementsEqual("(null)".utf8)
+        if text.last == UInt8(ascii: ")"), !typeless, let open = text.lastIndex(of: UInt8(ascii: "(")) {
             head = text[..<open]
             let inner = text[text.index(after: open)...].dropLast()
+            if inner.starts(with: "CNT:".utf8) {
+                // A resource without device files, of a job: "craynetwork(CNT:1)", "bandwidth:lustre(CNT:4G)".
+                guard let count = TRES.amount(inner.dropFirst(4), inMegabytes: false) else { return nil }
+                return counted(head, count)
+            }
             if inner.starts(with: "IDX:".utf8) {
                 let range = inner.dropFirst(4)
                 // "N/A" and "-1": the devices were not bound.
@@ -71,7 +94,9 @@ public struct GRES: Sendable, Hashable, Codable, CustomStringConvertible {
             }
         }
         let fields = head.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
-        guard let first = fields.first, let name = String(first), !name.isEmpty else { return nil }
+        guard let first = fields.first, let name = String(first), !name.isEmpty,
+            fields.enumerated().allSatisfy({ $0 == 1 && isNull($1) || !$1.contains(where: isParenthesis) })
+        else { return nil }
         switch fields.count {
         case 1:
             return GRES(name: name, count: 1, indices: indices)
@@ -81,7 +106,7 @@ public struct GRES: Sendable, Hashable, Codable, CustomStringConvertible {
             }
             // "gpu:tesla" alone: one device of that type.
             guard let type = String(fields[1]), !type.isEmpty else { return nil }
-            return GRES(name: name, type: type, count: 1, indices: indices)
+            return GRES(name: name, type: isNull(fields[1]) ? nil : type, count: 1, indices: indices)
         case 3:
             // "gpu:tesla:no_consume:2" has four fields and is refused below; "gpu:(null):2" is an untyped one.
             guard let count = TRES.amount(fields[2], inMegabytes: false), let type = String(fields[1]) else {
@@ -92,7 +117,8 @@ public struct GRES: Sendable, Hashable, Codable, CustomStringConvertible {
             guard let count = TRES.amount(fields[3], inMegabytes: false), let type = String(fields[1]) else {
                 return nil
             }
-            return GRES(name: name, type: type.isEmpty ? nil : type, count: count, indices: indices)
+            return GRES(
+                name: name, type: type.isEmpty || isNull(fields[1]) ? nil : type, count: count, indices: indices)
         default:
             return nil
         }

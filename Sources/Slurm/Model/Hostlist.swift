@@ -8,6 +8,11 @@ public enum Hostlist {
     /// More names than this are refused (libslurm's own bound on one range is the same).
     public static let limit = 65_536
 
+    /// Of one element: what stands outside brackets (no host name is longer, RFC 1035) and bracket groups (libslurm:
+    /// 5). Without these a text of some kilobytes could name gigabytes.
+    private static let literalLimit = 255
+    private static let groupLimit = 8
+
     /// Every name in order, duplicates kept. nil when the text is no host list or names too many hosts.
     ///
     /// Numbers keep the width they are written with: `n[07-11]` is n07, n08, … n11.
@@ -113,9 +118,10 @@ public enum Hostlist {
     private static func expandOne(_ text: Substring.UTF8View) -> [String]? {
         var names = [""]
         var rest = text
+        var (literals, groups) = (0, 0)
         while !rest.isEmpty {
             guard let open = rest.firstIndex(of: UInt8(ascii: "[")) else {
-                guard let literal = String(rest) else { return nil }
+                guard literals + rest.count <= literalLimit, let literal = String(rest) else { return nil }
                 return names.map { $0 + literal }
             }
             guard let close = rest.firstIndex(of: UInt8(ascii: "]")), open < close,
@@ -123,6 +129,9 @@ public enum Hostlist {
                 let values = numbers(rest[rest.index(after: open)..<close]),
                 names.count * values.count <= limit
             else { return nil }
+            literals += literal.utf8.count
+            groups += 1
+            guard literals <= literalLimit, groups <= groupLimit else { return nil }
             names = names.flatMap { name in values.map { name + literal + $0 } }
             rest = rest[rest.index(after: close)...]
         }

@@ -38,7 +38,11 @@ public struct Node: Sendable, Hashable {
     public var gpus: [String: UInt64]? {
         guard let list = GRES.list(gres ?? "") else { return nil }
         var byType: [String: UInt64] = [:]
-        for entry in list where entry.name == "gpu" { byType[entry.type ?? "", default: 0] += entry.count }
+        for entry in list where entry.name == "gpu" {
+            // No node has more; keeps the sums over all nodes within 64 bits.
+            guard entry.count <= UInt64(UInt32.max) else { return nil }
+            byType[entry.type ?? "", default: 0] &+= entry.count
+        }
         return byType
     }
 
@@ -122,7 +126,9 @@ public struct NodeState: Sendable, Hashable, CustomStringConvertible {
     /// The node is up and answers: jobs on it run, or could.
     public var isResponding: Bool {
         guard let base, base == .idle || base == .allocated || base == .mixed else { return false }
-        return flags.isDisjoint(with: [.notResponding, .poweredDown, .poweringDown, .fail, .invalidRegistration])
+        return flags.isDisjoint(with: [
+            .notResponding, .poweredDown, .poweringDown, .poweringUp, .fail, .invalidRegistration,
+        ])
     }
 
     /// The base state, then each flag after a `+`: "IDLE+DRAIN".

@@ -87,22 +87,24 @@ public struct TRES: Sendable, Hashable, CustomStringConvertible {
             }
         }
         guard seenDigit else { return nil }
-        let powers: [UInt8: Int] = [
-            UInt8(ascii: "K"): 1, UInt8(ascii: "M"): 2, UInt8(ascii: "G"): 3, UInt8(ascii: "T"): 4,
-            UInt8(ascii: "P"): 5,
-        ]
         var power = inMegabytes ? 2 : 0
-        if suffix != 0 {
-            guard let known = powers[suffix] else { return nil }
-            power = known
+        switch suffix {
+        case 0: break
+        case UInt8(ascii: "K"): power = 1
+        case UInt8(ascii: "M"): power = 2
+        case UInt8(ascii: "G"): power = 3
+        case UInt8(ascii: "T"): power = 4
+        case UInt8(ascii: "P"): power = 5
+        default: return nil
         }
         if inMegabytes { power -= 2 }
         if power < 0 {
-            return (whole + (fraction > 0 ? 1 : 0)) >> 10  // kilobytes, rounded down to whole MB
+            return whole >> 10  // kilobytes, rounded down to whole MB; a fraction cannot change that
         }
         let factor = UInt64(1) << UInt64(10 * power)
         let (product, overflow) = whole.multipliedReportingOverflow(by: factor)
         if overflow { return nil }
-        return product &+ UInt64((fraction * Double(factor)).rounded())
+        let (sum, carry) = product.addingReportingOverflow(UInt64((fraction * Double(factor)).rounded()))
+        return carry ? nil : sum
     }
 }

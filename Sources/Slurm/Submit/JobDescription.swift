@@ -99,9 +99,9 @@ final class JobDescription {
         }
         if let perNode = request.tasksPerNode {
             message.ntasks_per_node = UInt16(perNode)
-            if request.tasks == nil, let nodes = request.minimumNodes {
+            if request.tasks == nil {
                 // sbatch derives the number of tasks, and slurmctld its CPUs, from these two.
-                message.num_tasks = nodes &* perNode  // validated not to overflow
+                message.num_tasks = (request.minimumNodes ?? 1) &* perNode  // validated not to overflow
             }
         }
         if let cpus = request.cpusPerTask {

@@ -9,7 +9,6 @@ extension JobRequest {
     struct Limits: Sendable {
         /// Bytes.
         var maximumScriptSize = 4 * 1024 * 1024
-        var maximumArraySize: UInt32 = 1001
     }
 
     /// Slurm's own bounds on texts (job_mgr.c, `_test_strlen`), in bytes.
@@ -167,7 +166,7 @@ extension JobRequest {
                 && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "=") }
             if !isName { throw .invalid("environment", "\"\(name)\" is no name of a variable") }
             if value.utf8.contains(0) { throw .invalid("environment", "\(name) holds a NUL byte") }
-            if name.hasPrefix("SLURM") && !policy.allowedSlurmVariables.contains(name) {
+            if name.hasPrefix("SLURM_") && !policy.allowedSlurmVariables.contains(name) {
                 throw .invalid("environment", "\(name): Slurm's own variables are set by the agent")
             }
         }

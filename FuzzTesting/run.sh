@@ -1,0 +1,74 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# run.sh [SECONDS [TARGET…]]: fuzzes each decoder for SECONDS (default 20). Prints runs and result for each; exit
+# status 1 when one crashed. README.md tells what to do then.
+set -uo pipefail
+cd "$(dirname "$0")" || exit 1
+seconds=${1:-20}
+shift || true
+[[ $seconds =~ ^[1-9][0-9]*$ ]] || { sed -n '3,4s/^# //p' "$0"; exit 64; }
+targets=("$@")
+[ $# -gt 0 ] || targets=(Hostlist GRES TRES States AccountingLine Tidy)
+export SWIFT_BACKTRACE=enable=no # libFuzzer reports crashes itself; both at once hang
+
+model=../Sources/Slurm/Model
+calls=../Sources/Slurm/Calls
+declare -A sources=(
+  [Hostlist]="$model/Hostlist.swift"
+  [GRES]="$model/GRES.swift $model/TRES.swift"
+  [TRES]="$model/TRES.swift"
+  [States]="$model/JobState.swift $model/Node.swift $model/ExitStatus.swift $model/JobReason.swift $model/JobID.swift
+    $model/TimeLimit.swift $model/GRES.swift $model/TRES.swift $model/Values.swift"
+  [AccountingLine]="../Sources/Slurm/Accounting/AccountingQuery.swift ../Sources/Slurm/Accounting/AccountingJob.swift
+    $model/JobState.swift $model/ExitStatus.swift"
+  [Tidy]="$calls/SlurmCall.swift $calls/SlurmErrno.swift ../Sources/Slurm/SlurmError.swift"
+)
+
+# build TARGET
+build() {
+  local file list=()
+  for file in ${sources[$1]}; do
+    [ ! -e "$file" ] || list+=("$file")
+  done
+  [ "$1" != States ] || list+=("$(values)")
+  swiftc -swift-version 6 -O -parse-as-library -sanitize=fuzzer,address -module-name "Fuzz$1" \
+    -enable-upcoming-feature InternalImportsByDefault -suppress-warnings \
+    -I ../Sources/CSlurm/include -Xcc -fmodule-map-file="$PWD/CSlurm.modulemap" \
+    "${list[@]}" Targets/Support.swift "Targets/Fuzz$1.swift" -lslurm -o ".build/$1"
+}
+
+# values: the few free functions of Job+Decode.swift that Node.swift uses, without the rest of that file
+values() {
+  {
+    echo 'import CSlurm'
+    echo 'import FoundationEssentials'
+    echo 'import Glibc'
+    sed -n '/^\/\/\/ 0, NO_VAL and INFINITE are no times/,$p' "$model/Job+Decode.swift"
+  } >.build/Values.swift
+  echo .build/Values.swift
+}
+
+mkdir -p .build
+crashed=0
+for target in "${targets[@]}"; do
+  [ -n "${sources[$target]:-}" ] || { echo "there is no target $target" >&2; exit 64; }
+  build "$target" >".build/$target.log" 2>&1 || { cat ".build/$target.log"; exit 1; }
+  found=.build/found/$target
+  rm -rf "$found"
+  mkdir -p ".build/corpus/$target" "$found" "FailCases/$target"
+  ".build/$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=4096 -print_final_stats=1 \
+    -artifact_prefix="$found/" ".build/corpus/$target" "Corpus/$target" "FailCases/$target" >".build/$target.log" 2>&1
+  status=$?
+  runs=$(sed -n 's/^stat::number_of_executed_units: *//p' ".build/$target.log")
+  if [ $status = 0 ]; then
+    echo "$target: ${runs:-?} runs, no crash"
+  else
+    crashed=1
+    why=$(grep -m1 -E 'Fatal error|ERROR: (libFuzzer|AddressSanitizer)' ".build/$target.log")
+    echo "$target: CRASH after ${runs:-?} runs: ${why:-status $status}"
+    for file in "$found"/*; do
+      [ ! -e "$file" ] || echo "  $PWD/$file"
+    done
+  fi
+done
+exit $crashed

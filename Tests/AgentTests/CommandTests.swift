@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import ArgumentParser
+import Testing
+
+@testable import Agent
+
+@Suite struct CommandTests {
+    private static let common = ["--slurm-conf", "--timeout", "--json", "--help"]
+
+    @Test(
+        arguments: [
+            ("cluster", ["--partition"]),
+            ("jobs", ["--all", "--user", "--name", "--tag", "--partition"]),
+            ("job", ["--script", "<id>"]),
+            ("cancel", ["--name", "--user", "--signal", "--batch", "--full", "<ids>"]),
+            ("wait", ["--interval", "<id>"]),
+            (
+                "submit",
+                [
+                    "--user", "--gid", "--job-name", "--partition", "--account", "--qos", "--wckey", "--nodes",
+                    "--ntasks",
+                    "--ntasks-per-node", "--cpus-per-task", "--mincpus", "--mem", "--mem-per-cpu", "--gpus",
+                    "--gpus-per-node", "--gpus-per-task", "--gres", "--time", "--licenses", "--constraint",
+                    "--reservation", "--nodelist", "--exclude", "--exclusive", "--oversubscribe", "--hold", "--begin",
+                    "--dependency", "--array", "--comment", "--admin-comment", "--chdir", "--output", "--error",
+                    "--input", "--env", "--mail-type", "--mail-user", "--requeue", "--allow-root", "<script>",
+                ]
+            ),
+        ])
+    func helpNamesEveryOption(_ command: String, _ options: [String]) throws {
+        let type = try #require(
+            SlurmGridAgent.configuration.subcommands.first { $0.configuration.commandName == command })
+        let help = SlurmGridAgent.helpMessage(for: type, columns: 100)
+        for option in options + Self.common { #expect(help.contains(option), "\(command) \(option)") }
+        #expect(help.contains("OVERVIEW: "))
+    }
+
+    @Test(arguments: SlurmGridAgent.configuration.subcommands.map { $0.configuration.commandName ?? "" })
+    func helpIsAskedFor(_ command: String) throws {
+        var help = try SlurmGridAgent.parseAsRoot([command, "--help"])
+        let error = #expect(throws: (any Error).self) { try help.run() }
+        #expect(error.map { SlurmGridAgent.exitCode(for: $0) } == ExitCode.success)
+        #expect(
+            error.map { SlurmGridAgent.fullMessage(for: $0) }?.contains("USAGE: slurm-grid-agent \(command)") == true)
+    }
+
+    @Test(arguments: [
+        ["cluster"], ["cluster", "-p", "main", "--json"], ["jobs", "-a", "-u", "root", "--tag", "x"], ["job", "12_3"],
+        ["job", "12", "--script"], ["wait", "12", "--interval", "0.5"], ["cancel", "1", "2_3", "4+1"],
+        ["cancel", "-s", "USR1", "-b", "1"], ["cancel", "--name", "x", "--user", "root"],
+        ["submit", "-N", "2-4", "-n", "8", "-c", "2", "--mem", "4G", "-t", "1-0", "-a", "0-9", "x.sh", "a", "--b"],
+        ["submit", "-G", "a100:2", "--gres", "shard:1", "--env", "A=1", "--env", "B=2"],
+    ])
+    func parses(_ arguments: [String]) throws {
+        _ = try SlurmGridAgent.parseAsRoot(arguments)
+    }
+
+    @Test(arguments: [
+        ["nonsense"], ["job"], ["job", "0"], ["job", "x"], ["wait", "1", "--interval", "0"],
+        ["wait", "1", "--interval", "nan"], ["wait", "1", "--interval", "1e9"], ["cluster", "--timeout", "0"],
+        ["cluster", "--timeout", "3601"], ["cancel"], ["cancel", "1", "--name", "x", "--user", "u"],
+        ["cancel", "--name", "x"], ["cancel", "--user", "u"], ["cancel", "--batch", "1"],
+        ["cancel", "-s", "9", "-b", "-f", "1"], ["cancel", "-s", "9", "--name", "x", "--user", "u"],
+        ["submit", "--mem", "1G", "--mem-per-cpu", "1G"], ["submit", "--exclusive", "--oversubscribe"],
+        ["submit", "--mail-user", "x"], ["submit", "-N", "x"], ["submit", "-t", "never"], ["submit", "--nonsense"],
+    ])
+    func refuses(_ arguments: [String]) {
+        let error = #expect(throws: (any Error).self) { try SlurmGridAgent.parseAsRoot(arguments) }
+        #expect(error.map { SlurmGridAgent.exitCode(for: $0).rawValue } == 64)
+    }
+
+    @Test func argumentsAfterTheScriptAreTheScripts() throws {
+        let command = try SlurmGridAgent.parseAsRoot(["submit", "-J", "n", "x.sh", "-J", "other", "--help", "--", "y"])
+        let submit = try #require(command as? SubmitCommand)
+        #expect(submit.jobName == "n")
+        #expect(submit.script == "x.sh")
+        #expect(submit.arguments == ["-J", "other", "--help", "--", "y"])
+    }
+}
