@@ -64,6 +64,9 @@ final class WorkerPool: Sendable {
         var queue: Deque<Call> = []
         /// The call each thread is in.
         var running: [Call?]
+        /// Threads that wait to be woken. The last to come is the first to go: its stack and its part of the heap are
+        /// still warm, and calls that follow each other stay on one thread.
+        var idle: [Int] = []
         /// When the watching thread looks next. Changes with what it was computed from, under one lock: else a call
         /// that comes while the others are looked through would never be given up.
         var nearestDeadline: Clock.Instant?
@@ -73,7 +76,8 @@ final class WorkerPool: Sendable {
     }
 
     private let state: Mutex<State>
-    private let work = DispatchSemaphore(value: 0)
+    /// One a thread.
+    private let wake: [DispatchSemaphore]
     private let deadlineChanged = DispatchSemaphore(value: 0)
     private let queueLimit: Int
     private let exhaustedAfter: Duration
@@ -90,6 +94,7 @@ final class WorkerPool: Sendable {
         onExhausted: @escaping @Sendable (Duration) -> Void, onLateResult: @escaping @Sendable (String) -> Void
     ) {
         state = Mutex(State(running: Array(repeating: nil, count: threads)))
+        wake = (0..<threads).map { _ in DispatchSemaphore(value: 0) }
         self.queueLimit = queueLimit
         self.exhaustedAfter = exhaustedAfter
         self.onExhausted = onExhausted
@@ -102,15 +107,16 @@ final class WorkerPool: Sendable {
 
     /// Ends the threads once they are idle; calls still queued are answered `cancelled`.
     func stop() {
-        let (waiting, threads) = state.withLock { state in
+        let waiting = state.withLock { state in
             state.stopping = true
+            state.idle.removeAll()
             defer { state.queue.removeAll() }
-            return (state.queue, state.running.count)
+            return state.queue
         }
         for call in waiting {
             call.abandon { _ in SlurmError(.cancelled, "the connection to Slurm was closed") }
         }
-        for _ in 0..<threads { work.signal() }
+        wake.forEach { $0.signal() }
         deadlineChanged.signal()
     }
 
@@ -166,26 +172,28 @@ final class WorkerPool: Sendable {
     }
 
     private func enqueue(_ call: Call) {
-        let (refusal, sooner) = state.withLock { state -> (SlurmError?, Bool) in
+        let (refusal, sooner, thread) = state.withLock { state -> (SlurmError?, Bool, Int?) in
             if state.stopping {
-                return (SlurmError(.cancelled, "the connection to Slurm was closed", call: call.name), false)
+                return (SlurmError(.cancelled, "the connection to Slurm was closed", call: call.name), false, nil)
             }
             if state.queue.count >= queueLimit {
                 let refusal = SlurmError(
                     .unavailable, "\(queueLimit) calls to Slurm are waiting already; slurmctld does not keep up",
                     call: call.name)
-                return (refusal, false)
+                return (refusal, false, nil)
             }
             state.queue.append(call)
-            guard state.nearestDeadline.map({ call.deadline < $0 }) ?? true else { return (nil, false) }
+            let thread = state.idle.popLast()
+            guard state.nearestDeadline.map({ call.deadline < $0 }) ?? true else { return (nil, false, thread) }
             state.nearestDeadline = call.deadline
-            return (nil, true)
+            return (nil, true, thread)
         }
         if let refusal {
             call.abandon { _ in refusal }
             return
         }
-        work.signal()
+        // With none idle, the first thread that ends its call takes this one from the queue.
+        if let thread { wake[thread].signal() }
         if sooner { deadlineChanged.signal() }
     }
 
@@ -193,17 +201,18 @@ final class WorkerPool: Sendable {
 
     private func serve(_ index: Int) {
         while true {
-            work.wait()
-            let call = state.withLock { state -> Call? in
+            let (call, stopping) = state.withLock { state -> (Call?, Bool) in
                 let call = state.queue.popFirst()
                 state.running[index] = call
-                return call
+                if call == nil && !state.stopping { state.idle.append(index) }
+                return (call, state.stopping)
             }
             if let call {
                 call.run()
-                state.withLock { $0.running[index] = nil }
-            } else if state.withLock({ $0.stopping }) {
+            } else if stopping {
                 return
+            } else {
+                wake[index].wait()
             }
         }
     }

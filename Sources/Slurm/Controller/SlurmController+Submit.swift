@@ -14,11 +14,9 @@ extension SlurmController {
     ///   particular order.
     public func submit(_ request: JobRequest, readBack: Bool = true) async throws(SlurmError) -> Submission {
         let policy = configuration.policy
-        // Bad requests are told so even while slurmctld is away; its own limits need its answer.
-        try request.validate(policy: policy, limits: .init())
+        try request.validate(policy: policy)
         let cluster = try await cluster()
-        let limits = JobRequest.Limits(maximumScriptSize: cluster.maximumScriptSize)
-        try request.validate(policy: policy, limits: limits)
+        try request.validateScriptSize(limit: cluster.maximumScriptSize)
         let host = Self.hostName
         // Without this a federated cluster may start the job on another member.
         let onlyCluster = cluster.federation == nil ? nil : cluster.name

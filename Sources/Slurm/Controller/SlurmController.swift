@@ -52,6 +52,8 @@ public final class SlurmController: Sendable {
     /// - Throws: `configuration` when slurm.conf is missing or bad, or the process already uses another one;
     ///   `helperFailed` when the helper process cannot run.
     public static func connect(_ configuration: Configuration = .init()) async throws(SlurmError) -> SlurmController {
+        // Before the first thread: what glibc has given a thread stays.
+        cs_share_heap()
         try await SlurmHelper.probe(configuration)
         try Library.initialise(configuration.configurationFile)
         return SlurmController(configuration)
@@ -187,7 +189,6 @@ private enum Library {
             if case .untouched = before {
                 // libslurm switches SIGPIPE back and forth around each send, which threads would race on.
                 signal(SIGPIPE, SIG_IGN)
-                cs_share_heap()
                 slurm_init(file)
                 state = .initialised(file)
             }

@@ -10,42 +10,50 @@ enum JobEnvironment {
     static func make(
         for request: JobRequest, account: UserAccount, workDirectory: String, submitHost: String
     ) -> [String] {
-        var values: [String: String] = [
-            "HOME": account.home,
-            "USER": account.name,
-            "LOGNAME": account.name,
-            "SHELL": account.shell.isEmpty ? "/bin/sh" : account.shell,
-        ]
-        if request.environmentMode != .login {
-            // What is set here wins over the login environment, which must keep its own (profile.d, modules).
-            values["PATH"] = defaultPath
-            values["LANG"] = "C.UTF-8"
+        var lines: [String] = []
+        lines.reserveCapacity(24 + request.environment.count)
+        func set(_ name: String, _ value: String?) {
+            if let value { lines.append(name + "=" + value) }
         }
-        values.merge(request.environment) { _, theirs in theirs }
-        values["SLURM_SUBMIT_DIR"] = workDirectory
-        values["SLURM_SUBMIT_HOST"] = submitHost
-        values["SLURM_JOB_NAME"] = request.name
-        values["SLURM_PRIO_PROCESS"] = "0"
-        values["SLURM_UMASK"] = umask(request.umask)
-        values["SLURM_NTASKS"] = request.tasks.map(String.init)
-        values["SLURM_NPROCS"] = request.tasks.map(String.init)
-        values["SLURM_NTASKS_PER_NODE"] = request.tasksPerNode.map(String.init)
-        values["SLURM_CPUS_PER_TASK"] = request.cpusPerTask.map(String.init)
+        func setDefault(_ name: String, _ value: String) {
+            if request.environment[name] == nil { set(name, value) }
+        }
+        setDefault("HOME", account.home)
+        setDefault("USER", account.name)
+        setDefault("LOGNAME", account.name)
+        setDefault("SHELL", account.shell.isEmpty ? "/bin/sh" : account.shell)
+        set("SLURM_SUBMIT_DIR", workDirectory)
+        set("SLURM_SUBMIT_HOST", submitHost)
+        set("SLURM_JOB_NAME", request.name)
+        set("SLURM_PRIO_PROCESS", "0")
+        set("SLURM_UMASK", umask(request.umask))
+        set("SLURM_NTASKS", request.tasks.map(String.init))
+        set("SLURM_NPROCS", request.tasks.map(String.init))
+        set("SLURM_NTASKS_PER_NODE", request.tasksPerNode.map(String.init))
+        set("SLURM_CPUS_PER_TASK", request.cpusPerTask.map(String.init))
         switch request.memory {
-        case .perNode(let megabytes): values["SLURM_MEM_PER_NODE"] = String(megabytes)
-        case .perCPU(let megabytes): values["SLURM_MEM_PER_CPU"] = String(megabytes)
+        case .perNode(let megabytes): set("SLURM_MEM_PER_NODE", String(megabytes))
+        case .perCPU(let megabytes): set("SLURM_MEM_PER_CPU", String(megabytes))
         case nil: break
         }
-        values["SLURM_GPUS"] = request.gpusPerJob.map(gpus)
-        values["SLURM_GPUS_PER_NODE"] = request.gpusPerNode.map(gpus)
-        values["SLURM_GPUS_PER_TASK"] = request.gpusPerTask.map(gpus)
+        set("SLURM_GPUS", request.gpusPerJob.map(gpus))
+        set("SLURM_GPUS_PER_NODE", request.gpusPerNode.map(gpus))
+        set("SLURM_GPUS_PER_TASK", request.gpusPerTask.map(gpus))
         switch request.environmentMode {
         case .login:
-            values["SLURM_GET_USER_ENV"] = "1"
+            // PATH and LANG are the login's: what is set here would win over it (profile.d, modules).
+            set("SLURM_GET_USER_ENV", "1")
         case .minimal(let limits):
-            for (name, value) in limits { values["SLURM_RLIMIT_\(name)"] = String(value) }
+            setDefault("PATH", defaultPath)
+            setDefault("LANG", "C.UTF-8")
+            for (name, value) in limits { set("SLURM_RLIMIT_" + name, String(value)) }
         }
-        return values.map { "\($0.key)=\($0.value)" }.sorted()
+        for (name, value) in request.environment {
+            // A SLURM_ variable that is allowed may still be one of ours, and ours are the job's true ones.
+            if name.hasPrefix("SLURM_"), lines.contains(where: { $0.hasPrefix(name + "=") }) { continue }
+            set(name, value)
+        }
+        return lines.sorted()
     }
 
     /// As sbatch writes it: `0022`.

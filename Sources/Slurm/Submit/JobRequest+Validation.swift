@@ -5,12 +5,6 @@ internal import FoundationEssentials
 /// Checks a request before it leaves: slurmctld lets much through that cannot work or must not (unknown users, gid 0,
 /// scripts without `#!`), and some counts would turn into its in-band values.
 extension JobRequest {
-    /// What the cluster's configuration says about submissions.
-    struct Limits: Sendable {
-        /// Bytes.
-        var maximumScriptSize = 4 * 1024 * 1024
-    }
-
     /// Slurm's own bounds on texts (job_mgr.c, `_test_strlen`), in bytes.
     private static let textLimit = 1024
     private static let pathLimit = 4096
@@ -20,11 +14,11 @@ extension JobRequest {
     private static let limit16: UInt32 = 0xfffc
     private static let limit32: UInt32 = 0xffff_fffb
 
-    /// Everything that needs no look-up.
+    /// Everything that needs neither a look-up nor slurmctld.
     /// - Throws: `invalidRequest` naming the field and its limit.
-    func validate(policy: SubmitPolicy, limits: Limits) throws(SlurmError) {
+    func validate(policy: SubmitPolicy) throws(SlurmError) {
         try validateOwner(policy)
-        try validateScript(limits)
+        try validateScript()
         try validateTexts()
         try validateCounts()
         try validateEnvironment(policy)
@@ -44,17 +38,11 @@ extension JobRequest {
         }
     }
 
-    private func validateScript(_ limits: Limits) throws(SlurmError) {
+    private func validateScript() throws(SlurmError) {
         let bytes = script.utf8
         if bytes.isEmpty { throw .invalid("script", "is empty") }
         if !script.utf8.starts(with: "#!".utf8) {
             throw .invalid("script", "must begin with #! and an interpreter, for instance #!/bin/bash")
-        }
-        if bytes.count > limits.maximumScriptSize {
-            throw .invalid(
-                "script",
-                "has \(bytes.count) bytes; slurmctld takes \(limits.maximumScriptSize) (SchedulerParameters=max_script_size)"
-            )
         }
         if bytes.contains(0) { throw .invalid("script", "holds a NUL byte") }
         if bytes.contains(UInt8(ascii: "\r")) {
@@ -62,27 +50,36 @@ extension JobRequest {
         }
     }
 
-    private func validateTexts() throws(SlurmError) {
-        let texts: [(String, String?, Int)] = [
-            ("name", name, Self.textLimit), ("comment", comment, Self.textLimit),
-            ("admin comment", adminComment, Self.textLimit), ("partition", partition, Self.textLimit),
-            ("account", account, Self.textLimit), ("qos", qos, Self.textLimit), ("wckey", wckey, Self.textLimit),
-            ("MCS label", mcsLabel, Self.textLimit), ("reservation", reservation, Self.textLimit),
-            ("constraint", constraint, Self.textLimit), ("licenses", licenses, Self.textLimit),
-            ("dependency", dependency, Self.longTextLimit), ("array", array, 4 * 1024),
-            ("node list", nodeList, Self.longTextLimit), ("excluded nodes", excludedNodes, Self.longTextLimit),
-            ("work directory", workDirectory, Self.pathLimit), ("standard output", standardOutput, Self.pathLimit),
-            ("standard error", standardError, Self.pathLimit), ("standard input", standardInput, Self.pathLimit),
-            ("mail recipient", mail?.recipient, Self.textLimit),
-        ]
-        for (field, text, limit) in texts {
-            guard let text else { continue }
-            if text.isEmpty && field != "comment" { throw .invalid(field, "is empty; leave it out instead") }
-            if text.utf8.count > limit { throw .invalid(field, "has \(text.utf8.count) bytes, at most \(limit) fit") }
-            if text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
-                throw .invalid(field, "holds a control character or a line break")
-            }
+    /// - Parameter limit: bytes; slurmctld's SchedulerParameters=max_script_size.
+    func validateScriptSize(limit: Int) throws(SlurmError) {
+        let size = script.utf8.count
+        if size > limit {
+            throw .invalid(
+                "script", "has \(size) bytes; slurmctld takes \(limit) (SchedulerParameters=max_script_size)")
         }
+    }
+
+    private func validateTexts() throws(SlurmError) {
+        try Self.check("name", name, Self.textLimit)
+        try Self.check("comment", comment, Self.textLimit, mayBeEmpty: true)
+        try Self.check("admin comment", adminComment, Self.textLimit)
+        try Self.check("partition", partition, Self.textLimit)
+        try Self.check("account", account, Self.textLimit)
+        try Self.check("qos", qos, Self.textLimit)
+        try Self.check("wckey", wckey, Self.textLimit)
+        try Self.check("MCS label", mcsLabel, Self.textLimit)
+        try Self.check("reservation", reservation, Self.textLimit)
+        try Self.check("constraint", constraint, Self.textLimit)
+        try Self.check("licenses", licenses, Self.textLimit)
+        try Self.check("dependency", dependency, Self.longTextLimit)
+        try Self.check("array", array, 4 * 1024)
+        try Self.check("node list", nodeList, Self.longTextLimit)
+        try Self.check("excluded nodes", excludedNodes, Self.longTextLimit)
+        try Self.check("work directory", workDirectory, Self.pathLimit)
+        try Self.check("standard output", standardOutput, Self.pathLimit)
+        try Self.check("standard error", standardError, Self.pathLimit)
+        try Self.check("standard input", standardInput, Self.pathLimit)
+        try Self.check("mail recipient", mail?.recipient, Self.textLimit)
         if let workDirectory, !workDirectory.hasPrefix("/") {
             throw .invalid("work directory", "\"\(workDirectory)\" is not an absolute path")
         }
@@ -97,18 +94,15 @@ extension JobRequest {
     }
 
     private func validateCounts() throws(SlurmError) {
-        let counts: [(String, UInt32?, UInt32)] = [
-            ("nodes", minimumNodes, Self.limit32), ("maximum nodes", maximumNodes, Self.limit32),
-            ("tasks", tasks, Self.limit32), ("tasks per node", tasksPerNode, Self.limit16),
-            ("CPUs per task", cpusPerTask, Self.limit16), ("minimum CPUs per node", minimumCPUsPerNode, Self.limit16),
-            ("GPUs", gpusPerJob?.count, Self.limit32), ("GPUs per node", gpusPerNode?.count, Self.limit32),
-            ("GPUs per task", gpusPerTask?.count, Self.limit32),
-        ]
-        for (field, count, limit) in counts {
-            guard let count else { continue }
-            if count == 0 { throw .invalid(field, "is 0; leave it out or ask for at least 1") }
-            if count > limit { throw .invalid(field, "is \(count), at most \(limit) fit") }
-        }
+        try Self.check("nodes", minimumNodes, Self.limit32)
+        try Self.check("maximum nodes", maximumNodes, Self.limit32)
+        try Self.check("tasks", tasks, Self.limit32)
+        try Self.check("tasks per node", tasksPerNode, Self.limit16)
+        try Self.check("CPUs per task", cpusPerTask, Self.limit16)
+        try Self.check("minimum CPUs per node", minimumCPUsPerNode, Self.limit16)
+        try Self.check("GPUs", gpusPerJob?.count, Self.limit32)
+        try Self.check("GPUs per node", gpusPerNode?.count, Self.limit32)
+        try Self.check("GPUs per task", gpusPerTask?.count, Self.limit32)
         if let minimumNodes, let maximumNodes, maximumNodes < minimumNodes {
             throw .invalid("maximum nodes", "\(maximumNodes) is less than the minimum, \(minimumNodes)")
         }
@@ -143,6 +137,23 @@ extension JobRequest {
         if let beginTime, !(0...4_102_444_800).contains(beginTime.timeIntervalSince1970) {
             throw .invalid("begin time", "must lie between 1970 and 2100")
         }
+    }
+
+    private static func check(
+        _ field: String, _ text: String?, _ limit: Int, mayBeEmpty: Bool = false
+    ) throws(SlurmError) {
+        guard let text else { return }
+        if text.isEmpty && !mayBeEmpty { throw .invalid(field, "is empty; leave it out instead") }
+        if text.utf8.count > limit { throw .invalid(field, "has \(text.utf8.count) bytes, at most \(limit) fit") }
+        if text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
+            throw .invalid(field, "holds a control character or a line break")
+        }
+    }
+
+    private static func check(_ field: String, _ count: UInt32?, _ limit: UInt32) throws(SlurmError) {
+        guard let count else { return }
+        if count == 0 { throw .invalid(field, "is 0; leave it out or ask for at least 1") }
+        if count > limit { throw .invalid(field, "is \(count), at most \(limit) fit") }
     }
 
     private static func validateGRESName(_ field: String, _ name: String) throws(SlurmError) {
