@@ -49,7 +49,7 @@ test-lab: ## Tests of the lab itself; needs root
 lint: ## Check format and scripts
 	@$(DEPS) lint
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks FuzzTesting
-	shellcheck -x -P SCRIPTDIR $$(git ls-files '*.sh') .ci/run
+	shellcheck -S warning -x -P SCRIPTDIR $$(git ls-files '*.sh') .ci/run
 
 .PHONY: sanitize
 sanitize: ## The stress test under AddressSanitizer and ThreadSanitizer; needs root

@@ -100,6 +100,8 @@ struct Server: Sendable {
         let id = try await work.subject()
         let comment = "change swift-\(work.next())"
         try await work.controller.setComment(JobID(id), comment)
+        // The change sets off a pass of the scheduler, which holds the job table.
+        try await Task.sleep(for: .milliseconds(300))
         let start = clock.now
         let snapshot = try await work.controller.jobs()
         let taken = nanoseconds(since: start)

@@ -67,6 +67,8 @@ final class WorkerPool: Sendable {
         /// Threads that wait to be woken. The last to come is the first to go: its stack and its part of the heap are
         /// still warm, and calls that follow each other stay on one thread.
         var idle: [Int] = []
+        /// One thread at most looks for its next call a little longer before it sleeps.
+        var lingering = false
         /// When the watching thread looks next. Changes with what it was computed from, under one lock: else a call
         /// that comes while the others are looked through would never be given up.
         var nearestDeadline: Clock.Instant?
@@ -76,6 +78,10 @@ final class WorkerPool: Sendable {
     }
 
     private let state: Mutex<State>
+    /// How many calls wait in the queue; may be read without the lock.
+    private let waiting = Atomic(0)
+    /// Calls often follow each other, and to wake a thread costs as much as a tenth of one.
+    private static let linger = Duration.microseconds(100)
     /// One a thread.
     private let wake: [DispatchSemaphore]
     private let deadlineChanged = DispatchSemaphore(value: 0)
@@ -111,6 +117,7 @@ final class WorkerPool: Sendable {
             state.stopping = true
             state.idle.removeAll()
             defer { state.queue.removeAll() }
+            self.waiting.store(0, ordering: .releasing)
             return state.queue
         }
         for call in waiting {
@@ -183,7 +190,9 @@ final class WorkerPool: Sendable {
                 return (refusal, false, nil)
             }
             state.queue.append(call)
-            let thread = state.idle.popLast()
+            waiting.store(state.queue.count, ordering: .releasing)
+            // The lingering thread takes the first; a second one needs another thread.
+            let thread = state.lingering && state.queue.count == 1 ? nil : state.idle.popLast()
             guard state.nearestDeadline.map({ call.deadline < $0 }) ?? true else { return (nil, false, thread) }
             state.nearestDeadline = call.deadline
             return (nil, true, thread)
@@ -201,19 +210,41 @@ final class WorkerPool: Sendable {
 
     private func serve(_ index: Int) {
         while true {
-            let (call, stopping) = state.withLock { state -> (Call?, Bool) in
-                let call = state.queue.popFirst()
-                state.running[index] = call
-                if call == nil && !state.stopping { state.idle.append(index) }
-                return (call, state.stopping)
+            switch next(index) {
+            case .call(let call): call.run()
+            case .sleep: wake[index].wait()
+            case .end: return
             }
-            if let call {
-                call.run()
-            } else if stopping {
-                return
-            } else {
-                wake[index].wait()
+        }
+    }
+
+    private enum Next {
+        case call(Call)
+        case sleep
+        case end
+    }
+
+    private func next(_ index: Int) -> Next {
+        let mayLinger = state.withLock { state in
+            state.running[index] = nil
+            guard state.queue.isEmpty, !state.lingering, !state.stopping else { return false }
+            state.lingering = true
+            return true
+        }
+        if mayLinger {
+            let end = Clock.now + Self.linger
+            while waiting.load(ordering: .acquiring) == 0 && Clock.now < end { sched_yield() }
+        }
+        return state.withLock { state in
+            if mayLinger { state.lingering = false }
+            guard let call = state.queue.popFirst() else {
+                if state.stopping { return .end }
+                state.idle.append(index)
+                return .sleep
             }
+            waiting.store(state.queue.count, ordering: .releasing)
+            state.running[index] = call
+            return .call(call)
         }
     }
 
@@ -235,7 +266,10 @@ final class WorkerPool: Sendable {
     private func sweep(now: Clock.Instant) {
         let (late, report) = state.withLock { state -> ([Call], Duration?) in
             var late = Array(state.queue.filter { $0.deadline <= now })
-            if !late.isEmpty { state.queue.removeAll { $0.deadline <= now } }
+            if !late.isEmpty {
+                state.queue.removeAll { $0.deadline <= now }
+                waiting.store(state.queue.count, ordering: .releasing)
+            }
             late += state.running.compactMap { $0 }.filter { $0.deadline <= now }
             let report = exhaustion(&state, now: now)
             var next = (state.queue.map(\.deadline) + state.running.compactMap { $0?.deadline })
