@@ -65,6 +65,7 @@ with_children() {
 
 # step_pids [NODE]: slurmstepds of this lab (of one node). A step daemon writes to its slurmd's log,
 # which tells the node; its argument list and environment do not.
+# shellcheck disable=SC2120  # fault.sh passes a node
 step_pids() {
   local f log=$LAB/log/slurmd.${1:-*}.log
   for f in /proc/[0-9]*/comm; do
