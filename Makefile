@@ -82,6 +82,11 @@ demo: build ## The main job from nothing: a cluster, a job for a user, its end; 
 	@lab/install.sh
 	@BINARY=$(BINARY) lab/demo.sh
 
+.PHONY: deb
+deb: ## Build the Debian package (so far: the commands)
+	@$(DEPS) build deb
+	@packaging/deb/build.sh
+
 .PHONY: lab-up
 lab-up: ## Start a throwaway Slurm cluster (knobs: lab/README.md); needs root
 	@lab/install.sh $(if $(filter 1,$(LAB_DBD)),--dbd)

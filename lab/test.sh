@@ -59,9 +59,9 @@ stubborn_job() { # leaves a job behind that ignores TERM and has a child which l
   return 1
 }
 
-node_down() { # a killed node is noticed: SlurmdTimeout is 5 s here
+node_down() { # a killed node is noticed: in 10 s as a rule, in 100 s now and then
   . "$1/lab.env"
-  for ((i = 0; i < 900; i++)); do [[ $(sinfo -h -N -n n2 -o %T | head -n 1) == down* ]] && return 0; sleep 0.1; done
+  for ((i = 0; i < 2400; i++)); do [[ $(sinfo -h -N -n n2 -o %T | head -n 1) == down* ]] && return 0; sleep 0.1; done
   sinfo -N
   return 1
 }

@@ -14,7 +14,8 @@ declare -A why=(
     [debootstrap]="roots of other Debian releases"
     [debhelper]="builds the Debian package"
     [lintian]="checks the Debian package"
-    [fakeroot]="builds the Debian package without root"
+    [dpkg-dev]="builds the Debian package"
+    [help2man]="makes the manual page from --help"
 )
 
 die() {
@@ -27,7 +28,7 @@ for group in "$@"; do
     case $group in
     build) wanted+=(libslurm-dev g++ libc6-dev) ;;
     lint) wanted+=(shellcheck) ;;
-    deb) wanted+=(debhelper lintian fakeroot) ;;
+    deb) wanted+=(debhelper dpkg-dev help2man lintian) ;;
     versions) wanted+=(debootstrap) ;;
     *) die "no group \"$group\"; there are build, lint, deb, versions" ;;
     esac

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import FoundationEssentials
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// What slurmdbd knows of jobs, also long after slurmctld has forgotten them.
 ///
@@ -75,10 +75,10 @@ public struct SlurmAccounting: Sendable {
             var failure: SlurmError?
         }
 
-        private let state = Mutex(State())
+        private let state = NIOLockedValueBox(State())
 
         func take(_ line: AccountingLine) {
-            state.withLock { state in
+            state.withLockedValue { state in
                 switch line {
                 case .ready: break
                 case .job(let job): state.jobs.append(job)
@@ -93,7 +93,7 @@ public struct SlurmAccounting: Sendable {
 
         /// Only rows followed by their count are an answer; anything else is "don't know".
         func answer(_ result: HelperProcess.Result, timeout: Duration) throws(SlurmError) -> AccountingAnswer {
-            let state = state.withLock { $0 }
+            let state = state.withLockedValue { $0 }
             if let failure = state.failure { throw failure }
             guard let end = state.end, end.count == state.jobs.count else {
                 let why =

@@ -3,6 +3,7 @@
 internal import DequeModule
 internal import Dispatch
 internal import Glibc
+internal import NIOConcurrencyHelpers
 internal import Synchronization
 
 /// A few threads that may block, for calls into libslurm.
@@ -19,8 +20,8 @@ final class WorkerPool: Sendable {
         let name: String
         let deadline: Clock.Instant
         let changes: Bool
-        private let body: Mutex<(@Sendable () -> Void)?>
-        private let giveUp: Mutex<(@Sendable (SlurmError) -> Void)?>
+        private let body: NIOLockedValueBox<(@Sendable () -> Void)?>
+        private let giveUp: NIOLockedValueBox<(@Sendable (SlurmError) -> Void)?>
 
         init(
             name: String, deadline: Clock.Instant, changes: Bool, body: @escaping @Sendable () -> Void,
@@ -29,30 +30,30 @@ final class WorkerPool: Sendable {
             self.name = name
             self.deadline = deadline
             self.changes = changes
-            self.body = Mutex(body)
-            self.giveUp = Mutex(giveUp)
+            self.body = NIOLockedValueBox(body)
+            self.giveUp = NIOLockedValueBox(giveUp)
         }
 
         /// Runs the call unless it was given up while it waited in the queue.
         func run() {
-            let work = body.withLock { body in
+            let work = body.withLockedValue { body in
                 defer { body = nil }
                 return body
             }
             work?()
-            giveUp.withLock { $0 = nil }
+            giveUp.withLockedValue { $0 = nil }
         }
 
         /// The caller has left.
-        var isAbandoned: Bool { giveUp.withLock { $0 == nil } }
+        var isAbandoned: Bool { giveUp.withLockedValue { $0 == nil } }
 
         /// Tells the caller that no answer will come in time. A call that has not begun never runs.
         func abandon(_ error: (_ begun: Bool) -> SlurmError) {
-            let begun = body.withLock { body in
+            let begun = body.withLockedValue { body in
                 defer { body = nil }
                 return body == nil
             }
-            let tell = giveUp.withLock { tell in
+            let tell = giveUp.withLockedValue { tell in
                 defer { tell = nil }
                 return tell
             }
@@ -77,7 +78,7 @@ final class WorkerPool: Sendable {
         var stopping = false
     }
 
-    private let state: Mutex<State>
+    private let state: NIOLockedValueBox<State>
     /// How many calls wait in the queue; may be read without the lock.
     private let waiting = Atomic(0)
     /// Calls often follow each other, and to wake a thread costs as much as a tenth of one.
@@ -99,7 +100,7 @@ final class WorkerPool: Sendable {
         threads: Int, queueLimit: Int = 10_000, exhaustedAfter: Duration,
         onExhausted: @escaping @Sendable (Duration) -> Void, onLateResult: @escaping @Sendable (String) -> Void
     ) {
-        state = Mutex(State(running: Array(repeating: nil, count: threads)))
+        state = NIOLockedValueBox(State(running: Array(repeating: nil, count: threads)))
         wake = (0..<threads).map { _ in DispatchSemaphore(value: 0) }
         self.queueLimit = queueLimit
         self.exhaustedAfter = exhaustedAfter
@@ -113,7 +114,7 @@ final class WorkerPool: Sendable {
 
     /// Ends the threads once they are idle; calls still queued are answered `cancelled`.
     func stop() {
-        let waiting = state.withLock { state in
+        let waiting = state.withLockedValue { state in
             state.stopping = true
             state.idle.removeAll()
             defer { state.queue.removeAll() }
@@ -130,12 +131,12 @@ final class WorkerPool: Sendable {
     /// How many threads are in a call whose caller has given up.
     var stuckThreads: Int {
         let now = Clock.now
-        return state.withLock { state in state.running.count { ($0?.deadline ?? .distantFuture) <= now } }
+        return state.withLockedValue { state in state.running.count { ($0?.deadline ?? .distantFuture) <= now } }
     }
 
     /// How many calls that change something are still under way although their callers have given up.
     var unsettledChanges: Int {
-        state.withLock { state in state.running.count { $0.map { $0.changes && $0.isAbandoned } ?? false } }
+        state.withLockedValue { state in state.running.count { $0.map { $0.changes && $0.isAbandoned } ?? false } }
     }
 
     /// Runs `body` on one of the threads and returns its answer, or `timedOut` after `timeout`.
@@ -145,7 +146,7 @@ final class WorkerPool: Sendable {
         _ name: String, timeout: Duration, changes: Bool,
         _ body: @escaping @Sendable () throws(SlurmError) -> Answer
     ) async throws(SlurmError) -> Answer {
-        let handle = Mutex<Call?>(nil)
+        let handle = NIOLockedValueBox<Call?>(nil)
         let result: Result<Answer, SlurmError> = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let once = Once(continuation)
@@ -162,12 +163,12 @@ final class WorkerPool: Sendable {
                     },
                     giveUp: { error in _ = once.resume(.failure(error)) }
                 )
-                handle.withLock { $0 = call }
+                handle.withLockedValue { $0 = call }
                 enqueue(call)
                 if Task.isCancelled { Self.cancel(call) }
             }
         } onCancel: {
-            if let call = handle.withLock({ $0 }) { Self.cancel(call) }
+            if let call = handle.withLockedValue({ $0 }) { Self.cancel(call) }
         }
         return try result.get()
     }
@@ -179,7 +180,7 @@ final class WorkerPool: Sendable {
     }
 
     private func enqueue(_ call: Call) {
-        let (refusal, sooner, thread) = state.withLock { state -> (SlurmError?, Bool, Int?) in
+        let (refusal, sooner, thread) = state.withLockedValue { state -> (SlurmError?, Bool, Int?) in
             if state.stopping {
                 return (SlurmError(.cancelled, "the connection to Slurm was closed", call: call.name), false, nil)
             }
@@ -225,7 +226,7 @@ final class WorkerPool: Sendable {
     }
 
     private func next(_ index: Int) -> Next {
-        let mayLinger = state.withLock { state in
+        let mayLinger = state.withLockedValue { state in
             state.running[index] = nil
             guard state.queue.isEmpty, !state.lingering, !state.stopping else { return false }
             state.lingering = true
@@ -235,7 +236,7 @@ final class WorkerPool: Sendable {
             let end = Clock.now + Self.linger
             while waiting.load(ordering: .acquiring) == 0 && Clock.now < end { sched_yield() }
         }
-        return state.withLock { state in
+        return state.withLockedValue { state in
             if mayLinger { state.lingering = false }
             guard let call = state.queue.popFirst() else {
                 if state.stopping { return .end }
@@ -251,20 +252,20 @@ final class WorkerPool: Sendable {
     /// Tells the callers whose deadline has passed, and looks whether every thread is stuck.
     private func watch() {
         while true {
-            let nearest = state.withLock { $0.nearestDeadline }
+            let nearest = state.withLockedValue { $0.nearestDeadline }
             if let nearest {
                 let wait = max(.zero, Clock.now.duration(to: nearest))
                 _ = deadlineChanged.wait(timeout: .now() + .nanoseconds(Int(clamping: wait.nanoseconds)))
             } else {
                 deadlineChanged.wait()
             }
-            if state.withLock({ $0.stopping && $0.queue.isEmpty && $0.running.allSatisfy { $0 == nil } }) { return }
+            if state.withLockedValue({ $0.stopping && $0.queue.isEmpty && $0.running.allSatisfy { $0 == nil } }) { return }
             sweep(now: Clock.now)
         }
     }
 
     private func sweep(now: Clock.Instant) {
-        let (late, report) = state.withLock { state -> ([Call], Duration?) in
+        let (late, report) = state.withLockedValue { state -> ([Call], Duration?) in
             var late = Array(state.queue.filter { $0.deadline <= now })
             if !late.isEmpty {
                 state.queue.removeAll { $0.deadline <= now }
@@ -312,14 +313,14 @@ final class WorkerPool: Sendable {
 
 /// A continuation that is resumed at most once; tells whether this resume was the one.
 private final class Once<Answer: Sendable>: Sendable {
-    private let continuation: Mutex<CheckedContinuation<Result<Answer, SlurmError>, Never>?>
+    private let continuation: NIOLockedValueBox<CheckedContinuation<Result<Answer, SlurmError>, Never>?>
 
     init(_ continuation: CheckedContinuation<Result<Answer, SlurmError>, Never>) {
-        self.continuation = Mutex(continuation)
+        self.continuation = NIOLockedValueBox(continuation)
     }
 
     func resume(_ result: Result<Answer, SlurmError>) -> Bool {
-        let taken = continuation.withLock { continuation in
+        let taken = continuation.withLockedValue { continuation in
             defer { continuation = nil }
             return continuation
         }

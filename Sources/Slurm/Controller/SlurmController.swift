@@ -2,7 +2,7 @@
 
 internal import CSlurm
 internal import Glibc
-internal import Synchronization
+internal import NIOConcurrencyHelpers
 
 /// A connection to one cluster's slurmctld through libslurm.
 ///
@@ -43,8 +43,8 @@ public final class SlurmController: Sendable {
     public let configuration: Configuration
     let pool: WorkerPool
     let feed = JobFeed()
-    private let lastAnswer = Mutex<ContinuousClock.Instant?>(nil)
-    private let clusterCache = Mutex<Cluster?>(nil)
+    private let lastAnswer = NIOLockedValueBox<ContinuousClock.Instant?>(nil)
+    private let clusterCache = NIOLockedValueBox<Cluster?>(nil)
 
     /// Reads slurm.conf (first in a helper process, since libslurm ends the process that reads a bad one) and starts
     /// the threads. Does not need slurmctld to be up.
@@ -116,12 +116,12 @@ public final class SlurmController: Sendable {
             try pingIfSilent()
             do throws(SlurmError) {
                 let answer = try body()
-                lastAnswer.withLock { $0 = .now }
+                lastAnswer.withLockedValue { $0 = .now }
                 return answer
             } catch {
                 // Any error that slurmctld itself sent is an answer; the next call after a failed one pings first.
                 let silent = Self.silences.contains(error.code)
-                lastAnswer.withLock { $0 = silent ? nil : .now }
+                lastAnswer.withLockedValue { $0 = silent ? nil : .now }
                 throw error
             }
         }
@@ -130,7 +130,7 @@ public final class SlurmController: Sendable {
     private static let silences: Set<SlurmError.Code> = [.unavailable, .authentication, .timedOut, .unexpected]
 
     private func pingIfSilent() throws(SlurmError) {
-        let fresh = lastAnswer.withLock { last in
+        let fresh = lastAnswer.withLockedValue { last in
             last.map { $0.duration(to: .now) < configuration.pingAfter } ?? false
         }
         if !fresh { try pingNow() }
@@ -142,7 +142,7 @@ public final class SlurmController: Sendable {
         for index in 0..<cs_controller_count() {
             do throws(SlurmError) {
                 try SlurmCall.check("slurm_ping") { slurm_ping(index) }
-                lastAnswer.withLock { $0 = .now }
+                lastAnswer.withLockedValue { $0 = .now }
                 return
             } catch {
                 failure = failure ?? error
@@ -167,9 +167,9 @@ public final class SlurmController: Sendable {
     /// What slurmctld says of itself: name, release, and the settings that matter to callers. Asked again when older
     /// than `maximumAge`.
     public func cluster(maximumAge: Duration = .seconds(300)) async throws(SlurmError) -> Cluster {
-        if let known = clusterCache.withLock({ $0 }), known.readAt.duration(to: .now) < maximumAge { return known }
+        if let known = clusterCache.withLockedValue({ $0 }), known.readAt.duration(to: .now) < maximumAge { return known }
         let fresh = try await call("slurm_load_ctl_conf") { () throws(SlurmError) in try Cluster.load() }
-        clusterCache.withLock { $0 = fresh }
+        clusterCache.withLockedValue { $0 = fresh }
         return fresh
     }
 }
@@ -181,10 +181,10 @@ private enum Library {
         case initialised(String?)
     }
 
-    private static let state = Mutex<State>(.untouched)
+    private static let state = NIOLockedValueBox<State>(.untouched)
 
     static func initialise(_ file: String?) throws(SlurmError) {
-        let before = state.withLock { state -> State in
+        let before = state.withLockedValue { state -> State in
             let before = state
             if case .untouched = before {
                 // libslurm switches SIGPIPE back and forth around each send, which threads would race on.
