@@ -143,6 +143,9 @@ ssh="ssh -F $work/ssh/ssh_config bench SLURM_CONF=$SLURM_CONF $sbatch"
 ask c run 1 "$ssh"
 interleave "$list_rounds" "swift submit 3" "c run 3 $sbatch"
 ratio slurm.submit.speedup_vs_sbatch x 2 1
+# What bare C gains on this machine: the Swift figure cannot be above it.
+interleave "$list_rounds" "c submit 3" "c run 3 $sbatch"
+ratio slurm.submit.c_speedup_vs_sbatch x 2 1
 interleave "$slow_rounds" "swift submit 5" "c run 3 $ssh"
 ratio slurm.submit.speedup_vs_ssh_sbatch x 2 1
 
@@ -179,6 +182,8 @@ ratio slurm.jobs_10k.vs_c ratio 1 2
 
 interleave "$slow_rounds" "swift jobs 1" "c run 1 squeue --json"
 ratio slurm.jobs_10k.speedup_vs_squeue_json x 2 1
+interleave "$slow_rounds" "c jobs 1" "c run 1 squeue --json"
+ratio slurm.jobs_10k.c_speedup_vs_squeue_json x 2 1
 
 ask swift gres 11
 # shellcheck disable=SC2086  # numbers

@@ -189,6 +189,18 @@ struct AccountingTests {
         controller.close()
     }
 
+    @Test("WCKeys, where a site enforces them")
+    func wckeys() async throws {
+        try await Lab.reconfigure("TrackWCKey=yes\nAccountingStorageEnforce=associations,limits,qos,wckeys")
+        let controller = try await Lab.connect()
+        #expect(try await controller.cluster(maximumAge: .zero).accounting.contains(.wckeys))
+        var request = try held()
+        request.wckey = "nosuch"
+        let (error, _) = try await failing(with: .association) { _ = try await controller.submit(request) }
+        #expect(error.number == 2057)
+        controller.close()
+    }
+
     private func charged(_ body: String, name: String) throws -> JobRequest {
         var request = try Lab.request(body, name: name)
         request.account = "acct_labu1"

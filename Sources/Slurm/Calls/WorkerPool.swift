@@ -259,7 +259,9 @@ final class WorkerPool: Sendable {
             } else {
                 deadlineChanged.wait()
             }
-            if state.withLockedValue({ $0.stopping && $0.queue.isEmpty && $0.running.allSatisfy { $0 == nil } }) { return }
+            if state.withLockedValue({ $0.stopping && $0.queue.isEmpty && $0.running.allSatisfy { $0 == nil } }) {
+                return
+            }
             sweep(now: Clock.now)
         }
     }

@@ -167,7 +167,9 @@ public final class SlurmController: Sendable {
     /// What slurmctld says of itself: name, release, and the settings that matter to callers. Asked again when older
     /// than `maximumAge`.
     public func cluster(maximumAge: Duration = .seconds(300)) async throws(SlurmError) -> Cluster {
-        if let known = clusterCache.withLockedValue({ $0 }), known.readAt.duration(to: .now) < maximumAge { return known }
+        if let known = clusterCache.withLockedValue({ $0 }), known.readAt.duration(to: .now) < maximumAge {
+            return known
+        }
         let fresh = try await call("slurm_load_ctl_conf") { () throws(SlurmError) in try Cluster.load() }
         clusterCache.withLockedValue { $0 = fresh }
         return fresh

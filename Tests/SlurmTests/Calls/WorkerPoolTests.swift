@@ -63,6 +63,30 @@ import Testing
         #expect(failure?.code == .notFound && failure?.number == 2017)
     }
 
+    /// What ``SlurmController/settled(timeout:)`` waits for: found by the soak, which made two jobs out of one when a
+    /// hung submission went on after it had been given up.
+    @Test func anAbandonedChangeIsUnsettledUntilItReturns() async throws {
+        let record = Record()
+        let pool = pool(threads: 2, record)
+        defer { pool.stop() }
+        let gate = DispatchSemaphore(value: 0)
+        let change = occupy(pool, gate, record, "change", timeout: Self.short)
+        await record.until("begun change")
+        #expect(await error { try await change.value }?.mayHaveHappened == true)
+        #expect(pool.unsettledChanges == 1)
+        // A call that only reads leaves nothing unsettled.
+        let reading = DispatchSemaphore(value: 0)
+        let read = await error {
+            try await pool.run("read", timeout: Self.short, changes: false) { reading.wait() }
+        }
+        #expect(read?.code == .timedOut && read?.mayHaveHappened == false)
+        #expect(pool.unsettledChanges == 1)
+        gate.signal()
+        reading.signal()
+        await record.until("late change")
+        while pool.unsettledChanges > 0 { await Task.yield() }
+    }
+
     @Test func runsOffTheCooperativeThreads() async throws {
         let pool = pool(threads: 2)
         defer { pool.stop() }
