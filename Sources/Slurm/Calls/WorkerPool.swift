@@ -4,7 +4,6 @@ internal import DequeModule
 internal import Dispatch
 internal import Glibc
 internal import NIOConcurrencyHelpers
-internal import Synchronization
 
 /// A few threads that may block, for calls into libslurm.
 ///
@@ -68,8 +67,6 @@ final class WorkerPool: Sendable {
         /// Threads that wait to be woken. The last to come is the first to go: its stack and its part of the heap are
         /// still warm, and calls that follow each other stay on one thread.
         var idle: [Int] = []
-        /// One thread at most looks for its next call a little longer before it sleeps.
-        var lingering = false
         /// When the watching thread looks next. Changes with what it was computed from, under one lock: else a call
         /// that comes while the others are looked through would never be given up.
         var nearestDeadline: Clock.Instant?
@@ -79,10 +76,6 @@ final class WorkerPool: Sendable {
     }
 
     private let state: NIOLockedValueBox<State>
-    /// How many calls wait in the queue; may be read without the lock.
-    private let waiting = Atomic(0)
-    /// Calls often follow each other, and to wake a thread costs as much as a tenth of one.
-    private static let linger = Duration.microseconds(100)
     /// One a thread.
     private let wake: [DispatchSemaphore]
     private let deadlineChanged = DispatchSemaphore(value: 0)
@@ -118,7 +111,6 @@ final class WorkerPool: Sendable {
             state.stopping = true
             state.idle.removeAll()
             defer { state.queue.removeAll() }
-            self.waiting.store(0, ordering: .releasing)
             return state.queue
         }
         for call in waiting {
@@ -191,9 +183,7 @@ final class WorkerPool: Sendable {
                 return (refusal, false, nil)
             }
             state.queue.append(call)
-            waiting.store(state.queue.count, ordering: .releasing)
-            // The lingering thread takes the first; a second one needs another thread.
-            let thread = state.lingering && state.queue.count == 1 ? nil : state.idle.popLast()
+            let thread = state.idle.popLast()
             guard state.nearestDeadline.map({ call.deadline < $0 }) ?? true else { return (nil, false, thread) }
             state.nearestDeadline = call.deadline
             return (nil, true, thread)
@@ -226,24 +216,13 @@ final class WorkerPool: Sendable {
     }
 
     private func next(_ index: Int) -> Next {
-        let mayLinger = state.withLockedValue { state in
+        state.withLockedValue { state in
             state.running[index] = nil
-            guard state.queue.isEmpty, !state.lingering, !state.stopping else { return false }
-            state.lingering = true
-            return true
-        }
-        if mayLinger {
-            let end = Clock.now + Self.linger
-            while waiting.load(ordering: .acquiring) == 0 && Clock.now < end { sched_yield() }
-        }
-        return state.withLockedValue { state in
-            if mayLinger { state.lingering = false }
             guard let call = state.queue.popFirst() else {
                 if state.stopping { return .end }
                 state.idle.append(index)
                 return .sleep
             }
-            waiting.store(state.queue.count, ordering: .releasing)
             state.running[index] = call
             return .call(call)
         }
@@ -269,10 +248,7 @@ final class WorkerPool: Sendable {
     private func sweep(now: Clock.Instant) {
         let (late, report) = state.withLockedValue { state -> ([Call], Duration?) in
             var late = Array(state.queue.filter { $0.deadline <= now })
-            if !late.isEmpty {
-                state.queue.removeAll { $0.deadline <= now }
-                waiting.store(state.queue.count, ordering: .releasing)
-            }
+            if !late.isEmpty { state.queue.removeAll { $0.deadline <= now } }
             late += state.running.compactMap { $0 }.filter { $0.deadline <= now }
             let report = exhaustion(&state, now: now)
             var next = (state.queue.map(\.deadline) + state.running.compactMap { $0?.deadline })
