@@ -8,6 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+/* 22.05's slurmctld signs its answer to suspend and resume by MUNGE, also for a client with a token, who cannot read it. */
+static int unread_answer(int number) {
+    return SLURM_VERSION_NUMBER < SLURM_VERSION_NUM(23, 2, 0) && getenv("SLURM_JWT") != NULL ? 1000 : number;
+}
+
 /* Bash runs a trap between two commands only, hence the short sleeps. */
 static const char script[] =
     "#!/bin/bash\n"
@@ -76,11 +81,11 @@ static void probe_placement(const slurm_job_info_t *job) {
 
 /* slurmctld answers, and shows the new state, up to two seconds before the node has acted: look at the processes too. */
 static void probe_suspension(uint32_t id) {
-    EXPECT("slurm_resume2 of a running job", resume(text_of(id)), 2087);
-    EXPECT("slurm_suspend2", suspend(text_of(id)), 0);
+    EXPECT("slurm_resume2 of a running job", resume(text_of(id)), 2087, unread_answer(2087));
+    EXPECT("slurm_suspend2", suspend(text_of(id)), 0, unread_answer(0));
     check(wait_for_state(id, JOB_SUSPENDED, 10) != NULL, "is suspended", "not within 10 s");
     check(wait_for_silence(id, true, 15), "its processes stand still", "they do not");
-    EXPECT("slurm_resume2", resume(text_of(id)), 0);
+    EXPECT("slurm_resume2", resume(text_of(id)), 0, unread_answer(0));
     check(wait_for_state(id, JOB_RUNNING, 10) != NULL, "runs on", "not within 10 s");
     check(wait_for_silence(id, false, 15), "its processes run on", "they do not");
 }
@@ -121,7 +126,7 @@ static void probe_end(uint32_t id) {
     check(wait_for_state(id, JOB_CANCELLED, 20) != NULL, "is cancelled", "not within 20 s");
     EXPECT("a second kill", kill_job(id, SIGKILL, 0), 2021);
     EXPECT("a time limit for an ended job", update(text_of(id), set_time_limit, 20), 2084, 2021);
-    EXPECT("slurm_suspend2 of an ended job", suspend(text_of(id)), 2021, 2084);
+    EXPECT("slurm_suspend2 of an ended job", suspend(text_of(id)), 2021, 2084, unread_answer(2084));
 }
 
 /* A job that cannot start yet: held and released. */
@@ -136,7 +141,7 @@ static void probe_hold(void) {
     EXPECT("release", update(text_of(id), set_priority, cs_INFINITE), 0);
     job = job_of(id);
     check(job != NULL && job->priority != 0, "is released", "priority 0");
-    EXPECT("slurm_suspend2 of a pending job", suspend(text_of(id)), 2024);
+    EXPECT("slurm_suspend2 of a pending job", suspend(text_of(id)), 2024, unread_answer(2024));
     EXPECT("slurm_requeue2 of a pending job", requeue(text_of(id)), 2024);
     char message[] = "nobody hears";
     EXPECT("cs_notify_job of a pending job", CALL(cs_notify_job(id, message)), 2037, 2085);
