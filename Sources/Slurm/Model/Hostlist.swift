@@ -8,9 +8,9 @@ public enum Hostlist {
     /// More names than this are refused (libslurm's own bound on one range is the same).
     public static let limit = 65_536
 
-    /// Of one element: what stands outside brackets (no host name is longer, RFC 1035) and bracket groups (libslurm:
-    /// 5). Without these a text of some kilobytes could name gigabytes.
-    private static let literalLimit = 255
+    /// Bytes of one name: no host name is longer (RFC 1035). Bounds the work on a hostile list, together with the
+    /// number of bracket groups in one element.
+    private static let nameLimit = 255
     private static let groupLimit = 8
 
     /// Every name in order, duplicates kept. nil when the text is no host list or names too many hosts.
@@ -118,10 +118,10 @@ public enum Hostlist {
     private static func expandOne(_ text: Substring.UTF8View) -> [String]? {
         var names = [""]
         var rest = text
-        var (literals, groups) = (0, 0)
+        var (length, groups) = (0, 0)
         while !rest.isEmpty {
             guard let open = rest.firstIndex(of: UInt8(ascii: "[")) else {
-                guard literals + rest.count <= literalLimit, let literal = String(rest) else { return nil }
+                guard length + rest.count <= nameLimit, let literal = String(rest) else { return nil }
                 return names.map { $0 + literal }
             }
             guard let close = rest.firstIndex(of: UInt8(ascii: "]")), open < close,
@@ -129,9 +129,9 @@ public enum Hostlist {
                 let values = numbers(rest[rest.index(after: open)..<close]),
                 names.count * values.count <= limit
             else { return nil }
-            literals += literal.utf8.count
+            length += literal.utf8.count + (values.map(\.utf8.count).max() ?? 0)
             groups += 1
-            guard literals <= literalLimit, groups <= groupLimit else { return nil }
+            guard length <= nameLimit, groups <= groupLimit else { return nil }
             names = names.flatMap { name in values.map { name + literal + $0 } }
             rest = rest[rest.index(after: close)...]
         }
