@@ -59,10 +59,11 @@ stubborn_job() { # leaves a job behind that ignores TERM and has a child which l
   return 1
 }
 
-node_down() { # a killed node is noticed: in 10 s as a rule, in 100 s now and then
+node_down() { # a killed node is noticed: marked * (no answer), then down
   . "$1/lab.env"
-  for ((i = 0; i < 2400; i++)); do [[ $(sinfo -h -N -n n2 -o %T | head -n 1) == down* ]] && return 0; sleep 0.1; done
-  sinfo -N
+  timeout 60 bash -c 'until scontrol show node n2 | grep -Eq "NOT_RESPONDING|State=DOWN"; do sleep 0.2; done' && return 0
+  scontrol show node n2
+  tail -n 5 "$1/log/slurmctld.out"
   return 1
 }
 
