@@ -3,11 +3,14 @@
 # Installs, with apt, the Debian packages that a target of the Makefile needs and this machine lacks; says which and
 # why first, and nothing when all are there. Needs root only when something is missing.
 #
-#   packaging/install-build-deps.sh GROUP…      build lint deb versions
+#   packaging/install-build-deps.sh GROUP…      build plugins lint deb versions
 set -euo pipefail
 
 declare -A why=(
     [libslurm-dev]="Slurm's C library, which the agent links"
+    [libmunge-dev]="checks who signed a message from a compute node"
+    [libsqlite3-dev]="the ledger"
+    [gcc]="compiles the Slurm plugins"
     [g++]="linker and C++ run-time files that the Swift toolchain uses"
     [libc6-dev]="C headers"
     [shellcheck]="checks the shell scripts"
@@ -26,11 +29,12 @@ die() {
 wanted=()
 for group in "$@"; do
     case $group in
-    build) wanted+=(libslurm-dev g++ libc6-dev) ;;
+    build) wanted+=(libslurm-dev libmunge-dev libsqlite3-dev g++ libc6-dev) ;;
+    plugins) wanted+=(libslurm-dev libmunge-dev gcc make libc6-dev dpkg-dev) ;;
     lint) wanted+=(shellcheck) ;;
     deb) wanted+=(debhelper dpkg-dev help2man lintian) ;;
     versions) wanted+=(debootstrap) ;;
-    *) die "no group \"$group\"; there are build, lint, deb, versions" ;;
+    *) die "no group \"$group\"; there are build, plugins, lint, deb, versions" ;;
     esac
 done
 

@@ -162,7 +162,15 @@ public final class SlurmController: Sendable {
         }
     }
 
+    /// Gives memory that large answers took back to the system.
+    public static func releaseMemory() {
+        cs_release_memory()
+    }
+
     // MARK: the cluster
+
+    /// ClusterName of slurm.conf; needs no slurmctld.
+    public var clusterName: String { String(cString: cs_cluster_name()) }
 
     /// What slurmctld says of itself: name, release, and the settings that matter to callers. Asked again when older
     /// than `maximumAge`.

@@ -27,6 +27,8 @@ public struct Cluster: Sendable, Hashable {
     public var maximumArraySize: UInt32
     /// The federation this cluster is a member of.
     public var federation: String?
+    /// RequeueExit or RequeueExitHold is set: jobs may go back to the queue after they failed.
+    public var requeuesByExitCode: Bool
     var readAt: ContinuousClock.Instant
 
     public var hasAccounting: Bool { accountingStorageType.hasSuffix("slurmdbd") }
@@ -84,6 +86,7 @@ public struct Cluster: Sendable, Hashable {
             maximumArraySize: conf.max_array_sz,
             federation: inFederation
                 ? federation.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } } : nil,
+            requeuesByExitCode: optionalText(conf.requeue_exit) != nil || optionalText(conf.requeue_exit_hold) != nil,
             readAt: .now)
     }
 

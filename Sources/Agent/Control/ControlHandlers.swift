@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import JobLifecycle
+internal import SpankBridge
+
+/// What the running agent answers.
+struct ControlHandlers {
+    let ledger: Ledger
+    let registry: PluginRegistry
+    let counters: @Sendable () -> BridgeCounters
+    let socket: String
+
+    struct PluginsAnswer: Codable, Sendable {
+        var socket: String
+        var plugins: PluginRegistry.Snapshot
+        var bridge: BridgeCounters
+        var ledger: Ledger.Counts
+    }
+
+    struct RetryAnswer: Codable, Sendable {
+        var retried: Int
+    }
+
+    var all: [String: ControlServer.Handler] {
+        [
+            "plugins": { _ in
+                try ControlServer.single(
+                    PluginsAnswer(
+                        socket: socket, plugins: registry.snapshot, bridge: counters(),
+                        ledger: try await ledger.counts()))
+            },
+            "retry": { request in
+                try ControlServer.single(
+                    RetryAnswer(retried: try await ledger.retryDeliveries(ofJob: request.ledgerJob)))
+            },
+            "events": { request in events(request) },
+        ]
+    }
+
+    /// First what is in the ledger, then what comes; each transition once.
+    private func events(_ request: ControlRequest) -> ControlServer.Answers {
+        let items = ledger.feed.items()
+        let withObservations = request.observations ?? false
+        return ControlServer.Answers { continuation in
+            let task = Task {
+                do {
+                    var last = request.since ?? Int64.max
+                    while last != .max {
+                        let page = try await ledger.transitions(after: last, limit: 500)
+                        guard let newest = page.last else { break }
+                        for transition in page { continuation.yield(try EventLine(transition).json) }
+                        last = newest.sequence
+                    }
+                    for await item in items {
+                        switch item {
+                        case .transition(let transition) where last == .max || transition.sequence > last:
+                            continuation.yield(try EventLine(transition).json)
+                        case .observation(let seen) where withObservations:
+                            continuation.yield(try EventLine(seen).json)
+                        case .hint(let hint) where withObservations:
+                            continuation.yield(try EventLine(hint).json)
+                        case .transition, .observation, .hint:
+                            continue
+                        }
+                    }
+                    continuation.finish()
+                } catch {
+                    continuation.finish(throwing: error)
+                }
+            }
+            continuation.onTermination = { _ in task.cancel() }
+        }
+    }
+}

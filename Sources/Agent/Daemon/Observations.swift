@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import FoundationEssentials
+internal import JobLifecycle
+internal import Slurm
+
+extension SchedulerState {
+    /// nil for a base state that this release does not know: what is not understood is never taken for an end.
+    init?(_ state: JobState) {
+        guard let base = state.base.flatMap({ Base(rawValue: $0.description) }) else { return nil }
+        self.init(
+            base, isCompleting: state.flags.contains(.completing),
+            isRequeueing: !state.flags.isDisjoint(with: [.requeue, .requeueHold, .specialExit]),
+            isResizing: state.flags.contains(.resizing), isRevoked: state.flags.contains(.revoked))
+        // An ended job that was held after a requeue by exit code is pending again; the flag stays for show.
+        if base == .pending, !state.flags.contains(.requeue), !state.flags.contains(.completing) { isRequeueing = false }
+    }
+
+    /// The run that such a record speaks of is over.
+    var isOver: Bool { base.isEnd || isRequeueing }
+}
+
+extension JobObservation {
+    /// What slurmctld answered. nil for a record that names no run (no submit time) or an unknown state.
+    init?(_ job: Job, asked: Int64) {
+        guard let submitted = job.submitTime, let state = SchedulerState(job.state) else { return nil }
+        var details = JobDetails()
+        details.name = job.name
+        details.userID = job.userID
+        details.userName = job.userName
+        details.account = job.account
+        details.partition = job.partition
+        details.nodes = job.nodes
+        details.tres = job.allocatedTRES?.description
+        if case .minutes(let minutes) = job.timeLimit { details.timeLimit = minutes }
+        details.adminComment = job.adminComment
+        details.hetJobID = job.heterogeneous?.leaderID
+        details.hetJobOffset = job.heterogeneous?.offset
+        var key = JobKey(job.id)
+        if let array = job.array {
+            key = JobKey(array.jobID, array.taskID.map { .task($0) } ?? .rest)
+            if array.taskID == nil { details.arrayTasks = array.pendingTasks }
+        }
+        self.init(
+            source: .controller, time: asked, key: key, jobID: job.id,
+            submitTime: Int64(submitted.timeIntervalSince1970), restarts: job.restartCount, state: state,
+            details: details)
+        // slurmctld's guesses at the start of a pending and the end of a running job are no facts.
+        guard state.base != .pending else { return }
+        startTime = job.startTime.map { Int64($0.timeIntervalSince1970) }
+        guard state.isOver else { return }
+        endTime = job.endTime.map { Int64($0.timeIntervalSince1970) }
+        exitStatus = job.exit.raw
+        elapsed = Self.elapsed(
+            start: startTime, end: endTime, suspended: job.suspendTime.map { Int64($0.timeIntervalSince1970) },
+            before: Int64(clamping: job.runTimeBeforeSuspension))
+    }
+
+    /// Seconds that a run took, as Slurm counts: what it ran before it was last suspended, and since it was resumed.
+    static func elapsed(start: Int64?, end: Int64?, suspended: Int64?, before: Int64) -> Int64? {
+        guard let end else { return nil }
+        if let suspended, suspended > 0 { return max(0, end - suspended) + max(0, before) }
+        return start.map { max(0, end - $0) }
+    }
+
+    /// slurmdbd's rows, oldest first. A run that is followed by another one of the same job was put back into the
+    /// queue, whatever its own row says.
+    static func accounting(_ rows: [AccountingJob], asked: Int64) -> [JobObservation] {
+        let sorted = rows.sorted { ($0.submitTime ?? 0, $0.id) < ($1.submitTime ?? 0, $1.id) }
+        var observations = sorted.compactMap { JobObservation($0, asked: asked) }
+        var later: [JobKey: JobObservation] = [:]
+        for index in observations.indices.reversed() {
+            let this = observations[index]
+            if let next = later[this.key], next.details.userID == this.details.userID,
+                next.details.name == this.details.name
+            {
+                observations[index].state.isRequeueing = true
+            }
+            later[this.key] = this
+        }
+        return observations
+    }
+
+    private init?(_ row: AccountingJob, asked: Int64) {
+        guard let submitted = row.submitTime, let state = SchedulerState(row.state) else { return nil }
+        var details = JobDetails()
+        details.name = row.name
+        details.userID = row.userID
+        details.userName = row.userName
+        details.account = row.account
+        details.partition = row.partition
+        details.nodes = row.nodes.flatMap { $0.isEmpty || $0 == "None assigned" ? nil : $0 }
+        details.timeLimit = row.timeLimit
+        details.adminComment = row.adminComment
+        details.hetJobID = row.hetJobID
+        details.hetJobOffset = row.hetJobOffset
+        var key = JobKey(row.id)
+        if let array = row.arrayJobID { key = JobKey(array, row.arrayTaskID.map { .task($0) } ?? .rest) }
+        self.init(
+            source: .accounting, time: asked, key: key, jobID: row.id, submitTime: submitted,
+            restarts: row.restartCount.flatMap { UInt32(exactly: $0) }, state: state, startTime: row.startTime,
+            details: details)
+        guard state.isOver else { return }
+        endTime = row.endTime
+        elapsed = Int64(row.elapsed)
+        exitStatus = row.exit.raw
+    }
+}

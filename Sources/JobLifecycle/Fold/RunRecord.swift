@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// One run of a job, as far as it is known.
+public struct RunRecord: Sendable, Hashable {
+    public enum Phase: String, Sendable, Hashable, Codable {
+        case pending, running, suspended
+        /// Over, but whether the job is over with it Slurm has still to say.
+        case closing
+        case ended, requeued, vanished
+        /// The record of an array's pending rest, all of whose tasks have been split off.
+        case dispersed
+
+        public var isOpen: Bool {
+            switch self {
+            case .pending, .running, .suspended, .closing: true
+            case .ended, .requeued, .vanished, .dispersed: false
+            }
+        }
+    }
+
+    public var key: JobKey
+    public var jobID: UInt32
+    public var submitTime: Int64
+    public var restarts: UInt32?
+    public var phase: Phase
+    /// nil for a run that was put back into the queue while it ran: Slurm has no word for how it ended.
+    public var state: SchedulerState.Base?
+    public var startTime: Int64?
+    public var endTime: Int64?
+    public var elapsed: Int64?
+    public var exitStatus: UInt32?
+    public var details: JobDetails
+    /// When what is here was so, Unix microseconds.
+    public var asOf: Int64
+    /// Consumers were told that it ran.
+    public var toldRunning: Bool
+
+    /// When and how it ended is on record; a run that is known to be over may lack it.
+    var knowsEnd: Bool { endTime != nil }
+
+    /// Whether `other` may be of the same job: Slurm uses numbers again, and after a crash it may do so soon.
+    func mayBelongTogether(with other: JobObservation) -> Bool {
+        func agree<Value: Equatable>(_ mine: Value?, _ theirs: Value?) -> Bool {
+            mine == nil || theirs == nil || mine == theirs
+        }
+        return agree(details.userID, other.details.userID) && agree(details.name, other.details.name)
+    }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import FoundationEssentials
+internal import GRDB
+
+extension Ledger {
+    /// Checks the file and what must always hold of its rows.
+    /// - Returns: what is wrong, one line each; empty when all is well.
+    public func verify() async throws(LedgerError) -> [String] {
+        try await read { database in
+            var findings = try String.fetchAll(database, sql: "PRAGMA integrity_check(20)").filter { $0 != "ok" }
+            for row in try Row.fetchAll(database, sql: "PRAGMA foreign_key_check") {
+                findings.append("a row of \(row[0] as String) points to nothing")
+            }
+            for (rule, sql) in Self.invariants {
+                let offenders = try Int64.fetchAll(database, sql: sql + " LIMIT 20")
+                if !offenders.isEmpty {
+                    findings.append("\(rule): job \(offenders.map(String.init).joined(separator: ", "))")
+                }
+            }
+            return findings
+        }
+    }
+
+    /// Each query gives the ledger's number of a job that breaks the rule.
+    private static let invariants: [(rule: String, sql: String)] = [
+        (
+            "more than one final transition",
+            "SELECT job FROM transitions WHERE final = 1 GROUP BY job HAVING count(*) > 1"
+        ),
+        (
+            "final without a final transition",
+            "SELECT id FROM jobs j WHERE final = 1 AND NOT EXISTS (SELECT 1 FROM transitions t WHERE t.job = j.id AND t.final = 1)"
+        ),
+        (
+            "a final transition of a job that is not final",
+            "SELECT j.id FROM transitions t JOIN jobs j ON j.id = t.job WHERE t.final = 1 AND j.final = 0"
+        ),
+        (
+            "over, but without a transition that says so",
+            """
+            SELECT job FROM runs r WHERE phase IN ('ended', 'requeued', 'vanished') AND NOT EXISTS (
+                SELECT 1 FROM transitions t WHERE t.job = r.job AND t.kind = r.phase)
+            """
+        ),
+        (
+            "delivered out of order",
+            """
+            SELECT d.job FROM deliveries d WHERE d.state = 1 AND EXISTS (
+                SELECT 1 FROM deliveries e WHERE e.gateway = d.gateway AND e.job = d.job AND e.state <> 1
+                    AND e.sequence < d.sequence)
+            """
+        ),
+    ]
+
+    /// Removes jobs that are over and delivered since before `age`, and hints and frames as old. Open ones stay.
+    /// - Returns: how many jobs went.
+    @discardableResult
+    public func prune(olderThan age: Duration, limit: Int = 1000) async throws(LedgerError) -> Int {
+        try await transact { transaction in
+            let database = transaction.database
+            let before = transaction.now - Int64(age / .microseconds(1))
+            // Phases of runs: a job that is final may have been put back into the queue by hand.
+            try database.execute(
+                sql: """
+                    DELETE FROM jobs WHERE id IN (
+                        SELECT j.id FROM jobs j WHERE j.final = 1
+                            AND NOT EXISTS (SELECT 1 FROM transitions t WHERE t.job = j.id AND t.recorded_at >= ?1)
+                            AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.job = j.id AND d.state <> 1)
+                            AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.job = j.id
+                                AND r.phase IN ('pending', 'running', 'suspended', 'closing'))
+                        LIMIT ?2)
+                    """,
+                arguments: [before, limit])
+            let pruned = database.changesCount
+            // An array's pending rest that was split up has no end of its own.
+            try database.execute(
+                sql: """
+                    DELETE FROM jobs WHERE final = 0 AND order_phase IS NULL AND created_at < ? AND NOT EXISTS (
+                        SELECT 1 FROM runs r WHERE r.job = jobs.id AND r.phase <> 'dispersed')
+                        AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.job = jobs.id AND d.state <> 1)
+                    """,
+                arguments: [before])
+            try database.execute(sql: "DELETE FROM hints WHERE parked = 1 AND time < ?", arguments: [before])
+            try database.execute(sql: "DELETE FROM marks WHERE heard_at < ?", arguments: [before])
+            try database.execute(sql: "DELETE FROM refused_frames WHERE at < ?", arguments: [before])
+            return pruned
+        }
+    }
+}

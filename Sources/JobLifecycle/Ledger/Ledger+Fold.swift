@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import FoundationEssentials
+internal import GRDB
+
+extension Ledger {
+    /// What one batch of a plugin's frames, or one answer of Slurm's, brings.
+    public struct Intake: Sendable {
+        public var observations: [JobObservation] = []
+        public var hints: [JobHint] = []
+        /// The plugin processes that speak, each with the highest sequence in this batch.
+        public var marks: [Mark] = []
+        public var refused: [RefusedFrame] = []
+
+        public init(observations: [JobObservation] = [], hints: [JobHint] = []) {
+            self.observations = observations
+            self.hints = hints
+        }
+    }
+
+    public struct Mark: Sendable, Hashable {
+        public var bootID: [UInt8]
+        public var sequence: UInt64
+        /// What that process says it had to drop so far.
+        public var dropped: UInt64
+
+        public init(bootID: [UInt8], sequence: UInt64, dropped: UInt64) {
+            self.bootID = bootID
+            self.sequence = sequence
+            self.dropped = dropped
+        }
+    }
+
+    /// A frame that could not be read, kept as it came for a release that can.
+    public struct RefusedFrame: Sendable, Hashable {
+        public var peer: String
+        public var reason: String
+        public var bytes: [UInt8]
+
+        public init(peer: String, reason: String, bytes: [UInt8]) {
+            self.peer = peer
+            self.reason = reason
+            self.bytes = bytes
+        }
+    }
+
+    /// Kept at most; later ones are only counted by who refused them.
+    static let refusedFramesLimit = 10_000
+
+    /// The last frame of each plugin process that has been committed.
+    public func marks() async throws(LedgerError) -> [[UInt8]: UInt64] {
+        try await read { database in
+            var marks: [[UInt8]: UInt64] = [:]
+            for row in try Row.fetchAll(database, sql: "SELECT boot_id, sequence FROM marks") {
+                let boot: Data = row[0]
+                marks[Array(boot)] = UInt64(clamping: row[1] as Int64)
+            }
+            return marks
+        }
+    }
+
+    /// The only way by which a job's state changes. Returns once all of it is on the disk.
+    ///
+    /// - Parameter force: an open run whose end nobody knows is given up when a later one is seen; for after Slurm was
+    ///   asked. Without it the later one waits as a hint.
+    public func fold(_ intake: Intake, force: Bool = false) async throws(LedgerError) {
+        try await transact { transaction in
+            for observation in intake.observations {
+                if try transaction.fold(observation, force: force) {
+                    transaction.news.append(.observation(observation))
+                }
+            }
+            for hint in intake.hints {
+                try transaction.addHint(hint)
+                transaction.news.append(.hint(hint))
+            }
+            for mark in intake.marks { try transaction.note(mark) }
+            for frame in intake.refused { try transaction.keep(frame) }
+        }
+    }
+}
+
+extension LedgerTransaction {
+    /// - Returns: whether it changed anything.
+    mutating func fold(_ seen: JobObservation, force: Bool) throws -> Bool {
+        let key = seen.key
+        let known = try runs(
+            "number = ? AND part = ? AND submit_time = ?", [key.number, key.storedPart, seen.submitTime]
+        ).first
+        let rule = RunFold(policy: policy)
+        if var run = known {
+            guard let outcome = rule.fold(run.record, seen) else { return try stillThere(run, seen) }
+            var job = try job(run.job)
+            run.record = outcome.run
+            try update(run)
+            try finish(outcome, &job, seen)
+            return true
+        }
+        guard let outcome = rule.fold(nil, seen) else { return false }
+        guard var job = try jobOfNewRun(seen, force: force) else { return true }
+        _ = try insert(outcome.run, job: job.id)
+        if case .task(_) = key.part, seen.jobID == key.number { try disperse(array: key.number) }
+        try finish(outcome, &job, seen)
+        return true
+    }
+
+    /// A run in doubt that turns up again is in doubt no more.
+    private func stillThere(_ run: RunRow, _ seen: JobObservation) throws -> Bool {
+        if seen.source == .controller, run.record.phase.isOpen {
+            try database.cachedStatement(
+                sql: """
+                    UPDATE runs SET missing_since = NULL, missing_answers = 0 WHERE id = ? AND missing_since IS NOT NULL
+                    """
+            ).execute(arguments: [run.id])
+        }
+        return false
+    }
+
+    private mutating func finish(_ outcome: RunFold.Outcome, _ job: inout JobRow, _ seen: JobObservation) throws {
+        for kind in outcome.transitions { try append(kind, &job, run: outcome.run, source: seen.source) }
+        if outcome.needsLook { try addHint(JobHint(jobID: seen.jobID, reason: .settle, time: now)) }
+        // One record for a pending array ends every task in it.
+        if seen.key.part == .rest, outcome.transitions.contains(.ended), let tasks = outcome.run.details.arrayTasks {
+            try endTasks(ArrayTasks(tasks), of: outcome.run, seen)
+        }
+    }
+
+    /// The job that a run not seen before belongs to; nil when that cannot be said yet.
+    private mutating func jobOfNewRun(_ seen: JobObservation, force: Bool) throws -> JobRow? {
+        let key = seen.key
+        let previous = try runs(
+            "number = ? AND part = ? ORDER BY submit_time DESC LIMIT 1", [key.number, key.storedPart]
+        ).first
+        var predecessor: JobRow?
+        if let previous, previous.record.submitTime < seen.submitTime {
+            let belongs = previous.record.mayBelongTogether(with: seen)
+            let wasOpen = previous.record.phase.isOpen
+            if wasOpen, !(try supersede(previous, by: seen, belongs: belongs, force: force)) { return nil }
+            let goesOn = wasOpen || previous.record.phase == .requeued || seen.restarts ?? 0 > 0
+            if belongs, goesOn { predecessor = try job(previous.job) }
+        } else if let previous, previous.record.mayBelongTogether(with: seen), seen.state.base.isEnd {
+            // slurmdbd tells of a run from before one that is known.
+            predecessor = try job(previous.job)
+        }
+        if let ordered = try order(taggedIn: seen.details.adminComment) {
+            try database.cachedStatement(
+                sql: """
+                    UPDATE jobs SET number = ?, part = ?,
+                        order_phase = CASE WHEN order_phase IN ('accepted', 'attempted') THEN 'submitted'
+                            ELSE order_phase END
+                    WHERE id = ? AND number IS NULL
+                    """
+            ).execute(arguments: [key.number, key.storedPart, ordered.id])
+            return ordered
+        }
+        return try predecessor ?? insertJob(key)
+    }
+
+    /// Ends an open run because a later one of the same key is there.
+    /// - Returns: false when its end is not known and Slurm has still to be asked.
+    private mutating func supersede(
+        _ previous: RunRow, by seen: JobObservation, belongs: Bool, force: Bool
+    ) throws -> Bool {
+        var run = previous
+        let neverRan = belongs && run.record.phase == .pending
+        guard force || run.record.knowsEnd || neverRan else {
+            try addHint(JobHint(jobID: seen.jobID, reason: .superseded, time: now))
+            return false
+        }
+        var job = try job(run.job)
+        if belongs {
+            run.record.phase = .requeued
+            try update(run)
+            try append(.requeued, &job, run: run.record, source: seen.source)
+        } else if run.record.knowsEnd {
+            run.record.phase = .ended
+            try update(run)
+            try append(.ended, &job, run: run.record, source: seen.source)
+        } else {
+            run.record.phase = .vanished
+            try update(run)
+            try append(
+                .vanished, &job, run: run.record, source: seen.source,
+                message: "its number belongs to another job now")
+        }
+        return true
+    }
+
+    private func disperse(array: UInt32) throws {
+        try database.cachedStatement(
+            sql: "UPDATE runs SET phase = 'dispersed' WHERE number = ? AND part = -2 AND phase = 'pending'"
+        ).execute(arguments: [array])
+    }
+
+    private mutating func endTasks(_ tasks: ArrayTasks, of rest: RunRecord, _ seen: JobObservation) throws {
+        for var run in try runs("number = ? AND part >= 0 AND phase = 'pending'", [rest.key.number]) {
+            guard case .task(let task) = run.record.key.part, tasks.contains(task) else { continue }
+            run.record.phase = .ended
+            run.record.state = rest.state
+            run.record.endTime = rest.endTime
+            run.record.elapsed = 0
+            run.record.exitStatus = rest.exitStatus
+            try update(run)
+            var job = try job(run.job)
+            try append(.ended, &job, run: run.record, source: seen.source)
+        }
+    }
+
+    func note(_ mark: Ledger.Mark) throws {
+        try database.cachedStatement(
+            sql: """
+                INSERT INTO marks VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+                    sequence = max(sequence, excluded.sequence), dropped = max(dropped, excluded.dropped),
+                    heard_at = excluded.heard_at
+                """
+        ).execute(arguments: [
+            Data(mark.bootID), Int64(clamping: mark.sequence), Int64(clamping: mark.dropped), now,
+        ])
+    }
+
+    func keep(_ frame: Ledger.RefusedFrame) throws {
+        let count = try Int.fetchOne(database, sql: "SELECT count(*) FROM refused_frames") ?? 0
+        guard count < Ledger.refusedFramesLimit else { return }
+        try database.execute(
+            sql: "INSERT INTO refused_frames (at, peer, reason, bytes) VALUES (?, ?, ?, ?)",
+            arguments: [now, frame.peer, frame.reason, Data(frame.bytes)])
+    }
+}

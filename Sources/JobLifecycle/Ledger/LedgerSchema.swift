@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import GRDB
+
+/// The tables, by version. A step that has been released is never edited; `docs/ledger.md` describes them.
+enum LedgerSchema {
+    static let steps: [(version: Int, sql: String)] = [
+        (
+            1,
+            """
+            CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+            -- A job: what came in through one submission. An order's number is unknown until it is submitted.
+            CREATE TABLE jobs (
+                id INTEGER PRIMARY KEY AUTOINCREMENT,
+                number INTEGER, part INTEGER,
+                final INTEGER NOT NULL DEFAULT 0,
+                created_at INTEGER NOT NULL,
+                gateway TEXT, external_id TEXT, claim INTEGER,
+                tag TEXT UNIQUE, request BLOB, order_phase TEXT, attempted_at INTEGER, tries INTEGER NOT NULL DEFAULT 0,
+                next_at INTEGER NOT NULL DEFAULT 0, last_error TEXT,
+                UNIQUE (gateway, external_id, claim)
+            );
+            CREATE INDEX jobs_open_orders ON jobs (next_at)
+                WHERE order_phase IN ('accepted', 'attempted', 'submitted');
+
+            -- A run of it. slurmctld gives a requeued job a new submit time.
+            CREATE TABLE runs (
+                id INTEGER PRIMARY KEY AUTOINCREMENT,
+                job INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+                number INTEGER NOT NULL, part INTEGER NOT NULL, submit_time INTEGER NOT NULL,
+                job_id INTEGER NOT NULL, restarts INTEGER,
+                phase TEXT NOT NULL, state TEXT,
+                start_time INTEGER, end_time INTEGER, elapsed INTEGER, exit_status INTEGER,
+                details TEXT NOT NULL, as_of INTEGER NOT NULL, told_running INTEGER NOT NULL,
+                missing_since INTEGER, missing_answers INTEGER NOT NULL DEFAULT 0,
+                UNIQUE (number, part, submit_time)
+            );
+            CREATE INDEX runs_job ON runs (job);
+            CREATE INDEX runs_open ON runs (job_id) WHERE phase IN ('pending', 'running', 'suspended', 'closing');
+
+            CREATE TABLE transitions (
+                sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+                job INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+                kind TEXT NOT NULL, final INTEGER NOT NULL, recorded_at INTEGER NOT NULL,
+                body TEXT NOT NULL
+            );
+            CREATE INDEX transitions_job ON transitions (job);
+
+            -- The outbox. state: 0 waiting, 1 delivered, 2 parked.
+            CREATE TABLE deliveries (
+                gateway TEXT NOT NULL, sequence INTEGER NOT NULL REFERENCES transitions (sequence) ON DELETE CASCADE,
+                job INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0,
+                attempts INTEGER NOT NULL DEFAULT 0, next_at INTEGER NOT NULL DEFAULT 0, error TEXT,
+                PRIMARY KEY (gateway, sequence)
+            ) WITHOUT ROWID;
+            CREATE INDEX deliveries_waiting ON deliveries (gateway, sequence) WHERE state = 0;
+            CREATE INDEX deliveries_held ON deliveries (gateway, job, sequence) WHERE state <> 1;
+            CREATE INDEX deliveries_sequence ON deliveries (sequence);
+
+            -- "Look at this job", until somebody has.
+            CREATE TABLE hints (
+                job_id INTEGER NOT NULL, reason TEXT NOT NULL, time INTEGER NOT NULL,
+                tries INTEGER NOT NULL DEFAULT 0, next_at INTEGER NOT NULL DEFAULT 0,
+                parked INTEGER NOT NULL DEFAULT 0, note TEXT,
+                PRIMARY KEY (job_id, reason)
+            ) WITHOUT ROWID;
+            CREATE INDEX hints_due ON hints (next_at) WHERE parked = 0;
+
+            -- The last frame of each plugin process that is in here.
+            CREATE TABLE marks (
+                boot_id BLOB PRIMARY KEY, sequence INTEGER NOT NULL, dropped INTEGER NOT NULL DEFAULT 0,
+                heard_at INTEGER NOT NULL
+            ) WITHOUT ROWID;
+
+            CREATE TABLE refused_frames (
+                id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, peer TEXT NOT NULL, reason TEXT NOT NULL,
+                bytes BLOB NOT NULL
+            );
+            """
+        )
+    ]
+
+    static var current: Int { steps.last?.version ?? 0 }
+
+    /// Brings an older file up to date, each step in a transaction of its own.
+    static func migrate(_ database: Database) throws {
+        let found = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+        if found > current {
+            throw LedgerError(
+                .newer,
+                "the ledger has format \(found), this release knows formats up to \(current): install the newer agent "
+                    + "again, or restore the ledger from before it")
+        }
+        for step in steps where step.version > found {
+            try database.inTransaction {
+                try database.execute(sql: step.sql)
+                try database.execute(sql: "PRAGMA user_version = \(step.version)")
+                return .commit
+            }
+        }
+    }
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import FoundationEssentials
+internal import GRDB
+internal import NIOConcurrencyHelpers
+
+/// One transaction's view of the ledger: how rows become values, and how a transition is written.
+struct LedgerTransaction {
+    let database: Database
+    let interests: [Ledger.Interest]
+    let policy: RequeuePolicy
+    /// Unix microseconds.
+    let now: Int64
+    /// What a watcher will be told once it is committed.
+    var news: [LedgerFeed.Item] = []
+    /// An order has a step to take.
+    var changedOrders = false
+
+    /// A row of `jobs`, without the request.
+    struct JobRow {
+        var id: Int64
+        var isFinal: Bool
+        var gateway: String?
+        var externalID: String?
+        var claim: Int64?
+        var orderPhase: OrderPhase?
+    }
+
+    struct RunRow {
+        var id: Int64
+        var job: Int64
+        var record: RunRecord
+    }
+
+    // MARK: reading
+
+    static let runColumns = """
+        id, job, number, part, submit_time, job_id, restarts, phase, state, start_time, end_time, elapsed,
+        exit_status, details, as_of, told_running
+        """
+
+    static func run(_ row: Row) throws -> RunRow {
+        guard let phase = RunRecord.Phase(rawValue: row[7]) else {
+            throw LedgerError(.failed, "the ledger holds a run in the unknown phase \"\(row[7] as String)\"")
+        }
+        let details: String = row[13]
+        let record = RunRecord(
+            key: JobKey(number: row[2], storedPart: row[3]), jobID: row[5], submitTime: row[4], restarts: row[6],
+            phase: phase, state: (row[8] as String?).flatMap { SchedulerState.Base(rawValue: $0) }, startTime: row[9],
+            endTime: row[10], elapsed: row[11], exitStatus: row[12],
+            details: try JSONDecoder().decode(JobDetails.self, from: Data(details.utf8)), asOf: row[14],
+            toldRunning: row[15])
+        return RunRow(id: row[0], job: row[1], record: record)
+    }
+
+    func runs(_ condition: String, _ arguments: StatementArguments) throws -> [RunRow] {
+        let statement = try database.cachedStatement(sql: "SELECT \(Self.runColumns) FROM runs WHERE \(condition)")
+        return try Row.fetchAll(statement, arguments: arguments).map(Self.run)
+    }
+
+    func job(_ id: Int64) throws -> JobRow {
+        let statement = try database.cachedStatement(
+            sql: "SELECT id, final, gateway, external_id, claim, order_phase FROM jobs WHERE id = ?")
+        guard let row = try Row.fetchOne(statement, arguments: [id]) else {
+            throw LedgerError(.notFound, "the ledger has no job \(id)")
+        }
+        return Self.job(row)
+    }
+
+    /// The order whose tag is a token of this admin comment.
+    func order(taggedIn adminComment: String?) throws -> JobRow? {
+        guard let adminComment else { return nil }
+        for token in adminComment.split(separator: ",") where token.hasPrefix(Ledger.tagPrefix) {
+            let statement = try database.cachedStatement(
+                sql: "SELECT id, final, gateway, external_id, claim, order_phase FROM jobs WHERE tag = ?")
+            if let row = try Row.fetchOne(statement, arguments: [String(token)]) { return Self.job(row) }
+        }
+        return nil
+    }
+
+    private static func job(_ row: Row) -> JobRow {
+        JobRow(
+            id: row[0], isFinal: row[1], gateway: row[2], externalID: row[3], claim: row[4],
+            orderPhase: (row[5] as String?).flatMap { OrderPhase(rawValue: $0) })
+    }
+
+    // MARK: writing
+
+    func insertJob(_ key: JobKey) throws -> JobRow {
+        try database.cachedStatement(sql: "INSERT INTO jobs (number, part, created_at) VALUES (?, ?, ?)")
+            .execute(arguments: [key.number, key.storedPart, now])
+        return JobRow(id: database.lastInsertedRowID, isFinal: false)
+    }
+
+    func insert(_ run: RunRecord, job: Int64) throws -> Int64 {
+        let statement = try database.cachedStatement(
+            sql: """
+                INSERT INTO runs (job, number, part, submit_time, job_id, restarts, phase, state, start_time, end_time,
+                    elapsed, exit_status, details, as_of, told_running)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """)
+        try statement.execute(arguments: [
+            job, run.key.number, run.key.storedPart, run.submitTime, run.jobID, run.restarts, run.phase.rawValue,
+            run.state?.rawValue, run.startTime, run.endTime, run.elapsed, run.exitStatus,
+            try Self.json(run.details), run.asOf, run.toldRunning,
+        ])
+        return database.lastInsertedRowID
+    }
+
+    /// Writes a run anew. That it was seen ends any doubt about it.
+    func update(_ run: RunRow) throws {
+        let record = run.record
+        let statement = try database.cachedStatement(
+            sql: """
+                UPDATE runs SET job_id = ?, restarts = ?, phase = ?, state = ?, start_time = ?, end_time = ?, elapsed = ?,
+                    exit_status = ?, details = ?, as_of = ?, told_running = ?, missing_since = NULL, missing_answers = 0
+                WHERE id = ?
+                """)
+        try statement.execute(arguments: [
+            record.jobID, record.restarts, record.phase.rawValue, record.state?.rawValue, record.startTime,
+            record.endTime, record.elapsed, record.exitStatus, try Self.json(record.details), record.asOf,
+            record.toldRunning, run.id,
+        ])
+    }
+
+    /// Numbers a transition, writes it, and puts it into the outbox of every gateway that wants it.
+    mutating func append(
+        _ kind: JobTransition.Kind, _ job: inout JobRow, run: RunRecord?, jobID: UInt32? = nil,
+        source: JobObservation.Source?, message: String? = nil
+    ) throws {
+        let afterFinal = job.isFinal
+        let isFinal = !afterFinal && (kind == .ended || kind == .vanished || kind == .refused)
+        var transition = JobTransition(
+            sequence: 0, kind: kind, isFinal: isFinal, recordedAt: now, source: source, ledgerJob: job.id,
+            job: run?.key.description ?? jobID.map(String.init), jobID: run?.jobID ?? jobID, submitTime: run?.submitTime, restarts: run?.restarts,
+            state: run?.state, startTime: run?.startTime, details: run?.details ?? JobDetails(),
+            gateway: job.gateway, externalID: job.externalID, claim: job.claim, message: message)
+        switch kind {
+        case .requeued, .ended, .vanished:
+            transition.endTime = run?.endTime
+            transition.elapsed = run?.elapsed
+            transition.exitStatus = run?.exitStatus
+        case .running:
+            transition.state = .running
+        case .refused, .submitted, .pending, .suspended, .resumed:
+            break
+        }
+        try database.cachedStatement(
+            sql: "INSERT INTO transitions (job, kind, final, recorded_at, body) VALUES (?, ?, ?, ?, ?)"
+        ).execute(arguments: [job.id, kind.rawValue, isFinal, now, try Self.json(transition)])
+        transition.sequence = database.lastInsertedRowID
+        if isFinal {
+            try database.cachedStatement(sql: "UPDATE jobs SET final = 1 WHERE id = ?").execute(arguments: [job.id])
+            job.isFinal = true
+        }
+        for interest in interests {
+            // Whoever ordered a job has had its last word; only a record of everything goes on.
+            if interest.scope == .ownJobs, interest.gateway != job.gateway || afterFinal { continue }
+            try database.cachedStatement(sql: "INSERT INTO deliveries (gateway, sequence, job) VALUES (?, ?, ?)")
+                .execute(arguments: [interest.gateway, transition.sequence, job.id])
+        }
+        news.append(.transition(transition))
+    }
+
+    func addHint(_ hint: JobHint) throws {
+        try database.cachedStatement(
+            sql: """
+                INSERT INTO hints (job_id, reason, time) VALUES (?, ?, ?)
+                ON CONFLICT DO UPDATE SET time = max(time, excluded.time), next_at = 0, parked = 0
+                """
+        ).execute(arguments: [hint.jobID, hint.reason.rawValue, hint.time])
+    }
+
+    static func json(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+
+    static func transition(sequence: Int64, body: String) throws -> JobTransition {
+        var transition = try JSONDecoder().decode(JobTransition.self, from: Data(body.utf8))
+        transition.sequence = sequence
+        return transition
+    }
+}
+
+extension Ledger {
+    /// Runs `body` in the next transaction; watchers learn of what it brought after the commit.
+    func transact<Answer: Sendable>(
+        _ body: @escaping @Sendable (inout LedgerTransaction) throws -> Answer
+    ) async throws(LedgerError) -> Answer {
+        do {
+            let (answer, news, wakes) = try await writer.write { [interests, policyBox] database in
+                var transaction = LedgerTransaction(
+                    database: database, interests: interests, policy: policyBox.withLockedValue { $0 },
+                    now: self.microseconds)
+                let answer = try body(&transaction)
+                return (answer, transaction.news, transaction.changedOrders)
+            }
+            if !news.isEmpty || wakes { feed.publish(news) }
+            return answer
+        } catch {
+            throw Self.translate(error, path: path)
+        }
+    }
+
+    func read<Answer: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Answer
+    ) async throws(LedgerError) -> Answer {
+        do {
+            return try await pool.read(body)
+        } catch {
+            throw Self.translate(error, path: path)
+        }
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import NIOConcurrencyHelpers
+
+/// Lets one waiter sleep until something has come, or for a time. What comes while nobody waits is remembered once.
+final class WakeUp: Sendable {
+    private struct State {
+        var raised = false
+        var waiter: CheckedContinuation<Void, Never>?
+    }
+
+    private let state = NIOLockedValueBox(State())
+
+    func raise() {
+        let waiter = state.withLockedValue { state in
+            state.raised = state.waiter == nil
+            defer { state.waiter = nil }
+            return state.waiter
+        }
+        waiter?.resume()
+    }
+
+    /// Also returns when the task is cancelled.
+    func wait(atMost pause: Duration) async {
+        let timer = Task {
+            do {
+                try await Task.sleep(for: pause)
+                raise()
+            } catch {
+                // The wait is over already.
+            }
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let now = state.withLockedValue { state in
+                    if state.raised || Task.isCancelled {
+                        state.raised = false
+                        return true
+                    }
+                    state.waiter = continuation
+                    return false
+                }
+                if now { continuation.resume() }
+            }
+        } onCancel: {
+            raise()
+        }
+        timer.cancel()
+    }
+}

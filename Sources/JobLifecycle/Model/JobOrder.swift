@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// A request of a gateway: (gateway, externalID, claim) names it for ever, and yields at most one Slurm job.
+public struct JobOrder: Sendable, Hashable {
+    public var gateway: String
+    /// The upstream's name of the job.
+    public var externalID: String
+    /// Which time the upstream gave us this job: a refused one may come back.
+    public var claim: Int64
+    /// What to submit, in the scheduler's own encoding; the ledger keeps it as it is.
+    public var request: [UInt8]
+
+    public init(gateway: String, externalID: String, claim: Int64 = 1, request: [UInt8]) {
+        self.gateway = gateway
+        self.externalID = externalID
+        self.claim = claim
+        self.request = request
+    }
+}
+
+/// Where an order stands.
+public enum OrderPhase: String, Sendable, Hashable, Codable {
+    /// In the ledger, nothing asked of Slurm yet.
+    case accepted
+    /// slurmctld may have been asked: look for the tag before asking again.
+    case attempted
+    /// The job's number is in the ledger; the job is held.
+    case submitted
+    /// The job was let go.
+    case released
+    /// It never became a job.
+    case refused
+}
+
+/// An order as the ledger keeps it.
+public struct OrderRecord: Sendable, Hashable {
+    public var ledgerJob: Int64
+    public var order: JobOrder
+    public var phase: OrderPhase
+    /// In the job's admin comment.
+    public var tag: String
+    public var jobID: UInt32?
+    /// When slurmctld was first asked, Unix seconds.
+    public var attemptedAt: Int64?
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// How long to wait before the next try: doubled each time, up to a limit.
+struct BackOff: Sendable {
+    var first: Duration
+    var limit: Duration
+
+    static let hints = BackOff(first: .milliseconds(250), limit: .seconds(30))
+    static let orders = BackOff(first: .milliseconds(500), limit: .seconds(60))
+    static let deliveries = BackOff(first: .milliseconds(500), limit: .seconds(300))
+
+    /// - Parameter attempt: how many have failed before this one.
+    func delay(attempt: Int) -> Duration {
+        min(limit, first * (1 << min(max(attempt, 0), 20)))
+    }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// A party that is told of transitions.
+public protocol Gateway: Sendable {
+    /// Names its rows in the ledger; never changes.
+    var name: String { get }
+    var scope: Ledger.Interest.Scope { get }
+    /// Most transitions that `deliver` takes at once.
+    var batchLimit: Int { get }
+
+    /// Hands transitions on, in their order.
+    ///
+    /// May be asked for the same transition again (after a crash, or when the answer was lost), so it must be able to
+    /// tell by the sequence what it has done. Returns one answer for each; a transition whose predecessor of the same
+    /// job was not `delivered` here must be answered with `retry`.
+    func deliver(_ transitions: [JobTransition]) async -> [Delivery]
+}
+
+/// What became of a transition at a gateway.
+public enum Delivery: Sendable, Hashable {
+    case delivered
+    /// Not now. The outbox asks again, later each time.
+    case retry(String)
+    /// Never: parked until somebody looks (`ledger list --parked`, `ledger retry`).
+    case refused(String)
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import Logging
+public import ServiceLifecycle
+
+/// Delivers transitions to one gateway: in order per job, again and again until it says done or never. A job that has
+/// to wait, or is parked, holds up no other.
+public struct OutboxRunner: Service {
+    private let ledger: Ledger
+    private let gateway: any Gateway
+    private let logger: Logger
+
+    public init(ledger: Ledger, gateway: any Gateway, logger: Logger) {
+        self.ledger = ledger
+        self.gateway = gateway
+        self.logger = logger
+    }
+
+    public func run() async throws {
+        let wakeUp = ledger.feed.wakeUp()
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                var pause = Duration.seconds(1)
+                do {
+                    while try await deliverDue(), !Task.isCancelled {}
+                    let next = try await ledger.nextDeliveryTime(gateway.name)
+                    pause = next.map { max(.milliseconds(5), .microseconds($0 - ledger.microseconds)) } ?? .seconds(60)
+                } catch {
+                    logger.warning("deliveries wait: the ledger cannot be used", metadata: ["error": "\(error)"])
+                }
+                await wakeUp.wait(atMost: min(pause, .seconds(60)))
+            }
+        }
+    }
+
+    /// - Returns: whether there was something to deliver.
+    @discardableResult
+    func deliverDue() async throws(LedgerError) -> Bool {
+        let waiting = try await ledger.dueDeliveries(gateway.name, limit: gateway.batchLimit)
+        guard !waiting.isEmpty else { return false }
+        let answers = await gateway.deliver(waiting.map(\.transition))
+        var held: Set<Int64> = []
+        let results = waiting.enumerated().map { index, item -> Ledger.DeliveryResult in
+            var outcome = index < answers.count ? answers[index] : .retry("the gateway gave no answer")
+            // In order per job, whatever a gateway says.
+            if held.contains(item.transition.ledgerJob), outcome != .delivered {
+                outcome = .retry("waits for the transition before it")
+            }
+            var next: Int64 = 0
+            switch outcome {
+            case .delivered:
+                break
+            case .retry(let why):
+                held.insert(item.transition.ledgerJob)
+                let delay = BackOff.deliveries.delay(attempt: item.attempts)
+                next = ledger.microseconds + Int64(delay / .microseconds(1))
+                logger.info("will be delivered later", metadata: metadata(item, why))
+            case .refused(let why):
+                held.insert(item.transition.ledgerJob)
+                logger.error("parked: the gateway refuses it for good", metadata: metadata(item, why))
+            }
+            return Ledger.DeliveryResult(sequence: item.transition.sequence, outcome: outcome, next: next)
+        }
+        try await ledger.record(results, of: gateway.name)
+        return true
+    }
+
+    private func metadata(_ item: Ledger.Waiting, _ why: String) -> Logger.Metadata {
+        [
+            "gateway": "\(gateway.name)", "sequence": "\(item.transition.sequence)",
+            "job": "\(item.transition.job ?? "-")", "why": "\(why)",
+        ]
+    }
+}

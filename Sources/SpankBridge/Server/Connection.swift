@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Logging
+internal import NIOConcurrencyHelpers
+internal import NIOCore
+
+typealias BridgeChannel = NIOAsyncChannel<ByteBuffer, ByteBuffer>
+
+/// Serves one plugin: reads, has it committed, acknowledges, reads on. While the sink is at work nothing is read, so a
+/// slow ledger holds the plugin back and never grows memory.
+struct Connection {
+    let sink: any BridgeSink
+    let counters: NIOLockedValueBox<BridgeCounters>
+    let logger: Logger
+    let peer: BridgePeer
+
+    func serve(_ channel: BridgeChannel) async throws {
+        let sawFrame = NIOLockedValueBox(false)
+        let underlying = channel.channel
+        // Whoever connects and says nothing gives its place up.
+        let silence = underlying.eventLoop.scheduleTask(in: .seconds(10)) { [counters] in
+            if !sawFrame.withLockedValue({ $0 }) {
+                counters.withLockedValue { $0.silentConnections += 1 }
+                underlying.close(promise: nil)
+            }
+        }
+        defer { silence.cancel() }
+        try await channel.executeThenClose { inbound, outbound in
+            var decoder = FrameDecoder()
+            var dealtWith: UInt64 = 0
+            for try await buffer in inbound {
+                var batch = Batch(peer: peer)
+                var broken: FrameDecoder.Broken?
+                do throws(FrameDecoder.Broken) {
+                    try decoder.feed(buffer.readableBytesView) { batch.take($0) }
+                } catch {
+                    broken = error
+                }
+                if batch.frames > 0 { sawFrame.withLockedValue { $0 = true } }
+                counters.withLockedValue { batch.count(into: &$0, bytes: buffer.readableBytes) }
+                guard await deal(with: batch) else { return }
+                dealtWith += UInt64(batch.frames)
+                if batch.frames > 0, let ack = Frame(.ack, sequence: dealtWith).encoded {
+                    try? await outbound.write(ByteBuffer(bytes: ack))
+                }
+                if let broken {
+                    counters.withLockedValue { $0.brokenStreams += 1 }
+                    logger.warning(
+                        "closed a connection whose bytes make no sense",
+                        metadata: ["peer": "\(peer)", "why": "\(broken)"])
+                    var refusal = Frame(.refusal, sequence: 0)
+                    refusal.append(.text, broken.description)
+                    if let bytes = refusal.encoded { try? await outbound.write(ByteBuffer(bytes: bytes)) }
+                    return
+                }
+            }
+        }
+    }
+
+    /// - Returns: false when it could not be committed; then nothing is acknowledged.
+    private func deal(with batch: Batch) async -> Bool {
+        for hello in batch.hellos { await sink.hello(hello, from: peer) }
+        for refusal in batch.delivery.refused {
+            logger.warning(
+                "refused a frame; it is kept in the ledger",
+                metadata: ["peer": "\(peer)", "why": "\(refusal.reason)", "bytes": "\(refusal.bytes.count)"])
+        }
+        guard !batch.delivery.events.isEmpty || !batch.delivery.refused.isEmpty else { return true }
+        do {
+            try await sink.commit(batch.delivery)
+            return true
+        } catch {
+            counters.withLockedValue { $0.commitFailures += 1 }
+            logger.error(
+                "events could not be committed; their plugin will send them again",
+                metadata: ["peer": "\(peer)", "error": "\(error)"])
+            // The plugin comes back at once; the disk does not.
+            try? await Task.sleep(for: .milliseconds(200))
+            return false
+        }
+    }
+}
+
+/// What one read brought, sorted.
+struct Batch {
+    var delivery: BridgeDelivery
+    var hellos: [PluginHello] = []
+    var frames = 0
+
+    init(peer: BridgePeer) {
+        delivery = BridgeDelivery(peer: peer)
+    }
+
+    mutating func take(_ item: FrameDecoder.Item) {
+        frames += 1
+        switch item {
+        case .refused(let refusal): delivery.refused.append(refusal)
+        case .frame(let frame): take(frame)
+        }
+    }
+
+    private mutating func take(_ frame: Frame) {
+        do throws(FrameRefusal.Incomplete) {
+            switch frame.kind {
+            case .event: delivery.events.append(try PluginEvent(frame))
+            case .hello: hellos.append(try PluginHello(frame))
+            case .ack, .refusal, .sealed:
+                refuse(frame, .forbidden("a plugin on this host sends no frame of type \(frame.kind.rawValue)"))
+            }
+        } catch {
+            refuse(frame, .incomplete(error.what))
+        }
+    }
+
+    mutating func refuse(_ frame: Frame, _ reason: FrameRefusal.Reason) {
+        delivery.refused.append(FrameRefusal(reason: reason, bytes: frame.encoded ?? []))
+    }
+
+    func count(into counters: inout BridgeCounters, bytes: Int) {
+        counters.bytes += bytes
+        counters.frames += frames
+        counters.events += delivery.events.count
+        counters.hellos += hellos.count
+        counters.refusedFrames += delivery.refused.count
+    }
+}

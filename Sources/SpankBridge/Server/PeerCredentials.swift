@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Glibc
+public import NIOCore
+
+/// Who is at the other end of a Unix socket, as the kernel says (SO_PEERCRED). Laid out as the kernel's `struct ucred`,
+/// whose declaration needs _GNU_SOURCE.
+public struct PeerCredentials: Sendable, Hashable {
+    public var pid: Int32 = 0
+    public var uid: UInt32 = .max
+    public var gid: UInt32 = .max
+
+    /// nil when the channel is no Unix socket or its peer has no credentials.
+    public static func of(_ channel: any Channel) async -> PeerCredentials? {
+        guard let provider = channel as? any SocketOptionProvider else { return nil }
+        let peer: PeerCredentials? = try? await provider.unsafeGetSocketOption(
+            level: .init(SOL_SOCKET), name: .init(SO_PEERCRED)
+        ).get()
+        return peer
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Logging
+internal import NIOConcurrencyHelpers
+internal import NIOCore
+
+/// Serves one message from another host: a credential that holds one SPANK event, then the end.
+struct SealedConnection {
+    let sink: any BridgeSink
+    let opener: any CredentialOpener
+    let allowedUsers: Set<UInt32>
+    let counters: NIOLockedValueBox<BridgeCounters>
+    let logger: Logger
+    let address: String
+
+    func serve(_ channel: BridgeChannel) async throws {
+        let underlying = channel.channel
+        let deadline = underlying.eventLoop.scheduleTask(in: .seconds(5)) { underlying.close(promise: nil) }
+        defer { deadline.cancel() }
+        try await channel.executeThenClose { inbound, _ in
+            var decoder = FrameDecoder()
+            for try await buffer in inbound {
+                var items: [FrameDecoder.Item] = []
+                counters.withLockedValue { $0.bytes += buffer.readableBytes }
+                do throws(FrameDecoder.Broken) {
+                    try decoder.feed(buffer.readableBytesView) { items.append($0) }
+                } catch {
+                    counters.withLockedValue { $0.brokenStreams += 1 }
+                    return
+                }
+                if let first = items.first {
+                    counters.withLockedValue { $0.frames += 1 }
+                    await take(first)
+                    return
+                }
+            }
+        }
+    }
+
+    private func take(_ item: FrameDecoder.Item) async {
+        guard case .frame(let frame) = item, frame.kind == .sealed, let credential = frame[.credential]?.value else {
+            turnAway("it is not signed") { $0.refusedFrames += 1 }
+            return
+        }
+        let opened: OpenedCredential
+        do throws(CredentialError) {
+            opened = try await opener.open(credential)
+        } catch {
+            turnAway(error.message) { counters in
+                switch error.code {
+                case .replayed: counters.credentialsReplayed += 1
+                case .expired: counters.credentialsExpired += 1
+                case .invalid: counters.credentialsInvalid += 1
+                case .unavailable: counters.credentialsUnavailable += 1
+                }
+            }
+            return
+        }
+        guard allowedUsers.contains(opened.uid) else {
+            turnAway("signed by uid \(opened.uid)") { $0.credentialsWrongUser += 1 }
+            return
+        }
+        counters.withLockedValue { $0.credentialsOpened += 1 }
+        guard let event = Self.event(in: opened.payload) else {
+            turnAway("it holds no SPANK event") { $0.forged += 1 }
+            return
+        }
+        counters.withLockedValue { $0.events += 1 }
+        var delivery = BridgeDelivery(peer: BridgePeer(way: .tcp, uid: opened.uid, pid: nil, address: address))
+        delivery.events = [event]
+        do {
+            try await sink.commit(delivery)
+        } catch {
+            counters.withLockedValue { $0.commitFailures += 1 }
+            logger.warning("a SPANK message was lost", metadata: ["peer": "\(address)", "error": "\(error)"])
+        }
+    }
+
+    /// Only what a compute node can know: no record of the job completion plugin.
+    static func event(in payload: [UInt8]) -> PluginEvent? {
+        var decoder = FrameDecoder()
+        var items: [FrameDecoder.Item] = []
+        do throws(FrameDecoder.Broken) {
+            try decoder.feed(payload) { items.append($0) }
+        } catch {
+            return nil
+        }
+        guard items.count == 1, decoder.pendingBytes == 0, case .frame(let frame) = items[0], frame.kind == .event,
+            let event = try? PluginEvent(frame), event.source == .spank
+        else { return nil }
+        switch event.kind {
+        case .prolog, .epilog, .stepStart, .taskExit: return event
+        case .jobStart, .jobRecord: return nil
+        }
+    }
+
+    private func turnAway(_ why: String, _ count: (inout BridgeCounters) -> Void) {
+        counters.withLockedValue(count)
+        logger.warning("turned a message away", metadata: ["peer": "\(address)", "why": "\(why)"])
+    }
+}

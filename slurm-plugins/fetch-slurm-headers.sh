@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Makes the private headers of exactly the installed Slurm available: fetches Debian's source package of that version
+# and unpacks it. Prints the folder. Nothing of it is kept in the repository.
+#
+#   fetch-slurm-headers.sh FOLDER     FOLDER: where to unpack (a cache)
+#
+# SLURM_SOURCE=DIR: use that source tree instead (for a Slurm that the site built itself).
+# Exit status 3: the source cannot be had; the plugin can still be built lean.
+set -euo pipefail
+
+die() {
+    echo "fetch-slurm-headers: $*" >&2
+    exit 3
+}
+
+cache=${1:?the folder to unpack into}
+header=/usr/include/slurm/slurm_version.h
+[ -r "$header" ] || die "no $header: install libslurm-dev"
+number=$(awk '$2 == "SLURM_VERSION_NUMBER" { print $3 }' "$header")
+wanted=$(printf '%d.%02d.%d' $((number >> 16 & 255)) $((number >> 8 & 255)) $((number & 255)))
+
+check() { # is DIR the source of the wanted version?
+    local found
+    found=$(awk '$1 == "Version:" { print $2 }' "$1/META" 2>/dev/null) || true
+    [ "$found" = "$wanted" ] && { [ -r "$1/src/common/job_record.h" ] || [ -r "$1/src/slurmctld/slurmctld.h" ]; }
+}
+
+if [ -n "${SLURM_SOURCE:-}" ]; then
+    check "$SLURM_SOURCE" || die "$SLURM_SOURCE is not the source of Slurm $wanted"
+    echo "$SLURM_SOURCE"
+    exit 0
+fi
+
+package=$(dpkg-query -W -f '${source:Version}' libslurm-dev 2>/dev/null) || die "libslurm-dev is not Debian's: set SLURM_SOURCE"
+source=$(dpkg-query -W -f '${source:Package}' libslurm-dev)
+tree=$cache/$package
+if ! check "$tree"; then
+    rm -rf "$tree" "$tree.new"
+    mkdir -p "$tree.new"
+    fetch() { (cd "$tree.new" && apt-get source -qq --download-only "$source=$package" >&2); }
+    if ! fetch; then
+        [ "$(id -u)" = 0 ] || die "apt knows no source package $source $package: add a deb-src line, or run this as root"
+        list=/etc/apt/sources.list.d/slurm-grid-agent-sources.list
+        echo "fetch-slurm-headers: adding $list, for Slurm's source package" >&2
+        # The places that the binary packages come from.
+        {
+            grep -rhE '^deb ' /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | sed 's/^deb /deb-src /'
+            for file in /etc/apt/sources.list.d/*.sources; do
+                [ -r "$file" ] || continue
+                awk -v RS= '{ uris = suites = components = ""; n = split($0, line, "\n")
+                    for (i = 1; i <= n; i++) {
+                        if (sub(/^URIs: */, "", line[i])) uris = line[i]
+                        if (sub(/^Suites: */, "", line[i])) suites = line[i]
+                        if (sub(/^Components: */, "", line[i])) components = line[i]
+                    }
+                    u = split(uris, uri, " "); s = split(suites, suite, " ")
+                    for (i = 1; i <= u; i++) for (j = 1; j <= s; j++) print "deb-src", uri[i], suite[j], components }' "$file"
+            done
+        } | sort -u >"$list"
+        apt-get update -qq >&2 || true
+        fetch || die "the source package $source $package cannot be had: set SLURM_SOURCE to its unpacked source"
+    fi
+    (cd "$tree.new" && dpkg-source --no-check -x ./*.dsc source >&2) || die "the source package cannot be unpacked"
+    mv "$tree.new/source" "$tree"
+    rm -rf "$tree.new"
+    check "$tree" || die "$source $package is not Slurm $wanted"
+fi
+echo "$tree"
