@@ -14,7 +14,7 @@ die() {
     exit 3
 }
 
-cache=${1:?the folder to unpack into}
+cache=$(mkdir -p "${1:?the folder to unpack into}" && cd "$1" && pwd)
 header=/usr/include/slurm/slurm_version.h
 [ -r "$header" ] || die "no $header: install libslurm-dev"
 number=$(awk '$2 == "SLURM_VERSION_NUMBER" { print $3 }' "$header")
@@ -38,29 +38,20 @@ tree=$cache/$package
 if ! check "$tree"; then
     rm -rf "$tree" "$tree.new"
     mkdir -p "$tree.new"
-    fetch() { (cd "$tree.new" && apt-get source -qq --download-only "$source=$package" >&2); }
-    if ! fetch; then
-        [ "$(id -u)" = 0 ] || die "apt knows no source package $source $package: add a deb-src line, or run this as root"
-        list=/etc/apt/sources.list.d/slurm-grid-agent-sources.list
-        echo "fetch-slurm-headers: adding $list, for Slurm's source package" >&2
-        # The places that the binary packages come from.
-        {
-            grep -rhE '^deb ' /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | sed 's/^deb /deb-src /'
-            for file in /etc/apt/sources.list.d/*.sources; do
-                [ -r "$file" ] || continue
-                awk -v RS= '{ uris = suites = components = ""; n = split($0, line, "\n")
-                    for (i = 1; i <= n; i++) {
-                        if (sub(/^URIs: */, "", line[i])) uris = line[i]
-                        if (sub(/^Suites: */, "", line[i])) suites = line[i]
-                        if (sub(/^Components: */, "", line[i])) components = line[i]
-                    }
-                    u = split(uris, uri, " "); s = split(suites, suite, " ")
-                    for (i = 1; i <= u; i++) for (j = 1; j <= s; j++) print "deb-src", uri[i], suite[j], components }' "$file"
-            done
-        } | sort -u >"$list"
-        apt-get update -qq >&2 || true
-        fetch || die "the source package $source $package cannot be had: set SLURM_SOURCE to its unpacked source"
-    fi
+    # apt's own places, as source entries, in a folder of ours: the machine's configuration stays as it is.
+    apt=$tree.new/apt
+    mkdir -p "$apt/parts" "$apt/lists/partial"
+    for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+        [ ! -r "$file" ] || sed -n 's/^deb /deb-src /p' "$file" >"$apt/parts/$(basename "$file" .list).list"
+    done
+    for file in /etc/apt/sources.list.d/*.sources; do
+        [ ! -r "$file" ] || sed 's/^Types:.*/Types: deb-src/' "$file" >"$apt/parts/$(basename "$file")"
+    done
+    options=(-qq -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$apt/parts" -o Dir::State::lists="$apt/lists"
+        -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=)
+    echo "fetch-slurm-headers: fetching the source package $source $package" >&2
+    { apt-get "${options[@]}" update && (cd "$tree.new" && apt-get "${options[@]}" source --download-only "$source=$package"); } >&2 ||
+        die "the source package $source $package cannot be had: set SLURM_SOURCE to its unpacked source"
     (cd "$tree.new" && dpkg-source --no-check -x ./*.dsc source >&2) || die "the source package cannot be unpacked"
     mv "$tree.new/source" "$tree"
     rm -rf "$tree.new"

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A SPANK plugin for compute nodes: tells slurm-grid-agent that a job begins or ends there. A hint that makes things
+// fast, never more: each hook ends within a bound and returns success, whatever happened. For plugstack.conf, `optional`.
+#include <slurm/spank.h>
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "event_writer.h"
+#include "spank_send.h"
+
+SPANK_PLUGIN(grid_agent, 1)
+
+static struct spank_target target;
+static int steps; // also report steps and tasks
+static int configured;
+
+static void take_argument(const char *argument)
+{
+    const char *value = strchr(argument, '=');
+    size_t key = value ? (size_t)(value++ - argument) : 0;
+    if (key == 6 && !strncmp(argument, "socket", key)) {
+        if (value[0] == '/' && strlen(value) < sizeof(target.socket))
+            strcpy(target.socket, value);
+        else
+            slurm_error("grid_agent: %s is no absolute path of less than %zu bytes; left out", argument, sizeof(target.socket));
+    } else if (key == 10 && !strncmp(argument, "controller", key)) {
+        if (!spank_set_controller(&target, value))
+            slurm_error("grid_agent: %s is no numeric ADDRESS[:PORT]; nothing is sent to another host", argument);
+    } else if (key == 10 && !strncmp(argument, "timeout_ms", key)) {
+        char *end;
+        long milliseconds = strtol(value, &end, 10);
+        if (*value && !*end && milliseconds >= 10 && milliseconds <= 1000)
+            target.timeout_ms = (unsigned)milliseconds;
+        else
+            slurm_error("grid_agent: %s is not between 10 and 1000; using %u", argument, target.timeout_ms);
+    } else if (key == 12 && !strncmp(argument, "munge_socket", key)) {
+        if (value[0] == '/' && strlen(value) < sizeof(target.munge_socket))
+            strcpy(target.munge_socket, value);
+        else
+            slurm_error("grid_agent: %s is no absolute path; left out", argument);
+    } else if (!strcmp(argument, "steps=yes") || !strcmp(argument, "steps=no")) {
+        steps = argument[6] == 'y';
+    } else {
+        slurm_error("grid_agent: unknown argument %s; there are socket=, controller=, timeout_ms=, munge_socket= and steps=", argument);
+    }
+}
+
+static void configure(int count, char **arguments)
+{
+    if (configured)
+        return;
+    configured = 1;
+    spank_target_defaults(&target);
+    for (int i = 0; i < count; i++)
+        if (arguments[i])
+            take_argument(arguments[i]);
+    if (!target.has_controller && !target.socket[0])
+        strcpy(target.socket, "/run/slurm-grid-agent/events.sock");
+}
+
+static void put_item(struct event_writer *writer, spank_t spank, spank_item_t item, enum event_tag tag)
+{
+    uint32_t number;
+    if (spank_get_item(spank, item, &number) == ESPANK_SUCCESS && number != (uint32_t)-1)
+        event_put_number(writer, tag, number);
+}
+
+static void put_node(struct event_writer *writer, spank_t spank)
+{
+    char name[256] = "";
+    // Where several slurmds share a host, its name would not tell them apart.
+    if (spank_getenv(spank, "SLURMD_NODENAME", name, sizeof(name)) != ESPANK_SUCCESS) {
+        const char *ours = getenv("SLURMD_NODENAME");
+        if (ours)
+            snprintf(name, sizeof(name), "%s", ours);
+        else if (gethostname(name, sizeof(name) - 1) != 0)
+            return;
+    }
+    event_put_text(writer, TAG_NODE, name);
+}
+
+static int report(spank_t spank, enum event_kind kind, int count, char **arguments)
+{
+    uint8_t frame[2048];
+    struct event_writer writer;
+    struct timespec now;
+    uint32_t job;
+    configure(count, arguments);
+    if ((kind == EVENT_STEP_START || kind == EVENT_TASK_EXIT) && !steps)
+        return ESPANK_SUCCESS;
+    if (spank_get_item(spank, S_JOB_ID, &job) != ESPANK_SUCCESS)
+        return ESPANK_SUCCESS;
+    clock_gettime(CLOCK_REALTIME, &now);
+    event_begin(&writer, frame, sizeof(frame), EVENT_EVENT, 0);
+    event_put_number(&writer, TAG_SOURCE, EVENT_FROM_SPANK);
+    event_put_number(&writer, TAG_KIND, kind);
+    event_put_number(&writer, TAG_OBSERVED, (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+    event_put_number(&writer, TAG_JOB_ID, job);
+    put_item(&writer, spank, S_JOB_UID, TAG_UID);
+    put_item(&writer, spank, S_JOB_GID, TAG_GID);
+    put_node(&writer, spank);
+    if (kind == EVENT_STEP_START || kind == EVENT_TASK_EXIT)
+        put_item(&writer, spank, S_JOB_STEPID, TAG_STEP_ID);
+    if (kind == EVENT_TASK_EXIT) {
+        int status;
+        put_item(&writer, spank, S_TASK_GLOBAL_ID, TAG_TASK_ID);
+        if (spank_get_item(spank, S_TASK_EXIT_STATUS, &status) == ESPANK_SUCCESS)
+            event_put_number(&writer, TAG_TASK_STATUS, (uint32_t)status);
+    }
+    size_t length = event_end(&writer);
+    const char *problem = length ? spank_send(&target, frame, length) : "the message does not fit";
+    // Every job of a cluster whose agent is away would say so: only for who looks.
+    if (problem)
+        slurm_debug("grid_agent: job %u not reported: %s", job, problem);
+    return ESPANK_SUCCESS;
+}
+
+int slurm_spank_job_prolog(spank_t spank, int count, char **arguments)
+{
+    return report(spank, EVENT_PROLOG, count, arguments);
+}
+
+int slurm_spank_job_epilog(spank_t spank, int count, char **arguments)
+{
+    return report(spank, EVENT_EPILOG, count, arguments);
+}
+
+int slurm_spank_user_init(spank_t spank, int count, char **arguments)
+{
+    return spank_remote(spank) == 1 ? report(spank, EVENT_STEP_START, count, arguments) : ESPANK_SUCCESS;
+}
+
+int slurm_spank_task_exit(spank_t spank, int count, char **arguments)
+{
+    return report(spank, EVENT_TASK_EXIT, count, arguments);
+}
