@@ -41,7 +41,7 @@ struct SlurmGridAgent: AsyncParsableCommand {
         version: "slurm-grid-agent \(Version.number) (built with Slurm \(Cluster.libraryVersion))",
         subcommands: [
             ClusterCommand.self, JobsCommand.self, JobCommand.self, SubmitCommand.self, CancelCommand.self,
-            WaitCommand.self, RunCommand.self,
+            WaitCommand.self, RunCommand.self, EventsCommand.self, LedgerCommand.self, PluginsCommand.self,
         ]
     )
 }

@@ -33,15 +33,12 @@ struct ControlServer: Service {
     let handlers: [String: Handler]
     let logger: Logger
 
-    private typealias Client = NIOAsyncChannel<ByteBuffer, ByteBuffer>
     private static let requestLimit = 64 * 1024
 
     func run() async throws {
         try socket.prepare()
         let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .bind(unixDomainSocketPath: socket.path) { channel in
-                channel.eventLoop.makeCompletedFuture { try Client(wrappingChannelSynchronously: channel) }
-            }
+            .bind(unixDomainSocketPath: socket.path, childChannelInitializer: AcceptedChannel.initializer)
         try socket.setMode(0o660)
         await cancelWhenGracefulShutdown {
             try? await server.executeThenClose { clients in
@@ -54,10 +51,9 @@ struct ControlServer: Service {
         }
     }
 
-    private func serve(_ client: Client) async throws {
-        let peer = await PeerCredentials.of(client.channel)
-        try await client.executeThenClose { inbound, outbound in
-            guard let peer, allowedUsers.contains(peer.uid) else {
+    private func serve(_ client: AcceptedChannel) async throws {
+        try await client.channel.executeThenClose { inbound, outbound in
+            guard let peer = client.peer, allowedUsers.contains(peer.uid) else {
                 try await outbound.write(Self.line(error: "only root and SlurmUser may ask the agent"))
                 return
             }
@@ -83,7 +79,9 @@ struct ControlServer: Service {
     }
 
     private func answers(to request: ArraySlice<UInt8>) async throws -> Answers {
-        guard let parsed = try? JSONDecoder().decode(ControlRequest.self, from: Data(request)) else {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        guard let parsed = try? decoder.decode(ControlRequest.self, from: Data(request)) else {
             throw ControlFailure(description: "the request is no JSON object with a \"command\"")
         }
         guard let handler = handlers[parsed.command] else {

@@ -42,8 +42,8 @@ final class PluginRegistry: Sendable {
     func heard(_ hello: PluginHello) {
         let time = now().timeIntervalSince1970
         state.withLockedValue { state in
-            let before = state.jobcomp[hello.bootID]?.events ?? 0
-            state.jobcomp[hello.bootID] = Jobcomp(hello: hello, lastHeard: time, events: before)
+            let before = state.jobcomp[hello.boot]?.events ?? 0
+            state.jobcomp[hello.boot] = Jobcomp(hello: hello, lastHeard: time, events: before)
             if state.jobcomp.count > Self.limit,
                 let oldest = state.jobcomp.min(by: { $0.value.lastHeard < $1.value.lastHeard })
             {

@@ -67,7 +67,7 @@ extension JobObservation {
     /// queue, whatever its own row says.
     static func accounting(_ rows: [AccountingJob], asked: Int64) -> [JobObservation] {
         let sorted = rows.sorted { ($0.submitTime ?? 0, $0.id) < ($1.submitTime ?? 0, $1.id) }
-        var observations = sorted.compactMap { JobObservation($0, asked: asked) }
+        var observations = joinResized(sorted.compactMap { JobObservation($0, asked: asked) })
         var later: [JobKey: JobObservation] = [:]
         for index in observations.indices.reversed() {
             let this = observations[index]
@@ -79,6 +79,25 @@ extension JobObservation {
             later[this.key] = this
         }
         return observations
+    }
+
+    /// slurmdbd begins a new row when a running job changes its size, with that moment as submit time. It is one run.
+    private static func joinResized(_ rows: [JobObservation]) -> [JobObservation] {
+        var joined: [JobObservation] = []
+        var resized: [JobKey: JobObservation] = [:]
+        for var row in rows {
+            if let before = resized.removeValue(forKey: row.key), before.details.userID == row.details.userID {
+                row.submitTime = before.submitTime
+                row.startTime = before.startTime
+                if let first = before.elapsed, let second = row.elapsed { row.elapsed = first + second }
+            }
+            if row.state.isResizing {
+                resized[row.key] = row
+            } else {
+                joined.append(row)
+            }
+        }
+        return joined
     }
 
     private init?(_ row: AccountingJob, asked: Int64) {
@@ -100,7 +119,7 @@ extension JobObservation {
             source: .accounting, time: asked, key: key, jobID: row.id, submitTime: submitted,
             restarts: row.restartCount.flatMap { UInt32(exactly: $0) }, state: state, startTime: row.startTime,
             details: details)
-        guard state.isOver else { return }
+        guard state.isOver || state.isResizing else { return }
         endTime = row.endTime
         elapsed = Int64(row.elapsed)
         exitStatus = row.exit.raw

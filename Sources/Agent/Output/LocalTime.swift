@@ -13,4 +13,18 @@ enum LocalTime {
         let length = strftime(&buffer, buffer.count, "%Y-%m-%dT%H:%M:%S%z", &fields)
         return String(decoding: buffer.prefix(length).map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
+
+    /// Time of day with milliseconds, in the process's time zone.
+    static func clock(microseconds: Int64) -> String {
+        var seconds = time_t(microseconds / 1_000_000)
+        var fields = tm()
+        localtime_r(&seconds, &fields)
+        func digits(_ value: Int, _ count: Int) -> String {
+            let text = String(value)
+            return String(repeating: "0", count: max(0, count - text.count)) + text
+        }
+        let milliseconds = Int(microseconds / 1000 % 1000)
+        return [Int(fields.tm_hour), Int(fields.tm_min), Int(fields.tm_sec)].map { digits($0, 2) }
+            .joined(separator: ":") + "." + digits(milliseconds, 3)
+    }
 }

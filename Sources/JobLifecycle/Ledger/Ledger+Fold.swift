@@ -96,12 +96,23 @@ extension LedgerTransaction {
             try finish(outcome, &job, seen)
             return true
         }
+        if try isPartOfKnownRun(seen) { return false }
         guard let outcome = rule.fold(nil, seen) else { return false }
         guard var job = try jobOfNewRun(seen, force: force) else { return true }
         _ = try insert(outcome.run, job: job.id)
         if case .task(_) = key.part, seen.jobID == key.number { try disperse(array: key.number) }
         try finish(outcome, &job, seen)
         return true
+    }
+
+    /// slurmdbd gives a job that changed its size a new row, whose submit time lies within the run. A requeued run's does
+    /// not lie before the end of the one before.
+    private func isPartOfKnownRun(_ seen: JobObservation) throws -> Bool {
+        guard seen.source == .accounting else { return false }
+        return try runs(
+            "number = ? AND part = ? AND start_time <= ? AND submit_time < ? AND end_time > ? LIMIT 1",
+            [seen.key.number, seen.key.storedPart, seen.submitTime, seen.submitTime, seen.submitTime]
+        ).first != nil
     }
 
     /// A run in doubt that turns up again is in doubt no more.

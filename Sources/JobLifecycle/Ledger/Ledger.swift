@@ -41,8 +41,9 @@ public final class Ledger: Sendable {
     let interests: [Interest]
     let now: @Sendable () -> Date
     let policyBox: NIOLockedValueBox<RequeuePolicy>
-    let pool: DatabasePool
-    let writer: LedgerWriter
+    let reader: any DatabaseReader
+    /// nil: opened to be looked at.
+    let writer: LedgerWriter?
     /// Told what has just been committed.
     public let feed = LedgerFeed()
 
@@ -64,7 +65,7 @@ public final class Ledger: Sendable {
         let existed = access(path, F_OK) == 0
         do {
             let (pool, damage) = try Self.openOrSetAside(path, now: now())
-            self.pool = pool
+            reader = pool
             opening = damage ?? (existed ? .existing : .created)
             writer = LedgerWriter(pool)
             try pool.write { try Self.bind($0, cluster: cluster) }
@@ -73,10 +74,37 @@ public final class Ledger: Sendable {
         }
     }
 
+    /// Opens a ledger to look at it, also beside the agent that writes it. Makes and changes nothing.
+    public init(reading path: String) throws(LedgerError) {
+        self.path = path
+        interests = []
+        now = { Date() }
+        policyBox = NIOLockedValueBox(RequeuePolicy())
+        opening = .existing
+        writer = nil
+        guard access(path, R_OK) == 0 else {
+            throw LedgerError(.unusable, "\(path): \(String(cString: strerror(errno))): is this the agent's state folder?")
+        }
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(5)
+        do {
+            let queue = try DatabaseQueue(path: path, configuration: configuration)
+            let version = try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") ?? 0 }
+            guard version == LedgerSchema.current else {
+                throw LedgerError(
+                    .newer, "\(path) has format \(version), this release reads format \(LedgerSchema.current)")
+            }
+            reader = queue
+        } catch {
+            throw Self.translate(error, path: path)
+        }
+    }
+
     /// Waits for what is being written, and closes the file.
     public func close() {
-        writer.finish()
-        try? pool.close()
+        writer?.finish()
+        try? reader.close()
     }
 
     /// What Slurm may do with failed jobs; from slurm.conf, may change while the agent runs.

@@ -189,6 +189,7 @@ extension Ledger {
     func transact<Answer: Sendable>(
         _ body: @escaping @Sendable (inout LedgerTransaction) throws -> Answer
     ) async throws(LedgerError) -> Answer {
+        guard let writer else { throw LedgerError(.conflict, "\(path) was opened to be looked at only") }
         do {
             let (answer, news, wakes) = try await writer.write { [interests, policyBox] database in
                 var transaction = LedgerTransaction(
@@ -208,7 +209,7 @@ extension Ledger {
         _ body: @escaping @Sendable (Database) throws -> Answer
     ) async throws(LedgerError) -> Answer {
         do {
-            return try await pool.read(body)
+            return try await reader.read(body)
         } catch {
             throw Self.translate(error, path: path)
         }

@@ -129,7 +129,7 @@ extension FrameRefusal {
 /// What a jobcomp plugin says of itself when it connects, and when something of it has changed.
 public struct PluginHello: Sendable, Hashable, Codable {
     /// 32 hex digits.
-    public var bootID: String
+    public var boot: String
     public var nextSequence: UInt64
     public var host: String?
     public var pid: UInt32?
@@ -158,7 +158,7 @@ public struct PluginHello: Sendable, Hashable, Codable {
 
     init(_ frame: Frame) throws(FrameRefusal.Incomplete) {
         guard let boot = frame[.bootID]?.value, boot.count == 16 else { throw .init(what: "its boot id of 16 bytes") }
-        bootID = Self.hex(boot)
+        self.boot = Self.hex(boot)
         nextSequence = frame.sequence
         host = frame.text(.host)
         pid = frame.number32(.pid)

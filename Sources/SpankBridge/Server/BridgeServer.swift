@@ -84,10 +84,9 @@ public final class BridgeServer: Service {
         unlink(settings.socket.path)
     }
 
-    private func bindUnix() async throws -> NIOAsyncChannel<BridgeChannel, Never> {
-        let server = try await Self.bootstrap.bind(unixDomainSocketPath: settings.socket.path) { channel in
-            channel.eventLoop.makeCompletedFuture { try BridgeChannel(wrappingChannelSynchronously: channel) }
-        }
+    private func bindUnix() async throws -> NIOAsyncChannel<AcceptedChannel, Never> {
+        let server = try await Self.bootstrap.bind(
+            unixDomainSocketPath: settings.socket.path, childChannelInitializer: AcceptedChannel.initializer)
         do {
             try settings.socket.setMode(settings.mode)
         } catch {
@@ -97,12 +96,13 @@ public final class BridgeServer: Service {
         return server
     }
 
-    private func serveLocal(_ channel: BridgeChannel) async {
-        guard let credentials = await PeerCredentials.of(channel.channel),
-            settings.allowedUsers.contains(credentials.uid)
-        else {
+    private func serveLocal(_ accepted: AcceptedChannel) async {
+        let channel = accepted.channel
+        guard let credentials = accepted.peer, settings.allowedUsers.contains(credentials.uid) else {
             counterBox.withLockedValue { $0.refusedPeers += 1 }
-            logger.warning("turned away who may not report events")
+            logger.warning(
+                "turned away who may not report events",
+                metadata: ["uid": "\(accepted.peer.map { String($0.uid) } ?? "unknown")"])
             try? await channel.executeThenClose { _, _ in }
             return
         }
@@ -115,11 +115,11 @@ public final class BridgeServer: Service {
     // MARK: TCP
 
     private func serveRemote(_ listen: (host: String, port: Int)) async throws {
-        let server = try await Self.bootstrap.bind(host: listen.host, port: listen.port) { channel in
-            channel.eventLoop.makeCompletedFuture { try BridgeChannel(wrappingChannelSynchronously: channel) }
-        }
+        let server = try await Self.bootstrap.bind(
+            host: listen.host, port: listen.port, childChannelInitializer: AcceptedChannel.initializer)
         logger.info("listening for signed messages", metadata: ["address": "\(listen.host)", "port": "\(listen.port)"])
-        await serve(server, limit: settings.maximumRemoteConnections) { channel in
+        await serve(server, limit: settings.maximumRemoteConnections) { accepted in
+            let channel = accepted.channel
             let address = channel.channel.remoteAddress?.ipAddress ?? "?"
             let connection = SealedConnection(
                 sink: self.sink, opener: self.opener, allowedUsers: self.settings.allowedUsers,
@@ -138,8 +138,8 @@ public final class BridgeServer: Service {
 
     /// Serves until the task is cancelled or (Unix) the socket is no longer at its path.
     private func serve(
-        _ server: NIOAsyncChannel<BridgeChannel, Never>, limit: Int,
-        _ body: @escaping @Sendable (BridgeChannel) async -> Void
+        _ server: NIOAsyncChannel<AcceptedChannel, Never>, limit: Int,
+        _ body: @escaping @Sendable (AcceptedChannel) async -> Void
     ) async {
         let isUnix = server.channel.localAddress?.pathname != nil
         await withTaskGroup(of: Void.self) { group in
@@ -152,7 +152,7 @@ public final class BridgeServer: Service {
             group.addTask {
                 try? await server.executeThenClose { incoming in
                     try await withThrowingDiscardingTaskGroup { connections in
-                        for try await channel in incoming {
+                        for try await accepted in incoming {
                             let open = self.counterBox.withLockedValue { counters -> Int in
                                 counters.connections += 1
                                 counters.openConnections += 1
@@ -161,9 +161,9 @@ public final class BridgeServer: Service {
                             connections.addTask {
                                 if open > limit {
                                     self.counterBox.withLockedValue { $0.tooManyConnections += 1 }
-                                    try? await channel.executeThenClose { _, _ in }
+                                    try? await accepted.channel.executeThenClose { _, _ in }
                                 } else {
-                                    await body(channel)
+                                    await body(accepted)
                                 }
                                 self.counterBox.withLockedValue { $0.openConnections -= 1 }
                             }

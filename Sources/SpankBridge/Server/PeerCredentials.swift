@@ -11,11 +11,31 @@ public struct PeerCredentials: Sendable, Hashable {
     public var gid: UInt32 = .max
 
     /// nil when the channel is no Unix socket or its peer has no credentials.
-    public static func of(_ channel: any Channel) async -> PeerCredentials? {
-        guard let provider = channel as? any SocketOptionProvider else { return nil }
-        let peer: PeerCredentials? = try? await provider.unsafeGetSocketOption(
-            level: .init(SOL_SOCKET), name: .init(SO_PEERCRED)
-        ).get()
-        return peer
+    ///
+    /// To be asked for by the channel's initializer: once the channel reads, a peer that has sent its message and left
+    /// closes it.
+    public static func of(_ channel: any Channel) -> EventLoopFuture<PeerCredentials?> {
+        guard let provider = channel as? any SocketOptionProvider else {
+            return channel.eventLoop.makeSucceededFuture(nil)
+        }
+        let peer: EventLoopFuture<PeerCredentials> = provider.unsafeGetSocketOption(
+            level: .init(SOL_SOCKET), name: .init(SO_PEERCRED))
+        return peer.map { Optional($0) }.recover { _ in nil }
+    }
+}
+
+/// A connection as its listener hands it over.
+public struct AcceptedChannel: Sendable {
+    public let channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>
+    public let peer: PeerCredentials?
+
+    /// For a listener's `bind`.
+    public static func initializer(_ channel: any Channel) -> EventLoopFuture<AcceptedChannel> {
+        PeerCredentials.of(channel).flatMapThrowing { peer in
+            AcceptedChannel(
+                channel: try NIOAsyncChannel(
+                    wrappingChannelSynchronously: channel,
+                    configuration: .init(inboundType: ByteBuffer.self, outboundType: ByteBuffer.self)), peer: peer)
+        }
     }
 }

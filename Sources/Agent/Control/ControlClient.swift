@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import ArgumentParser
+internal import FoundationEssentials
+internal import Glibc
+
+/// Asks the running agent. Blocks, which a command may.
+struct ControlClient {
+    static let defaultSocket = "/run/slurm-grid-agent/control.sock"
+
+    struct Failure: Error, CustomStringConvertible {
+        var exitStatus: Int32
+        var description: String
+    }
+
+    let socket: String
+
+    /// Hands each line of the answer to `take` as it comes.
+    /// - Throws: ``Failure``; also for an `{"error":…}` of the agent.
+    func ask(_ request: ControlRequest, _ take: (String) throws -> Void) throws {
+        let descriptor = try connect()
+        defer { close(descriptor) }
+        var bytes = Array(try ControlServer.json(request).utf8) + [UInt8(ascii: "\n")]
+        while !bytes.isEmpty {
+            let count = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+            guard count > 0 else { throw Failure(exitStatus: 69, description: "the agent closed the connection") }
+            bytes.removeFirst(count)
+        }
+        var pending: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 64 * 1024)
+        while true {
+            let count = recv(descriptor, &chunk, chunk.count, 0)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return }
+            pending += chunk[..<count]
+            while let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
+                let line = String(decoding: pending[..<end], as: UTF8.self)
+                pending.removeFirst(end + 1)
+                if let problem = try? JSONDecoder().decode([String: String].self, from: Data(line.utf8))["error"] {
+                    throw Failure(exitStatus: 1, description: problem)
+                }
+                try take(line)
+            }
+        }
+    }
+
+    /// The one line of an answer.
+    func answer(to request: ControlRequest) throws -> String {
+        var lines: [String] = []
+        try ask(request) { lines.append($0) }
+        guard let line = lines.first else { throw Failure(exitStatus: 69, description: "the agent gave no answer") }
+        return line
+    }
+
+    private func connect() throws -> Int32 {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(socket.utf8)
+        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
+            throw Failure(exitStatus: 64, description: "\(socket): too long for a socket's path")
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else {
+            throw Failure(exitStatus: 1, description: "no socket: \(String(cString: strerror(errno)))")
+        }
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        if result == 0 { return descriptor }
+        let number = errno
+        close(descriptor)
+        if number == EACCES {
+            throw Failure(exitStatus: 77, description: "\(socket): permission denied: run this as root or SlurmUser")
+        }
+        throw Failure(
+            exitStatus: 69,
+            description: "no agent listens at \(socket): start it (systemctl start slurm-grid-agent), or name its socket with --control")
+    }
+}
+
+/// Where the running agent is asked.
+struct ControlOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The agent's control socket.", valueName: "path"))
+    var control = ControlClient.defaultSocket
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    var client: ControlClient { ControlClient(socket: control) }
+}
+
+/// Runs a command's body; what goes wrong becomes one line on stderr and a status.
+func reportingControl(_ body: () async throws -> Void) async throws {
+    do {
+        try await body()
+    } catch let error as ControlClient.Failure {
+        complain("slurm-grid-agent: \(error)")
+        throw ExitCode(error.exitStatus)
+    }
+}

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Holds the agent's ledger and journal against slurmdbd."""
+
+ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "DEADLINE", "OUT_OF_MEMORY", "REQUEUED"}
+ORDER = {"submitted": 0, "pending": 1, "running": 2, "suspended": 3, "resumed": 3, "requeued": 4, "ended": 4, "vanished": 4, "refused": 4}
+
+
+class Verdict:
+    def __init__(self):
+        self.lost, self.duplicated, self.wrong, self.vanished = [], [], [], 0
+
+    @property
+    def ok(self):
+        return not (self.lost or self.duplicated or self.wrong)
+
+    def complaints(self):
+        return [f"{kind}: {text}" for kind in ("lost", "duplicated", "wrong") for text in getattr(self, kind)]
+
+
+def compare(rows, runs, transitions, findings, tolerant=False):
+    """rows: of slurmdbd; runs: of the ledger; transitions: of the journal; findings: of `ledger verify`.
+
+    tolerant: slurmctld was killed, so its times for a job that it found again may differ from those it told slurmdbd."""
+    verdict = Verdict()
+    verdict.wrong += findings
+    check_journal(transitions, verdict)
+    ends = {}
+    for transition in transitions:
+        if ORDER[transition["kind"]] == 4 and transition.get("submit_time"):
+            ends.setdefault((transition["job"], transition["submit_time"]), []).append(transition)
+    for key, told in ends.items():
+        if len(told) > 1:
+            verdict.duplicated.append(f"{key} ended {len(told)} times")
+    verdict.vanished = sum(1 for told in ends.values() if told[-1]["kind"] == "vanished")
+    for key, row in rows.items():
+        if row["state"] not in ENDED:
+            continue
+        run, told = runs.get(key), ends.get(key)
+        if run is None:
+            verdict.lost.append(f"{key} {row['state']}: not in the ledger")
+        elif not told:
+            verdict.lost.append(f"{key} {row['state']}: {run['phase']} in the ledger, no end in the journal")
+        elif told[-1]["kind"] == "vanished":
+            verdict.lost.append(f"{key} {row['state']}: vanished in the ledger")
+        else:
+            check_end(key, row, told[-1], verdict, tolerant)
+    return verdict
+
+
+def check_journal(transitions, verdict):
+    sequences = [transition["sequence"] for transition in transitions]
+    if sequences != sorted(set(sequences)):
+        verdict.duplicated.append("the journal's numbers do not grow")
+    finals, runs = {}, {}
+    for transition in transitions:
+        if transition["final"]:
+            finals[transition["ledger_job"]] = finals.get(transition["ledger_job"], 0) + 1
+        if transition.get("submit_time"):
+            runs.setdefault((transition["job"], transition["submit_time"]), []).append(transition["kind"])
+    verdict.duplicated += [f"job {job} has {count} final transitions" for job, count in finals.items() if count > 1]
+    for key, kinds in runs.items():
+        ranks = [ORDER[kind] for kind in kinds]
+        if ranks != sorted(ranks):
+            verdict.wrong.append(f"{key}: order {kinds}")
+        if kinds.count("pending") > 1 or kinds.count("running") > 1:
+            verdict.duplicated.append(f"{key}: {kinds}")
+
+
+def shown(status):
+    """A wait status as sacct prints it: 128 is taken off greater exit codes."""
+    if status is None or status >> 8 < 128:
+        return status
+    return status - (128 << 8)
+
+
+def check_end(key, row, told, verdict, tolerant):
+    requeued = row["state"] == "REQUEUED"
+    if requeued and told["kind"] != "requeued":
+        verdict.wrong.append(f"{key}: REQUEUED in slurmdbd, {told['kind']} here")
+    if not requeued and told.get("state") != row["state"] and told["kind"] != "requeued":
+        verdict.wrong.append(f"{key}: {row['state']} in slurmdbd, {told.get('state')} here")
+    if not requeued and shown(told.get("exit_status")) != row["exit"]:
+        verdict.wrong.append(f"{key}: exit {row['exit']} in slurmdbd, {told.get('exit_status')} here")
+    if tolerant and told.get("source") != "accounting":
+        return
+    for field in ("start", "end"):
+        if row[field] is not None and told.get(f"{field}_time") != row[field]:
+            verdict.wrong.append(f"{key}: {field} {row[field]} in slurmdbd, {told.get(f'{field}_time')} here ({told.get('source')})")
+    if told.get("elapsed") != row["elapsed"]:
+        verdict.wrong.append(f"{key}: {row['elapsed']} s in slurmdbd, {told.get('elapsed')} here ({told.get('source')})")

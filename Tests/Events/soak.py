@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Jobs run while the agent is killed at random instants, slurmctld is restarted, killed and paused, the ledger's disk is
+full for a while, the socket's folder vanishes and the agent stays away for longer than slurmctld remembers.
+
+    soak.py [JOBS [KILLS [SEED]]]       2000 jobs, 100 kills
+
+The last line is the verdict as JSON. Exit status 1 when anything was lost, doubled or wrong. Needs root."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+from cluster import Agent, Lab, eventually, say
+from compare import compare
+
+MIN_JOB_AGE = 5
+OPEN = "SELECT count(*) FROM runs WHERE phase IN ('pending','running','suspended','closing')"
+
+
+class Jobs(threading.Thread):
+    """Submits jobs of many kinds, and ends some of them, until there were enough."""
+
+    def __init__(self, lab, count, seed):
+        super().__init__()
+        self.lab, self.count, self.random = lab, count, random.Random(seed)
+        self.submitted = 0
+
+    def run(self):
+        while self.submitted < self.count:
+            try:
+                self.submitted += self.one()
+            except RuntimeError:
+                time.sleep(0.3)  # slurmctld is away; what came of it, slurmdbd will tell
+            # No more in the queue than run within seconds.
+            time.sleep(0.05)
+
+    def one(self):
+        submit, kind = self.lab.submit, self.random.random()
+        user = self.random.choice(["labu1", "labu2", "labu3"])
+        if kind < 0.45:
+            submit(body=f"sleep 0.{self.random.randrange(10)}", user=user)
+        elif kind < 0.60:
+            submit(body=f"exit {self.random.randrange(1, 256)}", user=user)
+        elif kind < 0.68:
+            submit(body="kill -9 $$", user=user)
+        elif kind < 0.76:
+            self.cancel(submit("--hold", user=user), 0)
+        elif kind < 0.86:
+            self.cancel(submit(body="sleep 600", user=user), self.random.random() * 2)
+        elif kind < 0.92:
+            size = self.random.randrange(2, 12)
+            submit(f"--array=1-{size}%4", body="sleep 0.2", user=user)
+            return size
+        elif kind < 0.96:
+            job = submit("--requeue", body="sleep 1.5", user=user)
+            self.later(1, "scontrol", "requeue", job)
+        else:
+            submit("-n1", ":", "-n1", body="sleep 0.3", user=user)
+            return 2
+        return 1
+
+    def cancel(self, job, after):
+        if after:
+            self.later(after, "scancel", job)
+        else:
+            self.lab.command("scancel", job)
+
+    def later(self, seconds, *words):
+        timer = threading.Timer(seconds, lambda: self.lab.command(*words, check=False))
+        timer.daemon = True
+        timer.start()
+
+
+class Faults:
+    """One fault after the other, most of them a kill of the agent."""
+
+    def __init__(self, lab, agent, kills, seed):
+        self.lab, self.agent, self.kills, self.random = lab, agent, kills, random.Random(seed + 1)
+        self.killed = 0
+        others = [self.restart, self.kill_controller, self.pause, self.full_disk, self.vanish, self.stay_away, self.pause_agent]
+        # Each of the others at least once, evenly among the kills.
+        self.plan = {(index + 1) * max(1, kills // (len(others) + 1)): fault for index, fault in enumerate(others)}
+
+    def step(self):
+        """One kill, and what else is due with it."""
+        time.sleep(self.random.random() * 0.8)
+        self.agent.kill()
+        self.killed += 1
+        time.sleep(self.random.choice([0, 0, 0.2, 1.0]))
+        self.agent.start(wait=False)
+        fault = self.plan.pop(self.killed, None)
+        if fault:
+            say(f"after {self.killed} kills: {fault.__doc__}")
+            fault()
+
+    def finish(self):
+        for fault in self.plan.values():
+            say(f"at last: {fault.__doc__}")
+            fault()
+
+    def restart(self):
+        """slurmctld is restarted"""
+        self.lab.fault("restart")
+
+    def kill_controller(self):
+        """slurmctld is killed"""
+        self.lab.fault("kill")
+        time.sleep(1)
+        self.lab.fault("start")
+
+    def pause(self):
+        """slurmctld hangs for 4 s"""
+        self.lab.fault("pause")
+        time.sleep(4)
+        self.lab.fault("resume")
+
+    def full_disk(self):
+        """the ledger's disk is full for 3 s"""
+        ballast = self.lab.state / "ballast"
+        with ballast.open("wb") as file:
+            try:
+                while True:
+                    file.write(bytes(1 << 20))
+                    file.flush()
+            except OSError:
+                pass
+        time.sleep(3)
+        ballast.unlink()
+
+    def vanish(self):
+        """the folder of the agent's sockets vanishes"""
+        shutil.rmtree(self.lab.run)
+        time.sleep(2)
+
+    def stay_away(self):
+        """the agent stays away for longer than slurmctld remembers"""
+        self.agent.kill()
+        time.sleep(MIN_JOB_AGE * 2 + 3)
+        self.agent.start(wait=False)
+
+    def pause_agent(self):
+        """the agent hangs for 7 s"""
+        self.agent.pause()
+        time.sleep(7)
+        self.agent.resume()
+
+
+def main(count, kills, seed):
+    say(f"{count} jobs, {kills} kills of the agent, seed {seed}")
+    knobs = {"LAB_DBD": 1, "LAB_NODES": 4, "LAB_CPUS": 32, "LAB_MIN_JOB_AGE": MIN_JOB_AGE,
+             "LAB_CONF_EXTRA": "KillWait=1\nSchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=2,bf_interval=2"}
+    with Lab(**knobs) as lab:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=64m,mode=0700,uid={lab.uid}", "tmpfs", lab.state], check=True)
+        try:
+            verdict = soak(lab, count, kills, seed)
+        finally:
+            if os.environ.get("KEEP"):
+                subprocess.run(["cp", "-r", lab.state, lab.base / "state-kept"], check=False)
+            subprocess.run(["umount", "-l", lab.state], check=False)
+    print(json.dumps(verdict))
+    return 1 if verdict["lost"] or verdict["duplicated"] or verdict["wrong"] else 0
+
+
+def soak(lab, count, kills, seed):
+    agent = Agent(lab, **{"accounting-interval": "5s", "sweep-interval": "2s", "vanish-after": "10s"})
+    agent.start()
+    jobs, faults = Jobs(lab, count, seed), Faults(lab, agent, kills, seed)
+    jobs.start()
+    while jobs.is_alive() or faults.killed < kills:
+        if faults.killed < kills:
+            # Spread over the run.
+            if faults.killed * count <= jobs.submitted * kills or not jobs.is_alive():
+                faults.step()
+            else:
+                time.sleep(0.1)
+        else:
+            time.sleep(0.2)
+    jobs.join()
+    faults.finish()
+    say(f"{jobs.submitted} jobs were submitted; waiting for the last to end")
+    eventually("the agent lives", lambda: agent.listens(), 60)
+    eventually("the queue is empty", lambda: empty(lab), 240, 0.5)
+    say("settling")
+    eventually("the ledger has no open run", lambda: agent.query(OPEN)[0][0] == 0, 180, 0.5)
+    time.sleep(12)  # one more round of everything
+    eventually("everything is delivered", lambda: agent.query("SELECT count(*) FROM deliveries WHERE state <> 1")[0][0] == 0)
+    found = agent.ask("ledger", "verify", "--state-folder", lab.state, check=False)
+    agent.stop()
+    rows, runs, transitions = lab.accounting(), agent.runs(), agent.transitions()
+    verdict = compare(rows, runs, transitions, [] if found.startswith("ok") else found.splitlines(), tolerant=True)
+    for complaint in verdict.complaints()[:40]:
+        say(complaint)
+    say(f"{len(rows)} runs in slurmdbd, {len(runs)} in the ledger, {len(transitions)} transitions")
+    if not verdict.ok:
+        os.environ["KEEP"] = "1"
+    return {"jobs": jobs.submitted, "kills": faults.killed, "lost": len(verdict.lost), "duplicated": len(verdict.duplicated),
+            "wrong": len(verdict.wrong), "vanished": verdict.vanished}
+
+
+def empty(lab):
+    try:
+        return not lab.command("squeue", "-h", "-a").strip()
+    except RuntimeError:
+        return False
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        sys.exit("soak.py: needs root, for the lab")
+    numbers = [int(word) for word in sys.argv[1:4]]
+    sys.exit(main(*(numbers + [2000, 100, random.randrange(1 << 30)][len(numbers):])))
