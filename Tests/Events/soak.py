@@ -10,6 +10,7 @@ The last line is the verdict as JSON. Exit status 1 when anything was lost, doub
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -193,10 +194,12 @@ def soak(lab, count, kills, seed):
     found = agent.ask("ledger", "verify", "--state-folder", lab.state, check=False)
     agent.stop()
     rows, runs, transitions = lab.accounting(), agent.runs(), agent.transitions()
-    verdict = compare(rows, runs, transitions, [] if found.startswith("ok") else found.splitlines(), tolerant=True)
+    recovered = set(re.findall(r"Recovered JobId=(?:\d+_\d+\()?(\d+)", (lab.lab / "log/slurmctld.log").read_text(errors="replace")))
+    recovered |= set(re.findall(r"Recovered JobId=(\d+)_", (lab.lab / "log/slurmctld.log").read_text(errors="replace")))
+    verdict = compare(rows, runs, transitions, [] if found.startswith("ok") else found.splitlines(), recovered)
     for complaint in verdict.complaints()[:40]:
         say(complaint)
-    say(f"{len(rows)} runs in slurmdbd, {len(runs)} in the ledger, {len(transitions)} transitions")
+    say(f"{len(rows)} runs in slurmdbd, {len(runs)} in the ledger, {len(transitions)} transitions; {verdict.rewritten} runs that slurmctld told slurmdbd of anew")
     if not verdict.ok:
         os.environ["KEEP"] = "1"
     return {"jobs": jobs.submitted, "kills": faults.killed, "lost": len(verdict.lost), "duplicated": len(verdict.duplicated),
@@ -204,8 +207,15 @@ def soak(lab, count, kills, seed):
 
 
 def empty(lab):
+    """Whether the queue is; ends what a killed slurmctld has left in it: it uses numbers again that slurmds still
+    know, so they refuse the job ("launch failed requeued held") and are drained."""
     try:
-        return not lab.command("squeue", "-h", "-a").strip()
+        waiting = [line.split(" ", 1) for line in lab.command("squeue", "-h", "-a", "-o", "%A %r").splitlines()]
+        held = [job for job, reason in waiting if "held" in reason]
+        if held:
+            lab.command("scancel", *held, check=False)
+            lab.command("scontrol", "update", "NodeName=n[1-4]", "State=RESUME", check=False)
+        return not waiting
     except RuntimeError:
         return False
 

@@ -56,6 +56,9 @@ final class LedgerWriter: Sendable {
         }
     }
 
+    /// Pieces that no transaction has taken yet.
+    var waitingPieces: Int { state.withLockedValue { $0.waiting.count } }
+
     /// Waits until all that has been handed over is written.
     func finish() {
         queue.sync {}

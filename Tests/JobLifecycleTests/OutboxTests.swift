@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import NIOConcurrencyHelpers
+import Testing
+
+@testable import JobLifecycle
+
+@Suite("Outbox")
+struct OutboxTests {
+    /// Answers as it is told, and remembers what it was asked.
+    final class FakeGateway: Gateway {
+        let name = "all"
+        let scope = Ledger.Interest.Scope.everything
+        let batchLimit = 10
+        let answer: NIOLockedValueBox<@Sendable (JobTransition) -> Delivery?>
+        let asked = NIOLockedValueBox<[String]>([])
+
+        init(_ answer: @escaping @Sendable (JobTransition) -> Delivery? = { _ in .delivered }) {
+            self.answer = NIOLockedValueBox(answer)
+        }
+
+        func deliver(_ transitions: [JobTransition]) async -> [Delivery] {
+            asked.withLockedValue { $0 += transitions.map { "\($0.job ?? "-") \($0.kind.rawValue)" } }
+            let answer = answer.withLockedValue { $0 }
+            return transitions.compactMap(answer)
+        }
+    }
+
+    private func twoJobs() async throws -> Bench {
+        let bench = try Bench()
+        try await bench.see(
+            seen(.pending, key: JobKey(1)), seen(.pending, key: JobKey(2)), seen(.running, key: JobKey(1), start: 490),
+            seen(.running, key: JobKey(2), start: 490))
+        return bench
+    }
+
+    @Test("in order, once")
+    func order() async throws {
+        let bench = try await twoJobs()
+        let gateway = FakeGateway()
+        let runner = OutboxRunner(ledger: bench.ledger, gateway: gateway, logger: quiet)
+        #expect(try await runner.deliverDue())
+        #expect(try await !runner.deliverDue())
+        #expect(gateway.asked.withLockedValue { $0 } == ["1 pending", "2 pending", "1 running", "2 running"])
+    }
+
+    @Test("a job that has to wait holds up no other, and is tried again later each time")
+    func retry() async throws {
+        let bench = try await twoJobs()
+        let gateway = FakeGateway { $0.job == "1" ? .retry("busy") : .delivered }
+        let runner = OutboxRunner(ledger: bench.ledger, gateway: gateway, logger: quiet)
+        try await runner.deliverDue()
+        #expect(try await !runner.deliverDue())
+        #expect(try await bench.ledger.counts().waitingDeliveries == 2)
+        bench.clock.advance(0.6)
+        try await runner.deliverDue()
+        bench.clock.advance(0.6)
+        #expect(try await !runner.deliverDue(), "the second pause is longer")
+        gateway.answer.withLockedValue { $0 = { _ in .delivered } }
+        bench.clock.advance(400)
+        try await runner.deliverDue()
+        #expect(try await bench.ledger.counts().waitingDeliveries == 0)
+        #expect(try await bench.ledger.verify().isEmpty)
+    }
+
+    @Test("what is refused for good is parked: the job's later ones wait, other jobs go on, retry brings it back")
+    func parked() async throws {
+        let bench = try await twoJobs()
+        let gateway = FakeGateway { $0.job == "1" ? ($0.kind == .pending ? .refused("never") : .retry("after it")) : .delivered }
+        let runner = OutboxRunner(ledger: bench.ledger, gateway: gateway, logger: quiet)
+        try await runner.deliverDue()
+        bench.clock.advance(1000)
+        #expect(try await !runner.deliverDue())
+        #expect(try await bench.ledger.list(.parked, limit: 5).map(\.job) == ["1"])
+        #expect(try await bench.ledger.list(.parked, limit: 5).first?.trouble == "never")
+        gateway.answer.withLockedValue { $0 = { _ in .delivered } }
+        #expect(try await bench.ledger.retryDeliveries() == 2)
+        try await runner.deliverDue()
+        #expect(try await bench.ledger.counts().parkedDeliveries == 0)
+        #expect(try await bench.ledger.counts().waitingDeliveries == 0)
+    }
+
+    @Test("a gateway that answers for too few is asked again for the rest")
+    func tooFew() async throws {
+        let bench = try await twoJobs()
+        let gateway = FakeGateway { $0.sequence <= 2 ? .delivered : nil }
+        try await OutboxRunner(ledger: bench.ledger, gateway: gateway, logger: quiet).deliverDue()
+        #expect(try await bench.ledger.counts().waitingDeliveries == 2)
+    }
+
+    @Test("back-off doubles up to its limit")
+    func backOff() {
+        let backOff = BackOff(first: .seconds(1), limit: .seconds(10))
+        #expect([0, 1, 2, 3, 4, 100].map(backOff.delay) == [1, 2, 4, 8, 10, 10].map { .seconds($0) })
+    }
+}

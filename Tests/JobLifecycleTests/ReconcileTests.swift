@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Testing
+
+@testable import JobLifecycle
+
+@Suite("Doubt")
+struct ReconcileTests {
+    private func follow(_ bench: Bench, _ fake: FakeScheduler) async throws {
+        let follower = HintFollower(ledger: bench.ledger, scheduler: fake, logger: quiet)
+        while try await follower.followDue() {}
+    }
+
+    private func hint(_ bench: Bench, _ reason: JobHint.Reason = .record) async throws {
+        try await bench.ledger.fold(Ledger.Intake(hints: [JobHint(jobID: 7, reason: reason, time: bench.ledger.microseconds)]))
+    }
+
+    @Test("a hint makes the agent look; no row is made from a number alone")
+    func look() async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler()
+        try await hint(bench, .start)
+        #expect(try await bench.ledger.list(limit: 9).isEmpty)
+        fake.state.list = [seen(.running, start: 490)]
+        try await follow(bench, fake)
+        #expect(try await bench.story() == ["7 running"])
+        #expect(try await bench.ledger.counts().hints == 0)
+    }
+
+    @Test("slurmctld has forgotten the job, slurmdbd has not")
+    func forgotten() async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler()
+        try await bench.see(seen(.running, start: 490))
+        fake.state.accounting = [seen(.failed, .accounting, restarts: nil, start: 490, end: 499, exit: 512)]
+        try await hint(bench)
+        try await follow(bench, fake)
+        #expect(try await bench.story() == ["7 running", "7 ended FAILED final"])
+    }
+
+    @Test("no answer is never taken for the end", arguments: [0, 1, 2])
+    func noAnswer(_ which: Int) async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler()
+        try await bench.see(seen(.running, start: 490))
+        if which != 1 { fake.state.reachable = false }
+        if which != 0 { fake.state.accountingReachable = false }
+        try await bench.ledger.addMissing([7])
+        for _ in 0..<50 {
+            try await follow(bench, fake)
+            bench.clock.advance(3600)
+        }
+        #expect(try await bench.story() == ["7 running"])
+        #expect(try await bench.ledger.counts().hints == 1)
+    }
+
+    @Test("vanished after two authoritative answers apart, and never before", arguments: [true, false])
+    func vanished(_ hasAccounting: Bool) async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler()
+        if !hasAccounting { fake.state.accounting = nil }
+        try await bench.see(seen(.running, start: 490))
+        try await bench.ledger.addMissing([7])
+        try await follow(bench, fake)
+        bench.clock.advance(30)
+        try await bench.ledger.addMissing([7])
+        try await follow(bench, fake)
+        #expect(try await bench.story() == ["7 running"])
+        bench.clock.advance(31)
+        try await follow(bench, fake)
+        #expect(try await bench.story() == ["7 running", "7 vanished RUNNING final"])
+        #expect(try await bench.ledger.verify().isEmpty)
+    }
+
+    @Test("a job that turns up again between the two answers is in doubt no more")
+    func reappeared() async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler()
+        try await bench.see(seen(.running, start: 490))
+        try await bench.ledger.addMissing([7])
+        try await follow(bench, fake)
+        try await bench.see(seen(.running, start: 490, at: 9999))
+        bench.clock.advance(100)
+        try await follow(bench, fake)
+        #expect(try await bench.story() == ["7 running"])
+    }
+
+    @Test("a node failed: slurmctld says whether the job goes on")
+    func settle() async throws {
+        for goesOn in [false, true] {
+            let bench = try Bench()
+            let fake = FakeScheduler()
+            try await bench.see(seen(.running, start: 490), seen(.nodeFail, .plugin, start: 490, end: 499))
+            fake.state.list = [
+                goesOn ? seen(.pending, submit: 499, restarts: 1) : seen(.nodeFail, start: 490, end: 499)
+            ]
+            try await follow(bench, fake)
+            #expect(
+                try await bench.story() == ["7 running"]
+                    + (goesOn ? ["7 requeued NODE_FAIL", "7 pending"] : ["7 ended NODE_FAIL final"]))
+        }
+    }
+
+    @Test("a node failed and slurmctld forgot the job before it could be asked")
+    func settledLate() async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler()
+        fake.state.accounting = nil
+        try await bench.see(seen(.nodeFail, .plugin, start: 490, end: 499))
+        try await follow(bench, fake)
+        #expect(try await bench.story() == ["7 running", "7 ended NODE_FAIL final"])
+    }
+
+    @Test("a plugin speaks of a job that nobody knows: tried for a while, then parked")
+    func parked() async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler()
+        try await hint(bench)
+        for _ in 0..<20 {
+            try await follow(bench, fake)
+            bench.clock.advance(60)
+        }
+        let counts = try await bench.ledger.counts()
+        #expect(counts.hints == 0 && counts.parkedHints == 1 && counts.jobs == 0)
+    }
+
+    @Test("the reconciler folds only what differs, and looks for what is gone")
+    func poll() async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler()
+        let reconciler = Reconciler(ledger: bench.ledger, scheduler: fake, logger: quiet)
+        fake.state.list = [seen(.running, start: 490), seen(.pending, key: JobKey(8))]
+        try await reconciler.poll(sweep: true)
+        #expect(try await bench.story() == ["7 running", "8 pending"])
+        try await reconciler.poll(sweep: true)
+        #expect(try await bench.ledger.counts().hints == 0)
+        fake.state.list = [seen(.pending, key: JobKey(8))]
+        fake.state.stamp = 2
+        try await reconciler.poll(sweep: false)
+        #expect(try await bench.ledger.dueHints(limit: 9).map(\.jobID) == [7])
+        // What the ledger has open from before the agent's start.
+        try await bench.see(seen(.running, key: JobKey(9), start: 490))
+        try await reconciler.poll(sweep: true)
+        #expect(try await bench.ledger.dueHints(limit: 9).map(\.jobID).sorted() == [7, 9])
+    }
+
+    @Test("what began and ended unseen comes from slurmdbd, each time from a little before the last")
+    func catchUp() async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler()
+        let reconciler = Reconciler(ledger: bench.ledger, scheduler: fake, logger: quiet)
+        let start = ContinuousClock.now
+        await reconciler.turn(now: start)
+        bench.clock.advance(1000)
+        fake.state.accounting = [seen(.completed, .accounting, restarts: nil, start: 999_990, end: 1_000_500)]
+        await reconciler.turn(now: start + .seconds(10))
+        #expect(try await bench.story().isEmpty, "not due yet")
+        await reconciler.turn(now: start + .seconds(400))
+        #expect(try await bench.story() == ["7 running", "7 ended COMPLETED final"])
+        #expect(fake.state.asked.filter { $0.hasPrefix("ended") } == ["ended since 999100", "ended since 999100"])
+        // slurmdbd away: the same window again.
+        fake.state.accountingReachable = false
+        await reconciler.turn(now: start + .seconds(800))
+        fake.state.accountingReachable = true
+        await reconciler.turn(now: start + .seconds(801))
+        #expect(fake.state.asked.filter { $0.hasPrefix("ended") }.suffix(2) == ["ended since 1000100", "ended since 1000100"])
+    }
+}
