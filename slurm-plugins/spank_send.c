@@ -100,7 +100,13 @@ static int deliver(const struct sockaddr *address, socklen_t size, const uint8_t
     int descriptor = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (descriptor < 0)
         return errno;
-    if (connect(descriptor, address, size) != 0) {
+    int connected = connect(descriptor, address, size);
+    // A Unix socket whose queue is full says so at once, and cannot be polled for room.
+    for (struct timespec pause = {0, 2000000}; connected != 0 && errno == EAGAIN && now_ms() < deadline;) {
+        nanosleep(&pause, NULL);
+        connected = connect(descriptor, address, size);
+    }
+    if (connected != 0) {
         socklen_t room = sizeof(problem);
         problem = errno;
         if (problem == EINPROGRESS)

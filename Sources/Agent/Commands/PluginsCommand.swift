@@ -63,6 +63,10 @@ struct PluginsCommand: AsyncParsableCommand {
             let bridge = answer.bridge
             lines.append(
                 "received \(bridge.events) events in \(bridge.frames) frames; refused: \(bridge.refusedFrames) frames, \(bridge.refusedPeers) peers, \(bridge.credentialsReplayed) replayed, \(bridge.credentialsWrongUser) of wrong users, \(bridge.credentialsInvalid + bridge.credentialsExpired) bad credentials, \(bridge.forged) forged")
+            if let latency = answer.plugins.commitLatency {
+                lines.append(
+                    "from slurmctld to the ledger: median \(latency.median) us, p99 \(latency.p99) us, longest \(latency.maximum) us (last \(latency.events) events)")
+            }
             if answer.plugins.jobcomp.isEmpty || answer.plugins.nodes.isEmpty {
                 lines.append(advice(socket: answer.socket))
             }

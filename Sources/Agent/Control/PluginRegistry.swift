@@ -19,21 +19,36 @@ final class PluginRegistry: Sendable {
         var events: Int
     }
 
+    /// From what slurmctld did to the commit of what it means, over the last events of jobcomp plugins; spooled ones left
+    /// out. Microseconds.
+    struct Latency: Codable, Sendable, Hashable {
+        var events: Int
+        var median: Int64
+        var p99: Int64
+        var maximum: Int64
+    }
+
     struct Snapshot: Codable, Sendable {
         /// The latest heard first.
         var jobcomp: [Jobcomp]
         var nodes: [Node]
+        var commitLatency: Latency?
     }
 
     private struct State {
         var jobcomp: [String: Jobcomp] = [:]
         var nodes: [String: Node] = [:]
+        /// A ring of the last ones.
+        var latencies: [Int64] = []
+        var nextLatency = 0
     }
 
     private let state = NIOLockedValueBox(State())
     private let now: @Sendable () -> Date
     /// Each slurmctld start brings a boot id, and a forged node name costs nothing: the oldest go.
     private static let limit = 4096
+    /// What comes later than this was in a spool.
+    private static let spooledAfter: Int64 = 1_000_000
 
     init(now: @escaping @Sendable () -> Date = { Date() }) {
         self.now = now
@@ -71,11 +86,36 @@ final class PluginRegistry: Sendable {
         }
     }
 
+    /// These events have just been committed.
+    func committed(_ events: [PluginEvent]) {
+        let time = Int64(now().timeIntervalSince1970 * 1_000_000)
+        state.withLockedValue { state in
+            for event in events where event.source == .jobcomp {
+                guard let observed = event.observed, case let took = time - observed, (0..<Self.spooledAfter).contains(took) else {
+                    continue
+                }
+                if state.latencies.count < Self.limit {
+                    state.latencies.append(took)
+                } else {
+                    state.latencies[state.nextLatency % Self.limit] = took
+                }
+                state.nextLatency += 1
+            }
+        }
+    }
+
     var snapshot: Snapshot {
         state.withLockedValue { state in
             Snapshot(
                 jobcomp: state.jobcomp.values.sorted { $0.lastHeard > $1.lastHeard },
-                nodes: state.nodes.values.sorted { $0.node < $1.node })
+                nodes: state.nodes.values.sorted { $0.node < $1.node }, commitLatency: Self.latency(state.latencies))
         }
+    }
+
+    private static func latency(_ all: [Int64]) -> Latency? {
+        let sorted = all.sorted()
+        guard let maximum = sorted.last else { return nil }
+        return Latency(
+            events: sorted.count, median: sorted[sorted.count / 2], p99: sorted[sorted.count * 99 / 100], maximum: maximum)
     }
 }

@@ -48,6 +48,7 @@ final class EventSink: BridgeSink {
             Ledger.RefusedFrame(peer: delivery.peer.description, reason: $0.reason.description, bytes: $0.bytes)
         }
         try await ledger.fold(intake)
+        registry.committed(delivery.events)
         marks.withLockedValue { marks in
             for mark in highest.values { marks[mark.bootID] = max(mark.sequence, marks[mark.bootID] ?? 0) }
         }
