@@ -46,6 +46,14 @@ struct LedgerFoldTests {
         #expect(try await bench.ledger.verify().isEmpty)
     }
 
+    @Test("put back into the queue, then forgotten by slurmctld, which gives its number to another job")
+    func forgottenAfterRequeue() async throws {
+        let bench = try Bench()
+        try await bench.see(
+            seen(.pending, .plugin, requeueing: true, start: 490, end: 495), seen(.running, submit: 600, start: 601, name: "other"))
+        #expect(try await bench.story() == ["7 running", "7 vanished final", "7 running"])
+    }
+
     @Test("an administrator requeues a job that was over: no second final")
     func requeuedAfterEnd() async throws {
         let bench = try Bench([

@@ -98,6 +98,11 @@ extension LedgerTransaction {
         }
         if try isPartOfKnownRun(seen) { return false }
         guard let outcome = rule.fold(nil, seen) else { return false }
+        let later = try runs(
+            "number = ? AND part = ? AND submit_time > ? ORDER BY submit_time LIMIT 1",
+            [key.number, key.storedPart, seen.submitTime]
+        ).first
+        if let later { return try insertLate(outcome, seen, before: later) }
         guard var job = try jobOfNewRun(seen, force: force) else { return true }
         _ = try insert(outcome.run, job: job.id)
         if case .task(_) = key.part, seen.jobID == key.number { try disperse(array: key.number) }
@@ -136,6 +141,23 @@ extension LedgerTransaction {
         }
     }
 
+    /// A run that is told of only after a later one of its key: it is over, and what came after it has been told.
+    private mutating func insertLate(_ outcome: RunFold.Outcome, _ seen: JobObservation, before later: RunRow) throws
+        -> Bool
+    {
+        // An answer from before the later run was there says nothing of an end.
+        guard !outcome.run.phase.isOpen || outcome.run.phase == .closing else { return false }
+        let isSameJob =
+            later.record.mayBelongTogether(with: seen) && (seen.state.isRequeueing || later.record.restarts ?? 0 > 0)
+        var run = outcome.run
+        run.phase = isSameJob ? .requeued : .ended
+        var job = isSameJob ? try job(later.job) : try order(taggedIn: seen.details.adminComment) ?? insertJob(seen.key)
+        _ = try insert(run, job: job.id)
+        if run.toldRunning { try append(.running, &job, run: run, source: seen.source) }
+        try append(isSameJob ? .requeued : .ended, &job, run: run, source: seen.source)
+        return true
+    }
+
     /// The job that a run not seen before belongs to; nil when that cannot be said yet.
     private mutating func jobOfNewRun(_ seen: JobObservation, force: Bool) throws -> JobRow? {
         let key = seen.key
@@ -149,9 +171,6 @@ extension LedgerTransaction {
             if wasOpen, !(try supersede(previous, by: seen, belongs: belongs, force: force)) { return nil }
             let goesOn = wasOpen || previous.record.phase == .requeued || seen.restarts ?? 0 > 0
             if belongs, goesOn { predecessor = try job(previous.job) }
-        } else if let previous, previous.record.mayBelongTogether(with: seen), seen.state.base.isEnd {
-            // slurmdbd tells of a run from before one that is known.
-            predecessor = try job(previous.job)
         }
         if let ordered = try order(taggedIn: seen.details.adminComment) {
             try database.cachedStatement(
@@ -181,9 +200,10 @@ extension LedgerTransaction {
         var job = try job(run.job)
         if belongs {
             run.record.phase = .requeued
+            if run.record.state?.isEnd != true { run.record.state = nil }
             try update(run)
             try append(.requeued, &job, run: run.record, source: seen.source)
-        } else if run.record.knowsEnd {
+        } else if run.record.knowsEnd, run.record.state?.isEnd == true {
             run.record.phase = .ended
             try update(run)
             try append(.ended, &job, run: run.record, source: seen.source)
@@ -192,7 +212,7 @@ extension LedgerTransaction {
             try update(run)
             try append(
                 .vanished, &job, run: run.record, source: seen.source,
-                message: "its number belongs to another job now")
+                message: "Slurm forgot it: its number belongs to another job now")
         }
         return true
     }
