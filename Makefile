@@ -23,8 +23,24 @@ release: ## Build the agent for use: optimised, with Swift's libraries inside
 	@$(DEPS) build
 	$(SWIFT) build -c release --static-swift-stdlib --product slurm-grid-agent
 
+.PHONY: plugins
+plugins: ## Build the Slurm plugins
+	@$(DEPS) plugins
+	$(MAKE) -s -C slurm-plugins all
+
 .PHONY: test
-test: test-lab test-unit test-integration ## Run all tests; needs root, for the lab
+test: test-lab test-plugins test-unit test-integration test-events ## Run all tests; needs root, for the lab
+
+.PHONY: test-plugins
+test-plugins: plugins ## Tests of the plugins without Slurm
+	@lab/install.sh
+	$(MAKE) -s -C slurm-plugins check
+
+.PHONY: test-events
+test-events: build plugins ## Every ending on a live cluster with both plugins, and a short soak; needs root
+	@lab/install.sh --dbd
+	python3 Tests/Events/endings.py
+	python3 Tests/Events/soak.py 300 15
 
 .PHONY: build-tests
 build-tests:
@@ -33,7 +49,7 @@ build-tests:
 
 .PHONY: test-unit
 test-unit: build-tests ## Tests without Slurm
-	$(SWIFT) test --skip-build --filter 'SlurmTests|AgentTests'
+	$(SWIFT) test --skip-build --filter '^(SlurmTests|SpankBridgeTests|JobLifecycleTests|AgentTests)\.'
 
 .PHONY: test-integration
 test-integration: build-tests ## Tests on live clusters, with and without slurmdbd; needs root
@@ -49,6 +65,7 @@ test-lab: ## Tests of the lab itself; needs root
 lint: ## Check format and scripts
 	@$(DEPS) lint
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks FuzzTesting
+	python3 -m py_compile Tests/Events/*.py Benchmarks/events/*.py slurm-plugins/*.py
 	shellcheck -S warning -x -P SCRIPTDIR $$(git ls-files '*.sh') .ci/run
 
 .PHONY: sanitize
@@ -61,6 +78,7 @@ sanitize: ## The stress test under AddressSanitizer and ThreadSanitizer; needs r
 fuzz: ## Fuzz the decoders (SECONDS_PER_TARGET=20)
 	@$(DEPS) build
 	FuzzTesting/run.sh $(SECONDS_PER_TARGET)
+	$(MAKE) -s -C slurm-plugins fuzz SECONDS_PER_TARGET=$(SECONDS_PER_TARGET)
 
 .PHONY: check-slurm-versions
 check-slurm-versions: ## Build and try the C shim with Slurm 22.05, 24.11 and 26.05; needs root
@@ -71,9 +89,24 @@ check-slurm-versions: ## Build and try the C shim with Slurm 22.05, 24.11 and 26
 bench: ## Measure against bare C, sbatch and ssh: one JSON object a line; needs root
 	@($(DEPS) build && lab/install.sh --ssh) >&2
 	@Benchmarks/run.sh
+	@$(MAKE) -s bench-events
 
+.PHONY: bench-events
+bench-events: ## The part of it about events: plugins, ledger, idle agent
+	@($(DEPS) build plugins && lab/install.sh && $(SWIFT) build -c release --product slurm-grid-agent --scratch-path .build-bench && \
+		$(MAKE) -s -C slurm-plugins all) >&2
+	@$(MAKE) -s -C slurm-plugins bench
+	@BINARY=.build-bench/release/slurm-grid-agent Benchmarks/events/events.py
+
+JOBS ?= 2000
+KILLS ?= 100
 .PHONY: soak
-soak: build-tests ## Calls while daemons are killed and paused (SOAK_SECONDS=60); last line a JSON verdict; needs root
+soak: build plugins ## Jobs while the agent and slurmctld are killed (JOBS=2000 KILLS=100); last line a JSON verdict; needs root
+	@lab/install.sh --dbd
+	@python3 Tests/Events/soak.py $(JOBS) $(KILLS)
+
+.PHONY: soak-calls
+soak-calls: build-tests ## Calls to Slurm while its daemons are killed and paused (SOAK_SECONDS=60); last line a JSON verdict; needs root
 	@lab/install.sh
 	@Tests/run-soak.sh
 
@@ -99,3 +132,4 @@ lab-down: ## Stop it and remove what it left; needs root
 .PHONY: clean
 clean: ## Remove what was built
 	rm -rf .build .build-*
+	$(MAKE) -s -C slurm-plugins clean

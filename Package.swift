@@ -120,7 +120,7 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "CSlurm", "Slurm",
+                "Agent", "CSlurm", "JobLifecycle", "Slurm", "SpankBridge",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict

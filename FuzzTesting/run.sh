@@ -8,12 +8,15 @@ seconds=${1:-20}
 shift || true
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || { sed -n '3,4s/^# //p' "$0"; exit 64; }
 targets=("$@")
-[ $# -gt 0 ] || targets=(Hostlist GRES TRES States AccountingLine Tidy)
+[ $# -gt 0 ] || targets=(Hostlist GRES TRES States AccountingLine Tidy Frames)
 export SWIFT_BACKTRACE=enable=no # libFuzzer reports crashes itself; both at once hang
 
 model=../Sources/Slurm/Model
 calls=../Sources/Slurm/Calls
+bridge=../Sources/SpankBridge
 declare -A sources=(
+  [Frames]="$bridge/Frame/Frame.swift $bridge/Frame/FrameDecoder.swift $bridge/Events/PluginEvent.swift
+    $bridge/Events/JobText.swift"
   [Hostlist]="$model/Hostlist.swift"
   [GRES]="$model/GRES.swift $model/TRES.swift"
   [TRES]="$model/TRES.swift"

@@ -11,6 +11,8 @@ declare -A why=(
     [libmunge-dev]="checks who signed a message from a compute node"
     [libsqlite3-dev]="the ledger"
     [gcc]="compiles the Slurm plugins"
+    [make]="builds the Slurm plugins"
+    [python3]="tests of events on a live cluster"
     [g++]="linker and C++ run-time files that the Swift toolchain uses"
     [libc6-dev]="C headers"
     [shellcheck]="checks the shell scripts"
@@ -30,8 +32,8 @@ wanted=()
 for group in "$@"; do
     case $group in
     build) wanted+=(libslurm-dev libmunge-dev libsqlite3-dev g++ libc6-dev) ;;
-    plugins) wanted+=(libslurm-dev libmunge-dev gcc make libc6-dev dpkg-dev) ;;
-    lint) wanted+=(shellcheck) ;;
+    plugins) wanted+=(libslurm-dev libmunge-dev gcc make libc6-dev dpkg-dev python3 util-linux) ;;
+    lint) wanted+=(shellcheck python3) ;;
     deb) wanted+=(debhelper dpkg-dev help2man lintian) ;;
     versions) wanted+=(debootstrap) ;;
     *) die "no group \"$group\"; there are build, plugins, lint, deb, versions" ;;

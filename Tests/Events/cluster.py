@@ -127,7 +127,7 @@ class Lab:
             }
             before = resized.pop(row["job"], None)
             if before:  # a new row, begun when the job changed its size; one run
-                row.update(submit=before["submit"], start=before["start"], elapsed=before["elapsed"] + row["elapsed"])
+                row.update(submit=before["submit"], start=before["start"], elapsed=min(before["elapsed"] + row["elapsed"], row["end"] - before["start"]))
             if row["state"] == "RESIZING":
                 resized[row["job"]] = row
             else:

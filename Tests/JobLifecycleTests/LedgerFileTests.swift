@@ -147,12 +147,17 @@ struct LedgerFileTests {
         #expect(throws: LedgerError.self) { try Ledger(reading: bench.folder.path + "/none.sqlite") }
     }
 
-    @Test("verify finds each rule broken", arguments: [
-        ("UPDATE jobs SET final = 0", "not final"), ("DELETE FROM transitions", "without a final"),
-        ("INSERT INTO transitions (job, kind, final, recorded_at, body) SELECT job, kind, 1, 0, body FROM transitions WHERE final = 1", "more than one"),
-        ("UPDATE deliveries SET state = 1 WHERE sequence = 2", "out of order"),
-        ("UPDATE runs SET phase = 'requeued'", "without a transition"),
-    ])
+    @Test(
+        "verify finds each rule broken",
+        arguments: [
+            ("UPDATE jobs SET final = 0", "not final"), ("DELETE FROM transitions", "without a final"),
+            (
+                "INSERT INTO transitions (job, kind, final, recorded_at, body) SELECT job, kind, 1, 0, body FROM transitions WHERE final = 1",
+                "more than one"
+            ),
+            ("UPDATE deliveries SET state = 1 WHERE sequence = 2", "out of order"),
+            ("UPDATE runs SET phase = 'requeued'", "without a transition"),
+        ])
     func verify(_ sql: String, _ finding: String) async throws {
         let bench = try Bench()
         try await bench.see(seen(.completed, start: 490, end: 495))
@@ -165,11 +170,13 @@ struct LedgerFileTests {
     func prune() async throws {
         let bench = try Bench()
         try await bench.see(
-            seen(.completed, key: JobKey(1), start: 490, end: 495), seen(.completed, key: JobKey(2), start: 490, end: 495),
+            seen(.completed, key: JobKey(1), start: 490, end: 495),
+            seen(.completed, key: JobKey(2), start: 490, end: 495),
             seen(.running, key: JobKey(3), start: 490))
         // Job 2 is not delivered yet.
         let due = try await bench.ledger.dueDeliveries("all", limit: 10).filter { $0.transition.job != "2" }
-        try await bench.ledger.record(due.map { .init(sequence: $0.transition.sequence, outcome: .delivered, next: 0) }, of: "all")
+        try await bench.ledger.record(
+            due.map { .init(sequence: $0.transition.sequence, outcome: .delivered, next: 0) }, of: "all")
         #expect(try await bench.ledger.prune(olderThan: .seconds(60)) == 0)
         bench.clock.advance(120)
         #expect(try await bench.ledger.prune(olderThan: .seconds(60)) == 1)

@@ -13,7 +13,8 @@ struct LedgerFoldTests {
         try await bench.see(
             seen(.pending), seen(.running, start: 490), seen(.pending, .plugin, requeueing: true, start: 490, end: 495),
             seen(.pending, restarts: 1, completing: true), seen(.pending, submit: 495, restarts: 1),
-            seen(.running, submit: 495, restarts: 1, start: 600), seen(.completed, .plugin, submit: 495, restarts: 1, start: 600, end: 610))
+            seen(.running, submit: 495, restarts: 1, start: 600),
+            seen(.completed, .plugin, submit: 495, restarts: 1, start: 600, end: 610))
         #expect(
             try await bench.story() == [
                 "7 pending", "7 running", "7 requeued", "7 pending", "7 running", "7 ended COMPLETED final",
@@ -38,10 +39,13 @@ struct LedgerFoldTests {
         try await bench.see(seen(.completed, start: 490, end: 495), seen(.pending, submit: 9000, name: "other"))
         #expect(try await bench.ledger.list(limit: 10).count == 2)
         // And while the old one was never seen to end.
-        try await bench.see(seen(.running, submit: 9000, start: 9001, name: "other"), seen(.pending, submit: 9500, name: "third"), force: true)
+        try await bench.see(
+            seen(.running, submit: 9000, start: 9001, name: "other"), seen(.pending, submit: 9500, name: "third"),
+            force: true)
         #expect(
             try await bench.story() == [
-                "7 running", "7 ended COMPLETED final", "7 pending", "7 running", "7 vanished RUNNING final", "7 pending",
+                "7 running", "7 ended COMPLETED final", "7 pending", "7 running", "7 vanished RUNNING final",
+                "7 pending",
             ])
         #expect(try await bench.ledger.verify().isEmpty)
     }
@@ -50,7 +54,8 @@ struct LedgerFoldTests {
     func forgottenAfterRequeue() async throws {
         let bench = try Bench()
         try await bench.see(
-            seen(.pending, .plugin, requeueing: true, start: 490, end: 495), seen(.running, submit: 600, start: 601, name: "other"))
+            seen(.pending, .plugin, requeueing: true, start: 490, end: 495),
+            seen(.running, submit: 600, start: 601, name: "other"))
         #expect(try await bench.story() == ["7 running", "7 vanished final", "7 running"])
     }
 
@@ -63,7 +68,8 @@ struct LedgerFoldTests {
         let tag = try #require(try await bench.ledger.order("grid", "0x1", claim: 1)).tag
         try await bench.see(
             seen(.failed, .plugin, start: 490, end: 495, exit: 256, tag: "other," + tag),
-            seen(.running, submit: 600, restarts: 1, start: 700, tag: tag), seen(.completed, .plugin, submit: 600, restarts: 1, start: 700, end: 710, tag: tag))
+            seen(.running, submit: 600, restarts: 1, start: 700, tag: tag),
+            seen(.completed, .plugin, submit: 600, restarts: 1, start: 700, end: 710, tag: tag))
         let transitions = try await bench.ledger.transitions(ofLedgerJob: job)
         #expect(transitions.map(\.kind) == [.running, .ended, .running, .ended])
         #expect(transitions.map(\.isFinal) == [false, true, false, false])
@@ -82,7 +88,8 @@ struct LedgerFoldTests {
             seen(.pending, key: JobKey(7, .rest), tasks: "1-3"), task(1, 8), task(2, 9), task(3, 7))
         #expect(
             try await bench.story() == [
-                "7_[] pending", "7_1 running", "7_1 ended COMPLETED final", "7_2 running", "7_2 ended COMPLETED final", "7_3 running",
+                "7_[] pending", "7_1 running", "7_1 ended COMPLETED final", "7_2 running", "7_2 ended COMPLETED final",
+                "7_3 running",
                 "7_3 ended COMPLETED final",
             ])
         #expect(try await bench.ledger.counts().openRuns == 0)
@@ -91,7 +98,9 @@ struct LedgerFoldTests {
             seen(.pending, key: JobKey(20, .rest), tasks: "1-50"), seen(.pending, key: JobKey(20, .task(4)), id: 25),
             seen(.cancelled, .plugin, key: JobKey(20, .rest), start: 500, end: 500, tasks: "1-50"))
         #expect(
-            try await bench.story().suffix(4) == ["20_[] pending", "20_4 pending", "20_[] ended CANCELLED final", "20_4 ended CANCELLED final"])
+            try await bench.story().suffix(4) == [
+                "20_[] pending", "20_4 pending", "20_[] ended CANCELLED final", "20_4 ended CANCELLED final",
+            ])
         #expect(try await bench.ledger.verify().isEmpty)
     }
 
@@ -99,7 +108,8 @@ struct LedgerFoldTests {
     func resized() async throws {
         let bench = try Bench()
         try await bench.see(
-            seen(.completed, .plugin, start: 490, end: 520), seen(.completed, .accounting, submit: 500, restarts: nil, start: 500, end: 520))
+            seen(.completed, .plugin, start: 490, end: 520),
+            seen(.completed, .accounting, submit: 500, restarts: nil, start: 500, end: 520))
         #expect(try await bench.story() == ["7 running", "7 ended COMPLETED final"])
     }
 
@@ -132,19 +142,35 @@ struct LedgerFoldTests {
                 let start = submit + 10
                 let end = start + Int64.random(in: 1...30, using: &random)
                 let last = run == requeues
-                let base: SchedulerState.Base = [.completed, .failed, .cancelled, .timeout].randomElement(using: &random) ?? .completed
+                let base: SchedulerState.Base =
+                    [.completed, .failed, .cancelled, .timeout].randomElement(using: &random) ?? .completed
                 let exit: UInt32 = base == .failed ? 256 : 0
                 told.append(seen(.pending, key: key, submit: submit, restarts: run, at: submit))
                 told.append(seen(.running, key: key, submit: submit, restarts: run, start: start, at: start))
                 if last {
-                    told.append(seen(base, .plugin, key: key, submit: submit, restarts: run, completing: true, start: start, end: end, exit: exit, at: end))
-                    told.append(seen(base, key: key, submit: submit, restarts: run, start: start, end: end, exit: exit, at: end + 1))
-                    accounting.append(seen(base, .accounting, key: key, submit: submit, restarts: nil, start: start, end: end, exit: exit, at: end))
+                    told.append(
+                        seen(
+                            base, .plugin, key: key, submit: submit, restarts: run, completing: true, start: start,
+                            end: end, exit: exit, at: end))
+                    told.append(
+                        seen(
+                            base, key: key, submit: submit, restarts: run, start: start, end: end, exit: exit,
+                            at: end + 1))
+                    accounting.append(
+                        seen(
+                            base, .accounting, key: key, submit: submit, restarts: nil, start: start, end: end,
+                            exit: exit, at: end))
                     truth[key] = (submit, base, exit)
                 } else {
-                    told.append(seen(.pending, .plugin, key: key, submit: submit, restarts: run, requeueing: true, start: start, end: end, at: end))
+                    told.append(
+                        seen(
+                            .pending, .plugin, key: key, submit: submit, restarts: run, requeueing: true, start: start,
+                            end: end, at: end))
                     told.append(seen(.pending, key: key, submit: submit, restarts: run + 1, completing: true, at: end))
-                    accounting.append(seen(.pending, .accounting, key: key, submit: submit, restarts: nil, requeueing: true, start: start, end: end, at: end))
+                    accounting.append(
+                        seen(
+                            .pending, .accounting, key: key, submit: submit, restarts: nil, requeueing: true,
+                            start: start, end: end, at: end))
                 }
                 submit = end
             }
@@ -170,10 +196,14 @@ struct LedgerFoldTests {
         #expect(try await bench.ledger.counts().openRuns == 0)
         for (key, end) in truth {
             let jobs = try await bench.ledger.summaries(ofJob: key.number)
-            let transitions = try await jobs.asyncFlatMap { try await bench.ledger.transitions(ofLedgerJob: $0.ledgerJob) }
+            let transitions = try await jobs.asyncFlatMap {
+                try await bench.ledger.transitions(ofLedgerJob: $0.ledgerJob)
+            }
             let final = transitions.filter { $0.isFinal }
             #expect(final.count == 1, "\(key): \(transitions.map { "\($0.submitTime ?? 0) \($0.kind)" })")
-            #expect(final.first?.submitTime == end.submit && final.first?.state == end.end && final.first?.exitStatus == end.exit)
+            #expect(
+                final.first?.submitTime == end.submit && final.first?.state == end.end
+                    && final.first?.exitStatus == end.exit)
         }
     }
 }

@@ -66,7 +66,9 @@ struct OutboxTests {
     @Test("what is refused for good is parked: the job's later ones wait, other jobs go on, retry brings it back")
     func parked() async throws {
         let bench = try await twoJobs()
-        let gateway = FakeGateway { $0.job == "1" ? ($0.kind == .pending ? .refused("never") : .retry("after it")) : .delivered }
+        let gateway = FakeGateway {
+            $0.job == "1" ? ($0.kind == .pending ? .refused("never") : .retry("after it")) : .delivered
+        }
         let runner = OutboxRunner(ledger: bench.ledger, gateway: gateway, logger: quiet)
         try await runner.deliverDue()
         bench.clock.advance(1000)

@@ -12,7 +12,8 @@ struct ReconcileTests {
     }
 
     private func hint(_ bench: Bench, _ reason: JobHint.Reason = .record) async throws {
-        try await bench.ledger.fold(Ledger.Intake(hints: [JobHint(jobID: 7, reason: reason, time: bench.ledger.microseconds)]))
+        try await bench.ledger.fold(
+            Ledger.Intake(hints: [JobHint(jobID: 7, reason: reason, time: bench.ledger.microseconds)]))
     }
 
     @Test("a hint makes the agent look; no row is made from a number alone")
@@ -163,6 +164,9 @@ struct ReconcileTests {
         await reconciler.turn(now: start + .seconds(800))
         fake.state.accountingReachable = true
         await reconciler.turn(now: start + .seconds(801))
-        #expect(fake.state.asked.filter { $0.hasPrefix("ended") }.suffix(2) == ["ended since 1000100", "ended since 1000100"])
+        #expect(
+            fake.state.asked.filter { $0.hasPrefix("ended") }.suffix(2) == [
+                "ended since 1000100", "ended since 1000100",
+            ])
     }
 }

@@ -19,35 +19,57 @@ struct RunFoldTests {
 
     static let cases: [Case] = [
         Case(name: "queued", seen: [seen(.pending)], transitions: [.pending], phase: .pending),
-        Case(name: "queued, seen twice", seen: [seen(.pending), seen(.pending, at: 2000)], transitions: [.pending], phase: .pending),
         Case(
-            name: "runs and ends", seen: [seen(.pending), seen(.running, start: 500), seen(.completed, .plugin, completing: true, start: 500, end: 510)],
+            name: "queued, seen twice", seen: [seen(.pending), seen(.pending, at: 2000)], transitions: [.pending],
+            phase: .pending),
+        Case(
+            name: "runs and ends",
+            seen: [
+                seen(.pending), seen(.running, start: 500),
+                seen(.completed, .plugin, completing: true, start: 500, end: 510),
+            ],
             transitions: [.pending, .running, .ended], phase: .ended),
         Case(
-            name: "first seen at its end: the start is told before it", seen: [seen(.completed, .plugin, start: 500, end: 510)],
+            name: "first seen at its end: the start is told before it",
+            seen: [seen(.completed, .plugin, start: 500, end: 510)],
             transitions: [.running, .ended], phase: .ended),
         Case(
-            name: "cancelled in the queue never ran", seen: [seen(.pending), seen(.cancelled, .plugin, start: 505, end: 505)],
+            name: "cancelled in the queue never ran",
+            seen: [seen(.pending), seen(.cancelled, .plugin, start: 505, end: 505)],
             transitions: [.pending, .ended], phase: .ended),
         Case(
-            name: "ended is ended", seen: [seen(.completed, .plugin, start: 500, end: 510), seen(.completed, .accounting, start: 500, end: 511), seen(.running, start: 500)],
+            name: "ended is ended",
+            seen: [
+                seen(.completed, .plugin, start: 500, end: 510), seen(.completed, .accounting, start: 500, end: 511),
+                seen(.running, start: 500),
+            ],
             transitions: [.running, .ended], phase: .ended),
         Case(
-            name: "a look from before the start comes late", seen: [seen(.running, start: 500, at: 3000), seen(.pending, at: 2000)],
+            name: "a look from before the start comes late",
+            seen: [seen(.running, start: 500, at: 3000), seen(.pending, at: 2000)],
             transitions: [.running], phase: .running),
         Case(
-            name: "suspended and resumed", seen: [seen(.running, start: 500), seen(.suspended, start: 500, at: 2000), seen(.running, start: 500, at: 3000)],
+            name: "suspended and resumed",
+            seen: [
+                seen(.running, start: 500), seen(.suspended, start: 500, at: 2000),
+                seen(.running, start: 500, at: 3000),
+            ],
             transitions: [.running, .suspended, .resumed], phase: .running),
         Case(
             name: "the answer that was asked for earlier says nothing of a suspension",
-            seen: [seen(.running, start: 500), seen(.suspended, start: 500, at: 3000), seen(.running, start: 500, at: 2000)],
+            seen: [
+                seen(.running, start: 500), seen(.suspended, start: 500, at: 3000),
+                seen(.running, start: 500, at: 2000),
+            ],
             transitions: [.running, .suspended], phase: .suspended),
         Case(
-            name: "requeued: the plugin's record", seen: [seen(.running, start: 500), seen(.pending, .plugin, requeueing: true, start: 500, end: 510)],
+            name: "requeued: the plugin's record",
+            seen: [seen(.running, start: 500), seen(.pending, .plugin, requeueing: true, start: 500, end: 510)],
             transitions: [.running], phase: .closing),
         Case(
             name: "requeued: the restart count moves before the submit time does",
-            seen: [seen(.running, start: 500), seen(.pending, restarts: 1, completing: true)], transitions: [.running], phase: .closing),
+            seen: [seen(.running, start: 500), seen(.pending, restarts: 1, completing: true)], transitions: [.running],
+            phase: .closing),
         Case(
             name: "PENDING+COMPLETING after the plugin's record keeps its end",
             seen: [
@@ -55,33 +77,49 @@ struct RunFoldTests {
                 seen(.pending, restarts: 1, completing: true),
             ], transitions: [.running], phase: .closing),
         Case(
-            name: "a node failed, says the plugin: maybe requeued", seen: [seen(.running, start: 500), seen(.nodeFail, .plugin, start: 500, end: 510)],
+            name: "a node failed, says the plugin: maybe requeued",
+            seen: [seen(.running, start: 500), seen(.nodeFail, .plugin, start: 500, end: 510)],
             transitions: [.running], phase: .closing, needsLook: true),
         Case(
-            name: "a node failed, says slurmctld", seen: [seen(.running, start: 500), seen(.nodeFail, start: 500, end: 510)],
+            name: "a node failed, says slurmctld",
+            seen: [seen(.running, start: 500), seen(.nodeFail, start: 500, end: 510)],
             transitions: [.running, .ended], phase: .ended),
         Case(
-            name: "failed for good", seen: [seen(.running, start: 500), seen(.failed, .plugin, completing: true, start: 500, end: 510, exit: 768)],
+            name: "failed for good",
+            seen: [
+                seen(.running, start: 500), seen(.failed, .plugin, completing: true, start: 500, end: 510, exit: 768),
+            ],
             transitions: [.running, .ended], phase: .ended),
         Case(
-            name: "failed where RequeueExit is set: slurmctld has to say", seen: [seen(.failed, .plugin, completing: true, start: 500, end: 510, exit: 768)],
+            name: "failed where RequeueExit is set: slurmctld has to say",
+            seen: [seen(.failed, .plugin, completing: true, start: 500, end: 510, exit: 768)],
             transitions: [.running], phase: .closing, exitCodesRequeue: true, needsLook: true),
         Case(
             name: "failed where RequeueExit is set, still completing",
             seen: [
-                seen(.failed, .plugin, completing: true, start: 500, end: 510, exit: 768), seen(.failed, completing: true, start: 500, end: 510, exit: 768),
+                seen(.failed, .plugin, completing: true, start: 500, end: 510, exit: 768),
+                seen(.failed, completing: true, start: 500, end: 510, exit: 768),
             ], transitions: [.running], phase: .closing, exitCodesRequeue: true, needsLook: true),
         Case(
             name: "failed where RequeueExit is set, and clean",
-            seen: [seen(.failed, .plugin, completing: true, start: 500, end: 510, exit: 768), seen(.failed, start: 500, end: 510, exit: 768)],
+            seen: [
+                seen(.failed, .plugin, completing: true, start: 500, end: 510, exit: 768),
+                seen(.failed, start: 500, end: 510, exit: 768),
+            ],
             transitions: [.running, .ended], phase: .ended, exitCodesRequeue: true, needsLook: true),
-        Case(name: "a change of size is no end", seen: [seen(.running, .plugin, resizing: true, start: 500)], transitions: [.running], phase: .running),
+        Case(
+            name: "a change of size is no end", seen: [seen(.running, .plugin, resizing: true, start: 500)],
+            transitions: [.running], phase: .running),
         Case(
             name: "a change of size, even with an ended base state",
-            seen: [seen(.running, start: 500), seen(.completed, .plugin, resizing: true, start: 500, end: 505)], transitions: [.running], phase: .running),
-        Case(name: "revoked is no end, and no job", seen: [seen(.cancelled, .plugin, revoked: true, start: 500, end: 505)], transitions: [], phase: nil),
+            seen: [seen(.running, start: 500), seen(.completed, .plugin, resizing: true, start: 500, end: 505)],
+            transitions: [.running], phase: .running),
         Case(
-            name: "out of memory", seen: [seen(.outOfMemory, .plugin, start: 500, end: 510, exit: 125 << 8)], transitions: [.running, .ended], phase: .ended),
+            name: "revoked is no end, and no job",
+            seen: [seen(.cancelled, .plugin, revoked: true, start: 500, end: 505)], transitions: [], phase: nil),
+        Case(
+            name: "out of memory", seen: [seen(.outOfMemory, .plugin, start: 500, end: 510, exit: 125 << 8)],
+            transitions: [.running, .ended], phase: .ended),
     ]
 
     @Test("life stories", arguments: cases)
@@ -109,9 +147,12 @@ struct RunFoldTests {
         #expect(run.exitStatus == 768 && run.startTime == 500 && run.endTime == 520 && run.elapsed == 12)
     }
 
-    @Test("array tasks as Slurm writes them", arguments: [
-        ("1-5,9", [1, 5, 9], [0, 6, 8, 10]), ("[0-20:4%2]", [0, 4, 20], [1, 3, 21]), ("7", [7], [6, 8]), ("x,3-1,4", [4], [1, 2, 3]), ("", [], [0]),
-    ])
+    @Test(
+        "array tasks as Slurm writes them",
+        arguments: [
+            ("1-5,9", [1, 5, 9], [0, 6, 8, 10]), ("[0-20:4%2]", [0, 4, 20], [1, 3, 21]), ("7", [7], [6, 8]),
+            ("x,3-1,4", [4], [1, 2, 3]), ("", [], [0]),
+        ])
     func tasks(_ text: String, _ inside: [UInt32], _ outside: [UInt32]) {
         let tasks = ArrayTasks(text)
         #expect(inside.allSatisfy(tasks.contains))

@@ -33,7 +33,9 @@ struct SubmitterTests {
         try await drive(bench, fake)
         #expect(fake.state.submitted.count == 1 && fake.state.released == [101])
         #expect(try await phase(bench) == .released)
-        #expect(fake.state.asked.firstIndex(of: "submit").map { $0 < (fake.state.asked.firstIndex(of: "release 101") ?? 0) } == true)
+        #expect(
+            fake.state.asked.firstIndex(of: "submit").map { $0 < (fake.state.asked.firstIndex(of: "release 101") ?? 0) }
+                == true)
         #expect(try await bench.ledger.dueDeliveries("grid", limit: 9).map(\.transition.kind) == [.submitted])
         // Another claim of the same job is another order.
         var again = Self.order
@@ -76,7 +78,8 @@ struct SubmitterTests {
         try await bench.ledger.accept(Self.order)
         try await drive(bench, fake)
         let told = try await bench.ledger.dueDeliveries("grid", limit: 9).map(\.transition)
-        #expect(told.map(\.kind) == [.refused] && told.first?.message == "no such partition" && told.first?.isFinal == true)
+        #expect(
+            told.map(\.kind) == [.refused] && told.first?.message == "no such partition" && told.first?.isFinal == true)
         #expect(fake.state.asked.filter { $0 == "submit" }.count == 1)
     }
 

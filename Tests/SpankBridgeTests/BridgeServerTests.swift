@@ -50,7 +50,9 @@ struct BridgeServerTests {
             address.sun_family = sa_family_t(AF_UNIX)
             withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
             let result = withUnsafePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                }
             }
             if result != 0 { throw POSIXError(.ECONNREFUSED) }
             limit()
@@ -63,7 +65,9 @@ struct BridgeServerTests {
             address.sin_port = in_port_t(port).bigEndian
             address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
             let result = withUnsafePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
             }
             if result != 0 { throw POSIXError(.ECONNREFUSED) }
             limit()
@@ -93,10 +97,12 @@ struct BridgeServerTests {
     }
 
     private func withServer(
-        _ change: (inout BridgeServer.Settings) -> Void = { _ in }, _ body: @escaping (String, FakeSink, BridgeServer) async throws -> Void
+        _ change: (inout BridgeServer.Settings) -> Void = { _ in },
+        _ body: @escaping (String, FakeSink, BridgeServer) async throws -> Void
     ) async throws {
         let folder = FileManager.default.temporaryDirectory.path + "/bridge-\(UUID().uuidString.prefix(8))"
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let path = folder + "/events.sock"
         var settings = BridgeServer.Settings(socket: try UnixSocketPath(path))
@@ -105,7 +111,8 @@ struct BridgeServerTests {
         let sink = FakeSink()
         let listening = NIOLockedValueBox(0)
         let server = BridgeServer(
-            settings: settings, sink: sink, opener: FakeOpener(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            settings: settings, sink: sink, opener: FakeOpener(),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             onListening: { listening.withLockedValue { $0 += 1 } })
         let task = Task { try await server.run() }
         try await until { listening.withLockedValue { $0 } > 0 }
@@ -243,7 +250,8 @@ struct BridgeServerTests {
         try Data().write(to: URL(fileURLWithPath: folder + "/file"))
         symlink(folder, folder + "/link")
         for (path, word) in [
-            (folder + "/open/s", "chmod go-w"), (folder + "/file", "no socket"), (folder + "/link/s", "symbolic"), ("/nonexistent/deep/s", "/nonexistent/deep"),
+            (folder + "/open/s", "chmod go-w"), (folder + "/file", "no socket"), (folder + "/link/s", "symbolic"),
+            ("/nonexistent/deep/s", "/nonexistent/deep"),
         ] {
             do {
                 try UnixSocketPath(path).prepare()
@@ -277,7 +285,8 @@ struct BridgeServerTests {
         try await withServer({ $0.listen = ("127.0.0.1", port) }) { _, sink, server in
             try await until { (try? Client(port: port)) != nil }
             for frame in [
-                sealed("0", payload), sealed("1000", payload), sealed("replayed", payload), sealed("invalid", payload), sealed("0", forged),
+                sealed("0", payload), sealed("1000", payload), sealed("replayed", payload), sealed("invalid", payload),
+                sealed("0", forged),
                 sealed("0", payload + payload), sealed("0", [1, 2, 3]), message,
             ] {
                 let client = try Client(port: port)
@@ -287,7 +296,9 @@ struct BridgeServerTests {
             try await until { server.counters.frames == 8 }
             let counters = server.counters
             #expect(sink.events.withLockedValue { $0.count } == 1 && counters.events == 1)
-            #expect(counters.credentialsWrongUser == 1 && counters.credentialsReplayed == 1 && counters.credentialsInvalid == 1)
+            #expect(
+                counters.credentialsWrongUser == 1 && counters.credentialsReplayed == 1
+                    && counters.credentialsInvalid == 1)
             #expect(counters.forged == 3 && counters.refusedFrames == 1)
         }
     }

@@ -16,7 +16,9 @@ struct FrameDecoderTests {
         return frame
     }
 
-    private func decode(_ bytes: [UInt8], step: Int? = nil) -> (items: [FrameDecoder.Item], broken: FrameDecoder.Broken?) {
+    private func decode(_ bytes: [UInt8], step: Int? = nil) -> (
+        items: [FrameDecoder.Item], broken: FrameDecoder.Broken?
+    ) {
         var decoder = FrameDecoder()
         var items: [FrameDecoder.Item] = []
         var rest = bytes[...]
@@ -42,9 +44,11 @@ struct FrameDecoderTests {
         }
     }
 
-    @Test("what is refused alone", arguments: [
-        (6, UInt8(2), FrameRefusal.Reason.version(2)), (7, 99, .type(99)), (18, 200, .malformedField),
-    ])
+    @Test(
+        "what is refused alone",
+        arguments: [
+            (6, UInt8(2), FrameRefusal.Reason.version(2)), (7, 99, .type(99)), (18, 200, .malformedField),
+        ])
     func refused(_ offset: Int, _ byte: UInt8, _ reason: FrameRefusal.Reason) throws {
         var bad = try #require(Self.event().encoded)
         bad[offset] = byte
@@ -54,10 +58,13 @@ struct FrameDecoderTests {
         #expect(broken == nil)
     }
 
-    @Test("what ends the stream, for good", arguments: [
-        [0, 0, 0, 0, 0x53, 0x47, 1, 1], [11, 0, 0, 0, 0x53, 0x47, 1, 1], [0xfd, 0xff, 0, 0, 0x53, 0x47, 1, 1], [20, 0, 0, 0, 0x53, 0x48, 1, 1],
-        Array("GET / HTTP/1.1".utf8),
-    ] as [[UInt8]])
+    @Test(
+        "what ends the stream, for good",
+        arguments: [
+            [0, 0, 0, 0, 0x53, 0x47, 1, 1], [11, 0, 0, 0, 0x53, 0x47, 1, 1], [0xfd, 0xff, 0, 0, 0x53, 0x47, 1, 1],
+            [20, 0, 0, 0, 0x53, 0x48, 1, 1],
+            Array("GET / HTTP/1.1".utf8),
+        ] as [[UInt8]])
     func broken(_ bytes: [UInt8]) throws {
         let good = try #require(Self.event().encoded)
         var decoder = FrameDecoder()
@@ -87,9 +94,12 @@ struct FrameDecoderTests {
         #expect(frame.time(.observed) == nil)
     }
 
-    @Test("an event says who, what and which; otherwise it is refused", arguments: [
-        (FieldTag.source, "who saw it"), (.kind, "what happened"), (.bootID, "its boot id of 16 bytes"), (.jobID, "which job it was"),
-    ])
+    @Test(
+        "an event says who, what and which; otherwise it is refused",
+        arguments: [
+            (FieldTag.source, "who saw it"), (.kind, "what happened"), (.bootID, "its boot id of 16 bytes"),
+            (.jobID, "which job it was"),
+        ])
     func incomplete(_ tag: FieldTag, _ what: String) {
         var frame = Self.event()
         frame.fields.removeAll { $0.tag == tag.rawValue }
@@ -101,10 +111,13 @@ struct FrameDecoderTests {
         }
     }
 
-    @Test("slurmctld's words for a job", arguments: [
-        ("JobId=7", 7), ("JobId=7_3(9)", 9), ("JobId=7_*", 7), ("JobId=7_[1-3,5](7)", 7), ("JobId=5+1(6)", 6), ("JobId=Invalid", nil), ("", nil),
-        ("JobId=0", nil), ("JobId=4294967294", nil), ("JobId=99999999999", nil), ("7", nil), ("JobId=7_3()", nil),
-    ] as [(String, UInt32?)])
+    @Test(
+        "slurmctld's words for a job",
+        arguments: [
+            ("JobId=7", 7), ("JobId=7_3(9)", 9), ("JobId=7_*", 7), ("JobId=7_[1-3,5](7)", 7), ("JobId=5+1(6)", 6),
+            ("JobId=Invalid", nil), ("", nil),
+            ("JobId=0", nil), ("JobId=4294967294", nil), ("JobId=99999999999", nil), ("7", nil), ("JobId=7_3()", nil),
+        ] as [(String, UInt32?)])
     func words(_ text: String, _ id: UInt32?) {
         #expect(JobText(text)?.jobID == id)
     }
@@ -118,7 +131,9 @@ struct FrameDecoderTests {
         #expect(files.count >= 13)
         for file in files {
             let bytes = [UInt8](try Data(contentsOf: folder.appendingPathComponent(file)))
-            let expected = try String(contentsOf: folder.appendingPathComponent(file.replacingOccurrences(of: ".bin", with: ".txt")), encoding: .utf8)
+            let expected = try String(
+                contentsOf: folder.appendingPathComponent(file.replacingOccurrences(of: ".bin", with: ".txt")),
+                encoding: .utf8)
             guard case .frame(let frame) = decode(bytes).items.first else {
                 Issue.record("\(file) is no frame")
                 continue
@@ -136,13 +151,38 @@ struct FrameDecoderTests {
 
     @Test("what the fields mean")
     func meaning() throws {
-        let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../slurm-plugins/fixtures/v1/rich-end.bin")
-        guard case .frame(let frame) = decode([UInt8](try Data(contentsOf: path.standardized))).items.first else { return }
+        let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+            "../../slurm-plugins/fixtures/v1/rich-end.bin")
+        guard case .frame(let frame) = decode([UInt8](try Data(contentsOf: path.standardized))).items.first else {
+            return
+        }
         let event = try PluginEvent(frame)
-        #expect(event.isRich && event.jobID == 4711 && event.uid == 1000 && event.state == 0x8005 && event.exitCode == 768)
-        #expect(event.submitTime == 1_795_232_500 && event.endTime == 1_795_232_535 && event.suspendTime == 1_795_232_520)
+        #expect(
+            event.isRich && event.jobID == 4711 && event.uid == 1000 && event.state == 0x8005 && event.exitCode == 768)
+        #expect(
+            event.submitTime == 1_795_232_500 && event.endTime == 1_795_232_535 && event.suspendTime == 1_795_232_520)
         #expect(event.runTimeBeforeSuspension == 8 && event.restartCount == 2 && event.timeLimit == 60)
         #expect(event.comment == "grüße" && event.adminComment == "sga:1-ff,other" && event.nodes == "n[1-4]")
+    }
+
+    @Test("inputs on which a fuzzer once failed, and its seeds")
+    func fuzzCases() throws {
+        let top = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+            "../../FuzzTesting"
+        ).standardized
+        var replayed = 0
+        for kind in ["FailCases", "Corpus"] {
+            let folder = top.appendingPathComponent(kind + "/Frames")
+            for file in try FileManager.default.contentsOfDirectory(atPath: folder.path) where !file.hasPrefix(".") {
+                let bytes = [UInt8](try Data(contentsOf: folder.appendingPathComponent(file)))
+                let step = Int(bytes.first ?? 0) + 1
+                #expect(
+                    decode(Array(bytes.dropFirst())).items == decode(Array(bytes.dropFirst()), step: step).items,
+                    "\(file)")
+                replayed += 1
+            }
+        }
+        #expect(replayed > 0)
     }
 
     @Test("a million bytes of nonsense in a hundred thousand streams: no crash, bounded memory")

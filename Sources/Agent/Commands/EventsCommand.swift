@@ -18,7 +18,8 @@ struct EventsCommand: AsyncParsableCommand {
 
     @OptionGroup var options: ControlOptions
 
-    @Option(help: ArgumentHelp("First the transitions after this number that the ledger still has.", valueName: "sequence"))
+    @Option(
+        help: ArgumentHelp("First the transitions after this number that the ledger still has.", valueName: "sequence"))
     var since: Int64?
 
     @Flag(name: .customLong("transitions-only"), help: "Leave observations and hints out.")

@@ -46,7 +46,9 @@ struct LedgerCommand: AsyncParsableCommand {
                 let filter: Ledger.Filter = open ? .open : waiting ? .waiting : parked ? .parked : .all
                 let jobs = try await file.open().list(filter, limit: limit)
                 if json { return try printJSON(jobs) }
-                var table = Table(["LEDGER", "JOB", "PHASE", "STATE", "EXIT", "SECONDS", "USER", "NAME", "WAITING", "PARKED"])
+                var table = Table([
+                    "LEDGER", "JOB", "PHASE", "STATE", "EXIT", "SECONDS", "USER", "NAME", "WAITING", "PARKED",
+                ])
                 for job in jobs {
                     table.add([
                         "\(job.ledgerJob)", job.job ?? "-", job.phase, job.state?.rawValue ?? "-",
@@ -93,7 +95,8 @@ struct LedgerCommand: AsyncParsableCommand {
                 for summary in found {
                     documents.append(
                         Document(
-                            summary: summary, transitions: try await ledger.transitions(ofLedgerJob: summary.ledgerJob)))
+                            summary: summary, transitions: try await ledger.transitions(ofLedgerJob: summary.ledgerJob))
+                    )
                 }
                 if json { return try printJSON(documents) }
                 for document in documents { print(Self.text(document)) }
@@ -109,7 +112,8 @@ struct LedgerCommand: AsyncParsableCommand {
             lines += document.transitions.map { "  " + EventLine($0).text }
             if summary.waiting > 0 || summary.parked > 0 {
                 lines.append(
-                    "  \(summary.waiting) deliveries wait, \(summary.parked) are parked\(summary.trouble.map { ": " + $0 } ?? "")")
+                    "  \(summary.waiting) deliveries wait, \(summary.parked) are parked\(summary.trouble.map { ": " + $0 } ?? "")"
+                )
             }
             return lines.joined(separator: "\n")
         }

@@ -42,17 +42,21 @@ struct PluginsCommand: AsyncParsableCommand {
             for plugin in answer.plugins.jobcomp {
                 let hello = plugin.hello
                 lines.append(
-                    "jobcomp/grid_agent on \(hello.host ?? "?"), pid \(hello.pid.map(String.init) ?? "?"): heard \(ago(plugin.lastHeard)), \(plugin.events) events")
+                    "jobcomp/grid_agent on \(hello.host ?? "?"), pid \(hello.pid.map(String.init) ?? "?"): heard \(ago(plugin.lastHeard)), \(plugin.events) events"
+                )
                 lines.append(
                     "  records    \(hello.mode ?? "no record yet")\(hello.modeReason.map { ": " + $0 } ?? "")")
                 lines.append(
-                    "  Slurm      \(hello.running ?? "not told") (built for \(hello.builtFor ?? "?")), plugin \(hello.pluginVersion ?? "?")")
+                    "  Slurm      \(hello.running ?? "not told") (built for \(hello.builtFor ?? "?")), plugin \(hello.pluginVersion ?? "?")"
+                )
                 lines.append("  socket     \(hello.socket ?? "?")  (settings from \(hello.settingsFrom ?? "?"))")
                 lines.append(
-                    "  spool      \(hello.spoolFolder ?? "?"): \(hello.spooled) frames\(hello.spoolRefused > 0 ? ", \(hello.spoolRefused) files refused" : "")\(hello.spoolTrouble.map { ", last trouble: " + $0 } ?? "")")
+                    "  spool      \(hello.spoolFolder ?? "?"): \(hello.spooled) frames\(hello.spoolRefused > 0 ? ", \(hello.spoolRefused) files refused" : "")\(hello.spoolTrouble.map { ", last trouble: " + $0 } ?? "")"
+                )
                 if let chain = hello.chain {
                     lines.append(
-                        "  chain      \(chain): \(hello.chainState ?? "?"), \(hello.chainErrors) errors, longest call \(hello.chainMaximum ?? 0) us")
+                        "  chain      \(chain): \(hello.chainState ?? "?"), \(hello.chainErrors) errors, longest call \(hello.chainMaximum ?? 0) us"
+                    )
                 }
                 if hello.dropped > 0 { lines.append("  DROPPED    \(hello.dropped) events: ring and spool were full") }
                 lines.append("  longest    \(hello.callbackMaximum ?? 0) us in slurmctld")
@@ -62,10 +66,12 @@ struct PluginsCommand: AsyncParsableCommand {
             }
             let bridge = answer.bridge
             lines.append(
-                "received \(bridge.events) events in \(bridge.frames) frames; refused: \(bridge.refusedFrames) frames, \(bridge.refusedPeers) peers, \(bridge.credentialsReplayed) replayed, \(bridge.credentialsWrongUser) of wrong users, \(bridge.credentialsInvalid + bridge.credentialsExpired) bad credentials, \(bridge.forged) forged")
+                "received \(bridge.events) events in \(bridge.frames) frames; refused: \(bridge.refusedFrames) frames, \(bridge.refusedPeers) peers, \(bridge.credentialsReplayed) replayed, \(bridge.credentialsWrongUser) of wrong users, \(bridge.credentialsInvalid + bridge.credentialsExpired) bad credentials, \(bridge.forged) forged"
+            )
             if let latency = answer.plugins.commitLatency {
                 lines.append(
-                    "from slurmctld to the ledger: median \(latency.median) us, p99 \(latency.p99) us, longest \(latency.maximum) us (last \(latency.events) events)")
+                    "from slurmctld to the ledger: median \(latency.median) us, p99 \(latency.p99) us, longest \(latency.maximum) us (last \(latency.events) events)"
+                )
             }
             if answer.plugins.jobcomp.isEmpty || answer.plugins.nodes.isEmpty {
                 lines.append(advice(socket: answer.socket))

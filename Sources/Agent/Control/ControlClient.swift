@@ -77,7 +77,9 @@ struct ControlClient {
         }
         throw Failure(
             exitStatus: 69,
-            description: "no agent listens at \(socket): start it (systemctl start slurm-grid-agent), or name its socket with --control")
+            description:
+                "no agent listens at \(socket): start it (systemctl start slurm-grid-agent), or name its socket with --control"
+        )
     }
 }
 

@@ -86,7 +86,9 @@ struct ControlServer: Service {
         }
         guard let handler = handlers[parsed.command] else {
             throw ControlFailure(
-                description: "this agent knows no \"\(parsed.command)\"; it knows \(handlers.keys.sorted().joined(separator: ", "))")
+                description:
+                    "this agent knows no \"\(parsed.command)\"; it knows \(handlers.keys.sorted().joined(separator: ", "))"
+            )
         }
         return try await handler(parsed)
     }

@@ -91,7 +91,9 @@ final class PluginRegistry: Sendable {
         let time = Int64(now().timeIntervalSince1970 * 1_000_000)
         state.withLockedValue { state in
             for event in events where event.source == .jobcomp {
-                guard let observed = event.observed, case let took = time - observed, (0..<Self.spooledAfter).contains(took) else {
+                guard let observed = event.observed, case let took = time - observed,
+                    (0..<Self.spooledAfter).contains(took)
+                else {
                     continue
                 }
                 if state.latencies.count < Self.limit {
@@ -116,6 +118,7 @@ final class PluginRegistry: Sendable {
         let sorted = all.sorted()
         guard let maximum = sorted.last else { return nil }
         return Latency(
-            events: sorted.count, median: sorted[sorted.count / 2], p99: sorted[sorted.count * 99 / 100], maximum: maximum)
+            events: sorted.count, median: sorted[sorted.count / 2], p99: sorted[sorted.count * 99 / 100],
+            maximum: maximum)
     }
 }

@@ -94,7 +94,8 @@ struct AgentConfiguration: Equatable, Sendable {
         do {
             root = try Yams.compose(yaml: yaml)
         } catch {
-            throw Problem(description: "\(file): \(String(describing: error).split(separator: "\n").joined(separator: " "))")
+            throw Problem(
+                description: "\(file): \(String(describing: error).split(separator: "\n").joined(separator: " "))")
         }
         guard let root else { return }
         if root.scalar?.string.isEmpty == true { return }
@@ -121,7 +122,8 @@ struct AgentConfiguration: Equatable, Sendable {
                 try take(value, under: key + ".", file: file)
             } else {
                 throw Problem(
-                    description: "\(file):\(line): unknown key \"\(key)\"; there are \(Self.keys.joined(separator: ", "))")
+                    description:
+                        "\(file):\(line): unknown key \"\(key)\"; there are \(Self.keys.joined(separator: ", "))")
             }
         }
     }
@@ -180,10 +182,13 @@ struct AgentConfiguration: Equatable, Sendable {
     static func duration(_ text: String, _ range: ClosedRange<Duration>) throws(Problem) -> Duration {
         let units: [(String, Double)] = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)]
         for (unit, seconds) in units where text.hasSuffix(unit) {
-            guard let number = Double(text.dropLast(unit.count)), number.isFinite, number >= 0, number < 1e9 else { continue }
+            guard let number = Double(text.dropLast(unit.count)), number.isFinite, number >= 0, number < 1e9 else {
+                continue
+            }
             let duration = Duration.seconds(number * seconds)
             guard range.contains(duration) else {
-                throw Problem(description: "\(text) is out of range, \(range.lowerBound) to \(range.upperBound) are possible")
+                throw Problem(
+                    description: "\(text) is out of range, \(range.lowerBound) to \(range.upperBound) are possible")
             }
             return duration
         }

@@ -128,7 +128,9 @@ struct Daemon {
             Reconciler(
                 ledger: ledger, scheduler: scheduler, settings: reconciler, logger: logger,
                 afterPoll: { SlurmController.releaseMemory() }),
-            Reloader(file: configurationFile, running: configuration, retention: retention, notifier: notifier, logger: logger),
+            Reloader(
+                file: configurationFile, running: configuration, retention: retention, notifier: notifier,
+                logger: logger),
             try makeControl(ledger, registry, bridge),
             bridge,
         ]
@@ -152,7 +154,9 @@ struct Daemon {
             })
     }
 
-    private func makeControl(_ ledger: Ledger, _ registry: PluginRegistry, _ bridge: BridgeServer) throws -> ControlServer {
+    private func makeControl(_ ledger: Ledger, _ registry: PluginRegistry, _ bridge: BridgeServer) throws
+        -> ControlServer
+    {
         let handlers = ControlHandlers(
             ledger: ledger, registry: registry, counters: { bridge.counters }, socket: configuration.bridgeSocket)
         return ControlServer(

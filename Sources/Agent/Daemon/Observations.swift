@@ -13,7 +13,9 @@ extension SchedulerState {
             isRequeueing: !state.flags.isDisjoint(with: [.requeue, .requeueHold, .specialExit]),
             isResizing: state.flags.contains(.resizing), isRevoked: state.flags.contains(.revoked))
         // An ended job that was held after a requeue by exit code is pending again; the flag stays for show.
-        if base == .pending, !state.flags.contains(.requeue), !state.flags.contains(.completing) { isRequeueing = false }
+        if base == .pending, !state.flags.contains(.requeue), !state.flags.contains(.completing) {
+            isRequeueing = false
+        }
     }
 
     /// The run that such a record speaks of is over.
@@ -89,7 +91,12 @@ extension JobObservation {
             if let before = resized.removeValue(forKey: row.key), before.details.userID == row.details.userID {
                 row.submitTime = before.submitTime
                 row.startTime = before.startTime
-                if let first = before.elapsed, let second = row.elapsed { row.elapsed = first + second }
+                // The second in which it changed is in both rows.
+                if let first = before.elapsed, let second = row.elapsed, let start = row.startTime,
+                    let end = row.endTime
+                {
+                    row.elapsed = min(first + second, end - start)
+                }
             }
             if row.state.isResizing {
                 resized[row.key] = row

@@ -12,7 +12,10 @@ struct SlurmScheduler: Scheduler {
     func jobs(changedSince stamp: Int64?) async throws(SchedulerError) -> JobList? {
         let asked = Date.microsecondsNow
         let since = stamp.map { Date(timeIntervalSince1970: Double($0)) }
-        guard let snapshot = try await word({ () async throws(SlurmError) in try await controller.jobs(changedSince: since) })
+        guard
+            let snapshot = try await word({ () async throws(SlurmError) in
+                try await controller.jobs(changedSince: since)
+            })
         else { return nil }
         return JobList(
             stamp: Int64(snapshot.updateTime.timeIntervalSince1970),
@@ -86,7 +89,8 @@ struct SlurmScheduler: Scheduler {
         _ question: () async throws(SlurmError) -> AccountingAnswer
     ) async throws(SchedulerError) -> [JobObservation] {
         let asked = Date.microsecondsNow
-        let hasAccounting = try await word { () async throws(SlurmError) in try await controller.cluster().hasAccounting }
+        let hasAccounting = try await word { () async throws(SlurmError) in try await controller.cluster().hasAccounting
+        }
         guard hasAccounting else { throw SchedulerError(.noAccounting, "this cluster has no slurmdbd") }
         let answer: AccountingAnswer
         do throws(SlurmError) {

@@ -144,7 +144,8 @@ extension Ledger {
         let request: Data? = row[4]
         return OrderRecord(
             ledgerJob: row[0],
-            order: JobOrder(gateway: row[1], externalID: row[2], claim: row[3], request: request.map { Array($0) } ?? []),
+            order: JobOrder(
+                gateway: row[1], externalID: row[2], claim: row[3], request: request.map { Array($0) } ?? []),
             phase: phase, tag: row[6] ?? "", jobID: row[7], attemptedAt: row[8])
     }
 }

@@ -140,7 +140,9 @@ extension Ledger {
 
     public func counts() async throws(LedgerError) -> Counts {
         try await read { database in
-            func count(_ sql: String) throws -> Int { try Int.fetchOne(database, sql: "SELECT count(*) FROM " + sql) ?? 0 }
+            func count(_ sql: String) throws -> Int {
+                try Int.fetchOne(database, sql: "SELECT count(*) FROM " + sql) ?? 0
+            }
             return Counts(
                 jobs: try count("jobs"),
                 openRuns: try count("runs WHERE phase IN ('pending', 'running', 'suspended', 'closing')"),

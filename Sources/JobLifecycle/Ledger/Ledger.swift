@@ -83,7 +83,8 @@ public final class Ledger: Sendable {
         opening = .existing
         writer = nil
         guard access(path, R_OK) == 0 else {
-            throw LedgerError(.unusable, "\(path): \(String(cString: strerror(errno))): is this the agent's state folder?")
+            throw LedgerError(
+                .unusable, "\(path): \(String(cString: strerror(errno))): is this the agent's state folder?")
         }
         var configuration = Configuration()
         configuration.readonly = true

@@ -132,7 +132,8 @@ struct LedgerTransaction {
         let isFinal = !afterFinal && (kind == .ended || kind == .vanished || kind == .refused)
         var transition = JobTransition(
             sequence: 0, kind: kind, isFinal: isFinal, recordedAt: now, source: source, ledgerJob: job.id,
-            job: run?.key.description ?? jobID.map(String.init), jobID: run?.jobID ?? jobID, submitTime: run?.submitTime, restarts: run?.restarts,
+            job: run?.key.description ?? jobID.map(String.init), jobID: run?.jobID ?? jobID,
+            submitTime: run?.submitTime, restarts: run?.restarts,
             state: run?.state, startTime: run?.startTime, details: run?.details ?? JobDetails(),
             gateway: job.gateway, externalID: job.externalID, claim: job.claim, message: message)
         switch kind {

@@ -85,7 +85,8 @@ public struct Submitter: Service {
         for _ in 0..<2 {
             try await scheduler.settle()
             if let id = try await scheduler.jobs(tagged: order.tag).min() {
-                logger.notice("found the job of a lost answer", metadata: ["order": "\(order.ledgerJob)", "job_id": "\(id)"])
+                logger.notice(
+                    "found the job of a lost answer", metadata: ["order": "\(order.ledgerJob)", "job_id": "\(id)"])
                 try await ledger.noteSubmitted(order.ledgerJob, jobID: id)
                 return
             }

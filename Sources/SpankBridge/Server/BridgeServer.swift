@@ -73,7 +73,8 @@ public final class BridgeServer: Service {
                 onListening()
                 await serve(server, limit: settings.maximumConnections) { await self.serveLocal($0) }
                 if !Task.isCancelled {
-                    logger.warning("the event socket vanished; making it anew", metadata: ["path": "\(settings.socket.path)"])
+                    logger.warning(
+                        "the event socket vanished; making it anew", metadata: ["path": "\(settings.socket.path)"])
                 }
             } catch {
                 if isFirst { throw error }

@@ -45,7 +45,9 @@ public struct UnixSocketPath: Sendable, Hashable {
         }
         guard status.st_uid == geteuid() || status.st_uid == 0 else {
             throw Problem(
-                description: "\(folder): belongs to uid \(status.st_uid), who could replace the socket: chown it to uid \(geteuid())")
+                description:
+                    "\(folder): belongs to uid \(status.st_uid), who could replace the socket: chown it to uid \(geteuid())"
+            )
         }
         guard status.st_mode & 0o022 == 0 else {
             throw Problem(description: "\(folder): others may write into it: chmod go-w \(folder)")
@@ -74,7 +76,8 @@ public struct UnixSocketPath: Sendable, Hashable {
     }
 
     private func answers() -> Bool {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        let descriptor = socket(
+            AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
         var address = sockaddr_un()

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import JobLifecycle
+import Testing
+
+@testable import Agent
+
+@Suite("Journal")
+struct JournalTests {
+    /// Transitions with these numbers; fewer than asked for would fail what is expected of them.
+    private static func batch(_ sequences: Int64...) -> [JobTransition] {
+        sequences.compactMap { sequence in
+            let json = """
+                {"sequence":\(sequence),"kind":"ended","final":true,"recorded_at_us":5,"ledger_job":1,"job":"7","job_id":7,
+                 "exit_status":768,"state":"FAILED","details":{"name":"a\\nb"}}
+                """
+            return try? JSONDecoder().decode(JobTransition.self, from: Data(json.utf8))
+        }
+    }
+
+    private func withFile(_ body: (String) async throws -> Void) async throws {
+        let path = FileManager.default.temporaryDirectory.path + "/journal-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try await body(path)
+    }
+
+    private func sequences(_ path: String) throws -> [Int64] {
+        try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false)
+            .dropLast()
+            .map { try JSONDecoder().decode(JobTransition.self, from: Data($0.utf8)).sequence }
+    }
+
+    @Test("each transition once, whoever asks again, also after a restart")
+    func once() async throws {
+        try await withFile { path in
+            let first = JournalGateway(path: path)
+            #expect(await first.deliver(Self.batch(1, 2)) == [.delivered, .delivered])
+            #expect(await first.deliver(Self.batch(2, 3)) == [.delivered, .delivered])
+            let second = JournalGateway(path: path)
+            #expect(await second.deliver(Self.batch(3, 5)) == [.delivered, .delivered])
+            let written = try sequences(path)
+            #expect(written == [1, 2, 3, 5])
+        }
+    }
+
+    @Test("a line torn by a crash is cut off and written anew", arguments: [1, 40, 200])
+    func torn(_ left: Int) async throws {
+        try await withFile { path in
+            _ = await JournalGateway(path: path).deliver(Self.batch(1, 2))
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            let lines = text.split(separator: "\n")
+            try (lines[0] + "\n" + lines[1].prefix(left)).write(toFile: path, atomically: true, encoding: .utf8)
+            _ = await JournalGateway(path: path).deliver(Self.batch(2))
+            #expect(try String(contentsOfFile: path, encoding: .utf8) == text)
+        }
+    }
+
+    @Test("moved away: begun anew; something else in its place: retried with the reason")
+    func places() async throws {
+        try await withFile { path in
+            let gateway = JournalGateway(path: path)
+            _ = await gateway.deliver(Self.batch(1))
+            try FileManager.default.moveItem(atPath: path, toPath: path + ".1")
+            defer { try? FileManager.default.removeItem(atPath: path + ".1") }
+            _ = await gateway.deliver(Self.batch(2))
+            #expect(try sequences(path) == [2])
+            try "no transition\n".write(toFile: path, atomically: true, encoding: .utf8)
+            guard case .retry(let why) = await gateway.deliver(Self.batch(3)).first else {
+                Issue.record("it was taken")
+                return
+            }
+            #expect(why.contains("move the file away"))
+        }
+        guard case .retry = await JournalGateway(path: "/nonexistent/journal").deliver(Self.batch(1)).first else {
+            Issue.record("it was taken")
+            return
+        }
+    }
+}

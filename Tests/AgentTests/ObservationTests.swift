@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import JobLifecycle
+import Slurm
+import Testing
+
+@testable import Agent
+
+@Suite("What Slurm says, in the core's words")
+struct ObservationTests {
+    @Test(
+        "states and flags",
+        arguments: [
+            (UInt32(0), "PENDING", ""), (1, "RUNNING", ""), (0x8003, "COMPLETED", "completing"),
+            (0x400, "PENDING", "requeueing"), (0x8000, "PENDING", "completing"),
+            (0x2001, "RUNNING", "resizing"), (0x80004, "CANCELLED", "revoked"), (0x1000, "PENDING", ""),
+            (0x1005, "FAILED", "requeueing"),
+        ])
+    func states(_ raw: UInt32, _ base: String, _ flag: String) throws {
+        let state = try #require(SchedulerState(JobState(rawValue: raw)))
+        #expect(state.base.rawValue == base)
+        let flags = [
+            (state.isCompleting, "completing"), (state.isRequeueing, "requeueing"), (state.isResizing, "resizing"),
+            (state.isRevoked, "revoked"),
+        ].filter(\.0).map(\.1)
+        #expect(flags == (flag.isEmpty ? [] : [flag]))
+    }
+
+    @Test("an unknown base state is no observation, least of all an end")
+    func unknown() {
+        #expect(SchedulerState(JobState(rawValue: 12)) == nil)
+        #expect(SchedulerState(JobState(rawValue: 0xff)) == nil)
+    }
+
+    @Test(
+        "the time a run took leaves suspensions out",
+        arguments: [
+            (Int64(100), Int64(150), Int64?.none, Int64(0), Int64(50)), (100, 150, 120, 10, 40),
+            (100, 150, 150, 12, 12), (100, 90, nil, 0, 0),
+        ])
+    func elapsed(_ start: Int64, _ end: Int64, _ suspended: Int64?, _ before: Int64, _ expected: Int64) {
+        #expect(JobObservation.elapsed(start: start, end: end, suspended: suspended, before: before) == expected)
+    }
+
+    @Test("a submission that failed: what may have happened is never a refusal")
+    func submissions() {
+        #expect(SchedulerError(submission: SlurmError(.rejected, "no")).code == .refused)
+        #expect(SchedulerError(submission: SlurmError(.rejected, "no", mayHaveHappened: true)).code == .unavailable)
+        for code in [SlurmError.Code.unavailable, .timedOut, .authentication, .cancelled] {
+            #expect(SchedulerError(submission: SlurmError(code, "no")).code == .unavailable)
+        }
+    }
+
+    @Test(
+        "a log line stays one line",
+        arguments: [
+            ("a b", "\"a b\""), ("plain", "plain"), ("x\ny\u{1b}[1m", "\"x\\ny\\u{1b}[1m\""), ("", "\"\""),
+            ("a\"b", "\"a\\\"b\""),
+        ])
+    func quoting(_ text: String, _ shown: String) {
+        #expect(AgentLogHandler.quoted(text) == shown)
+    }
+}
