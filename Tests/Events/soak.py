@@ -211,7 +211,7 @@ def empty(lab):
     know, so they refuse the job ("launch failed requeued held") and are drained."""
     try:
         waiting = [line.split(" ", 1) for line in lab.command("squeue", "-h", "-a", "-o", "%A %r").splitlines()]
-        held = [job for job, reason in waiting if "held" in reason]
+        held = [job for job, reason in waiting if "held" in reason.lower()]
         if held:
             lab.command("scancel", *held, check=False)
             lab.command("scontrol", "update", "NodeName=n[1-4]", "State=RESUME", check=False)
