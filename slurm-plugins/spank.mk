@@ -1,21 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # SPANK looks its hooks up by name, so they stay visible.
 
+SPANK_TEST := PLUGIN=$(abspath $(OUT))/spank_grid_agent.so HARNESS=$(abspath $(OUT))/spank_harness python3
+
 $(OUT)/spank_grid_agent.o: CFLAGS := $(filter-out -fvisibility=hidden,$(CFLAGS))
 
 $(OUT)/spank_grid_agent.so: $(OUT)/spank_grid_agent.o $(OUT)/spank_send.o $(OUT)/event_writer.o
-	$(CC) $(CFLAGS) $(filter-out -Wl$(comma)-z$(comma)now,$(LDFLAGS)) -Wl,-z,lazy $^ -o $@
+	$(CC) $(CFLAGS) $(EXTRA) $(filter-out -Wl$(comma)-z$(comma)now,$(LDFLAGS)) -Wl,-z,lazy $^ -o $@
 
-$(OUT)/test/spank_harness: test/spank_harness.c event_reader.c $(wildcard *.h)
+# Its functions stand in for slurmstepd's, so the plugin must see them.
+$(OUT)/spank_harness: test/spank_harness.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -fvisibility=default -rdynamic test/spank_harness.c event_reader.c -o $@
+	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $(EXTRA) -rdynamic $< -o $@
+
+.PHONY: check-spank
+check-spank: $(OUT)/spank_grid_agent.so $(OUT)/spank_harness
+	$(SPANK_TEST) -B test/spank_test.py
+
+# The same under AddressSanitizer and UndefinedBehaviorSanitizer.
+.PHONY: check-spank-sanitized
+check-spank-sanitized:
+	$(MAKE) OUT=$(OUT)/sanitized EXTRA="-fsanitize=address,undefined -fno-sanitize-recover=all" check-spank
+
+.PHONY: bench-spank
+bench-spank: $(OUT)/spank_grid_agent.so $(OUT)/spank_harness
+	@$(SPANK_TEST) -B test/spank_bench.py
+
+.PHONY: check-spank-live
+check-spank-live: $(OUT)/spank_grid_agent.so
+	@$(SPANK_TEST) -B test/spank_live.py
 
 check: check-spank
-.PHONY: check-spank
-check-spank: $(OUT)/test/spank_harness $(OUT)/spank_grid_agent.so
-	HARNESS=$(OUT)/test/spank_harness PLUGIN=spank_grid_agent.so CALLS= test/run-harness.sh $(OUT) alive absent hung munge arguments
-
 bench: bench-spank
-.PHONY: bench-spank
-bench-spank: $(OUT)/test/spank_harness $(OUT)/spank_grid_agent.so
-	@for case in alive hung munge; do $(OUT)/test/spank_harness $(OUT)/spank_grid_agent.so $$case || exit 1; done

@@ -130,7 +130,8 @@ int slurm_spank_job_epilog(spank_t spank, int count, char **arguments)
     return report(spank, EVENT_EPILOG, count, arguments);
 }
 
-int slurm_spank_user_init(spank_t spank, int count, char **arguments)
+// Not user_init: that runs as the job's user, whom the agent does not believe. This one runs in sbatch and srun too.
+int slurm_spank_init_post_opt(spank_t spank, int count, char **arguments)
 {
     return spank_remote(spank) == 1 ? report(spank, EVENT_STEP_START, count, arguments) : ESPANK_SUCCESS;
 }

@@ -30,6 +30,7 @@ bool spank_set_controller(struct spank_target *target, const char *text)
 {
     char host[64];
     unsigned long port = PORT;
+    target->has_controller = false; // also after a good one: the last one counts
     const char *colon = strrchr(text, ':');
     size_t length = strlen(text);
     if (text[0] == '[') {
@@ -45,9 +46,9 @@ bool spank_set_controller(struct spank_target *target, const char *text)
         colon = NULL; // none, or IPv6 without a port
     }
     if (colon) {
-        char *end;
-        port = strtoul(colon + 1, &end, 10);
-        if (!colon[1] || *end || port < 1 || port > 65535)
+        size_t digits = strspn(colon + 1, "0123456789");
+        port = strtoul(colon + 1, NULL, 10);
+        if (digits == 0 || colon[1 + digits] || port < 1 || port > 65535)
             return false;
     }
     if (length == 0 || length >= sizeof(host))

@@ -1,165 +1,309 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Loads spank_grid_agent.so as slurmd does, calls its hooks, and measures them.
+// Calls the SPANK plugin as slurmstepd does, and says what came of it. spank_test.py and spank_bench.py drive it.
 //
-//   spank_harness PLUGIN CASE [CALLS]
+//   spank_harness [OPTION]... HOOK[,HOOK]... PLUGIN [ARGUMENT]...
 //
-// CASE: alive (an agent reads), absent (nobody listens), hung (somebody listens and takes no connection), munge (munged takes the
-// question and says nothing), arguments (nonsense in plugstack.conf). Prints one JSON line. Exit status 1 when a hook did
-// not return success, took more than a second, or a message of `alive` did not arrive.
-#include <dlfcn.h>
-#include <pthread.h>
+//   --count N       so many processes one after the other, each of which loads the plugin; prints the microseconds of
+//                   each from its fork to its end
+//   --remote N      what spank_remote() says (1)
+//   --without ITEM  this item is not available: job, uid, gid, step, task, status; may be repeated
+//   --node NAME     SLURMD_NODENAME in the job's environment
+//   --no-munge      libmunge cannot be loaded
+//   --no-threads    no thread can be started
+//   --short-sends   the kernel takes one byte at a time, and is interrupted now and then
+//   --linger        when the plugin has been unloaded, says "unloaded" and reads stdin to its end
+//
+// For each hook a line on stdout: its name, what it returned, its microseconds, how many descriptors are open more than
+// before, and how many signals arrived in a thread of the plugin. The log goes to stderr. Exit status 3: the plugin
+// called send() or socket() without the flags it must have.
 #include <slurm/spank.h>
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
-#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "../event_reader.h"
+enum { JOB = 4242, USER = 1001, GROUP = 1002, STEP = 7, TASK = 3, STATUS = 0x300 };
 
-static char folder[] = "/tmp/grid-agent-spank.XXXXXX";
-static atomic_int messages;
-static atomic_int logged;
+static int remote = 1;
+static bool missing[6];
+static const char *const items[] = {"job", "uid", "gid", "step", "task", "status"};
+static const char *node;
+static bool no_munge, no_threads, short_sends;
+static const char *plugin;
 
-// What slurmd gives a plugin.
+// MARK: what slurmstepd offers
+
 spank_err_t spank_get_item(spank_t spank, spank_item_t item, ...)
 {
-    va_list arguments;
-    va_start(arguments, item);
-    uint32_t *to = va_arg(arguments, uint32_t *);
-    va_end(arguments);
+    static const struct {
+        spank_item_t item;
+        uint32_t value;
+    } known[] = {{S_JOB_ID, JOB}, {S_JOB_UID, USER}, {S_JOB_GID, GROUP}, {S_JOB_STEPID, STEP}, {S_TASK_GLOBAL_ID, TASK},
+        {S_TASK_EXIT_STATUS, STATUS}};
     (void)spank;
-    if (item != S_JOB_ID && item != S_JOB_UID && item != S_JOB_GID)
-        return ESPANK_NOT_AVAIL;
-    *to = item == S_JOB_ID ? 4711 : 1000;
-    return ESPANK_SUCCESS;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (known[i].item == item && !missing[i]) {
+            va_list arguments;
+            va_start(arguments, item);
+            *va_arg(arguments, uint32_t *) = known[i].value;
+            va_end(arguments);
+            return ESPANK_SUCCESS;
+        }
+    return ESPANK_NOT_AVAIL;
 }
 
-spank_err_t spank_getenv(spank_t spank, const char *name, char *to, int size)
+spank_err_t spank_getenv(spank_t spank, const char *name, char *value, int size)
 {
     (void)spank;
-    return !strcmp(name, "SLURMD_NODENAME") && snprintf(to, (size_t)size, "n1") ? ESPANK_SUCCESS : ESPANK_ENV_NOEXIST;
+    if (!node || strcmp(name, "SLURMD_NODENAME") != 0)
+        return ESPANK_ENV_NOEXIST;
+    return snprintf(value, (size_t)size, "%s", node) < size ? ESPANK_SUCCESS : ESPANK_NOSPACE;
 }
 
 int spank_remote(spank_t spank)
 {
     (void)spank;
-    return 1;
+    return remote;
+}
+
+static void say(const char *level, const char *format, va_list arguments)
+{
+    fprintf(stderr, "%s: ", level);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
 }
 
 void slurm_error(const char *format, ...)
 {
-    (void)format;
-    atomic_fetch_add(&logged, 1);
+    va_list arguments;
+    va_start(arguments, format);
+    say("error", format, arguments);
+    va_end(arguments);
 }
 
 void slurm_debug(const char *format, ...)
 {
-    (void)format;
+    va_list arguments;
+    va_start(arguments, format);
+    say("debug", format, arguments);
+    va_end(arguments);
 }
 
-static int listen_at(const char *path, int backlog)
+// MARK: what the system does, and may refuse
+
+static bool is_plugin(void *address)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    return listener >= 0 && bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(listener, backlog) == 0 ? listener : -1;
+    Dl_info info;
+    return dladdr(address, &info) && info.dli_fname && !strcmp(info.dli_fname, plugin);
 }
 
-// Never accepts, and its queue is full: further connections wait.
-static void fill(const char *path)
+static void must(bool condition, const char *what)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    while (connect(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), (struct sockaddr *)&address, sizeof(address)) == 0)
-        continue;
+    static const char words[] = "the plugin misses a flag: ";
+    if (condition)
+        return;
+    if (write(2, words, sizeof(words) - 1) < 0 || write(2, what, strlen(what)) < 0 || write(2, "\n", 1) < 0)
+        _exit(4);
+    _exit(3);
 }
 
-static void *agent(void *listener)
+int socket(int family, int type, int protocol)
 {
-    static uint8_t bytes[EVENT_FRAME_MAX];
-    for (;;) {
-        int client = accept(*(int *)listener, NULL, NULL);
-        size_t have = 0;
-        struct event_frame frame;
-        for (ssize_t got; (got = read(client, bytes + have, sizeof(bytes) - have)) > 0;)
-            have += (size_t)got;
-        close(client);
-        if (event_read(bytes, have, &frame) && frame.type == EVENT_EVENT)
-            atomic_fetch_add(&messages, 1);
+    int (*real)(int, int, int) = (int (*)(int, int, int))dlsym(RTLD_NEXT, "socket");
+    if (is_plugin(__builtin_return_address(0))) {
+        must(type & SOCK_CLOEXEC, "SOCK_CLOEXEC");
+        must(type & SOCK_NONBLOCK, "SOCK_NONBLOCK");
     }
-    return NULL;
+    return real(family, type, protocol);
 }
 
-static int by_size(const void *one, const void *other)
+ssize_t send(int descriptor, const void *bytes, size_t length, int flags)
 {
-    double a = *(const double *)one, b = *(const double *)other;
-    return (a > b) - (a < b);
+    static _Thread_local unsigned calls;
+    ssize_t (*real)(int, const void *, size_t, int) = (ssize_t(*)(int, const void *, size_t, int))dlsym(RTLD_NEXT, "send");
+    if (is_plugin(__builtin_return_address(0))) {
+        must(flags & MSG_NOSIGNAL, "MSG_NOSIGNAL");
+        if (short_sends && ++calls % 5 == 0) {
+            errno = calls % 2 ? EINTR : EAGAIN;
+            return -1;
+        }
+        if (short_sends && length > 1)
+            length = 1;
+    }
+    return real(descriptor, bytes, length, flags);
 }
 
-int main(int count, char **words)
+void *dlopen(const char *name, int flags)
 {
-    if (count < 3)
-        return fprintf(stderr, "usage: spank_harness PLUGIN alive|absent|hung|munge|arguments [CALLS]\n") ? 64 : 64;
-    const char *which = words[2];
-    bool slow = !strcmp(which, "hung") || !strcmp(which, "munge");
-    int calls = count > 3 ? atoi(words[3]) : slow ? 20 : 500, listener = -1, given = 0;
-    char first[256], second[256];
-    char *arguments[8] = {first, second};
-    if (!mkdtemp(folder))
-        return 1;
-    if (!strcmp(which, "munge")) {
-        char path[128];
-        snprintf(path, sizeof(path), "%s/munge", folder);
-        listener = listen_at(path, 128); // takes connections, answers nothing
-        snprintf(first, sizeof(first), "controller=127.0.0.1");
-        snprintf(second, sizeof(second), "munge_socket=%s", path);
-        given = 2;
-    } else {
-        snprintf(first, sizeof(first), "socket=%s/agent", folder);
-        given = 1;
+    void *(*real)(const char *, int) = (void *(*)(const char *, int))dlsym(RTLD_NEXT, "dlopen");
+    if (no_munge && name && strstr(name, "libmunge"))
+        return NULL;
+    return real(name, flags);
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
+{
+    int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) =
+        (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))dlsym(RTLD_NEXT, "pthread_create");
+    return no_threads ? EAGAIN : real(thread, attributes, start, argument);
+}
+
+// MARK: the calls
+
+static long long now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static int open_descriptors(void)
+{
+    int count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    while (folder && readdir(folder))
+        count++;
+    if (folder)
+        closedir(folder);
+    return count;
+}
+
+static volatile sig_atomic_t alarms;
+
+static void on_alarm(int number)
+{
+    (void)number;
+    alarms++;
+}
+
+// This thread blocks the signal, so that one that arrives has found a thread of the plugin that does not.
+static void ring_all_the_time(void)
+{
+    struct sigaction action = {.sa_handler = on_alarm};
+    struct itimerval every = {.it_interval.tv_usec = 2000, .it_value.tv_usec = 2000};
+    sigset_t alarm_only;
+    sigemptyset(&alarm_only);
+    sigaddset(&alarm_only, SIGALRM);
+    sigaction(SIGALRM, &action, NULL);
+    pthread_sigmask(SIG_BLOCK, &alarm_only, NULL);
+    setitimer(ITIMER_REAL, &every, NULL);
+}
+
+typedef int hook_function(spank_t, int, char **);
+
+static void *load(void)
+{
+    void *library = dlopen(plugin, RTLD_LAZY);
+    if (!library) {
+        fprintf(stderr, "%s\n", dlerror());
+        exit(2);
     }
-    if (!strcmp(which, "arguments")) {
-        static char *nonsense[] = {"socket=relative", "controller=head.example.org", "controller=1.2.3.4:x", "timeout_ms=-1", "what", "steps=maybe", "="};
-        memcpy(arguments, nonsense, sizeof(nonsense));
-        given = sizeof(nonsense) / sizeof(*nonsense);
+    return library;
+}
+
+static hook_function *find(void *library, const char *hook)
+{
+    char symbol[64];
+    snprintf(symbol, sizeof(symbol), "slurm_spank_%s", hook);
+    hook_function *function = (hook_function *)dlsym(library, symbol);
+    if (!function) {
+        fprintf(stderr, "%s\n", dlerror());
+        exit(2);
     }
-    pthread_t thread;
-    if (!strcmp(which, "alive") || !strcmp(which, "hung")) {
-        char path[128];
-        snprintf(path, sizeof(path), "%s/agent", folder);
-        listener = listen_at(path, which[0] == 'a' ? 128 : 4);
-        if (which[0] == 'a')
-            pthread_create(&thread, NULL, agent, &listener);
+    return function;
+}
+
+static void call_each(char *hooks, int count, char **arguments, bool linger)
+{
+    void *library = load();
+    ring_all_the_time();
+    for (char *hook = strtok(hooks, ","); hook; hook = strtok(NULL, ",")) {
+        hook_function *function = find(library, hook);
+        int before = open_descriptors();
+        long long start = now_us();
+        int outcome = function(NULL, count, arguments);
+        long long took = now_us() - start;
+        printf("%s %d %lld %d %d\n", hook, outcome, took, open_descriptors() - before, (int)alarms);
+        fflush(stdout);
+    }
+    dlclose(library);
+    if (linger) {
+        puts("unloaded");
+        fflush(stdout);
+        while (getchar() != EOF)
+            ;
+        printf("signals %d\n", (int)alarms);
+    }
+}
+
+static void measure(const char *hook, long processes, int count, char **arguments)
+{
+    for (long i = 0; i < processes; i++) {
+        long long start = now_us();
+        pid_t child = fork();
+        if (child == 0) {
+            void *library = load();
+            int outcome = find(library, hook)(NULL, count, arguments);
+            dlclose(library);
+            exit(outcome == 0 ? 0 : 5);
+        }
+        int status;
+        if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {
+            fprintf(stderr, "a process that called the hook failed\n");
+            exit(2);
+        }
+        printf("%lld\n", now_us() - start);
+    }
+}
+
+int main(int count, char **arguments)
+{
+    long processes = 0;
+    bool linger = false;
+    int i = 1;
+    for (; i < count && !strncmp(arguments[i], "--", 2); i++) {
+        const char *option = arguments[i];
+        const char *value = i + 1 < count ? arguments[i + 1] : "";
+        if (!strcmp(option, "--no-munge"))
+            no_munge = true;
+        else if (!strcmp(option, "--no-threads"))
+            no_threads = true;
+        else if (!strcmp(option, "--short-sends"))
+            short_sends = true;
+        else if (!strcmp(option, "--linger"))
+            linger = true;
+        else if (i++, !strcmp(option, "--count"))
+            processes = strtol(value, NULL, 10);
+        else if (!strcmp(option, "--remote"))
+            remote = (int)strtol(value, NULL, 10);
+        else if (!strcmp(option, "--node"))
+            node = value;
+        else if (!strcmp(option, "--without"))
+            for (size_t item = 0; item < sizeof(items) / sizeof(items[0]); item++)
+                missing[item] |= !strcmp(items[item], value);
         else
-            fill(path);
+            return 64;
     }
-    void *plugin = dlopen(words[1], RTLD_LAZY);
-    if (!plugin)
-        return fprintf(stderr, "spank_harness: %s\n", dlerror()) ? 1 : 1;
-    int (*prolog)(spank_t, int, char **) = (int (*)(spank_t, int, char **))dlsym(plugin, "slurm_spank_job_prolog");
-    double *times = calloc((size_t)calls, sizeof(*times));
-    int wrong = !prolog;
-    for (int i = 0; !wrong && i < calls; i++) {
-        struct timespec since, now;
-        clock_gettime(CLOCK_MONOTONIC, &since);
-        wrong |= prolog(NULL, given, arguments);
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        times[i] = (double)(now.tv_sec - since.tv_sec) * 1e3 + (double)(now.tv_nsec - since.tv_nsec) / 1e6;
-    }
-    qsort(times, (size_t)calls, sizeof(*times), by_size);
-    printf("{\"name\":\"spank.prolog_p99_ms.%s\",\"value\":%.2f,\"unit\":\"ms\"}\n", which, times[calls * 99 / 100]);
-    fprintf(stderr, "prolog, %s: median %.2f ms, maximum %.2f ms of %d\n", which, times[calls / 2], times[calls - 1], calls);
-    for (int i = 0; !strcmp(which, "alive") && i < 300 && atomic_load(&messages) < calls; i++)
-        usleep(10000);
-    if (wrong || times[calls - 1] > 1000 || (!strcmp(which, "alive") && atomic_load(&messages) != calls) ||
-        (!strcmp(which, "arguments") && atomic_load(&logged) != given))
-        return fprintf(stderr, "spank_harness: %s: returned %d, %d messages, %d complaints\n", which, wrong, atomic_load(&messages), atomic_load(&logged)) ? 1 : 1;
-    char command[128];
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
-    return system(command) ? 1 : 0;
+    if (count - i < 2)
+        return 64;
+    char *hooks = arguments[i];
+    plugin = arguments[i + 1];
+    if (processes > 0)
+        measure(hooks, processes, count - i - 2, arguments + i + 2);
+    else
+        call_each(hooks, count - i - 2, arguments + i + 2, linger);
+    return 0;
 }

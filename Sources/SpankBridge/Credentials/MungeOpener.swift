@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import CMunge
-internal import Dispatch
 internal import Glibc
-internal import NIOConcurrencyHelpers
 
 /// Opens credentials with munged. libmunge has no time-out, so it is called on threads that may hang, each with a
 /// deadline after which its caller is told `unavailable`.
 public final class MungeOpener: CredentialOpener {
     private let socket: String?
     private let timeout: Duration
-    private let busy = NIOLockedValueBox(0)
-    private let queue = DispatchQueue(label: "munge", attributes: .concurrent)
-    /// Threads that may be in libmunge at once.
-    private static let limit = 4
+    private let threads = DecodingThreads()
 
     /// - Parameters:
     ///   - socket: munged's; nil: libmunge's default.
@@ -24,37 +19,10 @@ public final class MungeOpener: CredentialOpener {
     }
 
     public func open(_ credential: [UInt8]) async throws(CredentialError) -> OpenedCredential {
-        let taken = busy.withLockedValue { busy in
-            if busy >= Self.limit { return false }
-            busy += 1
-            return true
-        }
-        guard taken else { throw CredentialError(.unavailable, "munged does not keep up or hangs") }
-        let result: Result<OpenedCredential, CredentialError> = await withCheckedContinuation { continuation in
-            let once = NIOLockedValueBox<CheckedContinuation<Result<OpenedCredential, CredentialError>, Never>?>(
-                continuation)
-            @Sendable func answer(_ result: Result<OpenedCredential, CredentialError>) {
-                let waiting = once.withLockedValue { once in
-                    defer { once = nil }
-                    return once
-                }
-                waiting?.resume(returning: result)
-            }
-            queue.async { [self] in
-                let result = decode(credential)
-                busy.withLockedValue { $0 -= 1 }
-                answer(result)
-            }
-            let (seconds, attoseconds) = timeout.components
-            let deadline = DispatchTime.now() + .milliseconds(Int(seconds * 1000 + attoseconds / 1_000_000_000_000_000))
-            DispatchQueue.global().asyncAfter(deadline: deadline) {
-                answer(.failure(CredentialError(.unavailable, "munged did not answer in time")))
-            }
-        }
-        return try result.get()
+        try await threads.run(timeout: timeout) { [socket] in Self.decode(credential, socket: socket) }
     }
 
-    private func decode(_ credential: [UInt8]) -> Result<OpenedCredential, CredentialError> {
+    private static func decode(_ credential: [UInt8], socket: String?) -> Result<OpenedCredential, CredentialError> {
         guard let context = munge_ctx_create() else {
             return .failure(CredentialError(.unavailable, "out of memory"))
         }
@@ -72,10 +40,10 @@ public final class MungeOpener: CredentialOpener {
         let text = credential.map { CChar(bitPattern: $0) } + [0]
         let outcome = munge_decode(text, context, &payload, &length, &uid, &gid)
         defer { free(payload) }
-        let words = String(cString: munge_strerror(outcome))
+        let words = words(outcome, context)
         switch outcome {
         case EMUNGE_SUCCESS:
-            let bytes = UnsafeRawBufferPointer(start: payload, count: Int(max(0, length)))
+            let bytes = UnsafeRawBufferPointer(start: payload, count: payload == nil ? 0 : Int(max(0, length)))
             return .success(OpenedCredential(payload: Array(bytes), uid: uid, gid: gid))
         case EMUNGE_CRED_REPLAYED:
             return .failure(CredentialError(.replayed, words))
@@ -86,5 +54,10 @@ public final class MungeOpener: CredentialOpener {
         default:
             return .failure(CredentialError(.invalid, words))
         }
+    }
+    /// The context knows more than the number: which socket, and why not.
+    private static func words(_ outcome: munge_err_t, _ context: munge_ctx_t) -> String {
+        let words = munge_ctx_strerror(context) ?? munge_strerror(outcome)
+        return words.map { String(cString: $0) } ?? "munge error \(outcome.rawValue)"
     }
 }
