@@ -39,7 +39,10 @@ test-plugins: plugins ## Tests of the plugins without Slurm
 .PHONY: test-events
 test-events: build plugins ## Every ending on a live cluster with both plugins, and a short soak; needs root
 	@lab/install.sh --dbd
+	$(MAKE) -s -C slurm-plugins variants
 	python3 Tests/Events/endings.py
+	python3 Tests/Events/robust.py
+	$(MAKE) -s -C slurm-plugins check-spank-live
 	python3 Tests/Events/soak.py 300 15
 
 .PHONY: build-tests

@@ -19,7 +19,7 @@ public struct OpenedCredential: Sendable, Hashable {
     }
 }
 
-public struct CredentialError: Error, Sendable, CustomStringConvertible {
+public struct CredentialError: Error, Sendable, Hashable, CustomStringConvertible {
     public enum Code: Sendable, Hashable {
         /// It was opened on this host before.
         case replayed

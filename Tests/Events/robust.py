@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What must not stop slurmctld nor lose a job: a plugin built for another micro release or for another record layout, a
+spool that cannot be written or was left by a later version, a chained plugin that works, and one that is not there.
+Needs root. PLUGINS: what `make -C slurm-plugins check` has built."""
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from cluster import PLUGINS, Agent, Lab, eventually, say
+
+JOBS = {"ok": ("true", 0, "COMPLETED"), "exit3": ("exit 3", 768, "FAILED")}
+
+
+def expect(what, condition):
+    if not condition:
+        raise AssertionError(what)
+
+
+def run_jobs(lab):
+    for name, (body, _, _) in JOBS.items():
+        lab.submit("-J", name, body=body)
+
+
+def arrived(agent):
+    finals = {t["details"].get("name"): t for t in agent.transitions() if t["final"]}
+    return finals if set(JOBS) <= set(finals) else None
+
+
+def check_jobs(agent):
+    finals = eventually("both jobs are told", lambda: arrived(agent), 60)
+    for name, (_, status, state) in JOBS.items():
+        expect(f"{name}: {finals[name]}", finals[name]["exit_status"] == status and finals[name]["state"] == state)
+
+
+def hello(agent):
+    heard = eventually("a plugin is heard", lambda: [p["hello"] for p in agent.plugins()["plugins"]["jobcomp"] if p["hello"].get("mode")], 30)
+    return heard[0]
+
+
+def variant(name):
+    """A folder with that build of the job completion plugin, and the other one."""
+    folder = Path(tempfile.mkdtemp(prefix="sga-variant."))
+    shutil.copy(PLUGINS / name / "jobcomp_grid_agent.so", folder)
+    shutil.copy(PLUGINS / "spank_grid_agent.so", folder)
+    return folder
+
+
+def lean(name, words):
+    folder = variant(name)
+    with Lab(LAB_NODES=1, plugins=folder) as lab:
+        agent = Agent(lab)
+        agent.start()
+        run_jobs(lab)
+        check_jobs(agent)
+        said = hello(agent)
+        expect(f"{said}", said["mode"] == "lean" and words in said["mode_reason"])
+        agent.stop()
+    shutil.rmtree(folder)
+
+
+def other_micro():
+    """a plugin built for another micro release"""
+    lean("micro", "built for Slurm")
+
+
+def garbage():
+    """records laid out in another way than the plugin believes"""
+    lean("garbage", "layout")
+
+
+def no_spool():
+    """a spool that cannot be written, while the agent is away"""
+    with Lab(LAB_NODES=1, parameters="grid_agent_spool=/proc/none/spool") as lab:
+        run_jobs(lab)
+        eventually("they are over", lambda: not lab.command("squeue", "-h").strip())
+        time.sleep(2)  # until the plugin has tried its spool
+        agent = Agent(lab)
+        agent.start()
+        check_jobs(agent)
+        said = hello(agent)
+        expect(f"{said}", said["mode"] == "rich" and "/proc/none" in said.get("spool_trouble", ""))
+        agent.stop()
+
+
+def later_spool():
+    """a spool of a later version, and one of a slurmctld that was killed"""
+    with Lab(LAB_NODES=1, LAB_MIN_JOB_AGE=2) as lab:
+        run_jobs(lab)
+        spool = lab.lab / "state/grid-agent"
+        eventually("they are spooled", lambda: list(spool.glob("*.spool")), 30)
+        eventually("slurmctld forgets them", lambda: "JobId" not in lab.command("scontrol", "show", "job", check=False), 120, 1)
+        lab.fault("kill")
+        later = spool / "elsewhere.1.00.spool"
+        later.write_bytes(b"SGSPOOL\0" + (2).to_bytes(4, "little") + bytes(4) + b"what a later release writes")
+        shutil.chown(later, "slurm")
+        lab.fault("start")
+        agent = Agent(lab)
+        agent.start()
+        lab.submit("-J", "next")  # the plugin begins with the first record
+        check_jobs(agent)
+        said = hello(agent)
+        expect(f"{said}", said["spool_refused"] == 1)
+        expect("set aside", later.with_name(later.name + ".refused").exists() and not later.exists())
+        # Two from the spool of the killed slurmctld, which the new one's plugin has taken over.
+        eventually("the spool is replayed", lambda: agent.plugins()["bridge"]["events"] >= 3)
+        eventually("and removed", lambda: not list(spool.glob("*.spool")))
+        agent.stop()
+
+
+def chain():
+    """a chained plugin: jobcomp/filetxt keeps its file"""
+    text = Path(tempfile.mkdtemp(prefix="sga-chain.")) / "jobcomp.txt"
+    shutil.chown(text.parent, "slurm")
+    with Lab(LAB_NODES=1, parameters="grid_agent_chain=jobcomp/filetxt", LAB_CONF_EXTRA=f"JobCompLoc={text}") as lab:
+        agent = Agent(lab)
+        agent.start()
+        run_jobs(lab)
+        check_jobs(agent)
+        expect(text.read_text(), all(f"Name={name} " in text.read_text() for name in JOBS))
+        said = hello(agent)
+        expect(f"{said}", said["mode"] == "rich" and said["chain"] == "jobcomp/filetxt" and said["chain_state"] == "loaded" and said["chain_errors"] == 0)
+        agent.stop()
+    shutil.rmtree(text.parent)
+
+
+def no_chain():
+    """a chained plugin that is not there"""
+    with Lab(LAB_NODES=1, parameters="grid_agent_chain=jobcomp/nothere,grid_agent_nonsense=1") as lab:
+        agent = Agent(lab)
+        agent.start()
+        run_jobs(lab)
+        check_jobs(agent)
+        said = hello(agent)
+        expect(f"{said}", "none of the folders" in said["chain_state"])
+        agent.stop()
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        sys.exit("robust.py: needs root, for the lab")
+    for test in (other_micro, garbage, no_spool, later_spool, chain, no_chain):
+        say(test.__doc__)
+        test()
+    say("all as it must be")
