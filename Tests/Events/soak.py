@@ -186,6 +186,7 @@ def soak(lab, count, kills, seed):
     faults.finish()
     say(f"{jobs.submitted} jobs were submitted; waiting for the last to end")
     eventually("the agent lives", lambda: agent.listens(), 60)
+    time.sleep(10)  # longer than the jobs that end by themselves
     eventually("the queue is empty", lambda: empty(lab), 240, 0.5)
     say("settling")
     eventually("the ledger has no open run", lambda: agent.query(OPEN)[0][0] == 0, 180, 0.5)
@@ -207,15 +208,15 @@ def soak(lab, count, kills, seed):
 
 
 def empty(lab):
-    """Whether the queue is; ends what a killed slurmctld has left in it: it uses numbers again that slurmds still
-    know, so they refuse the job ("launch failed requeued held") and are drained."""
+    """Whether the queue is; ends what is left in it. Some jobs wait for a scancel that a slurmctld that was away did not
+    hear; others were refused by a slurmd ("launch failed requeued held") that knows their number from before slurmctld
+    was killed, and its node drained."""
     try:
-        waiting = [line.split(" ", 1) for line in lab.command("squeue", "-h", "-a", "-o", "%A %r").splitlines()]
-        held = [job for job, reason in waiting if "held" in reason.lower()]
-        if held:
-            lab.command("scancel", *held, check=False)
+        left = lab.command("squeue", "-h", "-a", "-o", "%A").split()
+        if left:
+            lab.command("scancel", *left, check=False)
             lab.command("scontrol", "update", "NodeName=n[1-4]", "State=RESUME", check=False)
-        return not waiting
+        return not left
     except RuntimeError:
         return False
 
