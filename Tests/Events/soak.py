@@ -195,8 +195,7 @@ def soak(lab, count, kills, seed):
     found = agent.ask("ledger", "verify", "--state-folder", lab.state, check=False)
     agent.stop()
     rows, runs, transitions = lab.accounting(), agent.runs(), agent.transitions()
-    recovered = set(re.findall(r"Recovered JobId=(?:\d+_\d+\()?(\d+)", (lab.lab / "log/slurmctld.log").read_text(errors="replace")))
-    recovered |= set(re.findall(r"Recovered JobId=(\d+)_", (lab.lab / "log/slurmctld.log").read_text(errors="replace")))
+    recovered = recovered_jobs((lab.lab / "log/slurmctld.log").read_text(errors="replace"))
     verdict = compare(rows, runs, transitions, [] if found.startswith("ok") else found.splitlines(), recovered)
     for complaint in verdict.complaints()[:40]:
         say(complaint)
@@ -205,6 +204,11 @@ def soak(lab, count, kills, seed):
         os.environ["KEEP"] = "1"
     return {"jobs": jobs.submitted, "kills": faults.killed, "lost": len(verdict.lost), "duplicated": len(verdict.duplicated),
             "wrong": len(verdict.wrong), "vanished": verdict.vanished}
+
+
+def recovered_jobs(log):
+    """The numbers in "Recovered JobId=7", "7_[1-3](7)", "7_2(9)", "7+1(8)": a task's and a component's own number too."""
+    return {number for line in re.findall(r"Recovered JobId=(\S+)", log) for number in re.findall(r"^\d+|(?<=\()\d+", line)}
 
 
 def drain(lab):

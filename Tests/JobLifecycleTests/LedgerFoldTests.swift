@@ -33,6 +33,18 @@ struct LedgerFoldTests {
         #expect(try await bench.story() == ["7 running", "7 requeued", "7 pending"])
     }
 
+    @Test("a job that was put back before anybody saw it run: slurmdbd is asked when it ran")
+    func requeuedUnseen() async throws {
+        let bench = try Bench()
+        try await bench.see(seen(.pending), seen(.pending, submit: 600, restarts: 1))
+        #expect(try await bench.story() == ["7 pending"])
+        #expect(try await bench.ledger.dueHints(limit: 10).map(\.reason) == [.superseded])
+        try await bench.see(seen(.pending, .accounting, requeueing: true, start: 599, end: 600))
+        try await bench.see(seen(.pending, submit: 600, restarts: 1), force: true)
+        #expect(try await bench.story() == ["7 pending", "7 running", "7 requeued", "7 pending"])
+        #expect(try await bench.ledger.verify().isEmpty)
+    }
+
     @Test("the number is used again for another job")
     func reuse() async throws {
         let bench = try Bench()

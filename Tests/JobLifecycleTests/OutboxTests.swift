@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import GRDB
 import NIOConcurrencyHelpers
 import Testing
 
@@ -88,6 +89,18 @@ struct OutboxTests {
         let gateway = FakeGateway { $0.sequence <= 2 ? .delivered : nil }
         try await OutboxRunner(ledger: bench.ledger, gateway: gateway, logger: quiet).deliverDue()
         #expect(try await bench.ledger.counts().waitingDeliveries == 2)
+    }
+
+    @Test("what was delivered long ago costs nothing: the due ones are found by the indexes of what is open")
+    func plan() async throws {
+        let bench = try Bench()
+        let plan = try await bench.ledger.read { database in
+            try Row.fetchAll(database, sql: "EXPLAIN QUERY PLAN " + Ledger.dueQuery, arguments: ["all", 0, 10])
+                .map { $0["detail"] as String }
+        }
+        #expect(plan.contains { $0.contains("deliveries_waiting (gateway=?)") })
+        #expect(plan.contains { $0.contains("deliveries_held (gateway=? AND job=? AND sequence<?)") })
+        withExtendedLifetime(bench) {}
     }
 
     @Test("back-off doubles up to its limit")

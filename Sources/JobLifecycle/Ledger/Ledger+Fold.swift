@@ -192,7 +192,9 @@ extension LedgerTransaction {
         _ previous: RunRow, by seen: JobObservation, belongs: Bool, force: Bool
     ) throws -> Bool {
         var run = previous
-        let neverRan = belongs && run.record.phase == .pending
+        // One more restart means that it ran in between, if only for a moment: slurmdbd knows from when to when.
+        let neverRan =
+            belongs && run.record.phase == .pending && seen.restarts ?? 0 <= run.record.restarts ?? 0
         guard force || run.record.knowsEnd || neverRan else {
             try addHint(JobHint(jobID: seen.jobID, reason: .superseded, time: now))
             return false
