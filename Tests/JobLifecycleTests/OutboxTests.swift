@@ -15,12 +15,14 @@ struct OutboxTests {
         let batchLimit = 10
         let answer: NIOLockedValueBox<@Sendable (JobTransition) -> Delivery?>
         let asked = NIOLockedValueBox<[String]>([])
+        let away = NIOLockedValueBox(false)
 
         init(_ answer: @escaping @Sendable (JobTransition) -> Delivery? = { _ in .delivered }) {
             self.answer = NIOLockedValueBox(answer)
         }
 
-        func deliver(_ transitions: [JobTransition]) async -> [Delivery] {
+        func deliver(_ transitions: [JobTransition]) async throws(GatewayUnavailable) -> [Delivery] {
+            if away.withLockedValue({ $0 }) { throw GatewayUnavailable("away") }
             asked.withLockedValue { $0 += transitions.map { "\($0.job ?? "-") \($0.kind.rawValue)" } }
             let answer = answer.withLockedValue { $0 }
             return transitions.compactMap(answer)
@@ -89,6 +91,19 @@ struct OutboxTests {
         let gateway = FakeGateway { $0.sequence <= 2 ? .delivered : nil }
         try await OutboxRunner(ledger: bench.ledger, gateway: gateway, logger: quiet).deliverDue()
         #expect(try await bench.ledger.counts().waitingDeliveries == 2)
+    }
+
+    @Test("a gateway that is away: what waited goes first when it is back, before what came later")
+    func away() async throws {
+        let bench = try await twoJobs()
+        let gateway = FakeGateway()
+        let runner = OutboxRunner(ledger: bench.ledger, gateway: gateway, logger: quiet)
+        gateway.away.withLockedValue { $0 = true }
+        await #expect(throws: GatewayUnavailable("away")) { try await runner.deliverDue() }
+        try await bench.see(seen(.pending, key: JobKey(3)))
+        gateway.away.withLockedValue { $0 = false }
+        #expect(try await runner.deliverDue())
+        #expect(gateway.asked.withLockedValue { $0 } == ["1 pending", "2 pending", "1 running", "2 running", "3 pending"])
     }
 
     @Test("what was delivered long ago costs nothing: the due ones are found by the indexes of what is open")

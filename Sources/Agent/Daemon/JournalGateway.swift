@@ -7,8 +7,8 @@ internal import JobLifecycle
 /// Writes every transition of the cluster as a line of JSON to a file, each once, in order; synced before the ledger is
 /// told. For tests, and for admins with their own scripts.
 ///
-/// A file that was moved away (logrotate) is begun anew. The last line tells where to go on after a crash; a torn one
-/// is cut off.
+/// A file that was moved away (logrotate) is begun anew. The last line tells where to go on after a crash, since the
+/// numbers of all lines grow: it takes each transition in turn, or none. A torn line is cut off.
 actor JournalGateway: Gateway {
     nonisolated let name = "journal"
     nonisolated let scope = Ledger.Interest.Scope.everything
@@ -32,7 +32,7 @@ actor JournalGateway: Gateway {
         if let file { close(file.descriptor) }
     }
 
-    func deliver(_ transitions: [JobTransition]) async -> [Delivery] {
+    func deliver(_ transitions: [JobTransition]) async throws(GatewayUnavailable) -> [Delivery] {
         do {
             let file = try current()
             var text: [UInt8] = []
@@ -43,7 +43,7 @@ actor JournalGateway: Gateway {
             if let last = transitions.last { self.file?.lastSequence = max(file.lastSequence, last.sequence) }
             return transitions.map { _ in .delivered }
         } catch {
-            return transitions.map { _ in .retry("\(error)") }
+            throw GatewayUnavailable("\(error)")
         }
     }
 

@@ -7,6 +7,7 @@ struct BackOff: Sendable {
 
     static let hints = BackOff(first: .milliseconds(250), limit: .seconds(30))
     static let orders = BackOff(first: .milliseconds(500), limit: .seconds(60))
+    static let unavailable = BackOff(first: .milliseconds(500), limit: .seconds(30))
     static let deliveries = BackOff(first: .milliseconds(500), limit: .seconds(300))
 
     /// - Parameter attempt: how many have failed before this one.

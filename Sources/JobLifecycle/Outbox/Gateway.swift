@@ -12,8 +12,18 @@ public protocol Gateway: Sendable {
     ///
     /// May be asked for the same transition again (after a crash, or when the answer was lost), so it must be able to
     /// tell by the sequence what it has done. Returns one answer for each; a transition whose predecessor of the same
-    /// job was not `delivered` here must be answered with `retry`.
-    func deliver(_ transitions: [JobTransition]) async -> [Delivery]
+    /// job was not `delivered` here must be answered with `retry`. Throws when it can take nothing at all for now: then
+    /// no transition is to blame, and all of them keep their order.
+    func deliver(_ transitions: [JobTransition]) async throws(GatewayUnavailable) -> [Delivery]
+}
+
+/// A gateway whose other side, or disk, is away.
+public struct GatewayUnavailable: Error, Sendable, Hashable, CustomStringConvertible {
+    public var description: String
+
+    public init(_ description: String) {
+        self.description = description
+    }
 }
 
 /// What became of a transition at a gateway.

@@ -19,12 +19,24 @@ public struct OutboxRunner: Service {
     public func run() async throws {
         let wakeUp = ledger.feed.wakeUp()
         await cancelWhenGracefulShutdown {
+            var failures = 0
             while !Task.isCancelled {
                 var pause = Duration.seconds(1)
                 do {
-                    while try await deliverDue(), !Task.isCancelled {}
+                    while try await deliverDue(), !Task.isCancelled { failures = 0 }
+                    failures = 0
                     let next = try await ledger.nextDeliveryTime(gateway.name)
                     pause = next.map { max(.milliseconds(5), .microseconds($0 - ledger.microseconds)) } ?? .seconds(60)
+                } catch let error as GatewayUnavailable {
+                    if failures == 0 {
+                        logger.warning(
+                            "deliveries wait: the gateway is away",
+                            metadata: ["gateway": "\(gateway.name)", "why": "\(error)"])
+                    }
+                    // What comes meanwhile is no reason to try earlier.
+                    try? await Task.sleep(for: BackOff.unavailable.delay(attempt: failures))
+                    failures += 1
+                    continue
                 } catch {
                     logger.warning("deliveries wait: the ledger cannot be used", metadata: ["error": "\(error)"])
                 }
@@ -33,12 +45,13 @@ public struct OutboxRunner: Service {
         }
     }
 
+    /// Throws `LedgerError`, and `GatewayUnavailable` after having changed nothing.
     /// - Returns: whether there was something to deliver.
     @discardableResult
-    func deliverDue() async throws(LedgerError) -> Bool {
+    func deliverDue() async throws -> Bool {
         let waiting = try await ledger.dueDeliveries(gateway.name, limit: gateway.batchLimit)
         guard !waiting.isEmpty else { return false }
-        let answers = await gateway.deliver(waiting.map(\.transition))
+        let answers = try await gateway.deliver(waiting.map(\.transition))
         var held: Set<Int64> = []
         let results = waiting.enumerated().map { index, item -> Ledger.DeliveryResult in
             var outcome = index < answers.count ? answers[index] : .retry("the gateway gave no answer")
