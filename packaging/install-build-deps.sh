@@ -10,6 +10,8 @@ declare -A why=(
     [libslurm-dev]="Slurm's C library, which the agent links"
     [libmunge-dev]="checks who signed a message from a compute node"
     [libsqlite3-dev]="the ledger"
+    [libsecp256k1-dev]="signs transactions"
+    [libssl-dev]="opens keystores"
     [gcc]="compiles the Slurm plugins"
     [make]="builds the Slurm plugins"
     [python3]="tests of events on a live cluster"
@@ -31,7 +33,7 @@ die() {
 wanted=()
 for group in "$@"; do
     case $group in
-    build) wanted+=(libslurm-dev libmunge-dev libsqlite3-dev g++ libc6-dev) ;;
+    build) wanted+=(libslurm-dev libmunge-dev libsqlite3-dev libsecp256k1-dev libssl-dev g++ libc6-dev) ;;
     plugins) wanted+=(libslurm-dev libmunge-dev gcc make libc6-dev dpkg-dev python3 util-linux) ;;
     lint) wanted+=(shellcheck python3) ;;
     deb) wanted+=(debhelper dpkg-dev help2man lintian) ;;

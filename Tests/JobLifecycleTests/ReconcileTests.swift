@@ -73,6 +73,18 @@ struct ReconcileTests {
         #expect(try await bench.ledger.verify().isEmpty)
     }
 
+    @Test("put back into the queue and then forgotten with slurmctld: it vanished, its end is nobody's")
+    func forgottenInTheQueue() async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler()
+        try await bench.see(seen(.running, start: 490), seen(.pending, .plugin, requeueing: true, start: 490, end: 495))
+        try await bench.ledger.addMissing([7])
+        try await follow(bench, fake)
+        bench.clock.advance(100)
+        try await follow(bench, fake)
+        #expect(try await bench.story() == ["7 running", "7 vanished final"])
+    }
+
     @Test("a job that turns up again between the two answers is in doubt no more")
     func reappeared() async throws {
         let bench = try Bench()

@@ -117,7 +117,8 @@ extension Ledger {
     }
 
     /// Counts an authoritative answer that knows nothing of these open runs. A second one, at least `interval`
-    /// microseconds after the first, makes them vanish; a closing run whose end is known ends with it.
+    /// microseconds after the first, makes them vanish; a closing run whose end is known ends with it (one that only went
+    /// back into the queue has no end).
     /// - Returns: the runs that are still open.
     func countMissing(_ runs: [OpenRun], interval: Int64, reason: String) async throws(LedgerError) -> [OpenRun] {
         try await transact { transaction in
@@ -130,7 +131,7 @@ extension Ledger {
                     transaction.database, sql: "SELECT missing_since, missing_answers FROM runs WHERE id = ?",
                     arguments: [run.id])
                 let since: Int64? = row?[0]
-                if run.record.phase == .closing, run.record.knowsEnd {
+                if run.record.phase == .closing, run.record.knowsEnd, run.record.state?.isEnd == true {
                     run.record.phase = .ended
                 } else if let since, transaction.now - since >= interval {
                     run.record.phase = .vanished

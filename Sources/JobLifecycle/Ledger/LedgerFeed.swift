@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import NIOConcurrencyHelpers
+internal import Support
 
 /// What has just been committed, for whoever watches. A slow watcher loses the oldest, never holds anybody up.
 public final class LedgerFeed: Sendable {

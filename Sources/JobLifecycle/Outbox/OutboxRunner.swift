@@ -2,6 +2,7 @@
 
 public import Logging
 public import ServiceLifecycle
+internal import Support
 
 /// Delivers transitions to one gateway: in order per job, again and again until it says done or never. A job that has
 /// to wait, or is parked, holds up no other.

@@ -2,6 +2,7 @@
 
 public import Logging
 public import ServiceLifecycle
+internal import Support
 
 /// Follows hints: asks slurmctld, then slurmdbd, what has become of a job, and feeds the fold.
 ///

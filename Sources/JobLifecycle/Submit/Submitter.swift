@@ -2,6 +2,7 @@
 
 public import Logging
 public import ServiceLifecycle
+internal import Support
 
 /// Turns each accepted order into exactly one Slurm job.
 ///

@@ -3,7 +3,7 @@
 internal import NIOConcurrencyHelpers
 
 /// Lets one waiter sleep until something has come, or for a time. What comes while nobody waits is remembered once.
-final class WakeUp: Sendable {
+public final class WakeUp: Sendable {
     private struct State {
         var raised = false
         var waiter: CheckedContinuation<Void, Never>?
@@ -11,7 +11,9 @@ final class WakeUp: Sendable {
 
     private let state = NIOLockedValueBox(State())
 
-    func raise() {
+    public init() {}
+
+    public func raise() {
         let waiter = state.withLockedValue { state in
             state.raised = state.waiter == nil
             defer { state.waiter = nil }
@@ -21,7 +23,7 @@ final class WakeUp: Sendable {
     }
 
     /// Also returns when the task is cancelled.
-    func wait(atMost pause: Duration) async {
+    public func wait(atMost pause: Duration) async {
         let timer = Task {
             do {
                 try await Task.sleep(for: pause)

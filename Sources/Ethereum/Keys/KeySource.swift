@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import COpenSSL
+internal import Glibc
+
+/// Where the agent's key comes from.
+public enum KeySource: Hashable, Sendable {
+    /// A file of mode 0600: 64 digits, or a keystore.
+    case file(String)
+    /// A file that systemd hands over (`LoadCredential=`), by its name.
+    case credential(String)
+    /// An environment variable with the digits: others of the same user can read it, so only with a warning.
+    case environment(String)
+
+    /// What the whole process may do about core dumps before a key comes into it: none is written.
+    public static func forbidCoreDumps() {
+        var none = rlimit(rlim_cur: 0, rlim_max: 0)
+        setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+        // Also keeps others of the same user from reading its memory.
+        _ = cossl_forbid_dumps()
+    }
+
+    /// Reads the key. Takes a second for a keystore.
+    ///
+    /// - Parameters:
+    ///   - passwordFile: for a keystore; of mode 0600. Its last line feed is not part of the password.
+    ///   - credentials: systemd's folder, `$CREDENTIALS_DIRECTORY`.
+    public func load(passwordFile: String? = nil, credentials: String? = nil) throws(KeyError) -> PrivateKey {
+        var content: [UInt8]
+        switch self {
+        case .file(let path):
+            content = try SecretFile.read(path)
+        case .credential(let name):
+            guard !name.contains("/"), name != "..", !name.isEmpty else {
+                throw KeyError(.malformed, "\"\(name)\" is no name of a credential")
+            }
+            guard let credentials else {
+                throw KeyError(
+                    .missing, "no credential \"\(name)\": systemd sets CREDENTIALS_DIRECTORY for LoadCredential=\(name):FILE")
+            }
+            content = try SecretFile.read(credentials + "/" + name, isCredential: true)
+        case .environment(let name):
+            guard let value = getenv(name) else { throw KeyError(.missing, "\(name) is not set") }
+            content = Array(UnsafeBufferPointer(start: value, count: strlen(value))).map { UInt8(bitPattern: $0) }
+            // In place: also /proc/PID/environ loses it, and no child inherits it.
+            memset(value, 0, strlen(value))
+            unsetenv(name)
+        }
+        defer { wipe(&content) }
+        guard Keystore.isKeystore(content) else { return try PrivateKey(PrivateKey.parse(content)) }
+        guard let passwordFile else {
+            throw KeyError(.password, "the key is a keystore: name the file with its password")
+        }
+        var password = try SecretFile.read(passwordFile)
+        defer { wipe(&password) }
+        if password.last == 10 { password.removeLast() }
+        return try Keystore.open(content, password: password)
+    }
+}

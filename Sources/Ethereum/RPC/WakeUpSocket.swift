@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import Logging
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+internal import NIOSSL
+internal import NIOWebSocket
+public import ServiceLifecycle
+
+/// A WebSocket to a node that tells when there may be something new. What it says is never taken for true: whoever is woken
+/// asks by HTTP, so a socket that is lost, late or lies costs time and nothing else.
+public struct WakeUpSocket: Service {
+    public struct Settings: Sendable {
+        /// Between two pings; without the answer to one until the next the connection is given up. Default 20 s.
+        public var pingInterval: Duration = .seconds(20)
+        public var connectTimeout: Duration = .seconds(10)
+        /// Between two tries to connect: doubled up to the second.
+        public var pause: Duration = .seconds(1)
+        public var longestPause: Duration = .seconds(60)
+        /// Bytes of one message. Default 1 MiB.
+        public var messageLimit = 1 << 20
+
+        public init() {}
+    }
+
+    private let endpoint: RPCEndpoint
+    private let contracts: [Address]
+    private let certificateAuthority: String?
+    private let settings: Settings
+    private let logger: Logger
+    private let onWake: @Sendable () -> Void
+
+    /// - Parameters:
+    ///   - contracts: whose logs wake; each new block wakes too.
+    ///   - onWake: called for each message, on an event loop: must return at once.
+    public init(
+        endpoint: RPCEndpoint, contracts: [Address], certificateAuthority: String? = nil, settings: Settings = Settings(),
+        logger: Logger, onWake: @escaping @Sendable () -> Void
+    ) {
+        self.endpoint = endpoint
+        self.contracts = contracts
+        self.certificateAuthority = certificateAuthority
+        self.settings = settings
+        self.logger = logger
+        self.onWake = onWake
+    }
+
+    public func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var failures = 0
+            while !Task.isCancelled {
+                let start = ContinuousClock.now
+                do {
+                    try await follow()
+                } catch {
+                    logger.log(
+                        level: failures == 0 ? .info : .debug, "no wake-ups from the node: it is asked by the clock",
+                        metadata: ["node": "\(endpoint)", "why": "\(error)"])
+                }
+                // What was missed meanwhile.
+                onWake()
+                failures = ContinuousClock.now - start > .seconds(60) ? 0 : failures + 1
+                let pause = min(settings.longestPause, settings.pause * (1 << min(max(failures - 1, 0), 10)))
+                try? await Task.sleep(for: pause * Double.random(in: 0.8...1.2))
+            }
+        }
+    }
+
+    private typealias Frames = NIOAsyncChannel<WebSocketFrame, WebSocketFrame>
+
+    struct Lost: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    /// Until the connection breaks.
+    private func follow() async throws {
+        let channel = try await connect()
+        try await channel.executeThenClose { inbound, outbound in
+            try await outbound.write(Self.text(RPCCall("eth_subscribe", [.string("newHeads")]), id: 1))
+            if !contracts.isEmpty {
+                let query = JSONValue.object(["address": .array(contracts.map { .string($0.hex) })])
+                try await outbound.write(Self.text(RPCCall("eth_subscribe", [.string("logs"), query]), id: 2))
+            }
+            let pong = Pong()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await ping(outbound, pong) }
+                group.addTask { try await read(inbound, outbound, pong) }
+                defer { group.cancelAll() }
+                try await group.next()
+            }
+        }
+    }
+
+    /// Whether the last ping was answered.
+    private actor Pong {
+        private var answered = true
+
+        func came() { answered = true }
+
+        /// - Returns: whether the one before was answered.
+        func expect() -> Bool {
+            defer { answered = false }
+            return answered
+        }
+    }
+
+    private func ping(_ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>, _ pong: Pong) async throws {
+        while true {
+            try await Task.sleep(for: settings.pingInterval)
+            guard await pong.expect() else { throw Lost(description: "no answer to a ping") }
+            try await outbound.write(WebSocketFrame(fin: true, opcode: .ping, maskKey: .random(), data: ByteBuffer()))
+        }
+    }
+
+    private func read(
+        _ inbound: NIOAsyncChannelInboundStream<WebSocketFrame>,
+        _ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>, _ pong: Pong
+    ) async throws {
+        for try await frame in inbound {
+            switch frame.opcode {
+            case .text, .binary:
+                let message = Array(buffer: frame.unmaskedData)
+                if RPCCodec.notification(message) != nil {
+                    onWake()
+                } else if let error = try? RPCCodec.decode(message, count: 2, firstID: 1).compactMap(\.failure).first {
+                    throw Lost(description: "the node does not subscribe: \(error)")
+                }
+            case .ping:
+                try await outbound.write(
+                    WebSocketFrame(fin: true, opcode: .pong, maskKey: .random(), data: frame.unmaskedData))
+            case .pong:
+                await pong.came()
+            case .connectionClose:
+                throw Lost(description: "the node closed the connection")
+            default:
+                continue
+            }
+        }
+        throw Lost(description: "the connection broke")
+    }
+
+    private static func text(_ call: RPCCall, id: Int64) -> WebSocketFrame {
+        WebSocketFrame(
+            fin: true, opcode: .text, maskKey: .random(), data: ByteBuffer(bytes: RPCCodec.encode([call], firstID: id)))
+    }
+
+    // MARK: connecting
+
+    private func connect() async throws -> Frames {
+        let secure = endpoint.isEncrypted ? try NIOSSLContext(configuration: tlsConfiguration(certificateAuthority)) : nil
+        let upgrade: EventLoopFuture<Frames?> = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connectTimeout(.init(settings.connectTimeout))
+            .connect(host: endpoint.host, port: endpoint.port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    if let secure {
+                        let isName = (try? SocketAddress(ipAddress: endpoint.host, port: endpoint.port)) == nil
+                        try channel.pipeline.syncOperations.addHandler(
+                            try NIOSSLClientHandler(context: secure, serverHostname: isName ? endpoint.host : nil))
+                    }
+                    return try upgrading(channel)
+                }
+            }
+        guard let frames = try await upgrade.get() else { throw Lost(description: "the node serves no WebSocket there") }
+        return frames
+    }
+
+    private func upgrading(_ channel: any Channel) throws -> EventLoopFuture<Frames?> {
+        let limit = settings.messageLimit
+        let upgrader = NIOTypedWebSocketClientUpgrader<Frames?>(maxFrameSize: limit) { channel, _ in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandler(
+                    NIOWebSocketFrameAggregator(
+                        minNonFinalFragmentSize: 0, maxAccumulatedFrameCount: 1024, maxAccumulatedFrameSize: limit))
+                return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
+            }
+        }
+        var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: endpoint.target)
+        let port = endpoint.port == (endpoint.isEncrypted ? 443 : 80) ? "" : ":\(endpoint.port)"
+        head.headers.add(name: "Host", value: (endpoint.host.contains(":") ? "[\(endpoint.host)]" : endpoint.host) + port)
+        head.headers.add(name: "Content-Length", value: "0")
+        let configuration = NIOTypedHTTPClientUpgradeConfiguration<Frames?>(
+            upgradeRequestHead: head, upgraders: [upgrader],
+            notUpgradingCompletionHandler: { channel in
+                channel.close(promise: nil)
+                return channel.eventLoop.makeSucceededFuture(nil)
+            })
+        return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(
+            configuration: .init(upgradeConfiguration: configuration))
+    }
+}
+
+extension Result {
+    var failure: Failure? { if case .failure(let error) = self { error } else { nil } }
+}

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import BigInt
+public import FoundationEssentials
+internal import GRDB
+
+extension ChainStore {
+    // MARK: binding
+
+    /// Ties the file to an account on a chain. Another one than before is taken over only while nothing is open.
+    public func bind(chainID: UInt64, account: Address) async throws(ChainStoreError) {
+        let path = path
+        try await write { database in
+            let bound = try Self.meta(database, "account")
+            let wanted = "\(chainID) \(account.hex)"
+            if bound == wanted { return }
+            if let bound {
+                let open = try Int.fetchOne(database, sql: "SELECT count(*) FROM intents WHERE state < 2") ?? 0
+                guard open == 0 else {
+                    let parts = bound.split(separator: " ")
+                    throw ChainStoreError(
+                        .otherAccount,
+                        "\(path) has \(open) open transactions of \(parts.last ?? "") on chain \(parts.first ?? ""), the agent is "
+                            + "set up for \(account) on chain \(chainID): go back to that key and chain until they are done, "
+                            + "or use another state folder")
+                }
+                try database.execute(sql: "DELETE FROM meta WHERE name IN ('nonce_floor', 'foreign'); DELETE FROM gas")
+            }
+            try Self.setMeta(database, "account", wanted)
+        }
+    }
+
+    static func meta(_ database: Database, _ name: String) throws -> String? {
+        try String.fetchOne(database, sql: "SELECT value FROM meta WHERE name = ?", arguments: [name])
+    }
+
+    static func setMeta(_ database: Database, _ name: String, _ value: String) throws {
+        try database.execute(
+            sql: "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            arguments: [name, value])
+    }
+
+    // MARK: writing
+
+    func commit(_ changes: [TransactionMachine.Change], at now: Date) async throws(ChainStoreError) {
+        guard !changes.isEmpty else { return }
+        try await write { database in
+            for change in changes { try Self.apply(change, now, database) }
+        }
+    }
+
+    private static func apply(_ change: TransactionMachine.Change, _ now: Date, _ database: Database) throws {
+        switch change {
+        case .intent(let pending):
+            let intent = pending.intent
+            try database.execute(
+                sql: """
+                    INSERT INTO intents (id, key, class, recipient, value, data, call, gas, made_at)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    pending.id, intent.key, intent.className, Data(intent.recipient.bytes), "\(intent.value)",
+                    Data(intent.data), intent.call, intent.gasLimit.map(Int64.init(clamping:)), now.timeIntervalSince1970,
+                ])
+        case .wantsCancellation(let id):
+            try database.execute(sql: "UPDATE intents SET cancel = 1 WHERE id = ?", arguments: [id])
+        case .version(let attempt):
+            try save(attempt, database)
+        case .ended(let id, let nonce, let outcome):
+            try endAttempt(nonce, database)
+            let (word, receipt) = words(outcome)
+            try database.execute(
+                sql: "UPDATE intents SET state = 2, outcome = ?, receipt = ?, ended_at = ? WHERE id = ?",
+                arguments: [word, receipt, now.timeIntervalSince1970, id])
+        case .requeued(let pending, let nonce):
+            try endAttempt(nonce, database)
+            try database.execute(
+                sql: "UPDATE intents SET state = 0, minimum_gas = ? WHERE id = ?",
+                arguments: [Int64(clamping: pending.minimumGas), pending.id])
+        case .nonceFloor(let floor):
+            try setMeta(database, "nonce_floor", "\(floor)")
+        case .foreign(let nonces):
+            try setMeta(database, "foreign", nonces.map(String.init).joined(separator: " "))
+        case .gas(let call, let entry):
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO gas VALUES (?, ?, ?)",
+                arguments: [call, Int64(clamping: entry.gas), Int64(clamping: entry.bytes)])
+        case .spent(let day, let name, let wei):
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO spent VALUES (?, ?, ?)", arguments: [day, name, "\(wei)"])
+        }
+    }
+
+    private static func save(_ attempt: TransactionAttempt, _ database: Database) throws {
+        let nonce = Int64(clamping: attempt.nonce)
+        var id = try Int64.fetchOne(
+            database, sql: "SELECT id FROM attempts WHERE nonce = ? AND ended = 0", arguments: [nonce])
+        if let id {
+            try database.execute(
+                sql: "UPDATE attempts SET gas = ? WHERE id = ?", arguments: [Int64(clamping: attempt.gasLimit), id])
+        } else {
+            try database.execute(
+                sql: "INSERT INTO attempts (intent, nonce, gas, first_block, made_at) VALUES (?, ?, ?, ?, ?)",
+                arguments: [
+                    attempt.intent, nonce, Int64(clamping: attempt.gasLimit), Int64(clamping: attempt.firstBlock),
+                    attempt.madeAt.timeIntervalSince1970,
+                ])
+            id = database.lastInsertedRowID
+            try database.execute(sql: "UPDATE intents SET state = 1 WHERE id = ?", arguments: [attempt.intent])
+        }
+        guard let version = attempt.versions.last else { return }
+        try database.execute(
+            sql: "INSERT OR IGNORE INTO transactions VALUES (?, ?, ?, ?, ?)",
+            arguments: [
+                Data(version.hash.bytes), id, Data(version.transaction.raw), version.isCancellation,
+                version.madeAt.timeIntervalSince1970,
+            ])
+    }
+
+    private static func endAttempt(_ nonce: UInt64?, _ database: Database) throws {
+        guard let nonce else { return }
+        try database.execute(
+            sql: "UPDATE attempts SET ended = 1 WHERE nonce = ? AND ended = 0", arguments: [Int64(clamping: nonce)])
+    }
+
+    // MARK: reading
+
+    /// Everything that is open, put into a new machine.
+    func restore(_ machine: inout TransactionMachine, at now: Date) async throws(ChainStoreError) {
+        let start = machine
+        machine = try await read { database in
+            var machine = start
+            machine.nonceFloor = try Self.meta(database, "nonce_floor").flatMap(UInt64.init)
+            machine.foreign = (try Self.meta(database, "foreign") ?? "").split(separator: " ").compactMap { UInt64($0) }
+            var entries: [String: GasTable.Entry] = [:]
+            for row in try Row.fetchAll(database, sql: "SELECT call, gas, bytes FROM gas") {
+                entries[row[0]] = GasTable.Entry(gas: UInt64(row[1] as Int64), bytes: UInt64(row[2] as Int64))
+            }
+            machine.gas = GasTable(entries)
+            let day = SpendBook.day(now)
+            var spent: [String: BigUInt] = [:]
+            for row in try Row.fetchAll(database, sql: "SELECT class, wei FROM spent WHERE day = ?", arguments: [day]) {
+                spent[row[0]] = BigUInt(row[1] as String)
+            }
+            machine.spending = SpendBook(day: day, spent: spent)
+            machine.nextID = (try Int64.fetchOne(database, sql: "SELECT max(id) FROM intents") ?? 0) + 1
+            for row in try Row.fetchAll(database, sql: Self.intentColumns + " WHERE state < 2 ORDER BY id") {
+                let pending = try Self.pending(row)
+                if row["state"] as Int == 0 {
+                    machine.enqueue(pending)
+                } else {
+                    machine.sending[pending.id] = pending
+                }
+            }
+            machine.attempts = try Self.openAttempts(database, machine.sending, now)
+            return machine
+        }
+    }
+
+    static let intentColumns = """
+        SELECT id, key, class, recipient, value, data, call, gas, minimum_gas, cancel, state, outcome, receipt, made_at, ended_at
+        FROM intents
+        """
+
+    static func pending(_ row: Row) throws -> PendingIntent {
+        let recipient: Data = row["recipient"], data: Data = row["data"]
+        guard let address = Address(recipient), let value = BigUInt(row["value"] as String) else {
+            throw ChainStoreError(.failed, "the chain's ledger holds an intent that cannot be read: \(row["key"] as String)")
+        }
+        let intent = TransactionIntent(
+            key: row["key"], className: row["class"], recipient: address, value: value, data: Array(data),
+            call: row["call"], gasLimit: (row["gas"] as Int64?).map(UInt64.init))
+        return PendingIntent(
+            id: row["id"], intent: intent, minimumGas: UInt64(row["minimum_gas"] as Int64),
+            wantsCancellation: row["cancel"])
+    }
+
+    private static func openAttempts(
+        _ database: Database, _ sending: [Int64: PendingIntent], _ now: Date
+    ) throws -> [TransactionAttempt] {
+        try Row.fetchAll(
+            database, sql: "SELECT id, intent, nonce, gas, first_block, made_at FROM attempts WHERE ended = 0 ORDER BY nonce"
+        ).map { row in
+            let versions = try Row.fetchAll(
+                database, sql: "SELECT raw, cancellation FROM transactions WHERE attempt = ? ORDER BY made_at",
+                arguments: [row[0] as Int64]
+            ).map { version in
+                let raw: Data = version[0]
+                guard let transaction = try? SignedTransaction(decoding: Array(raw)) else {
+                    throw ChainStoreError(.failed, "the chain's ledger holds a transaction that cannot be read")
+                }
+                // A pause of the agent is no reason to pay more: the time for a replacement begins anew.
+                return TransactionAttempt.Version(transaction: transaction, madeAt: now, isCancellation: version[1])
+            }
+            let intent: Int64 = row[1]
+            return TransactionAttempt(
+                intent: intent, nonce: UInt64(row[2] as Int64), firstBlock: UInt64(row[4] as Int64),
+                madeAt: Date(timeIntervalSince1970: row[5]), gasLimit: UInt64(row[3] as Int64), versions: versions,
+                wantsCancellation: sending[intent]?.wantsCancellation ?? false)
+        }
+    }
+
+    // MARK: outcomes
+
+    /// An intent of this key, and its outcome when it is over.
+    func intent(_ key: String) async throws(ChainStoreError) -> (TransactionIntent, TransactionOutcome?)? {
+        try await read { database in
+            guard let row = try Row.fetchOne(database, sql: Self.intentColumns + " WHERE key = ?", arguments: [key]) else {
+                return nil
+            }
+            return (try Self.pending(row).intent, try Self.outcome(row))
+        }
+    }
+
+    private static func words(_ outcome: TransactionOutcome) -> (String, String?) {
+        let word =
+            switch outcome {
+            case .succeeded: "succeeded"
+            case .reverted: "reverted"
+            case .cancelled: "cancelled"
+            }
+        let json = outcome.receipt.flatMap { try? JSONEncoder().encode($0.json) }
+        return (word, json.map { String(decoding: $0, as: UTF8.self) })
+    }
+
+    static func outcome(_ row: Row) throws -> TransactionOutcome? {
+        guard let word: String = row["outcome"] else { return nil }
+        if word == "cancelled" { return .cancelled }
+        guard let text: String = row["receipt"],
+            let receipt = try TransactionReceipt.read(JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)))
+        else { throw ChainStoreError(.failed, "the chain's ledger holds an outcome that cannot be read") }
+        return word == "succeeded" ? .succeeded(receipt) : .reverted(receipt)
+    }
+
+    /// One line of `chain tx list`.
+    public struct ListedTransaction: Codable, Sendable, Hashable {
+        public var key: String
+        public var className: String
+        /// waiting, sent, succeeded, reverted, cancelled
+        public var state: String
+        public var recipient: String
+        public var call: String
+        /// Of the last attempt.
+        public var nonce: UInt64?
+        /// Of each transaction that was signed for it, the last one first.
+        public var hashes: [String]
+        public var gasLimit: UInt64?
+        public var gasUsed: UInt64?
+        public var block: UInt64?
+        /// Unix seconds.
+        public var madeAt: Double
+        public var endedAt: Double?
+    }
+
+    /// - Parameters:
+    ///   - key: only this one.
+    ///   - onlyOpen: only those that are not over.
+    public func list(
+        key: String? = nil, onlyOpen: Bool = false, limit: Int = 100
+    ) async throws(ChainStoreError) -> [ListedTransaction] {
+        try await read { database in
+            try Row.fetchAll(
+                database,
+                sql: Self.intentColumns
+                    + " WHERE (?1 IS NULL OR key = ?1) AND (?2 = 0 OR state < 2) ORDER BY id DESC LIMIT ?3",
+                arguments: [key, onlyOpen, limit]
+            ).map { row in
+                let attempt = try Row.fetchOne(
+                    database, sql: "SELECT id, nonce, gas FROM attempts WHERE intent = ? ORDER BY id DESC LIMIT 1",
+                    arguments: [row["id"] as Int64])
+                let hashes = try Data.fetchAll(
+                    database,
+                    sql: """
+                        SELECT t.hash FROM transactions t JOIN attempts a ON a.id = t.attempt WHERE a.intent = ?
+                        ORDER BY t.made_at DESC
+                        """,
+                    arguments: [row["id"] as Int64])
+                let outcome = try Self.outcome(row)
+                let recipient: Data = row["recipient"]
+                return ListedTransaction(
+                    key: row["key"], className: row["class"],
+                    state: row["outcome"] ?? (row["state"] as Int == 0 ? "waiting" : "sent"),
+                    recipient: Address(recipient)?.checksummed ?? "", call: row["call"],
+                    nonce: (attempt?["nonce"] as Int64?).map(UInt64.init), hashes: hashes.map { Hex.data($0) },
+                    gasLimit: (attempt?["gas"] as Int64?).map(UInt64.init), gasUsed: outcome?.receipt?.gasUsed,
+                    block: outcome?.receipt?.block.number, madeAt: row["made_at"], endedAt: row["ended_at"])
+            }
+        }
+    }
+
+    /// Forgets what was over before then.
+    public func prune(before date: Date) async throws(ChainStoreError) {
+        try await write { database in
+            try database.execute(
+                sql: "DELETE FROM intents WHERE state = 2 AND ended_at < ?", arguments: [date.timeIntervalSince1970])
+            try database.execute(sql: "DELETE FROM spent WHERE day < ?", arguments: [SpendBook.day(date)])
+        }
+    }
+}
+
+extension TransactionReceipt {
+    /// As a node gives it.
+    var json: JSONValue {
+        var fields: [String: JSONValue] = [
+            "transactionHash": .string("\(transaction)"), "blockHash": .string("\(block.hash)"),
+            "blockNumber": .string(Quantity.encode(block.number)), "status": .string(succeeded ? "0x1" : "0x0"),
+            "gasUsed": .string(Quantity.encode(gasUsed)), "logs": .array(logs.map(\.json)),
+        ]
+        if let gasPrice { fields["effectiveGasPrice"] = .string(Quantity.encode(gasPrice)) }
+        if let contract { fields["contractAddress"] = .string(contract.hex) }
+        return .object(fields)
+    }
+}
+
+extension ChainLog {
+    var json: JSONValue {
+        .object([
+            "address": .string(address.hex), "topics": .array(topics.map { .string("\($0)") }), "data": .string(Hex.data(data)),
+            "blockNumber": .string(Quantity.encode(block.number)), "blockHash": .string("\(block.hash)"),
+            "transactionHash": .string("\(transaction)"), "logIndex": .string(Quantity.encode(index)),
+        ])
+    }
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import GRDB
+internal import Glibc
+
+/// What the chain client must not forget, in an SQLite file of its own beside the ledger: a damaged ledger can be rebuilt
+/// from Slurm, these transactions from nowhere.
+///
+/// A write that returns is on the disk (WAL, synchronous=FULL).
+public final class ChainStore: Sendable {
+    public let path: String
+    let queue: DatabaseQueue
+
+    /// Blocks; not for a cooperative thread once the agent runs.
+    ///
+    /// A damaged file is refused and never replaced: the nonces in it may be in flight.
+    public init(path: String) throws(ChainStoreError) {
+        self.path = path
+        do {
+            queue = try Self.openChecked(path)
+        } catch {
+            throw Self.translate(error, path: path)
+        }
+    }
+
+    public func close() {
+        try? queue.close()
+    }
+
+    private static func openChecked(_ path: String) throws -> DatabaseQueue {
+        var configuration = Configuration()
+        configuration.label = "chain"
+        configuration.busyMode = .timeout(5)
+        configuration.journalMode = .wal
+        let mask = umask(0o077)
+        defer { umask(mask) }
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        // GRDB sets NORMAL with WAL.
+        try queue.inDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+        try queue.inDatabase { database in
+            let findings = try String.fetchAll(database, sql: "PRAGMA quick_check(1)")
+            if findings != ["ok"] {
+                throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: findings.joined(separator: "; "))
+            }
+            try ChainSchema.migrate(database, path: path)
+        }
+        return queue
+    }
+
+    func read<Answer: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Answer
+    ) async throws(ChainStoreError) -> Answer {
+        do {
+            return try await queue.read(body)
+        } catch {
+            throw Self.translate(error, path: path)
+        }
+    }
+
+    func write<Answer: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Answer
+    ) async throws(ChainStoreError) -> Answer {
+        do {
+            return try await queue.write(body)
+        } catch {
+            throw Self.translate(error, path: path)
+        }
+    }
+
+    static func translate(_ error: any Error, path: String) -> ChainStoreError {
+        if let error = error as? ChainStoreError { return error }
+        guard let error = error as? DatabaseError else { return ChainStoreError(.failed, "\(path): \(error)") }
+        let detail = error.message ?? "SQLite error \(error.resultCode.rawValue)"
+        switch error.resultCode {
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+            return ChainStoreError(
+                .damaged,
+                "\(path) is damaged (\(detail)): restore it from a backup; or, when `chain status` of another tool shows nothing "
+                    + "in flight for the account, move it away, and the agent begins a new one")
+        case .SQLITE_FULL, .SQLITE_READONLY, .SQLITE_IOERR:
+            return ChainStoreError(.full, "\(path): \(detail): make room on its file system")
+        case .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
+            return ChainStoreError(.unusable, "\(path): \(detail): its folder must exist and belong to this user")
+        default:
+            return ChainStoreError(.failed, "\(path): \(detail)")
+        }
+    }
+}
+
+/// The file's format, counted by `user_version`.
+enum ChainSchema {
+    static let current = 1
+
+    static func migrate(_ database: Database, path: String) throws {
+        let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+        guard version <= current else {
+            throw ChainStoreError(
+                .newer, "\(path) has format \(version), this release reads up to \(current): install the later release again")
+        }
+        guard version == 0 else { return }
+        try database.inTransaction {
+            try database.execute(sql: first)
+            return .commit
+        }
+    }
+
+    private static let first = """
+        CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+        -- state: 0 waits, 1 has a nonce, 2 is over. Amounts of wei are decimal text.
+        CREATE TABLE intents (
+            id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, class TEXT NOT NULL, recipient BLOB NOT NULL,
+            value TEXT NOT NULL, data BLOB NOT NULL, call TEXT NOT NULL, gas INTEGER, minimum_gas INTEGER NOT NULL DEFAULT 0,
+            cancel INTEGER NOT NULL DEFAULT 0, state INTEGER NOT NULL DEFAULT 0, outcome TEXT, receipt TEXT,
+            made_at REAL NOT NULL, ended_at REAL
+        );
+        CREATE INDEX intents_open ON intents (state) WHERE state < 2;
+
+        -- A nonce spent on an intent. ended: the nonce is used for good.
+        CREATE TABLE attempts (
+            id INTEGER PRIMARY KEY, intent INTEGER NOT NULL REFERENCES intents (id) ON DELETE CASCADE, nonce INTEGER NOT NULL,
+            gas INTEGER NOT NULL, first_block INTEGER NOT NULL, made_at REAL NOT NULL, ended INTEGER NOT NULL DEFAULT 0
+        );
+        CREATE UNIQUE INDEX attempts_open ON attempts (nonce) WHERE ended = 0;
+        CREATE INDEX attempts_intent ON attempts (intent);
+
+        CREATE TABLE transactions (
+            hash BLOB PRIMARY KEY, attempt INTEGER NOT NULL REFERENCES attempts (id) ON DELETE CASCADE, raw BLOB NOT NULL,
+            cancellation INTEGER NOT NULL, made_at REAL NOT NULL
+        ) WITHOUT ROWID;
+        CREATE INDEX transactions_attempt ON transactions (attempt);
+
+        CREATE TABLE gas (call TEXT PRIMARY KEY, gas INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE spent (day INTEGER NOT NULL, class TEXT NOT NULL, wei TEXT NOT NULL, PRIMARY KEY (day, class)) WITHOUT ROWID;
+
+        -- How far a feed has read the chain, and where it has been, to find back after a reorganisation.
+        CREATE TABLE cursors (feed TEXT PRIMARY KEY, number INTEGER NOT NULL, hash BLOB NOT NULL) WITHOUT ROWID;
+        CREATE TABLE checkpoints (
+            feed TEXT NOT NULL, number INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (feed, number)
+        ) WITHOUT ROWID;
+
+        -- Logs, each once. place: which of its transaction's logs that the feed wants; digest: of what it says. The block
+        -- may change in a reorganisation, these do not.
+        CREATE TABLE inbox (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT, feed TEXT NOT NULL, tx BLOB NOT NULL, place INTEGER NOT NULL,
+            digest BLOB NOT NULL, address BLOB NOT NULL, topics BLOB NOT NULL, data BLOB NOT NULL, number INTEGER NOT NULL,
+            block BLOB NOT NULL, log_index INTEGER NOT NULL, orphaned INTEGER NOT NULL DEFAULT 0,
+            handled INTEGER NOT NULL DEFAULT 0, UNIQUE (feed, tx, place, digest)
+        );
+        CREATE INDEX inbox_waiting ON inbox (feed, sequence) WHERE handled = 0;
+        CREATE INDEX inbox_number ON inbox (feed, number);
+
+        PRAGMA user_version = 1;
+        """
+}

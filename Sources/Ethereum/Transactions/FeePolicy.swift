@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import BigInt
+
+/// Which fee a transaction gets, and which one its replacement.
+struct FeePolicy: Hashable, Sendable {
+    var ceiling: BigUInt
+    var minimumTip: BigUInt
+    var legacyOnly: Bool
+
+    /// For a new transaction: twice the base fee stays enough for six full blocks in a row. Never above the ceiling.
+    func initial(_ market: FeeMarket) -> Fee {
+        if let base = market.baseFee, !legacyOnly {
+            let tip = max(market.tip, minimumTip)
+            let cap = min(ceiling, base * 2 + tip)
+            return .dynamic(tip: min(tip, cap), cap: cap)
+        }
+        return .legacy(price: min(ceiling, max(market.gasPrice, minimumTip)))
+    }
+
+    /// For the replacement of a transaction: one eighth more, where nodes ask for a tenth, or what the market asks for
+    /// now, if that is more. nil when the ceiling leaves no room for a replacement that a node would take.
+    func replacement(of fee: Fee, _ market: FeeMarket) -> Fee? {
+        let now = initial(market)
+        switch (fee, now) {
+        case (.dynamic(let tip, let cap), .dynamic(let tipNow, let capNow)):
+            let newCap = min(ceiling, max(raised(cap), capNow))
+            let newTip = min(newCap, max(raised(tip), tipNow))
+            guard isEnough(newCap, cap), isEnough(newTip, tip) else { return nil }
+            return .dynamic(tip: newTip, cap: newCap)
+        case (let old, .legacy(let priceNow)), (let old, .dynamic(_, let priceNow)):
+            // A node that takes one kind only: both of its limits count as the price.
+            let price = min(ceiling, max(raised(old.cap), priceNow))
+            guard isEnough(price, old.cap) else { return nil }
+            return legacyOnly || market.baseFee == nil ? .legacy(price: price) : .dynamic(tip: price, cap: price)
+        }
+    }
+
+    /// The chain asks for more than the ceiling allows.
+    func isShort(_ market: FeeMarket) -> Bool {
+        (market.baseFee.map { $0 + minimumTip } ?? market.gasPrice) > ceiling
+    }
+
+    private func raised(_ amount: BigUInt) -> BigUInt { amount + amount / 8 + 1 }
+
+    private func isEnough(_ new: BigUInt, _ old: BigUInt) -> Bool { new * 10 >= old * 11 && new > old }
+}
+
+/// What the chain asks for a unit of gas now, in wei.
+public struct FeeMarket: Hashable, Sendable {
+    /// Of the next block, about; nil before EIP-1559.
+    public var baseFee: BigUInt?
+    public var tip: BigUInt
+    /// For legacy transactions.
+    public var gasPrice: BigUInt
+
+    public init(baseFee: BigUInt?, tip: BigUInt, gasPrice: BigUInt) {
+        self.baseFee = baseFee
+        self.tip = tip
+        self.gasPrice = gasPrice
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import BigInt
+internal import Logging
+
+extension TransactionManager {
+    /// Calls in one batch: nodes have limits.
+    private static let batchLimit = 64
+    private static let blocksPerSearch = 256
+
+    /// Asks one node where the chain is, and the same one for receipts.
+    func poll() async {
+        do throws(RPCError) {
+            let account = JSONValue.string(machine.address.hex), latest = JSONValue.string("latest")
+            let answers = try await client.batch([
+                RPCCall("eth_getBlockByNumber", [latest, .bool(false)]),
+                RPCCall("eth_getTransactionCount", [account, latest]),
+                RPCCall("eth_getBalance", [account, latest]),
+                RPCCall("eth_gasPrice"),
+                RPCCall("eth_maxPriorityFeePerGas"),
+            ])
+            machine.observe(try view(answers), at: now())
+            try await askReceipts(node: answers.node)
+            for search in machine.takeSearches(at: now()) {
+                let occupant = try await find(search.nonce, from: search.from, node: answers.node)
+                machine.found(search.nonce, occupant, at: now())
+            }
+        } catch {
+            logger.debug("no news from the chain", metadata: ["why": "\(error)"])
+        }
+    }
+
+    private func view(_ answers: RPCClient.Answers) throws(RPCError) -> ChainView {
+        func number(_ index: Int) throws(RPCError) -> BigUInt { try JSONReader.quantity(answers.value(index)) }
+        let head = try BlockHeader(answers.value(0))
+        guard let count = UInt64(exactly: try number(1)) else { throw RPCError(.malformed, "a count beyond 64 bits") }
+        let price = try number(3)
+        // Old and small nodes do not know the method.
+        let base = head.baseFee ?? 0
+        let tip = (try? number(4)) ?? (price > base ? price - base : 0)
+        return ChainView(
+            head: head, count: count, market: FeeMarket(baseFee: head.baseFee, tip: tip, gasPrice: price),
+            balance: try number(2))
+    }
+
+    private func askReceipts(node: Int) async throws(RPCError) {
+        let watches = machine.watches
+        var rest = watches[...]
+        while !rest.isEmpty {
+            let part = rest.prefix(Self.batchLimit / 2)
+            rest = rest.dropFirst(part.count)
+            var calls: [RPCCall] = []
+            for watch in part {
+                calls.append(RPCCall("eth_getTransactionReceipt", [.string("\(watch.hash)")]))
+                if let block = watch.block {
+                    calls.append(RPCCall("eth_getBlockByNumber", [.string(Quantity.encode(block)), .bool(false)]))
+                }
+            }
+            let answers = try await client.batch(calls, at: node)
+            var index = 0
+            for watch in part {
+                let receipt = try? TransactionReceipt.read(answers.value(index))
+                index += 1
+                var canonical: Hash32?
+                if watch.block != nil {
+                    canonical = try? BlockHeader(answers.value(index)).hash
+                    index += 1
+                }
+                if let receipt, receipt.transaction == watch.hash {
+                    let sameBlock = receipt.block.number == watch.block
+                    machine.received(receipt, canonical: sameBlock ? canonical : nil, at: now())
+                } else if watch.block != nil {
+                    machine.lostReceipt(watch.hash, canonical: canonical, at: now())
+                }
+            }
+        }
+    }
+
+    /// Reads blocks, the newest first, until one holds our transaction of this nonce.
+    private func find(
+        _ nonce: UInt64, from first: UInt64, node: Int
+    ) async throws(RPCError) -> (hash: Hash32, block: UInt64)? {
+        guard let head = machine.view?.head.number else { return nil }
+        var next = head
+        for _ in 0..<Self.blocksPerSearch {
+            guard next >= first else { return nil }
+            let lowest = max(first, next >= 7 ? next - 7 : 0)
+            let calls = (lowest...next).map { number in
+                RPCCall("eth_getBlockByNumber", [.string(Quantity.encode(number)), .bool(true)])
+            }
+            let answers = try await client.batch(calls, at: node)
+            for (offset, result) in answers.results.enumerated() {
+                let transactions = try result.get()["transactions"]?.array ?? []
+                for transaction in transactions
+                where transaction["from"]?.text?.lowercased() == machine.address.hex
+                    && transaction["nonce"]?.text.flatMap(Quantity.decode64) == nonce
+                {
+                    if let hash = transaction["hash"]?.text.flatMap({ Hash32(hex: $0) }) {
+                        return (hash, lowest + UInt64(offset))
+                    }
+                }
+            }
+            guard lowest > first else { return nil }
+            next = lowest - 1
+        }
+        return nil
+    }
+}

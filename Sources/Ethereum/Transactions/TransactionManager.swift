@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import FoundationEssentials
+public import Logging
+public import ServiceLifecycle
+internal import Support
+
+/// Gets intents onto the chain, each once, from one key.
+///
+/// The only sender of its key: it drives a `TransactionMachine`, one step at a time, and commits what that decides before a
+/// node hears of it. An intent costs no question to a node on its way out; fees, nonce and gas are known before.
+public actor TransactionManager: Service {
+    /// How often the chain is asked while something is in flight, and while nothing is.
+    public struct Pace: Sendable {
+        public var busy: Duration = .seconds(1)
+        public var idle: Duration = .seconds(15)
+        /// Ended intents are forgotten after this long. Default 90 days.
+        public var retention: Duration = .seconds(90 * 86_400)
+
+        public init() {}
+    }
+
+    /// What `chain status` shows.
+    public struct Status: Codable, Sendable, Hashable {
+        public var chainID: UInt64
+        public var address: String
+        public var head: UInt64?
+        /// Wei.
+        public var balance: String?
+        /// Counted by the chain, and the next one that will be used.
+        public var minedNonce: UInt64?
+        public var nextNonce: UInt64?
+        public var inFlight: Int
+        public var waiting: Int
+        public var alarms: [String: String]
+    }
+
+    let client: RPCClient
+    let store: ChainStore
+    let logger: Logger
+    var machine: TransactionMachine
+    private let signer: any TransactionSigner
+    private let pace: Pace
+    let now: @Sendable () -> Date
+    private let onReceipt: @Sendable (TransactionReceipt) async -> Void
+    private let wake = WakeUp()
+
+    private var isStarted = false
+    private var isDriving = false
+    private var drivesAgain = false
+    /// Decided and not yet on the disk.
+    private var uncommitted: [TransactionMachine.Change] = []
+    private var commitWaiters: [CheckedContinuation<Result<Void, ChainStoreError>, Never>] = []
+    private var outcomeWaiters: [String: [CheckedContinuation<TransactionOutcome, Never>]] = [:]
+    private var knownAlarms: Set<TransactionAlarm> = []
+    private var commitRestsUntil: Date?
+
+    /// - Parameters:
+    ///   - onReceipt: told of each final receipt, for the logs in it, before the intent's outcome is.
+    public init(
+        client: RPCClient, chainID: UInt64, signer: any TransactionSigner, store: ChainStore,
+        settings: TransactionSettings = TransactionSettings(), classes: [TransactionClass], pace: Pace = Pace(),
+        logger: Logger, now: @escaping @Sendable () -> Date = { Date() },
+        onReceipt: @escaping @Sendable (TransactionReceipt) async -> Void = { _ in }
+    ) {
+        self.client = client
+        self.signer = signer
+        self.store = store
+        self.pace = pace
+        self.logger = logger
+        self.now = now
+        self.onReceipt = onReceipt
+        machine = TransactionMachine(chainID: chainID, address: signer.address, settings: settings, classes: classes)
+    }
+
+    // MARK: callers
+
+    /// Takes an intent. Returns once it is on the disk; by then it is being broadcast too, unless something holds its class
+    /// back. The same key again is the same intent: what became of it so far is kept.
+    ///
+    /// Throws `.conflict` when the key stands for something else.
+    public func submit(_ intent: TransactionIntent) async throws(ChainStoreError) {
+        try await start()
+        if let known = openIntent(intent.key) {
+            try Self.expectSame(known, intent)
+            return try await committed()
+        }
+        if let (known, _) = try await store.intent(intent.key) {
+            return try Self.expectSame(known, intent)
+        }
+        // Handed over twice at once.
+        if let known = openIntent(intent.key) {
+            try Self.expectSame(known, intent)
+        } else {
+            machine.add(intent)
+        }
+        try await committed()
+    }
+
+    private func openIntent(_ key: String) -> TransactionIntent? {
+        machine.queue.first { $0.intent.key == key }?.intent
+            ?? machine.sending.values.first { $0.intent.key == key }?.intent
+    }
+
+    private static func expectSame(_ known: TransactionIntent, _ new: TransactionIntent) throws(ChainStoreError) {
+        guard known.recipient == new.recipient, known.value == new.value, known.data == new.data else {
+            throw ChainStoreError(.conflict, "\"\(new.key)\" was handed over before with another content: use a new key")
+        }
+    }
+
+    /// Waits for the end of an intent; nil when there is no such intent.
+    public func outcome(_ key: String) async throws(ChainStoreError) -> TransactionOutcome? {
+        try await start()
+        if openIntent(key) == nil {
+            return try await store.intent(key)?.1
+        }
+        return await withCheckedContinuation { outcomeWaiters[key, default: []].append($0) }
+    }
+
+    /// Administrators: false when no such intent is open.
+    public func cancel(_ key: String) async throws(ChainStoreError) -> Bool {
+        try await start()
+        guard machine.cancel(key) else { return false }
+        try await committed()
+        return true
+    }
+
+    public func bump(_ key: String) async throws(ChainStoreError) -> Bool {
+        try await start()
+        guard machine.bump(key) else { return false }
+        await drive()
+        return true
+    }
+
+    /// Foreign nonces have been seen by an administrator.
+    public func acknowledge() async throws(ChainStoreError) {
+        try await start()
+        machine.acknowledge()
+        try await committed()
+    }
+
+    public var status: Status {
+        Status(
+            chainID: machine.chainID, address: machine.address.checksummed, head: machine.view?.head.number,
+            balance: machine.view.map { "\($0.balance)" }, minedNonce: machine.view?.count,
+            nextNonce: machine.view.map(machine.nextNonce), inFlight: machine.attempts.filter(\.isOpen).count,
+            waiting: machine.queue.count,
+            alarms: Dictionary(uniqueKeysWithValues: machine.alarms.map { ($0.key.rawValue, $0.value) }))
+    }
+
+    // MARK: running
+
+    /// Binds the ledger to the account and takes up what is open in it. Done by whatever comes first.
+    public func start() async throws(ChainStoreError) {
+        if isStarted { return }
+        try await store.bind(chainID: machine.chainID, account: machine.address)
+        var restored = machine
+        try await store.restore(&restored, at: now())
+        if isStarted { return }
+        machine = restored
+        isStarted = true
+        if !machine.foreign.isEmpty { machine.suspect([]) }
+        if !machine.attempts.isEmpty {
+            logger.notice(
+                "transactions are in flight from before", metadata: ["count": "\(machine.attempts.count)"])
+        }
+    }
+
+    /// There may be a new block. From any thread.
+    public nonisolated func wakeUp() { wake.raise() }
+
+    public func run() async throws {
+        try await start()
+        await cancelWhenGracefulShutdown { await self.loop() }
+    }
+
+    private func loop() async {
+        var lastPrune = Date.distantPast
+        while !Task.isCancelled {
+            await poll()
+            await drive()
+            if now().timeIntervalSince(lastPrune) > 3600 {
+                lastPrune = now()
+                try? await store.prune(before: now() - pace.retention / .seconds(1))
+            }
+            await wake.wait(atMost: isBusy ? pace.busy : pace.idle)
+        }
+    }
+
+    private var isBusy: Bool {
+        machine.view == nil || !machine.attempts.isEmpty || !machine.queue.isEmpty || !uncommitted.isEmpty
+    }
+
+    /// Waits until everything decided so far is on the disk.
+    private func committed() async throws(ChainStoreError) {
+        let result = await withCheckedContinuation { continuation in
+            commitWaiters.append(continuation)
+            // The loop may sleep for long.
+            Task { await self.drive() }
+        }
+        try result.get()
+    }
+
+    /// Signs, commits and broadcasts what is due. One at a time: who comes meanwhile is served by one more round.
+    func drive() async {
+        guard isStarted else { return }
+        if isDriving {
+            drivesAgain = true
+            return
+        }
+        isDriving = true
+        defer { isDriving = false }
+        repeat {
+            drivesAgain = false
+            await signDue()
+            let waiters = commitWaiters
+            commitWaiters = []
+            let result = await commit()
+            waiters.forEach { $0.resume(returning: result) }
+            if case .success = result { await tell() }
+        } while drivesAgain
+        reportAlarms()
+    }
+
+    private func signDue() async {
+        for intent in machine.takeEstimates() {
+            Task { await self.estimate(intent) }
+        }
+        while let draft = machine.nextDraft(at: now()) {
+            do throws(KeyError) {
+                let signed = try await signer.sign(draft.transaction)
+                machine.signed(draft, signed, at: now())
+            } catch {
+                machine.signingFailed("nonce \(draft.transaction.nonce) cannot be signed: \(error)", at: now())
+            }
+        }
+    }
+
+    private func commit() async -> Result<Void, ChainStoreError> {
+        uncommitted += machine.takeChanges()
+        if uncommitted.isEmpty { return .success(()) }
+        do throws(ChainStoreError) {
+            let changes = uncommitted
+            try await store.commit(changes, at: now())
+            uncommitted.removeFirst(changes.count)
+            machine.clear(.storage)
+            return .success(())
+        } catch {
+            // Kept, and tried again with the next round; nothing of it has left this process.
+            machine.raise(.storage, "nothing new is sent: \(error)")
+            return .failure(error)
+        }
+    }
+
+    /// What is on the disk may be known.
+    private func tell() async {
+        for transaction in machine.takeBroadcasts() {
+            let attempt = machine.attempts.first { $0.nonce == transaction.unsigned.nonce }
+            let isFirst = attempt?.versions.last?.madeAt == attempt?.versions.last?.sentAt
+            Task { await self.broadcast(transaction, toAll: !isFirst) }
+        }
+        for (intent, outcome) in machine.takeOutcomes() {
+            if let receipt = outcome.receipt { await onReceipt(receipt) }
+            let words: Logger.Metadata = [
+                "key": "\(intent.key)", "outcome": "\(outcome.word)",
+                "block": "\(outcome.receipt.map { "\($0.block.number)" } ?? "-")",
+            ]
+            logger.info("a transaction is over", metadata: words)
+            outcomeWaiters.removeValue(forKey: intent.key)?.forEach { $0.resume(returning: outcome) }
+        }
+    }
+
+    private func reportAlarms() {
+        for (alarm, words) in machine.alarms where knownAlarms.insert(alarm).inserted {
+            logger.error("alarm", metadata: ["alarm": "\(alarm.rawValue)", "what": "\(words)"])
+        }
+        for alarm in knownAlarms where machine.alarms[alarm] == nil {
+            knownAlarms.remove(alarm)
+            logger.notice("the alarm is over", metadata: ["alarm": "\(alarm.rawValue)"])
+        }
+    }
+
+    // MARK: nodes
+
+    private func broadcast(_ transaction: SignedTransaction, toAll: Bool) async {
+        let call = RPCCall("eth_sendRawTransaction", [.string(Hex.data(transaction.raw))])
+        var answer: Result<Void, RPCError> = .failure(RPCError(.unreachable, "no node was asked"))
+        for (position, node) in client.order().enumerated() {
+            do throws(RPCError) {
+                let results = try await client.batch([call], at: node).results
+                if position == 0 || answer.failure?.isRefusal == false { answer = results[0].map { _ in () } }
+                if !toAll { break }
+            } catch {
+                if position == 0 { answer = .failure(error) }
+            }
+        }
+        machine.answered(transaction.hash, answer, at: now())
+        await drive()
+    }
+
+    private func estimate(_ intent: TransactionIntent) async {
+        let call: [String: JSONValue] = [
+            "from": .string(machine.address.hex), "to": .string(intent.recipient.hex),
+            "value": .string(Quantity.encode(intent.value)), "data": .string(Hex.data(intent.data)),
+        ]
+        let answer = try? await client.call("eth_estimateGas", [.object(call)])
+        machine.estimated(intent, answer?.text.flatMap(Quantity.decode64))
+        await drive()
+    }
+}
+
+extension TransactionOutcome {
+    var word: String {
+        switch self {
+        case .succeeded: "succeeded"
+        case .reverted: "reverted"
+        case .cancelled: "cancelled"
+        }
+    }
+}

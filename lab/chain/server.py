@@ -1,0 +1,330 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A chain for tests: JSON-RPC over HTTP and WebSocket on one port of 127.0.0.1.
+
+    server.py [--port N] [--chain-id N] [--fund ADDRESS]... [--port-file FILE]
+
+Two nodes of one chain: `/` sees its head, `/behind` some blocks less. Both take the methods named lab_… below, which make
+blocks, reorganise the chain and switch faults on."""
+
+import argparse
+import asyncio
+import base64
+import hashlib
+import json
+import os
+import struct
+import sys
+import time
+
+from evm import Chain, Refusal
+from faults import Faults
+from methods import Node, data
+
+BODY_LIMIT = 32 << 20
+
+
+class Cut(Exception):
+    """The connection is to be closed."""
+
+
+class Lab:
+    """What the lab_… methods do."""
+
+    def __init__(self, chain_id, funded, seed):
+        self.chain = Chain(chain_id, funded, seed)
+        self.nodes = {"/": Node(self.chain), "/behind": Node(self.chain)}
+        self.nodes["/behind"].behind = 3
+        self.faults = {path: Faults(seed + index) for index, path in enumerate(self.nodes)}
+        self.block_time, self.idle_blocks = 0.0, False
+        self.wake = asyncio.Event()
+        self.connections = set()
+        self.arrivals = []  # (monotonic time, hash) of broadcasts
+
+    def call(self, method, parameters):
+        handler = getattr(self, method, None)
+        if handler is None:
+            raise Refusal(f"the lab has no {method}", -32601)
+        try:
+            return handler(*parameters)
+        except (TypeError, ValueError, KeyError) as error:
+            raise Refusal(str(error), -32602) from None
+
+    def lab_mine(self, count=1):
+        """Makes blocks, of what waits, then empty ones. -> the head's number"""
+        for _ in range(count):
+            self.chain.mine()
+        return hex(self.chain.head.number)
+
+    def lab_mode(self, block_time, idle_blocks=False):
+        """block_time: seconds between blocks; 0: one at once for what comes; null: only by lab_mine."""
+        self.block_time, self.idle_blocks = block_time, idle_blocks
+        self.wake.set()
+        return True
+
+    def lab_reorganise(self, depth):
+        return self.chain.reorganise(depth)
+
+    def lab_fault(self, path, rates):
+        self.faults[path].set(rates)
+        return True
+
+    def lab_node(self, path, settings):
+        """behind, chain_id, suggested_tip, log_range"""
+        for name, value in settings.items():
+            if name not in ("behind", "chain_id", "suggested_tip", "log_range"):
+                raise ValueError(f"a node has no {name}")
+            setattr(self.nodes[path], name, value)
+        return True
+
+    def lab_pool(self, minimum_tip=0, lose=False):
+        """What the miner asks for; whether broadcasts are forgotten."""
+        self.chain.minimum_tip, self.chain.lose = minimum_tip, lose
+        self.wake.set()
+        return True
+
+    def lab_forget(self):
+        """The pool is lost."""
+        self.chain.pool.clear()
+        return True
+
+    def lab_cut(self):
+        """Closes every connection."""
+        for writer in list(self.connections):
+            writer.transport.abort()
+        return True
+
+    def lab_history(self, address):
+        """Of every transaction of an account: nonce, hash, status, block."""
+        wanted, found = bytes.fromhex(address[2:]), []
+        for block in self.chain.canonical:
+            for index, one in enumerate(block.transactions):
+                if one.sender == wanted:
+                    found.append([one.nonce, data(one.hash), int(block.receipts[index].state_root == b"\x01"), block.number])
+        return found
+
+    def lab_arrivals(self):
+        """When broadcasts arrived, by the monotonic clock: [seconds, hash]; forgotten by asking."""
+        found, self.arrivals = self.arrivals, []
+        return found
+
+    async def miner(self):
+        while True:
+            if self.block_time is None:
+                self.wake.clear()
+                await self.wake.wait()
+            elif self.block_time == 0:
+                self.wake.clear()
+                if self.chain.executable():
+                    self.chain.mine()
+                else:
+                    await self.wake.wait()
+            else:
+                await asyncio.sleep(self.block_time)
+                if self.block_time and (self.idle_blocks or self.chain.executable()):
+                    self.chain.mine()
+
+
+class Client:
+    def __init__(self, lab, reader, writer):
+        self.lab, self.reader, self.writer = lab, reader, writer
+        self.path = "/"
+        self.subscriptions = {}
+
+    @property
+    def node(self):
+        return self.lab.nodes[self.path]
+
+    @property
+    def faults(self):
+        return self.lab.faults[self.path]
+
+    # ---- JSON-RPC
+
+    def one(self, question):
+        identity = question.get("id") if isinstance(question, dict) else None
+        if self.faults.happens("wrong_id") and isinstance(identity, int):
+            identity += 1000
+        answer = {"jsonrpc": "2.0", "id": identity}
+        try:
+            method, parameters = question["method"], question.get("params", [])
+            if method == "eth_sendRawTransaction":
+                self.arrivals(parameters)
+            if method.startswith("lab_"):
+                answer["result"] = self.lab.call(method, parameters)
+            elif method == "eth_subscribe":
+                answer["result"] = self.subscribe(parameters)
+            else:
+                answer["result"] = self.faults.answer(self.node, method, parameters)
+            if method == "eth_sendRawTransaction":
+                self.lab.wake.set()
+        except Refusal as refusal:
+            answer["error"] = {"code": refusal.code, "message": refusal.message}
+            if refusal.data is not None:
+                answer["error"]["data"] = refusal.data
+        except (KeyError, TypeError):
+            answer["error"] = {"code": -32600, "message": "invalid request"}
+        return answer
+
+    def arrivals(self, parameters):
+        self.lab.arrivals.append([time.monotonic(), "0x" + self.lab.chain.decode(bytes.fromhex(parameters[0][2:])).hash.hex()])
+
+    def answer(self, body):
+        try:
+            question = json.loads(body)
+        except ValueError:
+            return b'{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"parse error"}}'
+        if isinstance(question, list):
+            answers = [self.one(one) for one in question]
+            if self.faults.happens("double_answer"):
+                answers.append(answers[0])
+            return json.dumps(answers).encode()
+        return json.dumps(self.one(question)).encode()
+
+    async def respond(self, body):
+        """The answer's bytes, after what the faults make of it."""
+        control = b'"lab_' in body[:200]
+        if control:
+            return self.answer(body)
+        faults = self.faults
+        if faults.happens("drop_request"):
+            raise Cut
+        if faults.happens("double"):
+            self.answer(body)
+        answer = self.answer(body)
+        if delay := faults.delay():
+            await asyncio.sleep(delay)
+        if faults.happens("drop_answer"):
+            raise Cut
+        if faults.happens("html"):
+            return b"<html><body>502 Bad Gateway</body></html>"
+        if faults.happens("huge"):
+            return b'{"jsonrpc":"2.0","id":1,"result":"' + b"a" * (64 << 20) + b'"}'
+        if faults.happens("truncate"):
+            return answer[: len(answer) // 2]
+        return answer
+
+    # ---- HTTP
+
+    async def serve(self):
+        while True:
+            head = await self.reader.readuntil(b"\r\n\r\n")
+            lines = head.decode("latin-1").split("\r\n")
+            _, target, _ = lines[0].split(" ", 2)
+            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)}
+            self.path = target if target in self.lab.nodes else "/"
+            if headers.get("upgrade", "").lower() == "websocket":
+                await self.upgrade(headers["sec-websocket-key"])
+                return
+            if "chunked" in headers.get("transfer-encoding", ""):
+                body = await self.chunks()
+            else:
+                body = await self.reader.readexactly(min(int(headers.get("content-length", 0)), BODY_LIMIT))
+            answer = await self.respond(body)
+            self.writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer)
+            await self.writer.drain()
+
+    async def chunks(self):
+        body = b""
+        while size := int(await self.reader.readline(), 16):
+            body += await self.reader.readexactly(size)
+            await self.reader.readline()
+        await self.reader.readline()
+        return body
+
+    # ---- WebSocket, RFC 6455
+
+    async def upgrade(self, key):
+        accept = base64.b64encode(hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        self.writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+        self.lab.chain.watchers.append(self.announce)
+        try:
+            while True:
+                opcode, payload = await self.frame()
+                if opcode == 8:
+                    return
+                if opcode == 9:
+                    self.send(10, payload)
+                elif opcode in (1, 2):
+                    self.send(1, await self.respond(payload))
+        finally:
+            self.lab.chain.watchers.remove(self.announce)
+
+    async def frame(self):
+        payload = b""
+        while True:
+            first, second = await self.reader.readexactly(2)
+            size = second & 127
+            if size == 126:
+                size = struct.unpack(">H", await self.reader.readexactly(2))[0]
+            elif size == 127:
+                size = struct.unpack(">Q", await self.reader.readexactly(8))[0]
+            if size > BODY_LIMIT:
+                raise Cut
+            mask = await self.reader.readexactly(4) if second & 128 else b"\0\0\0\0"
+            part = await self.reader.readexactly(size)
+            payload += bytes(byte ^ mask[index % 4] for index, byte in enumerate(part))
+            if first & 15:
+                opcode = first & 15
+            if first & 128:
+                return opcode, payload
+
+    def send(self, opcode, payload):
+        size = len(payload)
+        head = bytes([128 | opcode]) + (bytes([size]) if size < 126 else b"\x7e" + struct.pack(">H", size) if size < 65536 else b"\x7f" + struct.pack(">Q", size))
+        self.writer.write(head + payload)
+
+    def subscribe(self, parameters):
+        if parameters[0] not in ("newHeads", "logs"):
+            raise Refusal("no such subscription", -32601)
+        identity = hex(len(self.subscriptions) + 1)
+        self.subscriptions[identity] = parameters
+        return identity
+
+    def announce(self, block):
+        if self.faults.happens("drop_answer") or self.node.behind:
+            return
+        for identity, (kind, *rest) in self.subscriptions.items():
+            if kind == "newHeads":
+                results = [self.node.block(block, False)]
+            else:
+                results = self.node.eth_getLogs(dict(rest[0] if rest else {}, blockHash=data(block.hash)))
+            for result in results:
+                message = {"jsonrpc": "2.0", "method": "eth_subscription", "params": {"subscription": identity, "result": result}}
+                self.send(1, json.dumps(message).encode())
+
+
+async def main(arguments):
+    lab = Lab(arguments.chain_id, [bytes.fromhex(address[2:]) for address in arguments.fund], arguments.seed)
+
+    async def accept(reader, writer):
+        lab.connections.add(writer)
+        try:
+            await Client(lab, reader, writer).serve()
+        except (Cut, asyncio.IncompleteReadError, ConnectionError, ValueError, KeyError):
+            pass
+        finally:
+            lab.connections.discard(writer)
+            writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", arguments.port, limit=BODY_LIMIT)
+    port = server.sockets[0].getsockname()[1]
+    if arguments.port_file:
+        with open(arguments.port_file + ".new", "w", encoding="ascii") as file:
+            file.write(str(port))
+        os.rename(arguments.port_file + ".new", arguments.port_file)
+    print(f"chain {arguments.chain_id} at http://127.0.0.1:{port}/ (behind: /behind), ws://127.0.0.1:{port}/", flush=True)
+    await lab.miner()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, default=0, help="default: any that is free")
+    parser.add_argument("--port-file", help="where the port is written to")
+    parser.add_argument("--chain-id", type=int, default=1337)
+    parser.add_argument("--fund", action="append", default=[], help="an account with 10^6 coins")
+    parser.add_argument("--seed", type=int, default=0, help="of the faults and reorganisations")
+    try:
+        asyncio.run(main(parser.parse_args()))
+    except KeyboardInterrupt:
+        sys.exit(0)
