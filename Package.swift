@@ -147,6 +147,18 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .executableTarget(
+            name: "ChainDriver",
+            dependencies: [
+                "Ethereum",
+                .product(name: "BigInt", package: "BigInt"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Tests/Chain/Driver",
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "EthereumTests",
             dependencies: [

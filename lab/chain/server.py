@@ -17,11 +17,15 @@ import struct
 import sys
 import time
 
+from eth_keys import keys
+from eth_utils import function_signature_to_4byte_selector as selector
+
 from evm import Chain, Refusal
 from faults import Faults
 from methods import Node, data
 
 BODY_LIMIT = 32 << 20
+ANNOUNCE, COUNT = selector("announce(uint256,uint256)"), selector("count(uint256)")
 
 
 class Cut(Exception):
@@ -32,7 +36,8 @@ class Lab:
     """What the lab_… methods do."""
 
     def __init__(self, chain_id, funded, seed):
-        self.chain = Chain(chain_id, funded, seed)
+        self.key = keys.PrivateKey(hashlib.sha256(b"the lab's own account").digest())
+        self.chain = Chain(chain_id, [*funded, self.key.public_key.to_canonical_address()], seed)
         self.nodes = {"/": Node(self.chain), "/behind": Node(self.chain)}
         self.nodes["/behind"].behind = 3
         self.faults = {path: Faults(seed + index) for index, path in enumerate(self.nodes)}
@@ -62,6 +67,29 @@ class Lab:
         self.wake.set()
         return True
 
+    def lab_deploy(self):
+        """The tests' contract. -> its address"""
+        with open(os.path.join(sys.prefix, "Recorder.hex"), encoding="ascii") as file:
+            code = bytes.fromhex(file.read().strip()[2:])
+        self.send(b"", code, 2_000_000)
+        block = self.chain.mine()
+        return data(next(contract for contract in block.contracts if contract))
+
+    def lab_announce(self, contract, first, amount):
+        """Sends a transaction with so many logs, of the numbers from `first` on."""
+        call = ANNOUNCE + first.to_bytes(32, "big") + amount.to_bytes(32, "big")
+        self.send(bytes.fromhex(contract[2:]), call, 60_000 + 4_000 * amount)
+        self.wake.set()
+        return True
+
+    def lab_count(self, contract, number):
+        """How often the contract was told a number."""
+        call = COUNT + number.to_bytes(32, "big")
+        return data(self.chain.call(self.chain.head, b"\0" * 20, bytes.fromhex(contract[2:]), call, 0, 1_000_000)[0])
+
+    def send(self, to, payload, gas):
+        self.chain.send(self.key, to, payload, gas)
+
     def lab_reorganise(self, depth):
         return self.chain.reorganise(depth)
 
@@ -88,9 +116,8 @@ class Lab:
         self.chain.pool.clear()
         return True
 
-    def lab_cut(self):
-        """Closes every connection."""
-        for writer in list(self.connections):
+    def cut(self, spared):
+        for writer in self.connections - {spared}:
             writer.transport.abort()
         return True
 
@@ -150,7 +177,10 @@ class Client:
             method, parameters = question["method"], question.get("params", [])
             if method == "eth_sendRawTransaction":
                 self.arrivals(parameters)
-            if method.startswith("lab_"):
+            if method == "lab_cut":
+                # Closes every connection but the one that asks.
+                answer["result"] = self.lab.cut(self.writer)
+            elif method.startswith("lab_"):
                 answer["result"] = self.lab.call(method, parameters)
             elif method == "eth_subscribe":
                 answer["result"] = self.subscribe(parameters)
