@@ -103,7 +103,8 @@ let package = Package(
         .executableTarget(
             name: "Agent",
             dependencies: [
-                "JobLifecycle", "Slurm", "SpankBridge",
+                "Ethereum", "JobLifecycle", "Slurm", "SpankBridge",
+                .product(name: "BigInt", package: "BigInt"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
@@ -173,7 +174,7 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "CSlurm", "JobLifecycle", "Slurm", "SpankBridge",
+                "Agent", "CSlurm", "Ethereum", "JobLifecycle", "Slurm", "SpankBridge",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict

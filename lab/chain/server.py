@@ -112,8 +112,9 @@ class Lab:
         return True
 
     def lab_forget(self):
-        """The pool is lost."""
-        self.chain.pool.clear()
+        """The pool is lost, but for what the lab itself sends."""
+        own = self.key.public_key.to_canonical_address()
+        self.chain.pool = {own: self.chain.pool.get(own, {})}
         return True
 
     def cut(self, spared):

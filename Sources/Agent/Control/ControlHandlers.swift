@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Ethereum
 internal import JobLifecycle
 internal import SpankBridge
 
@@ -9,6 +10,8 @@ struct ControlHandlers {
     let registry: PluginRegistry
     let counters: @Sendable () -> BridgeCounters
     let socket: String
+    /// nil: the agent has nothing to do with a chain.
+    let chain: TransactionManager?
 
     struct PluginsAnswer: Codable, Sendable {
         var socket: String
@@ -22,6 +25,38 @@ struct ControlHandlers {
     }
 
     var all: [String: ControlServer.Handler] {
+        let chain = chainHandlers
+        return general.merging(chain) { first, _ in first }
+    }
+
+    private var chainHandlers: [String: ControlServer.Handler] {
+        func manager() throws -> TransactionManager {
+            guard let chain else {
+                throw ControlFailure(
+                    description: "this agent is set up without a chain: metascheduler.endpoint.rpc is not in its configuration")
+            }
+            return chain
+        }
+        func change(
+            _ request: ControlRequest, _ body: (TransactionManager, String) async throws -> Bool
+        ) async throws -> ControlServer.Answers {
+            guard let key = request.key, try await body(manager(), key) else {
+                throw ControlFailure(description: "no transaction \"\(request.key ?? "")\" is open")
+            }
+            return try ControlServer.single(["done": true])
+        }
+        return [
+            "chain": { _ in try ControlServer.single(await manager().status) },
+            "chain-acknowledge": { _ in
+                try await manager().acknowledge()
+                return try ControlServer.single(["done": true])
+            },
+            "chain-cancel": { try await change($0) { try await $0.cancel($1) } },
+            "chain-bump": { try await change($0) { try await $0.bump($1) } },
+        ]
+    }
+
+    private var general: [String: ControlServer.Handler] {
         [
             "plugins": { _ in
                 try ControlServer.single(

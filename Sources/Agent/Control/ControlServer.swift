@@ -17,6 +17,8 @@ struct ControlRequest: Codable, Sendable, Equatable {
     var observations: Bool?
     /// `retry`: the ledger's number of a job; nil: all.
     var ledgerJob: Int64?
+    /// `chain-cancel`, `chain-bump`: a transaction's key.
+    var key: String?
 
     init(_ command: String) {
         self.command = command

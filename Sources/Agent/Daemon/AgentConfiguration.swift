@@ -33,6 +33,8 @@ struct AgentConfiguration: Equatable, Sendable {
     var journalFile: String?
     /// `log-level`: trace, debug, info, notice, warning, error, critical. Default info.
     var logLevel = "info"
+    /// `metascheduler.…`, `chain.…`.
+    var chain = ChainSettings()
 
     struct Problem: Error, Equatable, CustomStringConvertible {
         var description: String
@@ -43,7 +45,11 @@ struct AgentConfiguration: Equatable, Sendable {
 
     private typealias Setter = @Sendable (inout AgentConfiguration, String) throws -> Void
 
-    private static let setters: [String: Setter] = [
+    private static let setters: [String: Setter] = ownSetters.merging(
+        ChainSettings.setters.mapValues { setter in { try setter(&$0.chain, $1) } }
+    ) { own, _ in own }
+
+    private static let ownSetters: [String: Setter] = [
         "slurm.conf": { $0.slurmConf = try path($1) },
         "state-folder": { $0.stateFolder = try path($1) },
         "bridge.socket": { $0.bridgeSocket = try path($1) },
@@ -73,20 +79,32 @@ struct AgentConfiguration: Equatable, Sendable {
             try configuration.take(yaml: String(decoding: data, as: UTF8.self), file: file)
         }
         for (key, setter) in setters.sorted(by: { $0.key < $1.key }) {
-            let variable = Self.variable(key)
-            guard let value = environment[variable] else { continue }
+            // The names of today's supervisor need no prefix.
+            let variables = [Self.variable(key)] + (key.hasPrefix("metascheduler.") ? [Self.plainVariable(key)] : [])
+            guard let variable = variables.first(where: { environment[$0] != nil }), let value = environment[variable] else {
+                continue
+            }
             do {
                 try setter(&configuration, value)
             } catch {
                 throw Problem(description: "\(variable): \(error)")
             }
         }
+        if environment[ChainSettings.keyVariable] != nil {
+            configuration.chain.keyInEnvironment = ChainSettings.keyVariable
+        }
+        try configuration.chain.check()
         return configuration
     }
 
     /// `SLURM_GRID_AGENT_BRIDGE_SOCKET` for `bridge.socket`.
     static func variable(_ key: String) -> String {
-        "SLURM_GRID_AGENT_" + key.uppercased().map { $0.isLetter || $0.isNumber ? String($0) : "_" }.joined()
+        "SLURM_GRID_AGENT_" + plainVariable(key)
+    }
+
+    /// `METASCHEDULER_ENDPOINT_RPC` for `metascheduler.endpoint.rpc`.
+    private static func plainVariable(_ key: String) -> String {
+        key.uppercased().map { $0.isLetter || $0.isNumber ? String($0) : "_" }.joined()
     }
 
     mutating func take(yaml: String, file: String) throws(Problem) {
@@ -110,7 +128,7 @@ struct AgentConfiguration: Equatable, Sendable {
             let line = keyNode.mark?.line ?? 1
             let key = prefix + (keyNode.string ?? "")
             if let setter = Self.setters[key] {
-                guard let text = value.scalar?.string else {
+                guard let text = value.scalar?.string ?? Self.list(value) else {
                     throw Problem(description: "\(file):\(line): \(key): takes one value")
                 }
                 do {
@@ -126,6 +144,13 @@ struct AgentConfiguration: Equatable, Sendable {
                         "\(file):\(line): unknown key \"\(key)\"; there are \(Self.keys.joined(separator: ", "))")
             }
         }
+    }
+
+    /// A YAML list is another way to write values with commas.
+    private static func list(_ node: Node) -> String? {
+        guard let items = node.sequence else { return nil }
+        let texts = items.compactMap { $0.scalar?.string }
+        return texts.count == items.count ? texts.joined(separator: ",") : nil
     }
 
     /// The keys in which the two differ.
@@ -144,12 +169,12 @@ struct AgentConfiguration: Equatable, Sendable {
             ("sweep-interval", "\(sweepInterval)"), ("accounting-interval", "\(accountingInterval)"),
             ("vanish-after", "\(vanishAfter)"), ("retention", "\(retention)"), ("journal.file", journalFile ?? "off"),
             ("log-level", logLevel),
-        ]
+        ] + chain.effective
     }
 
     // MARK: values
 
-    private static func path(_ text: String) throws(Problem) -> String {
+    static func path(_ text: String) throws(Problem) -> String {
         guard text.hasPrefix("/"), !text.utf8.contains(0) else {
             throw Problem(description: "\"\(text)\" is no absolute path")
         }

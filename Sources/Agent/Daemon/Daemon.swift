@@ -37,7 +37,9 @@ struct Daemon {
         let journal = configuration.journalFile.map(JournalGateway.init(path:))
         let gateways: [any Gateway] = [journal].compactMap { $0 }
         let ledger = try openLedger(folder.path, cluster: controller.clusterName, gateways)
-        try await serve(controller, ledger, gateways, notifier)
+        let chain = try await ChainParts.open(configuration.chain, folder: folder.path, logger: logger)
+        try await serve(controller, ledger, gateways, chain, notifier)
+        await chain?.close()
         ledger.close()
         controller.close()
         logger.notice("ended")
@@ -100,7 +102,8 @@ struct Daemon {
     // MARK: running
 
     private func serve(
-        _ controller: SlurmController, _ ledger: Ledger, _ gateways: [any Gateway], _ notifier: SystemdNotifier
+        _ controller: SlurmController, _ ledger: Ledger, _ gateways: [any Gateway], _ chain: ChainParts?,
+        _ notifier: SystemdNotifier
     ) async throws {
         let scheduler = SlurmScheduler(
             controller: controller, accounting: SlurmAccounting(configurationFile: configuration.slurmConf))
@@ -121,6 +124,7 @@ struct Daemon {
             Caretaker(
                 ledger: ledger, controller: controller, notifier: notifier, retention: retention, logger: logger)
         ]
+        services += chain?.services ?? []
         services += gateways.map { OutboxRunner(ledger: ledger, gateway: $0, logger: logger) }
         services += [
             HintFollower(ledger: ledger, scheduler: scheduler, settings: follower, logger: logger),
@@ -131,7 +135,7 @@ struct Daemon {
             Reloader(
                 file: configurationFile, running: configuration, retention: retention, notifier: notifier,
                 logger: logger),
-            try makeControl(ledger, registry, bridge),
+            try makeControl(ledger, registry, bridge, chain),
             bridge,
         ]
         let group = ServiceGroup(
@@ -154,11 +158,12 @@ struct Daemon {
             })
     }
 
-    private func makeControl(_ ledger: Ledger, _ registry: PluginRegistry, _ bridge: BridgeServer) throws
-        -> ControlServer
+    private func makeControl(_ ledger: Ledger, _ registry: PluginRegistry, _ bridge: BridgeServer, _ chain: ChainParts?)
+        throws -> ControlServer
     {
         let handlers = ControlHandlers(
-            ledger: ledger, registry: registry, counters: { bridge.counters }, socket: configuration.bridgeSocket)
+            ledger: ledger, registry: registry, counters: { bridge.counters }, socket: configuration.bridgeSocket,
+            chain: chain?.manager)
         return ControlServer(
             socket: try socket(configuration.controlSocket), allowedUsers: [0, geteuid()], handlers: handlers.all,
             logger: logger)

@@ -43,6 +43,8 @@ public enum Hex {
         return bytes
     }
 
+    static func digit(_ value: UInt8) -> UInt8 { digits[Int(value & 15)] }
+
     static func value(_ digit: UInt8) -> UInt8? {
         switch digit {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")

@@ -110,7 +110,9 @@ extension ChainStore {
         }
         guard let version = attempt.versions.last else { return }
         try database.execute(
-            sql: "INSERT OR IGNORE INTO transactions VALUES (?, ?, ?, ?, ?)",
+            sql: """
+                INSERT OR IGNORE INTO transactions (hash, attempt, raw, cancellation, made_at) VALUES (?, ?, ?, ?, ?)
+                """,
             arguments: [
                 Data(version.hash.bytes), id, Data(version.transaction.raw), version.isCancellation,
                 version.madeAt.timeIntervalSince1970,
@@ -182,7 +184,7 @@ extension ChainStore {
             database, sql: "SELECT id, intent, nonce, gas, first_block, made_at FROM attempts WHERE ended = 0 ORDER BY nonce"
         ).map { row in
             let versions = try Row.fetchAll(
-                database, sql: "SELECT raw, cancellation FROM transactions WHERE attempt = ? ORDER BY made_at",
+                database, sql: "SELECT raw, cancellation FROM transactions WHERE attempt = ? ORDER BY id",
                 arguments: [row[0] as Int64]
             ).map { version in
                 let raw: Data = version[0]
@@ -272,7 +274,7 @@ extension ChainStore {
                     database,
                     sql: """
                         SELECT t.hash FROM transactions t JOIN attempts a ON a.id = t.attempt WHERE a.intent = ?
-                        ORDER BY t.made_at DESC
+                        ORDER BY t.id DESC
                         """,
                     arguments: [row["id"] as Int64])
                 let outcome = try Self.outcome(row)

@@ -23,6 +23,28 @@ public final class ChainStore: Sendable {
         }
     }
 
+    /// Opens it to look at it, also beside the agent that writes it. Makes and changes nothing.
+    public init(reading path: String) throws(ChainStoreError) {
+        self.path = path
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(5)
+        do {
+            guard access(path, R_OK) == 0 else {
+                throw ChainStoreError(
+                    .unusable, "\(path): \(String(cString: strerror(errno))): is this the agent's state folder, and has it a chain?")
+            }
+            queue = try DatabaseQueue(path: path, configuration: configuration)
+            let version = try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") ?? 0 }
+            guard version == ChainSchema.current else {
+                throw ChainStoreError(
+                    .newer, "\(path) has format \(version), this release reads format \(ChainSchema.current)")
+            }
+        } catch {
+            throw Self.translate(error, path: path)
+        }
+    }
+
     public func close() {
         try? queue.close()
     }
@@ -125,9 +147,10 @@ enum ChainSchema {
         CREATE INDEX attempts_intent ON attempts (intent);
 
         CREATE TABLE transactions (
-            hash BLOB PRIMARY KEY, attempt INTEGER NOT NULL REFERENCES attempts (id) ON DELETE CASCADE, raw BLOB NOT NULL,
+            id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE,
+            attempt INTEGER NOT NULL REFERENCES attempts (id) ON DELETE CASCADE, raw BLOB NOT NULL,
             cancellation INTEGER NOT NULL, made_at REAL NOT NULL
-        ) WITHOUT ROWID;
+        );
         CREATE INDEX transactions_attempt ON transactions (attempt);
 
         CREATE TABLE gas (call TEXT PRIMARY KEY, gas INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;

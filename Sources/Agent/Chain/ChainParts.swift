@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Ethereum
+internal import FoundationEssentials
+internal import Logging
+internal import ServiceLifecycle
+
+/// The agent's side of the chain: nodes, key, ledger and the manager that sends.
+struct ChainParts: Sendable {
+    let manager: TransactionManager
+    let store: ChainStore
+    private let transport: HTTPTransport
+    private let socket: WakeUpSocket?
+
+    /// nil when the configuration names no node.
+    ///
+    /// Throws a `Daemon.StartFailure`. Asks a node for its chain's id when that is not configured.
+    static func open(_ settings: ChainSettings, folder: String, logger: Logger) async throws -> ChainParts? {
+        guard !settings.nodes.isEmpty else { return nil }
+        do {
+            let transport = try HTTPTransport(certificateAuthority: settings.certificateAuthority)
+            let signer = try signer(settings, transport, logger)
+            let client = RPCClient(endpoints: settings.nodes, chainID: settings.id, transport: transport, logger: logger)
+            let store = try ChainStore(path: folder + "/chain.sqlite")
+            var sending = TransactionSettings()
+            sending.confirmations = settings.confirmations
+            sending.inFlightLimit = settings.inFlight
+            sending.feeCeiling = settings.feeCeiling
+            let chainID = try await client.chainID()
+            let manager = TransactionManager(
+                client: client, chainID: chainID, signer: signer, store: store, settings: sending, classes: classes,
+                logger: logger)
+            try await manager.start()
+            logger.notice("on the chain", metadata: ["chain": "\(chainID)", "account": "\(signer.address)"])
+            let socket = settings.webSocket.map {
+                WakeUpSocket(
+                    endpoint: $0, contracts: [], certificateAuthority: settings.certificateAuthority, logger: logger,
+                    onWake: { manager.wakeUp() })
+            }
+            return ChainParts(manager: manager, store: store, transport: transport, socket: socket)
+        } catch let error as ChainStoreError {
+            let isFinal = [.newer, .otherAccount, .damaged].contains(error.code)
+            throw Daemon.StartFailure(exitStatus: isFinal ? 78 : 73, description: error.description)
+        } catch let error as KeyError {
+            throw Daemon.StartFailure(exitStatus: 78, description: error.description)
+        } catch let error as RPCError {
+            throw Daemon.StartFailure(exitStatus: error.kind == .wrongChain ? 78 : 69, description: error.description)
+        }
+    }
+
+    /// Statuses are what a provider is paid for; whatever else there is waits for them.
+    private static let classes = [
+        TransactionClass("status", priority: 0, isEssential: true),
+        TransactionClass("claim", priority: 1, isEssential: false),
+        TransactionClass("other", priority: 2, isEssential: false),
+    ]
+
+    private static func signer(
+        _ settings: ChainSettings, _ transport: HTTPTransport, _ logger: Logger
+    ) throws -> any TransactionSigner {
+        if let endpoint = settings.signer, let address = settings.address {
+            return RemoteSigner(endpoint: endpoint, address: address, transport: transport)
+        }
+        KeySource.forbidCoreDumps()
+        let source: KeySource
+        if let file = settings.keyFile {
+            source = .file(file)
+        } else if let name = settings.keyCredential {
+            source = .credential(name)
+        } else {
+            logger.warning(
+                "the key comes from the environment, where others of this user can read it: `slurm-grid-agent key import`, then chain.key-file"
+            )
+            source = .environment(ChainSettings.keyVariable)
+        }
+        let key = try source.load(
+            passwordFile: settings.keyPasswordFile,
+            credentials: ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"])
+        return LocalSigner(key)
+    }
+
+    var services: [any Service] { [manager] + [socket].compactMap { $0 } }
+
+    func close() async {
+        await transport.shutdown()
+        store.close()
+    }
+}

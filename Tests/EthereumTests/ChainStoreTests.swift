@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import BigInt
+import Foundation
+import GRDB
+import Testing
+
+@testable import Ethereum
+
+@Suite("The chain's ledger")
+struct ChainStoreTests {
+    private func withStore(_ body: (ChainStore, String) async throws -> Void) async throws {
+        let folder = NSTemporaryDirectory() + "chain-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let path = folder + "/chain.sqlite"
+        try await body(try ChainStore(path: path), path)
+    }
+
+    private func commit(_ stage: inout Stage, to store: ChainStore) async throws {
+        try await store.commit(stage.changes, at: stage.now)
+        stage.changes = []
+    }
+
+    @Test("reaches the disk, and nobody else may read it")
+    func durable() async throws {
+        try await withStore { store, path in
+            let (synchronous, mode) = try await store.queue.read { database in
+                (try Int.fetchOne(database, sql: "PRAGMA synchronous"), try String.fetchOne(database, sql: "PRAGMA journal_mode"))
+            }
+            #expect(synchronous == 2 && mode == "wal")
+            let permissions = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+            #expect(permissions == 0o600)
+        }
+    }
+
+    @Test("what was open is open again: intents, nonces, every version, gas, spending, foreign nonces")
+    func restore() async throws {
+        try await withStore { store, path in
+            var stage = Stage()
+            stage.poll()
+            stage.submit("a", "b")
+            stage.submit("c", of: "claim")
+            stage.pass(31)
+            _ = stage.machine.cancel("b")
+            stage.drive()
+            stage.machine.estimated(TransactionIntent(key: "", className: "status", recipient: .zero, call: "g"), 77_000)
+            stage.poll(count: 6)
+            stage.receive(stage.last(5))
+            stage.machine.signingRestsUntil = stage.now + 1000
+            stage.submit("waits", gas: 60_000)
+            stage.machine.suspect([3])
+            stage.drive()
+            try await commit(&stage, to: store)
+
+            let again = try ChainStore(path: path)
+            var machine = Stage().machine
+            try await again.restore(&machine, at: stage.now)
+            #expect(machine.queue == stage.machine.queue && machine.sending == stage.machine.sending)
+            #expect(machine.nonceFloor == 6 && machine.foreign == [3] && machine.nextID == 5)
+            #expect(machine.gas == stage.machine.gas)
+            #expect(machine.spending == stage.machine.spending)
+            #expect(machine.attempts.map(\.nonce) == [6, 7])
+            #expect(machine.attempts.map { $0.versions.map(\.hash) } == stage.machine.attempts.map { $0.versions.map(\.hash) })
+            #expect(machine.attempts[0].wantsCancellation && machine.attempts[0].versions.last?.isCancellation == true)
+            #expect(try await again.intent("a")?.1 != nil)
+            #expect(try await again.intent("c")?.1 == nil)
+            #expect(try await again.list().map(\.state) == ["waiting", "sent", "sent", "succeeded"])
+            #expect(try await again.list(onlyOpen: true).count == 3)
+            #expect(try await again.list(key: "b").first?.hashes.count == 3)
+            try await again.prune(before: stage.now + 1)
+            #expect(try await again.list().count == 3)
+        }
+    }
+
+    @Test("another account or chain is refused while anything is open")
+    func binding() async throws {
+        try await withStore { store, _ in
+            let account = Stage.key.address
+            try await store.bind(chainID: 1337, account: account)
+            try await store.bind(chainID: 1, account: account)
+            try await store.bind(chainID: 1337, account: account)
+            var stage = Stage()
+            stage.poll()
+            stage.submit("a")
+            try await commit(&stage, to: store)
+            for (chainID, other) in [(UInt64(1), account), (1337, Address.zero)] {
+                let error = await #expect(throws: ChainStoreError.self) { try await store.bind(chainID: chainID, account: other) }
+                #expect(error?.code == .otherAccount && error?.message.contains("1 open") == true)
+            }
+            stage.poll(count: 6)
+            stage.receive(stage.last(5))
+            try await commit(&stage, to: store)
+            try await store.bind(chainID: 1, account: account)
+            var machine = Stage().machine
+            try await store.restore(&machine, at: stage.now)
+            #expect(machine.nonceFloor == nil, "another chain counts anew")
+        }
+    }
+
+    @Test("a damaged file is refused, never replaced; so is one of a later release")
+    func damage() async throws {
+        try await withStore { store, path in
+            try await store.queue.write { try $0.execute(sql: "PRAGMA user_version = 99") }
+            store.close()
+            #expect((#expect(throws: ChainStoreError.self) { try ChainStore(path: path) })?.code == .newer)
+            try Data(repeating: 7, count: 9000).write(to: URL(fileURLWithPath: path))
+            #expect((#expect(throws: ChainStoreError.self) { try ChainStore(path: path) })?.code == .damaged)
+            #expect(FileManager.default.contents(atPath: path)?.count == 9000)
+        }
+    }
+
+    private static func log(_ transaction: UInt64, _ number: UInt64, fork: UInt8 = 0) -> PlacedLog {
+        PlacedLog(
+            log: ChainLog(
+                address: Stage.contract, topics: [Stage.hash(1), Stage.hash(2)], data: [1, 2, 3],
+                block: BlockReference(number: number, hash: Stage.hash(number, fork: fork)), transaction: Stage.hash(transaction), index: 4),
+            place: 0)
+    }
+
+    @Test("each log once: read twice, from a receipt, on another fork")
+    func inbox() async throws {
+        try await withStore { store, _ in
+            func end(_ number: UInt64, fork: UInt8 = 0) -> BlockReference { BlockReference(number: number, hash: Stage.hash(number, fork: fork)) }
+            try await store.setCursor("f", end(100))
+            #expect(try await store.takeLogs("f", [Self.log(1, 101)], cursor: nil) == 1)
+            #expect(try await store.takeLogs("f", [Self.log(1, 101), Self.log(2, 102)], cursor: end(102)) == 1)
+            let first = try await store.unhandledLogs("f", limit: 10)
+            #expect(first.map(\.log) == [Self.log(1, 101).log, Self.log(2, 102).log])
+            try await store.markHandled([first[0].sequence])
+
+            try await store.rewind("f", to: end(100))
+            #expect(try await store.cursor("f") == end(100))
+            #expect(try await store.checkpoints("f").map(\.number) == [100])
+            #expect(try await store.unhandledLogs("f", limit: 10).isEmpty, "what the fork took back waits")
+            #expect(try await store.takeLogs("f", [Self.log(1, 103, fork: 1), Self.log(2, 103, fork: 1)], cursor: end(103, fork: 1)) == 0)
+            let second = try await store.unhandledLogs("f", limit: 10)
+            #expect(second.map(\.sequence) == [first[1].sequence] && second[0].log.block == end(103, fork: 1))
+            #expect(try await store.takeLogs("other", [Self.log(1, 101)], cursor: nil) == 1, "feeds are apart")
+            try await store.markHandled(second.map(\.sequence))
+            try await store.pruneLogs("f", below: 200)
+            #expect(try await store.checkpoints("f").map(\.number) == [103])
+        }
+    }
+}
