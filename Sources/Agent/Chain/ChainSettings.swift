@@ -34,6 +34,7 @@ struct ChainSettings: Equatable, Sendable {
     /// `chain.certificate-authority`, path of a PEM file: trusted instead of the system's.
     var certificateAuthority: String?
 
+    static let listKeys: Set<String> = ["metascheduler.endpoint.rpc"]
     static let keyVariable = "ETH_PRIVATE_KEY"
 
     typealias Setter = @Sendable (inout ChainSettings, String) throws -> Void

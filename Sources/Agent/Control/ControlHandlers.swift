@@ -30,14 +30,14 @@ struct ControlHandlers {
     }
 
     private var chainHandlers: [String: ControlServer.Handler] {
-        func manager() throws -> TransactionManager {
+        @Sendable func manager() throws -> TransactionManager {
             guard let chain else {
                 throw ControlFailure(
                     description: "this agent is set up without a chain: metascheduler.endpoint.rpc is not in its configuration")
             }
             return chain
         }
-        func change(
+        @Sendable func change(
             _ request: ControlRequest, _ body: (TransactionManager, String) async throws -> Bool
         ) async throws -> ControlServer.Answers {
             guard let key = request.key, try await body(manager(), key) else {

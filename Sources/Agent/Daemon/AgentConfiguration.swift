@@ -46,7 +46,7 @@ struct AgentConfiguration: Equatable, Sendable {
     private typealias Setter = @Sendable (inout AgentConfiguration, String) throws -> Void
 
     private static let setters: [String: Setter] = ownSetters.merging(
-        ChainSettings.setters.mapValues { setter in { try setter(&$0.chain, $1) } }
+        ChainSettings.setters.mapValues { setter -> Setter in { try setter(&$0.chain, $1) } }
     ) { own, _ in own }
 
     private static let ownSetters: [String: Setter] = [
@@ -128,7 +128,8 @@ struct AgentConfiguration: Equatable, Sendable {
             let line = keyNode.mark?.line ?? 1
             let key = prefix + (keyNode.string ?? "")
             if let setter = Self.setters[key] {
-                guard let text = value.scalar?.string ?? Self.list(value) else {
+                let isList = ChainSettings.listKeys.contains(key)
+                guard let text = value.scalar?.string ?? (isList ? Self.list(value) : nil) else {
                     throw Problem(description: "\(file):\(line): \(key): takes one value")
                 }
                 do {

@@ -99,6 +99,9 @@ struct TransactionMachine {
         return outcomes
     }
 
+    /// Over, and not yet taken.
+    func hasOutcome(_ key: String) -> Bool { outcomes.contains { $0.intent.key == key } }
+
     mutating func change(_ change: Change) { changes.append(change) }
     mutating func broadcast(_ hash: Hash32) { broadcasts.append(hash) }
 

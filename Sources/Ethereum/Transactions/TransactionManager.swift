@@ -111,7 +111,8 @@ public actor TransactionManager: Service {
     /// Waits for the end of an intent; nil when there is no such intent.
     public func outcome(_ key: String) async throws(ChainStoreError) -> TransactionOutcome? {
         try await start()
-        if openIntent(key) == nil {
+        // One that is just over is told when that is on the disk.
+        if openIntent(key) == nil, !machine.hasOutcome(key) {
             return try await store.intent(key)?.1
         }
         return await withCheckedContinuation { outcomeWaiters[key, default: []].append($0) }
