@@ -122,6 +122,16 @@ let package = Package(
             path: "Benchmarks/SlurmBench",
             swiftSettings: strict
         ),
+        .executableTarget(
+            name: "ChainBench",
+            dependencies: [
+                "Ethereum",
+                .product(name: "BigInt", package: "BigInt"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Benchmarks/ChainBench",
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "SlurmTests",
             dependencies: ["Slurm", "CSlurm"],

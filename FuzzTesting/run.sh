@@ -8,15 +8,21 @@ seconds=${1:-20}
 shift || true
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || { sed -n '3,4s/^# //p' "$0"; exit 64; }
 targets=("$@")
-[ $# -gt 0 ] || targets=(Hostlist GRES TRES States AccountingLine Tidy Frames)
+[ $# -gt 0 ] || targets=(Hostlist GRES TRES States AccountingLine Tidy Frames RLP ABI Answers)
 export SWIFT_BACKTRACE=enable=no # libFuzzer reports crashes itself; both at once hang
 
 model=../Sources/Slurm/Model
 calls=../Sources/Slurm/Calls
 bridge=../Sources/SpankBridge
+ethereum=../Sources/Ethereum
 declare -A sources=(
   [Frames]="$bridge/Frame/Frame.swift $bridge/Frame/FrameDecoder.swift $bridge/Events/PluginEvent.swift
     $bridge/Events/JobText.swift"
+  [RLP]="$ethereum/Encoding/*.swift $ethereum/ABI/ABI.swift $ethereum/ABI/ABIType.swift $ethereum/ABI/ABIValue.swift
+    $ethereum/Keys/Signature.swift $ethereum/Keys/Secp256k1.swift $ethereum/Transactions/Transaction.swift"
+  [ABI]="$ethereum/Encoding/*.swift $ethereum/ABI/*.swift"
+  [Answers]="$ethereum/Encoding/*.swift $ethereum/ABI/ABI.swift $ethereum/ABI/ABIType.swift $ethereum/ABI/ABIValue.swift
+    $ethereum/RPC/JSONValue.swift $ethereum/RPC/RPCError.swift $ethereum/RPC/RPCCodec.swift $ethereum/RPC/ChainTypes.swift"
   [Hostlist]="$model/Hostlist.swift"
   [GRES]="$model/GRES.swift $model/TRES.swift"
   [TRES]="$model/TRES.swift"
@@ -37,7 +43,8 @@ build() {
   swiftc -swift-version 6 -O -parse-as-library -sanitize=fuzzer,address -module-name "Fuzz$1" \
     -enable-upcoming-feature InternalImportsByDefault -suppress-warnings \
     -I ../Sources/CSlurm/include -Xcc -fmodule-map-file="$PWD/CSlurm.modulemap" \
-    "${list[@]}" Targets/Support.swift "Targets/Fuzz$1.swift" -lslurm -o ".build/$1"
+    -I .build -L .build -I ../Sources/CSecp256k1 -I ../Sources/COpenSSL \
+    "${list[@]}" Targets/Support.swift "Targets/Fuzz$1.swift" -lslurm -lBigInt -o ".build/$1"
 }
 
 # values: the few free functions of Job+Decode.swift that Node.swift uses, without the rest of that file
@@ -51,7 +58,16 @@ values() {
   echo .build/Values.swift
 }
 
+# big_int: the library of large numbers as a module of its own, from where the package manager has put it
+big_int() {
+  [ ! -e .build/libBigInt.a ] || return 0
+  [ -d ../.build/checkouts/BigInt ] || swift package --package-path .. resolve
+  swiftc -O -parse-as-library -emit-module -emit-library -static -module-name BigInt \
+    -emit-module-path .build/BigInt.swiftmodule -o .build/libBigInt.a ../.build/checkouts/BigInt/Sources/*.swift
+}
+
 mkdir -p .build
+big_int || exit 1
 crashed=0
 for target in "${targets[@]}"; do
   [ -n "${sources[$target]:-}" ] || { echo "there is no target $target" >&2; exit 64; }
