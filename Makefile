@@ -29,7 +29,7 @@ plugins: ## Build the Slurm plugins
 	$(MAKE) -s -C slurm-plugins all
 
 .PHONY: test
-test: test-lab test-plugins test-unit test-integration test-events ## Run all tests; needs root, for the lab
+test: test-lab test-plugins test-unit test-chain test-integration test-events ## Run all tests; needs root, for the lab
 
 .PHONY: test-plugins
 test-plugins: plugins ## Tests of the plugins without Slurm
@@ -52,7 +52,14 @@ build-tests:
 
 .PHONY: test-unit
 test-unit: build-tests ## Tests without Slurm
-	$(SWIFT) test --skip-build --filter '^(SlurmTests|SpankBridgeTests|JobLifecycleTests|AgentTests)\.'
+	$(SWIFT) test --skip-build --filter '^(SlurmTests|SpankBridgeTests|JobLifecycleTests|EthereumTests|AgentTests)\.'
+
+.PHONY: test-chain
+test-chain: build-tests ## The chain client against a test chain, with a short soak; needs root, for the agent's part
+	@lab/chain/install.sh >/dev/null && lab/install.sh
+	python3 Tests/Chain/tls.py
+	python3 Tests/Chain/agent.py
+	python3 Tests/Chain/soak.py 150 15 1500
 
 .PHONY: test-integration
 test-integration: build-tests ## Tests on live clusters, with and without slurmdbd; needs root
@@ -68,7 +75,7 @@ test-lab: ## Tests of the lab itself; needs root
 lint: ## Check format and scripts
 	@$(DEPS) lint
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks FuzzTesting
-	python3 -m py_compile Tests/Events/*.py Benchmarks/events/*.py slurm-plugins/*.py
+	python3 -m py_compile Tests/Events/*.py Tests/Chain/*.py lab/chain/*.py Benchmarks/*/*.py slurm-plugins/*.py
 	shellcheck -S warning -x -P SCRIPTDIR $$(git ls-files '*.sh') .ci/run
 
 .PHONY: sanitize
@@ -93,6 +100,12 @@ bench: ## Measure against bare C, sbatch and ssh: one JSON object a line; needs 
 	@($(DEPS) build && lab/install.sh --ssh) >&2
 	@Benchmarks/run.sh
 	@$(MAKE) -s bench-events
+	@$(MAKE) -s bench-chain
+
+.PHONY: bench-chain
+bench-chain: ## The part of it about the chain client
+	@($(DEPS) build && lab/chain/install.sh && $(SWIFT) build -c release --product ChainBench --scratch-path .build-bench) >&2
+	@Benchmarks/chain/chain.py
 
 .PHONY: bench-events
 bench-events: ## The part of it about events: plugins, ledger, idle agent
@@ -107,6 +120,21 @@ KILLS ?= 100
 soak: build plugins ## Jobs while the agent and slurmctld are killed (JOBS=2000 KILLS=100); last line a JSON verdict; needs root
 	@lab/install.sh --dbd
 	@python3 Tests/Events/soak.py $(JOBS) $(KILLS)
+
+INTENTS ?= 1000
+LOGS ?= 10000
+.PHONY: soak-chain
+soak-chain: build-tests ## Transactions and logs while the client is killed and nodes misbehave (INTENTS=1000 KILLS=100 LOGS=10000); last line a JSON verdict
+	@lab/chain/install.sh >/dev/null
+	@python3 Tests/Chain/soak.py $(INTENTS) $(KILLS) $(LOGS)
+
+.PHONY: chain-up
+chain-up: ## Start a test chain in the background
+	@lab/chain/up.sh
+
+.PHONY: chain-down
+chain-down: ## End it
+	@lab/chain/down.sh
 
 .PHONY: soak-calls
 soak-calls: build-tests ## Calls to Slurm while its daemons are killed and paused (SOAK_SECONDS=60); last line a JSON verdict; needs root

@@ -17,7 +17,9 @@ enum ChainBench {
         case "primitives":
             try await primitives()
         case "serial", "pipelined", "latency":
-            guard words.count == 5, let contract = Address(hex: words[4]), let count = Int(words[5]) else { fallthrough }
+            guard words.count == 5, let contract = Address(hex: words[4]), let count = Int(words[5]) else {
+                fallthrough
+            }
             let bench = try await Bench(node: words[2], keyFile: words[3], contract: contract)
             switch words[1] {
             case "serial": try await bench.serial(count)
@@ -77,7 +79,8 @@ struct Bench {
         let start = ContinuousClock.now
         for number in 0..<count {
             let answers = try await client.batch([
-                RPCCall("eth_getTransactionCount", [.string(signer.address.hex), .string("pending")]), RPCCall("eth_gasPrice"),
+                RPCCall("eth_getTransactionCount", [.string(signer.address.hex), .string("pending")]),
+                RPCCall("eth_gasPrice"),
             ])
             let nonce = try answers.value(0).text.flatMap(Quantity.decode64) ?? 0
             let price = try answers.value(1).text.flatMap(Quantity.decode) ?? 0
@@ -86,7 +89,9 @@ struct Bench {
                     chainID: try await client.chainID(), nonce: nonce, recipient: contract, data: try data(number),
                     gasLimit: 120_000, fee: .legacy(price: price * 2)))
             _ = try await client.call("eth_sendRawTransaction", [.string(Hex.data(signed.raw))])
-            while try TransactionReceipt.read(try await client.call("eth_getTransactionReceipt", [.string("\(signed.hash)")])) == nil {
+            while try TransactionReceipt.read(
+                try await client.call("eth_getTransactionReceipt", [.string("\(signed.hash)")])) == nil
+            {
                 try await Task.sleep(for: .milliseconds(50))
             }
         }
@@ -141,8 +146,10 @@ struct Bench {
         var pace = TransactionManager.Pace()
         pace.busy = .milliseconds(100)
         let manager = TransactionManager(
-            client: client, chainID: try await client.chainID(), signer: signer, store: try ChainStore(path: folder + "/chain.sqlite"),
-            settings: settings, classes: [TransactionClass("status", priority: 0, isEssential: true)], pace: pace, logger: logger)
+            client: client, chainID: try await client.chainID(), signer: signer,
+            store: try ChainStore(path: folder + "/chain.sqlite"),
+            settings: settings, classes: [TransactionClass("status", priority: 0, isEssential: true)], pace: pace,
+            logger: logger)
         let running = Task { try await manager.run() }
         // Fees and nonce are in memory once a node has answered.
         while await manager.status.head == nil { try await Task.sleep(for: .milliseconds(10)) }

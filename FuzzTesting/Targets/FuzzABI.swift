@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 private let signatures = [
-    "f(uint256)", "f(bytes)", "f(string,int8)", "f(address[],bool[3])", "f((uint64,uint64[],uint64[],uint64[]),(string,string)[])",
+    "f(uint256)", "f(bytes)", "f(string,int8)", "f(address[],bool[3])",
+    "f((uint64,uint64[],uint64[],uint64[]),(string,string)[])",
     "f(uint256[][][])", "f((uint64,string,(string,string)[],((string,string),bytes2)[])[])", "f(())", "f(()[])",
 ]
 
@@ -9,7 +10,9 @@ private let signatures = [
 @_cdecl("LLVMFuzzerTestOneInput")
 func fuzz(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let input = Array(UnsafeBufferPointer(start: bytes, count: count))
-    guard let first = input.first, let signature = try? ABISignature(signatures[Int(first) % signatures.count]) else { return 0 }
+    guard let first = input.first, let signature = try? ABISignature(signatures[Int(first) % signatures.count]) else {
+        return 0
+    }
     let types = signature.parameters.map(\.type)
     if let values = try? ABI.decode(Array(input.dropFirst()), as: types) {
         guard let written = try? ABI.encode(values, as: types) else { fatalError("what was read cannot be written") }

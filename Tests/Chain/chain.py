@@ -3,6 +3,7 @@
 
 import json
 import os
+import ssl
 import subprocess
 import tempfile
 import time
@@ -21,12 +22,17 @@ def say(*words):
 class LabChain:
     """with LabChain() as chain: chain.call("lab_mine", 3)"""
 
-    def __init__(self, seed=0, fund=(ACCOUNT,)):
+    def __init__(self, seed=0, fund=(ACCOUNT,), tls=False):
         self.folder = Path(tempfile.mkdtemp(prefix="sga-chain."))
         self.python = subprocess.run([ROOT / "lab/chain/install.sh"], check=True, capture_output=True, text=True).stdout.strip()
         words = [self.python, ROOT / "lab/chain/server.py", "--port-file", self.folder / "port", "--seed", str(seed)]
         for address in fund:
             words += ["--fund", address]
+        self.certificate, self.context = None, None
+        if tls:
+            self.certificate = self.make_certificate()
+            self.context = ssl.create_default_context(cafile=self.certificate)
+            words += ["--certificate", self.certificate]
         self.log = (self.folder / "chain.log").open("wb")
         environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1")
         self.process = subprocess.Popen(words, stdout=self.log, stderr=self.log, env=environment)
@@ -45,7 +51,16 @@ class LabChain:
         self.process.wait()
         self.log.close()
 
-    def url(self, path="/", scheme="http"):
+    def make_certificate(self):
+        path = self.folder / "certificate.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=lab",
+             "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.folder / "key.pem", "-out", path], check=True, capture_output=True)
+        path.write_text(path.read_text() + (self.folder / "key.pem").read_text())
+        return path
+
+    def url(self, path="/", scheme=None):
+        scheme = scheme or ("https" if self.certificate else "http")
         return f"{scheme}://127.0.0.1:{self.port}{path}"
 
     def call(self, method, *parameters, path="/"):
@@ -53,7 +68,7 @@ class LabChain:
         # A connection that the lab itself cut is asked again.
         for attempt in range(20):
             try:
-                with urllib.request.urlopen(urllib.request.Request(self.url(path), body), timeout=30) as answer:
+                with urllib.request.urlopen(urllib.request.Request(self.url(path), body), timeout=30, context=self.context) as answer:
                     document = json.load(answer)
                 break
             except (OSError, ValueError):

@@ -45,7 +45,8 @@ struct ABITests {
         #expect(values[3].uint64 == 59)
         let job = try #require(values[4].members)
         #expect(job[4].string == "hash123")
-        #expect(job[7].members?[0] == .tuple([.tuple([.string("zone"), .string("fr")]), .fixedBytes(Array("==".utf8))]))
+        #expect(
+            job[7].members?[0] == .tuple([.tuple([.string("zone"), .string("fr")]), .fixedBytes(Array("==".utf8))]))
         #expect(try event.decode(topics: [.zero], data: data) == nil)
     }
 
@@ -56,7 +57,8 @@ struct ABITests {
             .tuple([
                 .uint(BigUInt(1) << 255), .array([.string("a"), .string(""), .string("ccc")]),
                 .array([
-                    .tuple([.fixedBytes(Array("in".utf8)), .int(-5)]), .tuple([.fixedBytes(Array("<=".utf8)), .int(9)]),
+                    .tuple([.fixedBytes(Array("in".utf8)), .int(-5)]),
+                    .tuple([.fixedBytes(Array("<=".utf8)), .int(9)]),
                 ]),
             ]), .bytes([UInt8](repeating: 1, count: 33)), .array([.int(-128), .int(127)]),
         ]
@@ -113,8 +115,10 @@ struct ABITests {
     @Test("values that do not fit their type")
     func unfit() {
         for (value, type) in [
-            (ABIValue.uint(256), ABIType.uint(8)), (.int(128), .int(8)), (.int(-129), .int(8)), (.fixedBytes([1]), .fixedBytes(2)),
-            (.string("1"), .uint(8)), (.array([.uint(1)]), .fixedArray(.uint(8), 2)), (.uint(BigUInt(1) << 256), .uint(256)),
+            (ABIValue.uint(256), ABIType.uint(8)), (.int(128), .int(8)), (.int(-129), .int(8)),
+            (.fixedBytes([1]), .fixedBytes(2)),
+            (.string("1"), .uint(8)), (.array([.uint(1)]), .fixedArray(.uint(8), 2)),
+            (.uint(BigUInt(1) << 256), .uint(256)),
         ] {
             #expect(throws: ABIError.self) { try ABI.encode([value], as: [type]) }
         }
@@ -129,7 +133,8 @@ struct ABITests {
         let ones = [UInt8](repeating: 0xFF, count: 32)
         for (data, type) in [
             ([], ABIType.uint(8)), (Self.word(256), .uint(8)), (ones, .bool), (ones, .address),
-            (Self.word(64), .bytes), (ones, .bytes), (Self.word(32) + ones, .string), (Self.word(32) + Self.word(1 << 40), .array(.uint(8))),
+            (Self.word(64), .bytes), (ones, .bytes), (Self.word(32) + ones, .string),
+            (Self.word(32) + Self.word(1 << 40), .array(.uint(8))),
             (Self.word(32) + Self.word(1 << 20), .array(.tuple([]))),
             (Self.word(32) + Self.word(33), .bytes),
         ] {
@@ -148,7 +153,11 @@ struct ABITests {
         #expect(try ABI.decode(data, as: [.string]) == [.string("\u{FFFD}A")])
     }
 
-    @Test("signatures that cannot be read", arguments: ["f", "f(", "f(uint)x", "f(uint7)", "f(uint264)", "f(bytes33)", "f((uint)", "f(uint[0])", "f(unit)", "f-g()"])
+    @Test(
+        "signatures that cannot be read",
+        arguments: [
+            "f", "f(", "f(uint)x", "f(uint7)", "f(uint264)", "f(bytes33)", "f((uint)", "f(uint[0])", "f(unit)", "f-g()",
+        ])
     func badSignatures(_ text: String) {
         #expect(throws: ABIError.self) { try ABIFunction(text) }
     }
@@ -159,7 +168,11 @@ struct ABITests {
         #expect(event.topic.description == "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef")
         let from = Hash32([UInt8](repeating: 0, count: 12) + [UInt8](repeating: 1, count: 20))
         let values = try event.decode(topics: [event.topic, from, from], data: Self.word(9))
-        #expect(values == [.address(Address(unchecked: Array(from.bytes.suffix(20)))), .address(Address(unchecked: Array(from.bytes.suffix(20)))), .uint(9)])
+        #expect(
+            values == [
+                .address(Address(unchecked: Array(from.bytes.suffix(20)))),
+                .address(Address(unchecked: Array(from.bytes.suffix(20)))), .uint(9),
+            ])
         #expect(throws: ABIError.self) { try event.decode(topics: [event.topic], data: []) }
 
         let text = try ABIFunction("Error(string)").call([.string("no credits")])

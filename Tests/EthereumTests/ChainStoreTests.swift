@@ -26,7 +26,10 @@ struct ChainStoreTests {
     func durable() async throws {
         try await withStore { store, path in
             let (synchronous, mode) = try await store.queue.read { database in
-                (try Int.fetchOne(database, sql: "PRAGMA synchronous"), try String.fetchOne(database, sql: "PRAGMA journal_mode"))
+                (
+                    try Int.fetchOne(database, sql: "PRAGMA synchronous"),
+                    try String.fetchOne(database, sql: "PRAGMA journal_mode")
+                )
             }
             #expect(synchronous == 2 && mode == "wal")
             let permissions = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
@@ -44,7 +47,8 @@ struct ChainStoreTests {
             stage.pass(31)
             _ = stage.machine.cancel("b")
             stage.drive()
-            stage.machine.estimated(TransactionIntent(key: "", className: "status", recipient: .zero, call: "g"), 77_000)
+            stage.machine.estimated(
+                TransactionIntent(key: "", className: "status", recipient: .zero, call: "g"), 77_000)
             stage.poll(count: 6)
             stage.receive(stage.last(5))
             stage.machine.signingRestsUntil = stage.now + 1000
@@ -61,7 +65,9 @@ struct ChainStoreTests {
             #expect(machine.gas == stage.machine.gas)
             #expect(machine.spending == stage.machine.spending)
             #expect(machine.attempts.map(\.nonce) == [6, 7])
-            #expect(machine.attempts.map { $0.versions.map(\.hash) } == stage.machine.attempts.map { $0.versions.map(\.hash) })
+            #expect(
+                machine.attempts.map { $0.versions.map(\.hash) }
+                    == stage.machine.attempts.map { $0.versions.map(\.hash) })
             #expect(machine.attempts[0].wantsCancellation && machine.attempts[0].versions.last?.isCancellation == true)
             #expect(try await again.intent("a")?.1 != nil)
             #expect(try await again.intent("c")?.1 == nil)
@@ -85,7 +91,9 @@ struct ChainStoreTests {
             stage.submit("a")
             try await commit(&stage, to: store)
             for (chainID, other) in [(UInt64(1), account), (1337, Address.zero)] {
-                let error = await #expect(throws: ChainStoreError.self) { try await store.bind(chainID: chainID, account: other) }
+                let error = await #expect(throws: ChainStoreError.self) {
+                    try await store.bind(chainID: chainID, account: other)
+                }
                 #expect(error?.code == .otherAccount && error?.message.contains("1 open") == true)
             }
             stage.poll(count: 6)
@@ -114,14 +122,17 @@ struct ChainStoreTests {
         PlacedLog(
             log: ChainLog(
                 address: Stage.contract, topics: [Stage.hash(1), Stage.hash(2)], data: [1, 2, 3],
-                block: BlockReference(number: number, hash: Stage.hash(number, fork: fork)), transaction: Stage.hash(transaction), index: 4),
+                block: BlockReference(number: number, hash: Stage.hash(number, fork: fork)),
+                transaction: Stage.hash(transaction), index: 4),
             place: 0)
     }
 
     @Test("each log once: read twice, from a receipt, on another fork")
     func inbox() async throws {
         try await withStore { store, _ in
-            func end(_ number: UInt64, fork: UInt8 = 0) -> BlockReference { BlockReference(number: number, hash: Stage.hash(number, fork: fork)) }
+            func end(_ number: UInt64, fork: UInt8 = 0) -> BlockReference {
+                BlockReference(number: number, hash: Stage.hash(number, fork: fork))
+            }
             try await store.setCursor("f", end(100))
             #expect(try await store.takeLogs("f", [Self.log(1, 101)], cursor: nil) == 1)
             #expect(try await store.takeLogs("f", [Self.log(1, 101), Self.log(2, 102)], cursor: end(102)) == 1)
@@ -133,7 +144,9 @@ struct ChainStoreTests {
             #expect(try await store.cursor("f") == end(100))
             #expect(try await store.checkpoints("f").map(\.number) == [100])
             #expect(try await store.unhandledLogs("f", limit: 10).isEmpty, "what the fork took back waits")
-            #expect(try await store.takeLogs("f", [Self.log(1, 103, fork: 1), Self.log(2, 103, fork: 1)], cursor: end(103, fork: 1)) == 0)
+            #expect(
+                try await store.takeLogs(
+                    "f", [Self.log(1, 103, fork: 1), Self.log(2, 103, fork: 1)], cursor: end(103, fork: 1)) == 0)
             let second = try await store.unhandledLogs("f", limit: 10)
             #expect(second.map(\.sequence) == [first[1].sequence] && second[0].log.block == end(103, fork: 1))
             #expect(try await store.takeLogs("other", [Self.log(1, 101)], cursor: nil) == 1, "feeds are apart")

@@ -27,7 +27,8 @@ struct EncodingTests {
         "addresses carry EIP-55's checksum",
         arguments: [
             "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
-            "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB", "0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb", Vectors.contract,
+            "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB", "0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb",
+            Vectors.contract,
         ])
     func checksum(_ text: String) {
         #expect(Address(hex: text)?.checksummed == text)
@@ -35,7 +36,11 @@ struct EncodingTests {
         #expect(Address(hex: text.prefix(41) + (text.last == "d" ? "D" : "d")) == nil)
     }
 
-    @Test("no address", arguments: ["", "0x", "5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "0x12", "0x" + String(repeating: "g", count: 40)])
+    @Test(
+        "no address",
+        arguments: [
+            "", "0x", "5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "0x12", "0x" + String(repeating: "g", count: 40),
+        ])
     func noAddress(_ text: String) {
         #expect(Address(hex: text) == nil)
     }
@@ -45,7 +50,8 @@ struct EncodingTests {
         arguments: [
             (RLP.bytes(Array("dog".utf8)), "83646f67"),
             (.list([.bytes(Array("cat".utf8)), .bytes(Array("dog".utf8))]), "c88363617483646f67"),
-            (.bytes([]), "80"), (.list([]), "c0"), (.number(UInt64(0)), "80"), (.bytes([0]), "00"), (.bytes([15]), "0f"),
+            (.bytes([]), "80"), (.list([]), "c0"), (.number(UInt64(0)), "80"), (.bytes([0]), "00"),
+            (.bytes([15]), "0f"),
             (.number(UInt64(1024)), "820400"), (.list([.list([]), .list([.list([])])]), "c3c0c1c0"),
             (.bytes([UInt8](repeating: 97, count: 56)), "b838" + String(repeating: "61", count: 56)),
         ])
@@ -57,7 +63,8 @@ struct EncodingTests {
     @Test(
         "RLP that is not the one encoding of something",
         arguments: [
-            "", "81", "8100", "b800", "b837" + String(repeating: "61", count: 55), "b90038", "c1", "c0c0", "bfffffffffffffffff",
+            "", "81", "8100", "b800", "b837" + String(repeating: "61", count: 55), "b90038", "c1", "c0c0",
+            "bfffffffffffffffff",
             "ffffffffffffffffff", "f90001", String(repeating: "c1", count: 30) + "c0",
         ])
     func badRLP(_ hex: String) {

@@ -25,7 +25,8 @@ struct KeyTests {
         let claim = try Self.claim(nonce: 8, fee: .legacy(price: 3_000_000_000))
         let dynamic = try Self.claim(nonce: 8, fee: .dynamic(tip: 1_000_000_000, cap: 3_000_000_000))
         for (unsigned, raw, hash) in [
-            (status, Vectors.legacyStatus, Vectors.legacyStatusHash), (claim, Vectors.legacyClaim, Vectors.legacyClaimHash),
+            (status, Vectors.legacyStatus, Vectors.legacyStatusHash),
+            (claim, Vectors.legacyClaim, Vectors.legacyClaimHash),
             (dynamic, Vectors.dynamicClaim, Vectors.dynamicClaimHash),
         ] {
             let signed = try await signer.sign(unsigned)
@@ -54,7 +55,12 @@ struct KeyTests {
         #expect(signature.hasLowS)
     }
 
-    @Test("no private keys", arguments: ["", "0x12", String(repeating: "0", count: 64), String(repeating: "f", count: 64), String(repeating: "g", count: 64)])
+    @Test(
+        "no private keys",
+        arguments: [
+            "", "0x12", String(repeating: "0", count: 64), String(repeating: "f", count: 64),
+            String(repeating: "g", count: 64),
+        ])
     func noKey(_ text: String) {
         #expect(throws: KeyError.self) { try PrivateKey(hex: text) }
     }
@@ -84,13 +90,20 @@ struct KeyTests {
         #expect(failure(Vectors.officialScrypt, "testpassword")?.code == .unsupported)
         #expect(failure(Vectors.officialScrypt, "testpassword")?.message.contains("n < 2^(16r)") == true)
         #expect(failure("{}")?.code == .malformed)
-        #expect(failure(Vectors.keystore.replacingOccurrences(of: "\"version\": 3", with: "\"version\": 1"))?.code == .unsupported)
+        #expect(
+            failure(Vectors.keystore.replacingOccurrences(of: "\"version\": 3", with: "\"version\": 1"))?.code
+                == .unsupported)
         #expect(failure(Vectors.keystore.replacingOccurrences(of: "aes-128-ctr", with: "des"))?.code == .unsupported)
-        #expect(failure(Vectors.keystore.replacingOccurrences(of: "\"scrypt\"", with: "\"argon2\""))?.code == .unsupported)
-        #expect(failure(Vectors.keystore.replacingOccurrences(of: "\"n\": 1024", with: "\"n\": 16777216"))?.code == .unsupported)
-        #expect(failure(Vectors.keystore.replacingOccurrences(of: "\"n\": 1024", with: "\"n\": 1000"))?.code == .malformed)
+        #expect(
+            failure(Vectors.keystore.replacingOccurrences(of: "\"scrypt\"", with: "\"argon2\""))?.code == .unsupported)
+        #expect(
+            failure(Vectors.keystore.replacingOccurrences(of: "\"n\": 1024", with: "\"n\": 16777216"))?.code
+                == .unsupported)
+        #expect(
+            failure(Vectors.keystore.replacingOccurrences(of: "\"n\": 1024", with: "\"n\": 1000"))?.code == .malformed)
         #expect(failure(Vectors.keystore.replacingOccurrences(of: "2c7536E3", with: "00000000"))?.code == .malformed)
-        #expect(failure(Vectors.officialPBKDF2.replacingOccurrences(of: "262144", with: "999999999"))?.code == .malformed)
+        #expect(
+            failure(Vectors.officialPBKDF2.replacingOccurrences(of: "262144", with: "999999999"))?.code == .malformed)
     }
 
     private func withFolder(_ body: (String) throws -> Void) throws {
@@ -119,13 +132,17 @@ struct KeyTests {
 
             try SecretFile.create(folder + "/store", Array(Vectors.keystore.utf8))
             try SecretFile.create(password, Array("secret\n".utf8))
-            #expect(try KeySource.file(folder + "/store").load(passwordFile: password).address.checksummed == Vectors.address)
-            #expect((#expect(throws: KeyError.self) { try KeySource.file(folder + "/store").load() })?.code == .password)
+            #expect(
+                try KeySource.file(folder + "/store").load(passwordFile: password).address.checksummed
+                    == Vectors.address)
+            #expect(
+                (#expect(throws: KeyError.self) { try KeySource.file(folder + "/store").load() })?.code == .password)
 
             // systemd gives group bits to its access lists.
             try SecretFile.create(folder + "/credential", Array(Vectors.key.utf8))
             try FileManager.default.setAttributes([.posixPermissions: 0o440], ofItemAtPath: folder + "/credential")
-            #expect(try KeySource.credential("credential").load(credentials: folder).address.checksummed == Vectors.address)
+            #expect(
+                try KeySource.credential("credential").load(credentials: folder).address.checksummed == Vectors.address)
             #expect(throws: KeyError.self) { try KeySource.credential("../key").load(credentials: folder) }
             #expect(throws: KeyError.self) { try KeySource.credential("credential").load() }
         }
@@ -150,7 +167,9 @@ struct KeyTests {
         ) async throws(RPCError) -> [UInt8] {
             asked.withLockedValue { $0.append(String(decoding: body, as: UTF8.self)) }
             let question = (try? JSONDecoder().decode(JSONValue.self, from: Data(body))) ?? .null
-            let answer = JSONValue.object(["jsonrpc": .string("2.0"), "id": question["id"] ?? .null, "result": answer(question)])
+            let answer = JSONValue.object([
+                "jsonrpc": .string("2.0"), "id": question["id"] ?? .null, "result": answer(question),
+            ])
             return (try? Array(JSONEncoder().encode(answer))) ?? []
         }
     }
@@ -166,7 +185,9 @@ struct KeyTests {
                 transport: FakeTransport { _ in answer })
         }
         #expect(try await remote(good).sign(asked).hash.description == Vectors.dynamicClaimHash)
-        #expect(try await remote(.object(["raw": good, "tx": .null])).sign(asked).hash.description == Vectors.dynamicClaimHash)
+        #expect(
+            try await remote(.object(["raw": good, "tx": .null])).sign(asked).hash.description
+                == Vectors.dynamicClaimHash)
         var other = asked
         other.nonce = 9
         for (answer, address) in [
@@ -179,6 +200,8 @@ struct KeyTests {
         }
         let message = try await key.sign(message: [1, 2, 3])
         #expect(try await remote(.string(Hex.data(message.bytes))).sign(message: [1, 2, 3]) == message)
-        await #expect(throws: KeyError.self) { try await remote(.string(Hex.data(message.bytes))).sign(message: [1, 2]) }
+        await #expect(throws: KeyError.self) {
+            try await remote(.string(Hex.data(message.bytes))).sign(message: [1, 2])
+        }
     }
 }

@@ -14,20 +14,25 @@ struct LogCursorTests {
 
     private static func cursor(at number: UInt64 = 100, confirmations: UInt64 = 0) -> LogCursor {
         LogCursor(
-            .init(confirmations: confirmations, longestRange: 64), position: BlockReference(number: number, hash: Stage.hash(number)))
+            .init(confirmations: confirmations, longestRange: 64),
+            position: BlockReference(number: number, hash: Stage.hash(number)))
     }
 
     @Test(
         "what to do next",
         arguments: [
             // confirmations, the node's head, its block at our position is ours, not there (nil), or another (false)
-            (0, 100, true, LogCursor.Step.upToDate), (0, 101, true, .blocks(101...101)), (0, 116, true, .blocks(101...116)),
-            (0, 117, true, .range(101...101)), (0, 1000, true, .range(101...164)), (3, 103, true, .upToDate), (3, 104, true, .blocks(101...101)),
-            (0, 90, nil, .upToDate), (0, 101, nil, .upToDate), (0, 100, false, .walkBack), (6, 100, false, .walkBack), (6, 2, true, .upToDate),
+            (0, 100, true, LogCursor.Step.upToDate), (0, 101, true, .blocks(101...101)),
+            (0, 116, true, .blocks(101...116)),
+            (0, 117, true, .range(101...101)), (0, 1000, true, .range(101...164)), (3, 103, true, .upToDate),
+            (3, 104, true, .blocks(101...101)),
+            (0, 90, nil, .upToDate), (0, 101, nil, .upToDate), (0, 100, false, .walkBack), (6, 100, false, .walkBack),
+            (6, 2, true, .upToDate),
         ] as [(UInt64, UInt64, Bool?, LogCursor.Step)])
     func next(_ confirmations: UInt64, _ head: UInt64, _ isOurs: Bool?, _ step: LogCursor.Step) {
         let cursor = Self.cursor(confirmations: confirmations)
-        #expect(cursor.next(head: head, atPosition: isOurs.map { $0 ? Stage.hash(100) : Stage.hash(100, fork: 1) }) == step)
+        #expect(
+            cursor.next(head: head, atPosition: isOurs.map { $0 ? Stage.hash(100) : Stage.hash(100, fork: 1) }) == step)
     }
 
     @Test("a range is taken only with the block at its end")
@@ -35,9 +40,12 @@ struct LogCursorTests {
         let cursor = Self.cursor()
         let (first, end) = (Self.header(101), Self.header(150))
         #expect(cursor.judge(expectedEnd: end.hash, first: first, end: end) == .commit(end.reference))
-        #expect(cursor.judge(expectedEnd: end.hash, first: first, end: nil) == .doubt, "a node that lags has no logs there")
+        #expect(
+            cursor.judge(expectedEnd: end.hash, first: first, end: nil) == .doubt, "a node that lags has no logs there")
         #expect(cursor.judge(expectedEnd: end.hash, first: nil, end: end) == .doubt)
-        #expect(cursor.judge(expectedEnd: Stage.hash(150, fork: 1), first: first, end: end) == .doubt, "reorganised in between")
+        #expect(
+            cursor.judge(expectedEnd: Stage.hash(150, fork: 1), first: first, end: end) == .doubt,
+            "reorganised in between")
         #expect(cursor.judge(expectedEnd: end.hash, first: Self.header(101, parentFork: 1), end: end) == .walkBack)
     }
 
@@ -74,9 +82,11 @@ struct LogCursorTests {
 
     @Test("a log is named by its transaction and its place in it, whatever block it is in")
     func places() {
-        func log(_ transaction: UInt8, _ index: UInt64, fork: UInt8 = 0, address: Address = Stage.contract) -> ChainLog {
+        func log(_ transaction: UInt8, _ index: UInt64, fork: UInt8 = 0, address: Address = Stage.contract) -> ChainLog
+        {
             ChainLog(
-                address: address, topics: [.zero], data: [transaction], block: BlockReference(number: 1, hash: Stage.hash(1, fork: fork)),
+                address: address, topics: [.zero], data: [transaction],
+                block: BlockReference(number: 1, hash: Stage.hash(1, fork: fork)),
                 transaction: Stage.hash(UInt64(transaction)), index: index)
         }
         let filter = LogFilter(contracts: [Stage.contract])

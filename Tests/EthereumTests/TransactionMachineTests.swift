@@ -54,7 +54,8 @@ struct TransactionMachineTests {
         },
         MachineCase("on the disk first", guards: "a broadcast that a crash forgets") { stage in
             stage.poll()
-            stage.machine.add(TransactionIntent(key: "a", className: "status", recipient: Stage.contract, gasLimit: 50_000))
+            stage.machine.add(
+                TransactionIntent(key: "a", className: "status", recipient: Stage.contract, gasLimit: 50_000))
             if let draft = stage.machine.nextDraft(at: stage.now),
                 let signature = try? Stage.key.sign(hash: draft.transaction.signingHash)
             {
@@ -62,7 +63,8 @@ struct TransactionMachineTests {
             }
             let changes = stage.machine.takeChanges()
             #expect(changes.contains { if case .intent = $0 { true } else { false } })
-            #expect(changes.contains { if case .version(let attempt) = $0 { attempt.versions.count == 1 } else { false } })
+            #expect(
+                changes.contains { if case .version(let attempt) = $0 { attempt.versions.count == 1 } else { false } })
             let broadcasts = stage.machine.takeBroadcasts()
             #expect(broadcasts.count == 1)
         },
@@ -71,7 +73,8 @@ struct TransactionMachineTests {
             stage.submit("a", "b", "c")
             #expect(stage.nonces == [5, 6, 7])
         },
-        MachineCase("a node that counts less changes nothing", guards: "a nonce used twice because a node lags") { stage in
+        MachineCase("a node that counts less changes nothing", guards: "a nonce used twice because a node lags") {
+            stage in
             stage.poll()
             stage.submit("a", "b")
             stage.poll(count: 3)
@@ -79,7 +82,8 @@ struct TransactionMachineTests {
             #expect(stage.last(7) != nil)
             #expect(stage.nonces.max() == 7)
         },
-        MachineCase("what is final counts even if a node forgot it", guards: "a used nonce after everything is mined") { stage in
+        MachineCase("what is final counts even if a node forgot it", guards: "a used nonce after everything is mined") {
+            stage in
             stage.poll()
             stage.submit("a")
             stage.poll(count: 6)
@@ -88,7 +92,10 @@ struct TransactionMachineTests {
             stage.submit("b")
             #expect(stage.nonces.max() == 6)
         },
-        MachineCase("no more in flight than the limit", guards: "a pool that throws out what is too much", { $0.inFlightLimit = 4 }) { stage in
+        MachineCase(
+            "no more in flight than the limit", guards: "a pool that throws out what is too much",
+            { $0.inFlightLimit = 4 }
+        ) { stage in
             stage.poll()
             stage.submit("a", "b", "c", "d", "e")
             #expect(stage.nonces == [5, 6, 7, 8])
@@ -96,14 +103,17 @@ struct TransactionMachineTests {
             stage.receive(stage.last(5))
             #expect(stage.nonces == [5, 6, 7, 8, 9])
         },
-        MachineCase("a part is kept for what is essential", guards: "statuses that wait behind claims", { $0.inFlightLimit = 8 }) { stage in
+        MachineCase(
+            "a part is kept for what is essential", guards: "statuses that wait behind claims", { $0.inFlightLimit = 8 }
+        ) { stage in
             stage.poll()
             for number in 0..<10 { stage.submit("claim \(number)", of: "claim") }
             #expect(stage.sent.count == 6)
             stage.submit("status")
             #expect(stage.sent.count == 7)
         },
-        MachineCase("statuses before claims", guards: "pay lost to a queue of claims", { $0.inFlightLimit = 4 }) { stage in
+        MachineCase("statuses before claims", guards: "pay lost to a queue of claims", { $0.inFlightLimit = 4 }) {
+            stage in
             stage.submit("claim", of: "claim")
             stage.submit("status")
             stage.poll()
@@ -122,7 +132,8 @@ struct TransactionMachineTests {
             stage.drive()
             #expect(stage.machine.attempts.map(\.intent) == [1, 2])
         },
-        MachineCase("dynamic fees leave room for six full blocks", guards: "a transaction stuck by one busy block") { stage in
+        MachineCase("dynamic fees leave room for six full blocks", guards: "a transaction stuck by one busy block") {
+            stage in
             stage.poll()
             stage.submit("a")
             #expect(stage.fee(5) == .dynamic(tip: gwei, cap: 3 * gwei))
@@ -133,7 +144,10 @@ struct TransactionMachineTests {
             stage.submit("a")
             #expect(stage.fee(5) == .legacy(price: 2 * gwei))
         },
-        MachineCase("legacy when the configuration says so", guards: "a chain that only claims to know EIP-1559", { $0.legacyOnly = true }) { stage in
+        MachineCase(
+            "legacy when the configuration says so", guards: "a chain that only claims to know EIP-1559",
+            { $0.legacyOnly = true }
+        ) { stage in
             stage.poll()
             stage.submit("a")
             #expect(stage.fee(5) == .legacy(price: 2 * gwei))
@@ -160,7 +174,8 @@ struct TransactionMachineTests {
             }
             #expect(stage.sent.count == 1)
         },
-        MachineCase("after the deadline a dearer one with the same nonce", guards: "a transaction that waits for ever") { stage in
+        MachineCase("after the deadline a dearer one with the same nonce", guards: "a transaction that waits for ever")
+        { stage in
             stage.poll()
             stage.submit("a")
             stage.pass(31)
@@ -177,7 +192,8 @@ struct TransactionMachineTests {
             stage.poll()
             #expect(stage.fee(5) == .dynamic(tip: 2 * gwei, cap: 102 * gwei))
         },
-        MachineCase("from the lowest nonce up", guards: "dear ones behind a cheap one that holds them all up") { stage in
+        MachineCase("from the lowest nonce up", guards: "dear ones behind a cheap one that holds them all up") {
+            stage in
             stage.poll()
             stage.submit("a")
             stage.pass(20)
@@ -193,7 +209,10 @@ struct TransactionMachineTests {
             stage.pass(31)
             #expect(stage.nonces == [5, 6, 7, 5, 6, 7])
         },
-        MachineCase("at the ceiling it is sent on as it is, with an alarm", guards: "a status dropped because fees rose", { $0.feeCeiling = 3 * gwei }) { stage in
+        MachineCase(
+            "at the ceiling it is sent on as it is, with an alarm", guards: "a status dropped because fees rose",
+            { $0.feeCeiling = 3 * gwei }
+        ) { stage in
             stage.poll()
             stage.submit("a")
             stage.pass(31)
@@ -206,7 +225,10 @@ struct TransactionMachineTests {
             #expect(stage.sent.count > 3)
             #expect(stage.machine.attempts.count == 1)
         },
-        MachineCase("a chain above the ceiling is told", guards: "silence while nothing can be mined", { $0.feeCeiling = 10 * gwei }) { stage in
+        MachineCase(
+            "a chain above the ceiling is told", guards: "silence while nothing can be mined",
+            { $0.feeCeiling = 10 * gwei }
+        ) { stage in
             stage.view.market.baseFee = 20 * gwei
             stage.poll()
             stage.submit("a")
@@ -216,7 +238,10 @@ struct TransactionMachineTests {
             stage.poll()
             #expect(stage.alarms == [])
         },
-        MachineCase("every hash of an intent counts", guards: "a replaced transaction that is mined after all, taken for foreign") { stage in
+        MachineCase(
+            "every hash of an intent counts",
+            guards: "a replaced transaction that is mined after all, taken for foreign"
+        ) { stage in
             stage.poll()
             stage.submit("a")
             stage.pass(31)
@@ -241,7 +266,9 @@ struct TransactionMachineTests {
             stage.poll()
             #expect(stage.sent.isEmpty && stage.outcomes == ["a cancelled"])
         },
-        MachineCase("cancelling what was sent: the nonce is used by nothing", guards: "a hole that holds up all later nonces") { stage in
+        MachineCase(
+            "cancelling what was sent: the nonce is used by nothing", guards: "a hole that holds up all later nonces"
+        ) { stage in
             stage.poll()
             stage.submit("a", "b")
             let cancelled = stage.machine.cancel("a")
@@ -281,7 +308,8 @@ struct TransactionMachineTests {
             stage.pass(1)
             #expect(stage.nonces == [5, 5])
         },
-        MachineCase("replacement underpriced: dearer again", guards: "a replacement that is refused for ever") { stage in
+        MachineCase("replacement underpriced: dearer again", guards: "a replacement that is refused for ever") {
+            stage in
             stage.poll()
             stage.submit("a")
             stage.pass(31)
@@ -289,7 +317,10 @@ struct TransactionMachineTests {
             stage.pass(1)
             #expect(stage.nonces == [5, 5, 5])
         },
-        MachineCase("nonce too low: look for the receipt, send nothing", guards: "a second transaction for what was mined unseen") { stage in
+        MachineCase(
+            "nonce too low: look for the receipt, send nothing",
+            guards: "a second transaction for what was mined unseen"
+        ) { stage in
             stage.poll()
             stage.submit("a")
             stage.answer(stage.last(5), .nonceTooLow)
@@ -315,7 +346,8 @@ struct TransactionMachineTests {
             stage.pass(1)
             #expect(stage.last(5)?.unsigned.gasLimit == 8_000_000)
         },
-        MachineCase("too little gas to begin with: more, same nonce", guards: "calldata that costs more than the limit") { stage in
+        MachineCase("too little gas to begin with: more, same nonce", guards: "calldata that costs more than the limit")
+        { stage in
             stage.poll()
             stage.submit("a", gas: 21_000)
             stage.answer(stage.last(5), .gasLimitTooLow)
@@ -334,7 +366,8 @@ struct TransactionMachineTests {
             stage.submit("b")
             if case .dynamic = stage.fee(6) { Issue.record("the next one too") }
         },
-        MachineCase("a refusal that nothing mends is told, and tried on", guards: "an intent that is silently dropped") { stage in
+        MachineCase("a refusal that nothing mends is told, and tried on", guards: "an intent that is silently dropped")
+        { stage in
             stage.poll()
             stage.submit("a")
             stage.answer(stage.last(5), .other)
@@ -357,14 +390,18 @@ struct TransactionMachineTests {
     // MARK: receipts and gas
 
     static let receipts: [MachineCase] = [
-        MachineCase("the first receipt is final on an instant chain", guards: "waiting for blocks that an idle chain never makes") { stage in
+        MachineCase(
+            "the first receipt is final on an instant chain",
+            guards: "waiting for blocks that an idle chain never makes"
+        ) { stage in
             stage.poll()
             stage.submit("a")
             stage.poll(count: 6)
             stage.receive(stage.last(5), block: 100)
             #expect(stage.outcomes == ["a succeeded"] && stage.machine.attempts.isEmpty)
         },
-        MachineCase("without effect: the caller decides", guards: "the same failing call sent again and again") { stage in
+        MachineCase("without effect: the caller decides", guards: "the same failing call sent again and again") {
+            stage in
             stage.poll()
             stage.submit("a")
             stage.poll(count: 6)
@@ -374,7 +411,9 @@ struct TransactionMachineTests {
         MachineCase("gas used up: again with twice as much", guards: "a status given up for want of gas") { stage in
             stage.poll()
             stage.submit("a", gas: nil, call: "g")
-            stage.machine.estimated(TransactionIntent(key: "a", className: "status", recipient: Stage.contract, data: [1, 1, 1, 1], call: "g"), 40_000)
+            stage.machine.estimated(
+                TransactionIntent(
+                    key: "a", className: "status", recipient: Stage.contract, data: [1, 1, 1, 1], call: "g"), 40_000)
             stage.drive()
             #expect(stage.last(5)?.unsigned.gasLimit == 52_000)
             stage.poll(count: 6)
@@ -382,18 +421,24 @@ struct TransactionMachineTests {
             #expect(stage.outcomes.isEmpty)
             #expect(stage.last(6)?.unsigned.gasLimit == 104_000)
         },
-        MachineCase("gas is learned, with a margin, and for longer data more", guards: "a question to a node before each status") { stage in
+        MachineCase(
+            "gas is learned, with a margin, and for longer data more", guards: "a question to a node before each status"
+        ) { stage in
             stage.poll()
             stage.submit("a", gas: nil, call: "g")
             _ = stage.machine.takeEstimates()
-            stage.machine.estimated(TransactionIntent(key: "a", className: "status", recipient: Stage.contract, data: [1, 1, 1, 1], call: "g"), 40_000)
+            stage.machine.estimated(
+                TransactionIntent(
+                    key: "a", className: "status", recipient: Stage.contract, data: [1, 1, 1, 1], call: "g"), 40_000)
             stage.drive()
             stage.submit("b", gas: nil, call: "g", bytes: 36)
             #expect(stage.last(6)?.unsigned.gasLimit == 52_000 + 32 * 720)
             let more = stage.machine.takeEstimates()
             #expect(more.isEmpty)
         },
-        MachineCase("what cannot be estimated goes out all the same", guards: "a status that depends on one in the pool") { stage in
+        MachineCase(
+            "what cannot be estimated goes out all the same", guards: "a status that depends on one in the pool"
+        ) { stage in
             stage.poll()
             stage.submit("a", gas: nil, call: "g")
             let wanted = stage.machine.takeEstimates()
@@ -409,10 +454,12 @@ struct TransactionMachineTests {
             stage.submit("a", gas: 20_000_000)
             #expect(stage.last(5)?.unsigned.gasLimit == 8_000_000)
         },
-        MachineCase("a receipt of somebody else's transaction", guards: "a node's mistake taken for a success") { stage in
+        MachineCase("a receipt of somebody else's transaction", guards: "a node's mistake taken for a success") {
+            stage in
             stage.poll()
             stage.submit("a")
-            let other = stage.sent[0].unsigned.signed(by: Signature(r: [UInt8](repeating: 1, count: 32), s: [UInt8](repeating: 1, count: 32), parity: 0))
+            let other = stage.sent[0].unsigned.signed(
+                by: Signature(r: [UInt8](repeating: 1, count: 32), s: [UInt8](repeating: 1, count: 32), parity: 0))
             stage.receive(other)
             #expect(stage.outcomes.isEmpty && stage.machine.attempts.count == 1)
         },
@@ -423,7 +470,8 @@ struct TransactionMachineTests {
     private static func confirming(_ settings: inout TransactionSettings) { settings.confirmations = 3 }
 
     static let forks: [MachineCase] = [
-        MachineCase("not final before its confirmations", guards: "a payment told that a fork takes back", confirming) { stage in
+        MachineCase("not final before its confirmations", guards: "a payment told that a fork takes back", confirming) {
+            stage in
             stage.poll()
             stage.submit("a")
             stage.poll(count: 6, head: 101)
@@ -436,7 +484,8 @@ struct TransactionMachineTests {
             stage.receive(stage.last(5), block: 101)
             #expect(stage.outcomes == ["a succeeded"])
         },
-        MachineCase("another block in its place: sent again", guards: "a transaction lost with its block", confirming) { stage in
+        MachineCase("another block in its place: sent again", guards: "a transaction lost with its block", confirming) {
+            stage in
             stage.poll()
             stage.submit("a")
             stage.poll(count: 6, head: 101)
@@ -450,7 +499,10 @@ struct TransactionMachineTests {
             stage.receive(stage.last(5), block: 102, fork: 1)
             #expect(stage.outcomes == ["a succeeded"])
         },
-        MachineCase("no receipt and the same block proves nothing", guards: "a node that lost an index taken for a fork", confirming) { stage in
+        MachineCase(
+            "no receipt and the same block proves nothing", guards: "a node that lost an index taken for a fork",
+            confirming
+        ) { stage in
             stage.poll()
             stage.submit("a")
             stage.poll(count: 6, head: 101)
@@ -460,14 +512,16 @@ struct TransactionMachineTests {
             stage.drive()
             #expect(stage.sent.count == 1)
         },
-        MachineCase("a receipt in a block that is not the chain's", guards: "finality on an abandoned fork", confirming) { stage in
+        MachineCase("a receipt in a block that is not the chain's", guards: "finality on an abandoned fork", confirming)
+        { stage in
             stage.poll()
             stage.submit("a")
             stage.poll(count: 6, head: 110)
             stage.receive(stage.last(5), block: 101, canonical: Stage.hash(101, fork: 9))
             #expect(stage.outcomes.isEmpty)
         },
-        MachineCase("the nonce goes on above what is not final", guards: "a nonce used twice across a fork", confirming) { stage in
+        MachineCase("the nonce goes on above what is not final", guards: "a nonce used twice across a fork", confirming)
+        { stage in
             stage.poll()
             stage.submit("a")
             stage.poll(count: 6, head: 101)
@@ -481,7 +535,9 @@ struct TransactionMachineTests {
     // MARK: doubt
 
     static let doubts: [MachineCase] = [
-        MachineCase("counted and without receipt: looked for, not sent anew", guards: "null receipts that make a second payment") { stage in
+        MachineCase(
+            "counted and without receipt: looked for, not sent anew", guards: "null receipts that make a second payment"
+        ) { stage in
             stage.poll()
             stage.submit("a")
             stage.poll(count: 6)
@@ -501,7 +557,8 @@ struct TransactionMachineTests {
             stage.drive()
             #expect(stage.sent.count == 1 && stage.alarms.isEmpty)
         },
-        MachineCase("found nowhere: told, and nothing sent in its place", guards: "a guess where money is at stake") { stage in
+        MachineCase("found nowhere: told, and nothing sent in its place", guards: "a guess where money is at stake") {
+            stage in
             stage.poll()
             stage.submit("a")
             stage.poll(count: 6)
@@ -509,7 +566,10 @@ struct TransactionMachineTests {
             stage.drive()
             #expect(stage.alarms == [.nonceInDoubt] && stage.sent.count == 1)
         },
-        MachineCase("found to be foreign: the intent goes on with another nonce, claims stop", guards: "a second user of the key who is not noticed") { stage in
+        MachineCase(
+            "found to be foreign: the intent goes on with another nonce, claims stop",
+            guards: "a second user of the key who is not noticed"
+        ) { stage in
             stage.poll()
             stage.submit("a")
             stage.poll(count: 6)
@@ -551,7 +611,10 @@ struct TransactionMachineTests {
             stage.poll()
             #expect(stage.alarms.isEmpty)
         },
-        MachineCase("the chain waits for a nonce that is long final", guards: "a chain that lost its blocks, taken for congestion") { stage in
+        MachineCase(
+            "the chain waits for a nonce that is long final",
+            guards: "a chain that lost its blocks, taken for congestion"
+        ) { stage in
             stage.poll()
             stage.submit("a")
             stage.poll(count: 6)
@@ -566,7 +629,8 @@ struct TransactionMachineTests {
     // MARK: holding back
 
     static let holding: [MachineCase] = [
-        MachineCase("a class's cap for the day", guards: "claims that spend the account", { $0.inFlightLimit = 64 }) { stage in
+        MachineCase("a class's cap for the day", guards: "claims that spend the account", { $0.inFlightLimit = 64 }) {
+            stage in
             stage.poll()
             // 10^18 wei a day at 3 gwei: 333,333,333 gas.
             for number in 0..<14 { stage.submit("claim \(number)", of: "claim", gas: 30_000_000) }
@@ -580,7 +644,8 @@ struct TransactionMachineTests {
             stage.pass(86_400)
             #expect(stage.sent.contains { $0.unsigned.nonce == 19 }, "the next day")
         },
-        MachineCase("claims leave the balance to what is in flight", guards: "a claim that takes a status's gas money") { stage in
+        MachineCase("claims leave the balance to what is in flight", guards: "a claim that takes a status's gas money")
+        { stage in
             stage.view.balance = 3 * gwei * 120_000
             stage.poll()
             stage.submit("a", "b")
@@ -596,7 +661,8 @@ struct TransactionMachineTests {
             stage.pass(1)
             #expect(stage.nonces == [5, 6] && stage.alarms.isEmpty)
         },
-        MachineCase("a pause of the agent is no reason to pay more", guards: "every transaction replaced at each start") { stage in
+        MachineCase("a pause of the agent is no reason to pay more", guards: "every transaction replaced at each start")
+        { stage in
             stage.poll()
             stage.submit("a")
             var again = Stage()

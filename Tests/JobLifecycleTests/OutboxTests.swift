@@ -103,7 +103,8 @@ struct OutboxTests {
         try await bench.see(seen(.pending, key: JobKey(3)))
         gateway.away.withLockedValue { $0 = false }
         #expect(try await runner.deliverDue())
-        #expect(gateway.asked.withLockedValue { $0 } == ["1 pending", "2 pending", "1 running", "2 running", "3 pending"])
+        #expect(
+            gateway.asked.withLockedValue { $0 } == ["1 pending", "2 pending", "1 running", "2 running", "3 pending"])
     }
 
     @Test("what was delivered long ago costs nothing: the due ones are found by the indexes of what is open")

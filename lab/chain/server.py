@@ -13,6 +13,7 @@ import base64
 import hashlib
 import json
 import os
+import ssl
 import struct
 import sys
 import time
@@ -121,6 +122,10 @@ class Lab:
         for writer in self.connections - {spared}:
             writer.transport.abort()
         return True
+
+    def lab_waiting(self, address):
+        """The hashes in the pool of an account, by nonce."""
+        return [data(one.hash) for _, one in sorted(self.chain.pool.get(bytes.fromhex(address[2:]), {}).items())]
 
     def lab_history(self, address):
         """Of every transaction of an account: nonce, hash, status, block."""
@@ -338,7 +343,11 @@ async def main(arguments):
             lab.connections.discard(writer)
             writer.close()
 
-    server = await asyncio.start_server(accept, "127.0.0.1", arguments.port, limit=BODY_LIMIT)
+    tls = None
+    if arguments.certificate:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(arguments.certificate)
+    server = await asyncio.start_server(accept, "127.0.0.1", arguments.port, limit=BODY_LIMIT, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     if arguments.port_file:
         with open(arguments.port_file + ".new", "w", encoding="ascii") as file:
@@ -352,6 +361,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0, help="default: any that is free")
     parser.add_argument("--port-file", help="where the port is written to")
+    parser.add_argument("--certificate", help="a PEM file of certificate and key: HTTPS and WSS instead of HTTP and WS")
     parser.add_argument("--chain-id", type=int, default=1337)
     parser.add_argument("--fund", action="append", default=[], help="an account with 10^6 coins")
     parser.add_argument("--seed", type=int, default=0, help="of the faults and reorganisations")

@@ -9,6 +9,8 @@ internal import ServiceLifecycle
 struct ChainParts: Sendable {
     let manager: TransactionManager
     let store: ChainStore
+    /// nil: no contract is configured.
+    let feed: LogFeed?
     private let transport: HTTPTransport
     private let socket: WakeUpSocket?
 
@@ -20,24 +22,37 @@ struct ChainParts: Sendable {
         do {
             let transport = try HTTPTransport(certificateAuthority: settings.certificateAuthority)
             let signer = try signer(settings, transport, logger)
-            let client = RPCClient(endpoints: settings.nodes, chainID: settings.id, transport: transport, logger: logger)
+            let client = RPCClient(
+                endpoints: settings.nodes, chainID: settings.id, transport: transport, logger: logger)
             let store = try ChainStore(path: folder + "/chain.sqlite")
             var sending = TransactionSettings()
             sending.confirmations = settings.confirmations
             sending.inFlightLimit = settings.inFlight
             sending.feeCeiling = settings.feeCeiling
             let chainID = try await client.chainID()
+            let feed = settings.contract.map { contract in
+                var reading = LogFeed.Settings()
+                reading.confirmations = settings.confirmations
+                return LogFeed(
+                    name: "metascheduler \(chainID) \(contract.hex)", filter: LogFilter(contracts: [contract]),
+                    client: client,
+                    store: store, settings: reading, logger: logger)
+            }
             let manager = TransactionManager(
                 client: client, chainID: chainID, signer: signer, store: store, settings: sending, classes: classes,
-                logger: logger)
+                logger: logger, onReceipt: { await feed?.offer($0) })
             try await manager.start()
             logger.notice("on the chain", metadata: ["chain": "\(chainID)", "account": "\(signer.address)"])
             let socket = settings.webSocket.map {
                 WakeUpSocket(
-                    endpoint: $0, contracts: [], certificateAuthority: settings.certificateAuthority, logger: logger,
-                    onWake: { manager.wakeUp() })
+                    endpoint: $0, contracts: settings.contract.map { [$0] } ?? [],
+                    certificateAuthority: settings.certificateAuthority, logger: logger,
+                    onWake: {
+                        manager.wakeUp()
+                        feed?.wakeUp()
+                    })
             }
-            return ChainParts(manager: manager, store: store, transport: transport, socket: socket)
+            return ChainParts(manager: manager, store: store, feed: feed, transport: transport, socket: socket)
         } catch let error as ChainStoreError {
             let isFinal = [.newer, .otherAccount, .damaged].contains(error.code)
             throw Daemon.StartFailure(exitStatus: isFinal ? 78 : 73, description: error.description)
@@ -79,7 +94,29 @@ struct ChainParts: Sendable {
         return LocalSigner(key)
     }
 
-    var services: [any Service] { [manager] + [socket].compactMap { $0 } }
+    var services: [any Service] {
+        [manager] + [feed as (any Service)?, socket].compactMap { $0 }
+    }
+
+    /// What `chain status` shows.
+    struct Status: Codable, Sendable {
+        struct Feed: Codable, Sendable {
+            /// The last block whose logs were taken, and how many the chain is ahead.
+            var block: UInt64?
+            var lag: UInt64?
+        }
+
+        var account: TransactionManager.Status
+        var feed: Feed?
+    }
+
+    var status: Status {
+        get async {
+            var reading: Status.Feed?
+            if let feed { reading = Status.Feed(block: await feed.position?.number, lag: await feed.lag) }
+            return Status(account: await manager.status, feed: reading)
+        }
+    }
 
     func close() async {
         await transport.shutdown()

@@ -14,6 +14,8 @@ struct ChainSettings: Equatable, Sendable {
     /// `metascheduler.private-key`: the key itself, from the environment only (ETH_PRIVATE_KEY). Others of the same user can
     /// read it there: prefer one of the next.
     var keyInEnvironment: String?
+    /// `metascheduler.smart-contract`, address: whose logs the agent reads. Default: none.
+    var contract: Address?
     /// `chain.key-file`, path, of mode 0600: 64 digits or a keystore.
     var keyFile: String?
     /// `chain.key-credential`: the name of a systemd credential (LoadCredential=) with the same.
@@ -51,12 +53,8 @@ struct ChainSettings: Equatable, Sendable {
         "chain.key-credential": { $0.keyCredential = $1 },
         "chain.key-password-file": { $0.keyPasswordFile = try AgentConfiguration.path($1) },
         "chain.signer": { $0.signer = try RPCEndpoint(http: $1) },
-        "chain.address": {
-            guard let address = Address(hex: $1) else {
-                throw AgentConfiguration.Problem(description: "\"\($1)\" is no address, or its checksum is wrong")
-            }
-            $0.address = address
-        },
+        "metascheduler.smart-contract": { $0.contract = try account($1) },
+        "chain.address": { $0.address = try account($1) },
         "chain.id": { $0.id = try number($1, 1...UInt64.max) },
         "chain.confirmations": { $0.confirmations = try number($1, 0...1000) },
         "chain.in-flight": { $0.inFlight = Int(try number($1, 1...1000)) },
@@ -68,11 +66,13 @@ struct ChainSettings: Equatable, Sendable {
         [
             ("metascheduler.endpoint.rpc", nodes.isEmpty ? "off" : nodes.map(\.description).joined(separator: ", ")),
             ("metascheduler.endpoint.ws", webSocket?.description ?? "off"),
+            ("metascheduler.smart-contract", contract?.checksummed ?? "off"),
             ("chain.key-file", keyFile ?? "off"), ("chain.key-credential", keyCredential ?? "off"),
             ("chain.key-password-file", keyPasswordFile ?? "off"), ("chain.signer", signer?.description ?? "off"),
             ("chain.address", address?.checksummed ?? "the key's"), ("chain.id", id.map(String.init) ?? "the node's"),
             ("chain.confirmations", "\(confirmations)"), ("chain.in-flight", "\(inFlight)"),
-            ("chain.fee-ceiling", "\(feeCeiling)"), ("chain.certificate-authority", certificateAuthority ?? "the system's"),
+            ("chain.fee-ceiling", "\(feeCeiling)"),
+            ("chain.certificate-authority", certificateAuthority ?? "the system's"),
         ]
     }
 
@@ -101,6 +101,13 @@ struct ChainSettings: Equatable, Sendable {
         try text.split(separator: ",").map { try RPCEndpoint(http: String($0.filter { !$0.isWhitespace })) }
     }
 
+    private static func account(_ text: String) throws -> Address {
+        guard let address = Address(hex: text) else {
+            throw AgentConfiguration.Problem(description: "\"\(text)\" is no address, or its checksum is wrong")
+        }
+        return address
+    }
+
     private static func number(_ text: String, _ range: ClosedRange<UInt64>) throws -> UInt64 {
         guard let number = UInt64(text), range.contains(number) else {
             throw AgentConfiguration.Problem(
@@ -113,7 +120,8 @@ struct ChainSettings: Equatable, Sendable {
     static func wei(_ text: String) throws -> BigUInt {
         let isGwei = text.hasSuffix("gwei")
         let digits = isGwei ? text.dropLast(4) : Substring(text)
-        guard digits.count <= 40, digits.allSatisfy({ $0.isASCII && $0.isNumber }), let number = BigUInt(digits), number > 0
+        guard digits.count <= 40, digits.allSatisfy({ $0.isASCII && $0.isNumber }), let number = BigUInt(digits),
+            number > 0
         else { throw AgentConfiguration.Problem(description: "\"\(text)\" is no amount such as 25gwei or 25000000000") }
         return isGwei ? number * 1_000_000_000 : number
     }

@@ -26,19 +26,27 @@ struct ChainCommand: AsyncParsableCommand {
                 if options.json { return print(answer) }
                 let decoder = JSONDecoder()
                 decoder.keyDecodingStrategy = .convertFromSnakeCase
-                print(Self.text(try decoder.decode(TransactionManager.Status.self, from: Data(answer.utf8))))
+                print(Self.text(try decoder.decode(ChainParts.Status.self, from: Data(answer.utf8))))
             }
         }
 
-        static func text(_ status: TransactionManager.Status) -> String {
+        static func text(_ answer: ChainParts.Status) -> String {
+            let status = answer.account
             var lines = [
-                "chain      \(status.chainID)", "account    \(status.address)",
+                "chain      \(status.chain)", "account    \(status.address)",
                 "head       \(status.head.map(String.init) ?? "no node has answered yet")",
                 "balance    \(status.balance.map { $0 + " wei" } ?? "?")",
                 "nonce      \(status.minedNonce.map(String.init) ?? "?") mined, \(status.nextNonce.map(String.init) ?? "?") is the next",
                 "in flight  \(status.inFlight)", "waiting    \(status.waiting)",
             ]
-            for (alarm, words) in status.alarms.sorted(by: { $0.key < $1.key }) { lines.append("ALARM      \(alarm): \(words)") }
+            if let feed = answer.feed {
+                lines.append(
+                    "logs       read to block \(feed.block.map(String.init) ?? "?"), \(feed.lag.map(String.init) ?? "?") behind the head"
+                )
+            }
+            for (alarm, words) in status.alarms.sorted(by: { $0.key < $1.key }) {
+                lines.append("ALARM      \(alarm): \(words)")
+            }
             return lines.joined(separator: "\n")
         }
     }
@@ -77,7 +85,8 @@ struct ChainCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await reportingChain {
-                let found = try await ChainStore(reading: file.stateFolder + "/chain.sqlite").list(onlyOpen: open, limit: limit)
+                let found = try await ChainStore(reading: file.stateFolder + "/chain.sqlite").list(
+                    onlyOpen: open, limit: limit)
                 if json { return try printJSON(found) }
                 var table = Table(["KEY", "CLASS", "STATE", "NONCE", "GAS", "BLOCK", "HASH"])
                 for one in found {

@@ -49,7 +49,8 @@ struct KeyCommand: AsyncParsableCommand {
     struct New: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Makes a key, and prints its address.",
-            discussion: "With --password-file the file is a keystore, else the bare key. A file that is there is not touched.")
+            discussion:
+                "With --password-file the file is a keystore, else the bare key. A file that is there is not touched.")
 
         @OptionGroup var files: Files
 

@@ -11,7 +11,7 @@ struct ControlHandlers {
     let counters: @Sendable () -> BridgeCounters
     let socket: String
     /// nil: the agent has nothing to do with a chain.
-    let chain: TransactionManager?
+    let chain: ChainParts?
 
     struct PluginsAnswer: Codable, Sendable {
         var socket: String
@@ -30,25 +30,26 @@ struct ControlHandlers {
     }
 
     private var chainHandlers: [String: ControlServer.Handler] {
-        @Sendable func manager() throws -> TransactionManager {
+        @Sendable func parts() throws -> ChainParts {
             guard let chain else {
                 throw ControlFailure(
-                    description: "this agent is set up without a chain: metascheduler.endpoint.rpc is not in its configuration")
+                    description:
+                        "this agent is set up without a chain: metascheduler.endpoint.rpc is not in its configuration")
             }
             return chain
         }
         @Sendable func change(
             _ request: ControlRequest, _ body: (TransactionManager, String) async throws -> Bool
         ) async throws -> ControlServer.Answers {
-            guard let key = request.key, try await body(manager(), key) else {
+            guard let key = request.key, try await body(parts().manager, key) else {
                 throw ControlFailure(description: "no transaction \"\(request.key ?? "")\" is open")
             }
             return try ControlServer.single(["done": true])
         }
         return [
-            "chain": { _ in try ControlServer.single(await manager().status) },
+            "chain": { _ in try ControlServer.single(await parts().status) },
             "chain-acknowledge": { _ in
-                try await manager().acknowledge()
+                try await parts().manager.acknowledge()
                 return try ControlServer.single(["done": true])
             },
             "chain-cancel": { try await change($0) { try await $0.cancel($1) } },

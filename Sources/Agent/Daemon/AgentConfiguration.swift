@@ -81,7 +81,8 @@ struct AgentConfiguration: Equatable, Sendable {
         for (key, setter) in setters.sorted(by: { $0.key < $1.key }) {
             // The names of today's supervisor need no prefix.
             let variables = [Self.variable(key)] + (key.hasPrefix("metascheduler.") ? [Self.plainVariable(key)] : [])
-            guard let variable = variables.first(where: { environment[$0] != nil }), let value = environment[variable] else {
+            guard let variable = variables.first(where: { environment[$0] != nil }), let value = environment[variable]
+            else {
                 continue
             }
             do {

@@ -163,7 +163,7 @@ struct Daemon {
     {
         let handlers = ControlHandlers(
             ledger: ledger, registry: registry, counters: { bridge.counters }, socket: configuration.bridgeSocket,
-            chain: chain?.manager)
+            chain: chain)
         return ControlServer(
             socket: try socket(configuration.controlSocket), allowedUsers: [0, geteuid()], handlers: handlers.all,
             logger: logger)

@@ -60,7 +60,8 @@ public struct ABIEvent: Hashable, Sendable {
         guard topics.first == topic else { return nil }
         let indexed = parameters.filter(\.indexed)
         guard topics.count == indexed.count + 1 else {
-            throw ABIError(description: "\(signature): \(topics.count - 1) indexed arguments instead of \(indexed.count)")
+            throw ABIError(
+                description: "\(signature): \(topics.count - 1) indexed arguments instead of \(indexed.count)")
         }
         var fromTopics: [ABIValue] = []
         for (parameter, topic) in zip(indexed, topics.dropFirst()) {

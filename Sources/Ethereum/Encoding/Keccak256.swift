@@ -25,7 +25,8 @@ public enum Keccak256 {
                 block[rate - 1] |= 0x80
                 absorb(UnsafeRawBufferPointer(block), into: state)
             }
-            return (0..<4).flatMap { lane in (0..<8).map { UInt8(truncatingIfNeeded: state[lane] >> (8 * UInt64($0))) } }
+            return (0..<4).flatMap { lane in (0..<8).map { UInt8(truncatingIfNeeded: state[lane] >> (8 * UInt64($0))) }
+            }
         }
     }
 

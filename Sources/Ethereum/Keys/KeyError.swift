@@ -3,7 +3,9 @@
 /// Why a key cannot be had or used.
 public struct KeyError: Error, Hashable, Sendable, CustomStringConvertible {
     public struct Code: Hashable, Sendable {
-        private enum Value: Hashable, Sendable { case missing, exposed, malformed, unsupported, password, failed, wrongAnswer }
+        private enum Value: Hashable, Sendable {
+            case missing, exposed, malformed, unsupported, password, failed, wrongAnswer
+        }
         private let value: Value
         private init(_ value: Value) { self.value = value }
 

@@ -36,7 +36,8 @@ public enum KeySource: Hashable, Sendable {
             }
             guard let credentials else {
                 throw KeyError(
-                    .missing, "no credential \"\(name)\": systemd sets CREDENTIALS_DIRECTORY for LoadCredential=\(name):FILE")
+                    .missing,
+                    "no credential \"\(name)\": systemd sets CREDENTIALS_DIRECTORY for LoadCredential=\(name):FILE")
             }
             content = try SecretFile.read(credentials + "/" + name, isCredential: true)
         case .environment(let name):

@@ -103,7 +103,8 @@ public enum Keystore {
             throw KeyError(.unsupported, "keystore: version \(document.version), only version 3 can be opened")
         }
         guard document.crypto.cipher == "aes-128-ctr" else {
-            throw KeyError(.unsupported, "keystore: its cipher is \(document.crypto.cipher), only aes-128-ctr can be opened")
+            throw KeyError(
+                .unsupported, "keystore: its cipher is \(document.crypto.cipher), only aes-128-ctr can be opened")
         }
         return document
     }
@@ -132,12 +133,14 @@ public enum Keystore {
             }
             let done = derived.withMutableBytes {
                 EVP_PBE_scrypt(
-                    characters, characters.count, salt, salt.count, UInt64(n), UInt64(r), UInt64(p), memoryLimit + (1 << 20),
+                    characters, characters.count, salt, salt.count, UInt64(n), UInt64(r), UInt64(p),
+                    memoryLimit + (1 << 20),
                     $0, parameters.dklen)
             }
             guard done == 1 else { throw KeyError(.failed, "keystore: OpenSSL could not run scrypt") }
         case "pbkdf2":
-            guard parameters.prf == "hmac-sha256", let rounds = parameters.c, (1...iterationLimit).contains(rounds) else {
+            guard parameters.prf == "hmac-sha256", let rounds = parameters.c, (1...iterationLimit).contains(rounds)
+            else {
                 throw KeyError(.malformed, "keystore: pbkdf2's prf must be hmac-sha256, c 1 to \(iterationLimit)")
             }
             let done = derived.withMutableBytes {
@@ -153,7 +156,9 @@ public enum Keystore {
     }
 
     /// AES-128-CTR, the same both ways.
-    private static func crypt(_ input: [UInt8], key: SecretBytes, iv: [UInt8], into output: SecretBytes) throws(KeyError) {
+    private static func crypt(_ input: [UInt8], key: SecretBytes, iv: [UInt8], into output: SecretBytes)
+        throws(KeyError)
+    {
         guard let context = EVP_CIPHER_CTX_new() else { throw KeyError(.failed, "keystore: OpenSSL has no memory") }
         defer { EVP_CIPHER_CTX_free(context) }
         var written: Int32 = 0

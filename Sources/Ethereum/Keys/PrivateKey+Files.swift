@@ -39,7 +39,7 @@ extension PrivateKey {
         defer { wipe(&text) }
         var filled = 0
         while filled < text.count {
-            let got = text.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress! + filled, $0.count - filled) }
+            let got = SecretFile.fill(&text, from: descriptor, at: filled)
             guard got > 0 else { break }
             filled += got
             if text[..<filled].contains(10) { break }

@@ -14,7 +14,8 @@ public final class PrivateKey: Sendable {
         guard secret.count == 32, secret.withBytes({ Secp256k1.isValid(secret: $0) }),
             let publicKey = secret.withBytes({ Secp256k1.publicKey(secret: $0) })
         else {
-            throw KeyError(.malformed, "this is no secp256k1 private key: it has 32 bytes, not all zero, below the order")
+            throw KeyError(
+                .malformed, "this is no secp256k1 private key: it has 32 bytes, not all zero, below the order")
         }
         self.secret = secret
         address = Address(publicKey: publicKey)

@@ -21,13 +21,14 @@ enum SecretFile {
             throw KeyError(.exposed, "\(path): belongs to uid \(status.st_uid): chown it to uid \(geteuid())")
         }
         guard status.st_mode & (isCredential ? 0o007 : 0o077) == 0 else {
-            throw KeyError(.exposed, "\(path): others can read it: chmod 0600 it, and think of the key as known to them")
+            throw KeyError(
+                .exposed, "\(path): others can read it: chmod 0600 it, and think of the key as known to them")
         }
         guard status.st_size <= limit else { throw KeyError(.malformed, "\(path): larger than \(limit) bytes") }
         var bytes = [UInt8](repeating: 0, count: limit)
         var filled = 0
         while filled < limit {
-            let got = bytes.withUnsafeMutableBytes { Glibc.read(file, $0.baseAddress! + filled, limit - filled) }
+            let got = fill(&bytes, from: file, at: filled)
             if got == 0 { break }
             guard got > 0 else { throw KeyError(.missing, "\(path): \(String(cString: strerror(errno)))") }
             filled += got
@@ -35,6 +36,14 @@ enum SecretFile {
         let content = Array(bytes[..<filled])
         wipe(&bytes)
         return content
+    }
+
+    /// Reads into a buffer's rest, without a copy that nobody would wipe.
+    static func fill(_ bytes: inout [UInt8], from descriptor: Int32, at filled: Int) -> Int {
+        bytes.withUnsafeMutableBytes { buffer in
+            guard let start = buffer.baseAddress, filled < buffer.count else { return 0 }
+            return Glibc.read(descriptor, start + filled, buffer.count - filled)
+        }
     }
 
     /// Makes a file of mode 0600 that was not there before, on the disk when this returns.

@@ -131,15 +131,17 @@ public actor LogFeed: Service {
 
     private func restored() async throws -> LogCursor {
         if let cursor { return cursor }
-        var position = try await store.cursor(name)
-        if position == nil {
+        let position: BlockReference
+        if let known = try await store.cursor(name) {
+            position = known
+        } else {
             let tag = settings.firstBlock.map { JSONValue.string(Quantity.encode($0 > 0 ? $0 - 1 : 0)) }
             let answer = try await client.call("eth_getBlockByNumber", [tag ?? .string("latest"), .bool(false)])
             position = try BlockHeader(answer).reference
-            try await store.setCursor(name, position!)
+            try await store.setCursor(name, position)
         }
         let fresh = LogCursor(
-            .init(confirmations: settings.confirmations, longestRange: settings.longestRange), position: position!)
+            .init(confirmations: settings.confirmations, longestRange: settings.longestRange), position: position)
         cursor = fresh
         return fresh
     }
@@ -158,7 +160,8 @@ public actor LogFeed: Service {
             if case .failure(let error) = answers.results[0] { throw error }
         } catch {
             // Too many blocks, too many logs, too large an answer, too slow: fewer may do.
-            guard error.refusal == .rangeTooLarge || error.kind == .tooLarge || error.kind == .timedOut, blocks.count > 1
+            guard error.refusal == .rangeTooLarge || error.kind == .tooLarge || error.kind == .timedOut,
+                blocks.count > 1
             else { throw error }
             cursor.shrink()
             self.cursor = cursor
@@ -176,7 +179,9 @@ public actor LogFeed: Service {
     private func readByHash(_ blocks: ClosedRange<UInt64>, _ cursor: inout LogCursor, node: Int) async throws -> Bool {
         let answers = try await client.batch(blocks.map(Self.header), at: node)
         // What the node does not have yet comes later.
-        let headers = answers.results.prefix { (try? $0.get().isNull) == false }.compactMap { try? BlockHeader($0.get()) }
+        let headers = answers.results.prefix { (try? $0.get().isNull) == false }.compactMap {
+            try? BlockHeader($0.get())
+        }
         let verdict = cursor.judge(headers)
         guard case .commit = verdict else { return try await conclude(verdict, [], &cursor, node: node) }
         let found = try await client.batch(headers.map { filter.call(block: $0.hash) }, at: node)
@@ -226,7 +231,8 @@ public actor LogFeed: Service {
         }
         guard let ancestor else {
             throw RPCError(
-                .malformed, "none of the \(taken.count) blocks that were read last is on the chain of \(client.endpoints[node])")
+                .malformed,
+                "none of the \(taken.count) blocks that were read last is on the chain of \(client.endpoints[node])")
         }
         logger.notice(
             "the chain was reorganised",

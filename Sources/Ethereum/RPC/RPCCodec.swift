@@ -37,7 +37,9 @@ public enum RPCCodec {
     /// What each call was answered, in the order of the calls; a batch's answers may come in any.
     ///
     /// Throws when the whole is of no use: not JSON, a single error for all, an id that was not asked.
-    public static func decode(_ body: [UInt8], count: Int, firstID: Int64) throws(RPCError) -> [Result<JSONValue, RPCError>] {
+    public static func decode(_ body: [UInt8], count: Int, firstID: Int64) throws(RPCError) -> [Result<
+        JSONValue, RPCError
+    >] {
         let document: JSONValue
         do {
             document = try JSONDecoder().decode(JSONValue.self, from: Data(body))
@@ -72,7 +74,9 @@ public enum RPCCodec {
     private static func result(of answer: JSONValue) throws(RPCError) -> Result<JSONValue, RPCError> {
         guard case .object(let fields) = answer else { throw RPCError(.malformed, "the answer is no JSON-RPC answer") }
         if let error = fields["error"], !error.isNull { return .failure(RPCError(node: error)) }
-        guard let result = fields["result"] else { throw RPCError(.malformed, "an answer with neither result nor error") }
+        guard let result = fields["result"] else {
+            throw RPCError(.malformed, "an answer with neither result nor error")
+        }
         return .success(result)
     }
 

@@ -15,7 +15,8 @@ public struct RPCEndpoint: Hashable, Sendable, CustomStringConvertible {
 
     /// - Parameter schemes: such as http and https, with their usual ports.
     init(_ url: String, schemes: [String: Int]) throws(Malformed) {
-        let words = "\"\(url.prefix { $0 != "?" }.prefix(40))\" is no address such as \(schemes.keys.sorted()[0])://127.0.0.1:8545"
+        let words =
+            "\"\(url.prefix { $0 != "?" }.prefix(40))\" is no address such as \(schemes.keys.sorted()[0])://127.0.0.1:8545"
         let parts = url.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, let usual = schemes[parts[0].lowercased()] else { throw Malformed(description: words) }
         let authority = parts[1].prefix { $0 != "/" && $0 != "?" }

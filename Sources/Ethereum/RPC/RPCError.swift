@@ -90,7 +90,10 @@ public struct RPCError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 
     private static let dialects: [(Refusal, [String])] = [
-        (.alreadyKnown, ["already known", "known transaction", "alreadyknown", "already imported", "already in the pool"]),
+        (
+            .alreadyKnown,
+            ["already known", "known transaction", "alreadyknown", "already imported", "already in the pool"]
+        ),
         (
             .replacementUnderpriced,
             [
@@ -98,7 +101,10 @@ public struct RPCError: Error, Hashable, Sendable, CustomStringConvertible {
                 "too low to replace", "replacement fee too low",
             ]
         ),
-        (.nonceTooLow, ["nonce too low", "nonce is too low", "oldnonce", "nonce below", "nonce has already been used"]),
+        (
+            .nonceTooLow,
+            ["nonce too low", "nonce is too low", "oldnonce", "nonce below", "nonce has already been used"]
+        ),
         (.nonceTooHigh, ["nonce too high", "nonce too distant", "noncegap", "nonce too far"]),
         (
             .insufficientFunds,
@@ -116,9 +122,18 @@ public struct RPCError: Error, Hashable, Sendable, CustomStringConvertible {
                 "below current minimum", "less than the current base fee",
             ]
         ),
-        (.gasLimitTooHigh, ["exceeds block gas limit", "gaslimitexceeded", "gas limit too high", "exceeds the block gas"]),
-        (.gasLimitTooLow, ["intrinsic gas", "insufficient gas", "gas limit below", "gaslimittoolow", "floor data gas"]),
-        (.poolFull, ["txpool is full", "pool is full", "transaction pool limit", "too many transactions", "pool overflow"]),
+        (
+            .gasLimitTooHigh,
+            ["exceeds block gas limit", "gaslimitexceeded", "gas limit too high", "exceeds the block gas"]
+        ),
+        (
+            .gasLimitTooLow,
+            ["intrinsic gas", "insufficient gas", "gas limit below", "gaslimittoolow", "floor data gas"]
+        ),
+        (
+            .poolFull,
+            ["txpool is full", "pool is full", "transaction pool limit", "too many transactions", "pool overflow"]
+        ),
         (
             .typeNotSupported,
             ["type not supported", "unsupported transaction type", "unsupported tx type", "invalid transaction type"]
@@ -137,12 +152,16 @@ public struct RPCError: Error, Hashable, Sendable, CustomStringConvertible {
         (
             .unknownBlock,
             [
-                "unknown block", "header not found", "block not found", "header for hash not found", "missing trie node",
+                "unknown block", "header not found", "block not found", "header for hash not found",
+                "missing trie node",
                 "cannot query unfinalized", "no block", "block with such an id",
             ]
         ),
         (.reverted, ["execution reverted", "vm execution error", "revert", "transaction reverted"]),
-        (.methodMissing, ["method not found", "does not exist/is not available", "method not supported", "unsupported method"]),
+        (
+            .methodMissing,
+            ["method not found", "does not exist/is not available", "method not supported", "unsupported method"]
+        ),
     ]
 
     private static func refusal(code: Int64?, words: String) -> Refusal {

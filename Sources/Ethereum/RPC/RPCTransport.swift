@@ -35,7 +35,12 @@ public final class HTTPTransport: RPCTransport {
         client = HTTPClient(eventLoopGroup: MultiThreadedEventLoopGroup.singleton, configuration: configuration)
     }
 
-    /// Closes the connections; to be called before the last reference goes away.
+    deinit {
+        // Its own deinit ends the process when nobody has done this; a second time only fails.
+        client.shutdown { _ in }
+    }
+
+    /// Closes the connections, and waits for that.
     public func shutdown() async {
         try? await client.shutdown()
     }

@@ -53,7 +53,8 @@ public struct RemoteSigner: TransactionSigner {
             let signed = try? SignedTransaction(decoding: raw)
         else { throw KeyError(.wrongAnswer, "the remote signer gives no transaction") }
         guard signed.unsigned == transaction else {
-            throw KeyError(.wrongAnswer, "the remote signer signed something else than it was asked to; nothing was sent")
+            throw KeyError(
+                .wrongAnswer, "the remote signer signed something else than it was asked to; nothing was sent")
         }
         guard signed.signature.hasLowS, signed.sender == address else {
             throw KeyError(.wrongAnswer, "the remote signer signed with another key than that of \(address)")

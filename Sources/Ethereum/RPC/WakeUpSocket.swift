@@ -35,7 +35,8 @@ public struct WakeUpSocket: Service {
     ///   - contracts: whose logs wake; each new block wakes too.
     ///   - onWake: called for each message, on an event loop: must return at once.
     public init(
-        endpoint: RPCEndpoint, contracts: [Address], certificateAuthority: String? = nil, settings: Settings = Settings(),
+        endpoint: RPCEndpoint, contracts: [Address], certificateAuthority: String? = nil,
+        settings: Settings = Settings(),
         logger: Logger, onWake: @escaping @Sendable () -> Void
     ) {
         self.endpoint = endpoint
@@ -148,7 +149,8 @@ public struct WakeUpSocket: Service {
     // MARK: connecting
 
     private func connect() async throws -> Frames {
-        let secure = endpoint.isEncrypted ? try NIOSSLContext(configuration: tlsConfiguration(certificateAuthority)) : nil
+        let secure =
+            endpoint.isEncrypted ? try NIOSSLContext(configuration: tlsConfiguration(certificateAuthority)) : nil
         let upgrade: EventLoopFuture<Frames?> = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.init(settings.connectTimeout))
             .connect(host: endpoint.host, port: endpoint.port) { channel in
@@ -161,7 +163,9 @@ public struct WakeUpSocket: Service {
                     return try upgrading(channel)
                 }
             }
-        guard let frames = try await upgrade.get() else { throw Lost(description: "the node serves no WebSocket there") }
+        guard let frames = try await upgrade.get() else {
+            throw Lost(description: "the node serves no WebSocket there")
+        }
         return frames
     }
 
@@ -177,7 +181,8 @@ public struct WakeUpSocket: Service {
         }
         var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: endpoint.target)
         let port = endpoint.port == (endpoint.isEncrypted ? 443 : 80) ? "" : ":\(endpoint.port)"
-        head.headers.add(name: "Host", value: (endpoint.host.contains(":") ? "[\(endpoint.host)]" : endpoint.host) + port)
+        head.headers.add(
+            name: "Host", value: (endpoint.host.contains(":") ? "[\(endpoint.host)]" : endpoint.host) + port)
         head.headers.add(name: "Content-Length", value: "0")
         let configuration = NIOTypedHTTPClientUpgradeConfiguration<Frames?>(
             upgradeRequestHead: head, upgraders: [upgrader],

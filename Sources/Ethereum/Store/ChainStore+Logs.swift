@@ -28,7 +28,9 @@ extension ChainStore {
 
     private static func block(_ row: Row) throws -> BlockReference {
         let hash: Data = row[1]
-        guard hash.count == 32 else { throw ChainStoreError(.failed, "the chain's ledger holds a block without a hash") }
+        guard hash.count == 32 else {
+            throw ChainStoreError(.failed, "the chain's ledger holds a block without a hash")
+        }
         return BlockReference(number: UInt64(row[0] as Int64), hash: Hash32(hash))
     }
 
@@ -73,7 +75,8 @@ extension ChainStore {
     func checkpoints(_ feed: String) async throws(ChainStoreError) -> [BlockReference] {
         try await read { database in
             try Row.fetchAll(
-                database, sql: "SELECT number, hash FROM checkpoints WHERE feed = ? ORDER BY number DESC", arguments: [feed]
+                database, sql: "SELECT number, hash FROM checkpoints WHERE feed = ? ORDER BY number DESC",
+                arguments: [feed]
             ).map(Self.block)
         }
     }
@@ -101,7 +104,8 @@ extension ChainStore {
                     """,
                 arguments: [feed, limit]
             ).map { row in
-                let address: Data = row[1], topics: Data = row[2], data: Data = row[3], block: Data = row[5], tx: Data = row[6]
+                let address: Data = row[1], topics: Data = row[2], data: Data = row[3], block: Data = row[5],
+                    tx: Data = row[6]
                 guard let address = Address(address), block.count == 32, tx.count == 32, topics.count % 32 == 0 else {
                     throw ChainStoreError(.failed, "the chain's ledger holds a log that cannot be read")
                 }

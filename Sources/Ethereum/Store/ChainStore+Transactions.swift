@@ -60,7 +60,8 @@ extension ChainStore {
                     """,
                 arguments: [
                     pending.id, intent.key, intent.className, Data(intent.recipient.bytes), "\(intent.value)",
-                    Data(intent.data), intent.call, intent.gasLimit.map(Int64.init(clamping:)), now.timeIntervalSince1970,
+                    Data(intent.data), intent.call, intent.gasLimit.map(Int64.init(clamping:)),
+                    now.timeIntervalSince1970,
                 ])
         case .wantsCancellation(let id):
             try database.execute(sql: "UPDATE intents SET cancel = 1 WHERE id = ?", arguments: [id])
@@ -167,7 +168,8 @@ extension ChainStore {
     static func pending(_ row: Row) throws -> PendingIntent {
         let recipient: Data = row["recipient"], data: Data = row["data"]
         guard let address = Address(recipient), let value = BigUInt(row["value"] as String) else {
-            throw ChainStoreError(.failed, "the chain's ledger holds an intent that cannot be read: \(row["key"] as String)")
+            throw ChainStoreError(
+                .failed, "the chain's ledger holds an intent that cannot be read: \(row["key"] as String)")
         }
         let intent = TransactionIntent(
             key: row["key"], className: row["class"], recipient: address, value: value, data: Array(data),
@@ -181,7 +183,8 @@ extension ChainStore {
         _ database: Database, _ sending: [Int64: PendingIntent], _ now: Date
     ) throws -> [TransactionAttempt] {
         try Row.fetchAll(
-            database, sql: "SELECT id, intent, nonce, gas, first_block, made_at FROM attempts WHERE ended = 0 ORDER BY nonce"
+            database,
+            sql: "SELECT id, intent, nonce, gas, first_block, made_at FROM attempts WHERE ended = 0 ORDER BY nonce"
         ).map { row in
             let versions = try Row.fetchAll(
                 database, sql: "SELECT raw, cancellation FROM transactions WHERE attempt = ? ORDER BY id",
@@ -207,7 +210,8 @@ extension ChainStore {
     /// An intent of this key, and its outcome when it is over.
     func intent(_ key: String) async throws(ChainStoreError) -> (TransactionIntent, TransactionOutcome?)? {
         try await read { database in
-            guard let row = try Row.fetchOne(database, sql: Self.intentColumns + " WHERE key = ?", arguments: [key]) else {
+            guard let row = try Row.fetchOne(database, sql: Self.intentColumns + " WHERE key = ?", arguments: [key])
+            else {
                 return nil
             }
             return (try Self.pending(row).intent, try Self.outcome(row))
@@ -317,7 +321,8 @@ extension TransactionReceipt {
 extension ChainLog {
     var json: JSONValue {
         .object([
-            "address": .string(address.hex), "topics": .array(topics.map { .string("\($0)") }), "data": .string(Hex.data(data)),
+            "address": .string(address.hex), "topics": .array(topics.map { .string("\($0)") }),
+            "data": .string(Hex.data(data)),
             "blockNumber": .string(Quantity.encode(block.number)), "blockHash": .string("\(block.hash)"),
             "transactionHash": .string("\(transaction)"), "logIndex": .string(Quantity.encode(index)),
         ])

@@ -32,7 +32,9 @@ public final class ChainStore: Sendable {
         do {
             guard access(path, R_OK) == 0 else {
                 throw ChainStoreError(
-                    .unusable, "\(path): \(String(cString: strerror(errno))): is this the agent's state folder, and has it a chain?")
+                    .unusable,
+                    "\(path): \(String(cString: strerror(errno))): is this the agent's state folder, and has it a chain?"
+                )
             }
             queue = try DatabaseQueue(path: path, configuration: configuration)
             let version = try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") ?? 0 }
@@ -117,7 +119,8 @@ enum ChainSchema {
         let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
         guard version <= current else {
             throw ChainStoreError(
-                .newer, "\(path) has format \(version), this release reads up to \(current): install the later release again")
+                .newer,
+                "\(path) has format \(version), this release reads up to \(current): install the later release again")
         }
         guard version == 0 else { return }
         try database.inTransaction {

@@ -185,7 +185,8 @@ extension TransactionMachine {
         var searches: [(nonce: UInt64, from: UInt64)] = []
         let patience = settings.doubtAfter / .seconds(1)
         for index in attempts.indices {
-            guard attempts[index].isOpen, let since = attempts[index].usedSince, now.timeIntervalSince(since) >= patience,
+            guard attempts[index].isOpen, let since = attempts[index].usedSince,
+                now.timeIntervalSince(since) >= patience,
                 attempts[index].searchedAt.map({ now.timeIntervalSince($0) >= patience }) ?? true
             else { continue }
             attempts[index].searchedAt = now

@@ -150,7 +150,8 @@ extension TransactionMachine {
         guard reserved + cost <= view.balance else {
             raise(
                 .insufficientFunds,
-                "\(address) has \(view.balance) wei, \(reserved) of them for what is in flight: \"\(name)\" waits for more")
+                "\(address) has \(view.balance) wei, \(reserved) of them for what is in flight: \"\(name)\" waits for more"
+            )
             return false
         }
         guard let cap = kind?.dailyCap else { return true }

@@ -22,7 +22,8 @@ public actor TransactionManager: Service {
 
     /// What `chain status` shows.
     public struct Status: Codable, Sendable, Hashable {
-        public var chainID: UInt64
+        /// Its id.
+        public var chain: UInt64
         public var address: String
         public var head: UInt64?
         /// Wei.
@@ -104,7 +105,8 @@ public actor TransactionManager: Service {
 
     private static func expectSame(_ known: TransactionIntent, _ new: TransactionIntent) throws(ChainStoreError) {
         guard known.recipient == new.recipient, known.value == new.value, known.data == new.data else {
-            throw ChainStoreError(.conflict, "\"\(new.key)\" was handed over before with another content: use a new key")
+            throw ChainStoreError(
+                .conflict, "\"\(new.key)\" was handed over before with another content: use a new key")
         }
     }
 
@@ -142,7 +144,7 @@ public actor TransactionManager: Service {
 
     public var status: Status {
         Status(
-            chainID: machine.chainID, address: machine.address.checksummed, head: machine.view?.head.number,
+            chain: machine.chainID, address: machine.address.checksummed, head: machine.view?.head.number,
             balance: machine.view.map { "\($0.balance)" }, minedNonce: machine.view?.count,
             nextNonce: machine.view.map(machine.nextNonce), inFlight: machine.attempts.filter(\.isOpen).count,
             waiting: machine.queue.count,

@@ -16,7 +16,8 @@ import ServiceLifecycle
 enum ChainDriver {
     static func main() async throws {
         let words = CommandLine.arguments
-        guard words.count >= 8, let contract = Address(hex: words[3]), let intents = Int(words[4]), let depth = UInt64(words[5])
+        guard words.count >= 8, let contract = Address(hex: words[3]), let intents = Int(words[4]),
+            let depth = UInt64(words[5])
         else {
             say("usage: ChainDriver STATE KEY CONTRACT INTENTS CONFIRMATIONS WEBSOCKET NODE…")
             exit(64)
@@ -27,13 +28,15 @@ enum ChainDriver {
             return handler
         }
         let logger = Logger(label: "driver")
-        let transport = try HTTPTransport()
+        let authority = ProcessInfo.processInfo.environment["DRIVER_CA"]
+        let transport = try HTTPTransport(certificateAuthority: authority)
         var rpc = RPCClient.Settings()
         rpc.timeout = .seconds(3)
         rpc.pause = .milliseconds(100)
         rpc.longestPause = .seconds(1)
         let client = RPCClient(
-            endpoints: try words[7...].map { try RPCEndpoint(http: $0) }, chainID: 1337, transport: transport, settings: rpc,
+            endpoints: try words[7...].map { try RPCEndpoint(http: $0) }, chainID: 1337, transport: transport,
+            settings: rpc,
             logger: logger)
         let store = try ChainStore(path: words[1] + "/chain.sqlite")
 
@@ -45,7 +48,8 @@ enum ChainDriver {
         feedSettings.longestRange = 32
         let recorded = try ABIEvent("Recorded(uint256 indexed number, address indexed sender, string text)")
         let feed = LogFeed(
-            name: "1337", filter: LogFilter(contracts: [contract], events: [recorded.topic]), client: client, store: store,
+            name: "1337", filter: LogFilter(contracts: [contract], events: [recorded.topic]), client: client,
+            store: store,
             settings: feedSettings, logger: logger)
 
         var settings = TransactionSettings()
@@ -59,7 +63,10 @@ enum ChainDriver {
             client: client, chainID: 1337, signer: LocalSigner(try KeySource.file(words[2]).load()), store: store,
             settings: settings, classes: [TransactionClass("status", priority: 0, isEssential: true)], pace: pace,
             logger: logger, onReceipt: { await feed.offer($0) })
-        let socket = WakeUpSocket(endpoint: try RPCEndpoint(webSocket: words[6]), contracts: [contract], logger: logger) {
+        let socket = WakeUpSocket(
+            endpoint: try RPCEndpoint(webSocket: words[6]), contracts: [contract], certificateAuthority: authority,
+            logger: logger
+        ) {
             feed.wakeUp()
             manager.wakeUp()
         }
@@ -118,7 +125,9 @@ struct SeenLogs: Sendable {
     init(path: String) throws {
         queue = try DatabaseQueue(path: path)
         try queue.write {
-            try $0.execute(sql: "CREATE TABLE IF NOT EXISTS seen (sequence INTEGER PRIMARY KEY, number TEXT, sender TEXT, tx TEXT)")
+            try $0.execute(
+                sql: "CREATE TABLE IF NOT EXISTS seen (sequence INTEGER PRIMARY KEY, number TEXT, sender TEXT, tx TEXT)"
+            )
         }
     }
 

@@ -46,11 +46,14 @@ struct Stage {
 
     // MARK: steps
 
-    mutating func submit(_ keys: String..., of name: String = "status", gas: UInt64? = 50_000, call: String = "f", bytes: Int = 4) {
+    mutating func submit(
+        _ keys: String..., of name: String = "status", gas: UInt64? = 50_000, call: String = "f", bytes: Int = 4
+    ) {
         for key in keys {
             machine.add(
                 TransactionIntent(
-                    key: key, className: name, recipient: Self.contract, data: [UInt8](repeating: 1, count: bytes), call: call,
+                    key: key, className: name, recipient: Self.contract, data: [UInt8](repeating: 1, count: bytes),
+                    call: call,
                     gasLimit: gas))
         }
         drive()
@@ -104,7 +107,8 @@ struct Stage {
         let reference = BlockReference(number: block, hash: Self.hash(block, fork: fork))
         machine.received(
             TransactionReceipt(
-                transaction: transaction.hash, block: reference, succeeded: succeeded, gasUsed: gasUsed, gasPrice: 2 * gwei),
+                transaction: transaction.hash, block: reference, succeeded: succeeded, gasUsed: gasUsed,
+                gasPrice: 2 * gwei),
             canonical: canonical ?? reference.hash, at: now)
         drive()
     }
