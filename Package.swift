@@ -191,7 +191,11 @@ let package = Package(
         ),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["Slurm", "CSlurm"],
+            dependencies: [
+                "Agent", "CSlurm", "JobLifecycle", "Slurm",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ],
             path: "Tests/Integration",
             swiftSettings: strict
         ),

@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +131,12 @@ def transactions(lab, chain, contract):
     agent.ask("chain", "acknowledge", *control)
     assert status()["alarms"] == {}
     assert agent.stop() == 0
+
+    # A chain that is away keeps nothing else from its work.
+    alone = Agent(lab, **{"metascheduler.endpoint.rpc": "http://127.0.0.1:1", "chain.key-file": key})
+    alone.start()
+    assert status().get("head") is None
+    assert alone.stop() == 0
     text = agent.log.read_text()
     assert KEY not in text and OTHER_KEY not in text, "a key is in the log"
 
@@ -143,6 +150,8 @@ def environment_key(lab, chain):
     try:
         agent.start()
         assert "chain.key-file" in agent.log.read_text()
+        os.kill(agent.process.pid, signal.SIGHUP)
+        eventually("it reads its configuration again without the key", lambda: "the configuration was read again" in agent.log.read_text(), 10)
         assert KEY.encode() not in Path(f"/proc/{agent.process.pid}/environ").read_bytes()
         agent.stop()
     finally:

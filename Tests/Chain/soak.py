@@ -21,7 +21,7 @@ from chain import ACCOUNT, KEY, ROOT, LabChain, say
 
 DRIVER = os.environ.get("DRIVER", str(ROOT / ".build/debug/ChainDriver"))
 NUISANCE = {"drop_request": 0.03, "drop_answer": 0.03, "delay": 0.15, "double": 0.05, "double_answer": 0.03, "null_receipt": 0.1,
-            "falling_nonce": 0.1, "lost_broadcast": 0.05, "html": 0.01, "truncate": 0.01, "wrong_id": 0.01}
+            "falling_nonce": 0.1, "lost_broadcast": 0.05, "html": 0.01, "truncate": 0.01, "wrong_id": 0.01, "huge": 0.002}
 QUIET = dict.fromkeys(NUISANCE, 0)
 
 
@@ -81,6 +81,12 @@ def profile(name, confirmations, intents, kills, logs, seed):
                 forks += 1
             if chooser.random() < 0.03:
                 chain.call("lab_forget")
+            if chooser.random() < 0.1:
+                # Now and then the chain asks for more than was offered.
+                tip = chooser.choice([1, 1, 4]) * 10**9
+                chain.call("lab_pool", tip)
+                for path in ("/", "/behind"):
+                    chain.call("lab_node", path, {"suggested_tip": tip})
             if killed < kills:
                 driver.kill()
                 killed += 1

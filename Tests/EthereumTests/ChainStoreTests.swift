@@ -69,6 +69,8 @@ struct ChainStoreTests {
                 machine.attempts.map { $0.versions.map(\.hash) }
                     == stage.machine.attempts.map { $0.versions.map(\.hash) })
             #expect(machine.attempts[0].wantsCancellation && machine.attempts[0].versions.last?.isCancellation == true)
+            let age = machine.attempts[0].versions.map { stage.now.timeIntervalSince($0.madeAt) }
+            #expect(age.allSatisfy { (0...20).contains($0) }, "overdue ones wait ten seconds more")
             #expect(try await again.intent("a")?.1 != nil)
             #expect(try await again.intent("c")?.1 == nil)
             #expect(try await again.list().map(\.state) == ["waiting", "sent", "sent", "succeeded"])

@@ -545,7 +545,7 @@ struct TransactionMachineTests {
             stage.poll()
             #expect(stage.sent.count == 1)
             let searches = stage.machine.takeSearches(at: stage.now)
-            #expect(searches.map(\.nonce) == [5] && searches.map(\.from) == [100])
+            #expect(searches.map(\.nonce) == [5] && searches.map(\.blocks) == [100...100])
             let again = stage.machine.takeSearches(at: stage.now)
             #expect(again.isEmpty, "once, then later again")
         },
@@ -553,7 +553,7 @@ struct TransactionMachineTests {
             stage.poll()
             stage.submit("a")
             stage.poll(count: 6)
-            stage.machine.found(5, (stage.sent[0].hash, 101), at: stage.now)
+            stage.machine.found(5, (stage.sent[0].hash, 101), downTo: 101, at: stage.now)
             stage.drive()
             #expect(stage.sent.count == 1 && stage.alarms.isEmpty)
         },
@@ -562,9 +562,21 @@ struct TransactionMachineTests {
             stage.poll()
             stage.submit("a")
             stage.poll(count: 6)
-            stage.machine.found(5, nil, at: stage.now)
+            stage.machine.found(5, nil, downTo: 100, at: stage.now)
             stage.drive()
             #expect(stage.alarms == [.nonceInDoubt] && stage.sent.count == 1)
+        },
+        MachineCase("searched in parts", guards: "an alarm before all blocks were read, or none ever") { stage in
+            stage.poll()
+            stage.submit("a")
+            stage.poll(count: 6, head: 9000)
+            stage.machine.found(5, nil, downTo: 8000, at: stage.now)
+            #expect(stage.alarms.isEmpty)
+            stage.now += 20
+            let next = stage.machine.takeSearches(at: stage.now)
+            #expect(next.map(\.blocks) == [100...7999])
+            stage.machine.found(5, nil, downTo: 100, at: stage.now)
+            #expect(stage.alarms == [.nonceInDoubt])
         },
         MachineCase(
             "found to be foreign: the intent goes on with another nonce, claims stop",
@@ -573,7 +585,7 @@ struct TransactionMachineTests {
             stage.poll()
             stage.submit("a")
             stage.poll(count: 6)
-            stage.machine.found(5, (Stage.hash(1), 100), at: stage.now)
+            stage.machine.found(5, (Stage.hash(1), 100), downTo: 100, at: stage.now)
             stage.drive()
             #expect(stage.alarms == [.foreignNonce])
             #expect(stage.nonces == [5, 6])

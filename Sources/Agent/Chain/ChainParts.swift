@@ -16,15 +16,17 @@ struct ChainParts: Sendable {
 
     /// nil when the configuration names no node.
     ///
-    /// Throws a `Daemon.StartFailure`. Asks a node for its chain's id when that is not configured.
+    /// Throws a `Daemon.StartFailure`. Asks a node for its chain's id when that is neither configured nor known.
     static func open(_ settings: ChainSettings, folder: String, logger: Logger) async throws -> ChainParts? {
         guard !settings.nodes.isEmpty else { return nil }
         do {
             let transport = try HTTPTransport(certificateAuthority: settings.certificateAuthority)
             let signer = try signer(settings, transport, logger)
-            let client = RPCClient(
-                endpoints: settings.nodes, chainID: settings.id, transport: transport, logger: logger)
             let store = try ChainStore(path: folder + "/chain.sqlite")
+            // Only the very first start needs a node: after that the agent does its work with Slurm while all are away.
+            let bound = try await store.boundChainID()
+            let client = RPCClient(
+                endpoints: settings.nodes, chainID: settings.id ?? bound, transport: transport, logger: logger)
             var sending = TransactionSettings()
             sending.confirmations = settings.confirmations
             sending.inFlightLimit = settings.inFlight

@@ -26,7 +26,10 @@ struct Reloader: Service {
 
     private func reload() {
         do throws(AgentConfiguration.Problem) {
-            let fresh = try AgentConfiguration.load(file: file, environment: ProcessInfo.processInfo.environment)
+            var environment = ProcessInfo.processInfo.environment
+            // It was taken from there at start.
+            if let name = running.chain.keyInEnvironment { environment[name] = "" }
+            let fresh = try AgentConfiguration.load(file: file, environment: environment)
             AgentLogHandler.setLevel(fresh.logLevel)
             retention.withLockedValue { $0 = fresh.retention }
             let later = running.differences(from: fresh).filter { !AgentConfiguration.reloadable.contains($0) }

@@ -35,6 +35,8 @@ public actor LogFeed: Service {
     private var cursor: LogCursor?
     private var head: UInt64 = 0
     private var isReading = false
+    /// No common block was found, and that was told.
+    private var isLost = false
 
     /// - Parameters:
     ///   - name: of its cursor in the store; with the chain id in it.
@@ -230,10 +232,17 @@ public actor LogFeed: Service {
             ancestor = LogCursor.ancestor(slice, canonical: canonical)
         }
         guard let ancestor else {
+            if !isLost {
+                logger.error(
+                    "the log feed cannot go on: the node is on another chain than was read so far",
+                    metadata: ["feed": "\(name)", "node": "\(client.endpoints[node])"])
+            }
+            isLost = true
             throw RPCError(
                 .malformed,
                 "none of the \(taken.count) blocks that were read last is on the chain of \(client.endpoints[node])")
         }
+        isLost = false
         logger.notice(
             "the chain was reorganised",
             metadata: ["feed": "\(name)", "from": "\(cursor.position.number)", "to": "\(ancestor.number)"])

@@ -30,6 +30,11 @@ extension ChainStore {
         }
     }
 
+    /// The chain of before; nil in a new file.
+    public func boundChainID() async throws(ChainStoreError) -> UInt64? {
+        try await read { try Self.meta($0, "account")?.split(separator: " ").first.flatMap { UInt64($0) } }
+    }
+
     static func meta(_ database: Database, _ name: String) throws -> String? {
         try String.fetchOne(database, sql: "SELECT value FROM meta WHERE name = ?", arguments: [name])
     }
@@ -155,7 +160,7 @@ extension ChainStore {
                     machine.sending[pending.id] = pending
                 }
             }
-            machine.attempts = try Self.openAttempts(database, machine.sending, now)
+            machine.attempts = try Self.openAttempts(database, machine, now)
             return machine
         }
     }
@@ -180,28 +185,32 @@ extension ChainStore {
     }
 
     private static func openAttempts(
-        _ database: Database, _ sending: [Int64: PendingIntent], _ now: Date
+        _ database: Database, _ machine: TransactionMachine, _ now: Date
     ) throws -> [TransactionAttempt] {
-        try Row.fetchAll(
+        // A pause of the agent is no reason to pay more: what is overdue is sent again first, and replaced a little later.
+        let settings = machine.settings
+        let oldest = now - max(.zero, settings.replaceAfter - settings.resendAfter * 2) / .seconds(1)
+        return try Row.fetchAll(
             database,
             sql: "SELECT id, intent, nonce, gas, first_block, made_at FROM attempts WHERE ended = 0 ORDER BY nonce"
         ).map { row in
             let versions = try Row.fetchAll(
-                database, sql: "SELECT raw, cancellation FROM transactions WHERE attempt = ? ORDER BY id",
+                database, sql: "SELECT raw, cancellation, made_at FROM transactions WHERE attempt = ? ORDER BY id",
                 arguments: [row[0] as Int64]
             ).map { version in
                 let raw: Data = version[0]
                 guard let transaction = try? SignedTransaction(decoding: Array(raw)) else {
                     throw ChainStoreError(.failed, "the chain's ledger holds a transaction that cannot be read")
                 }
-                // A pause of the agent is no reason to pay more: the time for a replacement begins anew.
-                return TransactionAttempt.Version(transaction: transaction, madeAt: now, isCancellation: version[1])
+                let madeAt = max(oldest, Date(timeIntervalSince1970: version[2]))
+                return TransactionAttempt.Version(
+                    transaction: transaction, madeAt: min(now, madeAt), isCancellation: version[1])
             }
             let intent: Int64 = row[1]
             return TransactionAttempt(
                 intent: intent, nonce: UInt64(row[2] as Int64), firstBlock: UInt64(row[4] as Int64),
                 madeAt: Date(timeIntervalSince1970: row[5]), gasLimit: UInt64(row[3] as Int64), versions: versions,
-                wantsCancellation: sending[intent]?.wantsCancellation ?? false)
+                wantsCancellation: machine.sending[intent]?.wantsCancellation ?? false)
         }
     }
 

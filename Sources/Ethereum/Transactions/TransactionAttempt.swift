@@ -32,6 +32,8 @@ struct TransactionAttempt: Hashable, Sendable {
     var usedSince: Date?
     /// When the blocks were last searched for it.
     var searchedAt: Date?
+    /// Blocks from this one up hold nothing of it.
+    var searchedDownTo: UInt64?
     /// A node has said that the last version is no good as it is.
     var wantsReplacement = false
     var wantsCancellation = false

@@ -179,10 +179,11 @@ extension TransactionMachine {
 
     // MARK: doubt
 
-    /// A nonce that the chain counts while no node has a receipt for any of its hashes: to be looked for in the blocks from
-    /// the second on.
-    mutating func takeSearches(at now: Date) -> [(nonce: UInt64, from: UInt64)] {
-        var searches: [(nonce: UInt64, from: UInt64)] = []
+    /// A nonce that the chain counts while no node has a receipt for any of its hashes: to be looked for in these blocks,
+    /// the newest first.
+    mutating func takeSearches(at now: Date) -> [(nonce: UInt64, blocks: ClosedRange<UInt64>)] {
+        guard let head = view?.head.number else { return [] }
+        var searches: [(nonce: UInt64, blocks: ClosedRange<UInt64>)] = []
         let patience = settings.doubtAfter / .seconds(1)
         for index in attempts.indices {
             guard attempts[index].isOpen, let since = attempts[index].usedSince,
@@ -190,15 +191,26 @@ extension TransactionMachine {
                 attempts[index].searchedAt.map({ now.timeIntervalSince($0) >= patience }) ?? true
             else { continue }
             attempts[index].searchedAt = now
-            searches.append((attempts[index].nonce, attempts[index].firstBlock))
+            let first = attempts[index].firstBlock
+            let last = attempts[index].searchedDownTo.map { $0 - 1 } ?? head
+            // A node that lags may be below.
+            if last >= first { searches.append((attempts[index].nonce, first...last)) }
         }
         return searches
     }
 
-    /// What the blocks hold under a nonce of ours; nil: nothing was found.
-    mutating func found(_ nonce: UInt64, _ occupant: (hash: Hash32, block: UInt64)?, at now: Date) {
+    /// What the blocks hold under a nonce of ours; nil: nothing was found from `downTo` up.
+    mutating func found(
+        _ nonce: UInt64, _ occupant: (hash: Hash32, block: UInt64)?, downTo: UInt64, at now: Date
+    ) {
         guard let index = attempts.firstIndex(where: { $0.nonce == nonce && $0.isOpen }) else { return }
         guard let occupant else {
+            if downTo > attempts[index].firstBlock {
+                attempts[index].searchedDownTo = downTo
+                return
+            }
+            // All of them: from the head again next time.
+            attempts[index].searchedDownTo = nil
             raise(
                 .nonceInDoubt,
                 "the chain counts nonce \(nonce), and no block is found that holds it: is the node complete? Nothing is sent "

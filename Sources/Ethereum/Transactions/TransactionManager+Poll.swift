@@ -6,7 +6,7 @@ internal import Logging
 extension TransactionManager {
     /// Calls in one batch: nodes have limits.
     private static let batchLimit = 64
-    private static let blocksPerSearch = 256
+    private static let batchesPerSearch = 32
 
     /// Asks one node where the chain is, and the same one for receipts.
     func poll() async {
@@ -22,8 +22,8 @@ extension TransactionManager {
             machine.observe(try view(answers), at: now())
             try await askReceipts(node: answers.node)
             for search in machine.takeSearches(at: now()) {
-                let occupant = try await find(search.nonce, from: search.from, node: answers.node)
-                machine.found(search.nonce, occupant, at: now())
+                let (occupant, downTo) = try await find(search.nonce, in: search.blocks, node: answers.node)
+                machine.found(search.nonce, occupant, downTo: downTo, at: now())
             }
         } catch {
             logger.debug("no news from the chain", metadata: ["why": "\(error)"])
@@ -76,15 +76,15 @@ extension TransactionManager {
         }
     }
 
-    /// Reads blocks, the newest first, until one holds our transaction of this nonce.
+    /// Reads blocks, the newest first, until one holds our transaction of this nonce, or there were many.
+    /// - Returns: what was found, and the lowest block that was read.
     private func find(
-        _ nonce: UInt64, from first: UInt64, node: Int
-    ) async throws(RPCError) -> (hash: Hash32, block: UInt64)? {
-        guard let head = machine.view?.head.number else { return nil }
-        var next = head
-        for _ in 0..<Self.blocksPerSearch {
-            guard next >= first else { return nil }
-            let lowest = max(first, next >= 7 ? next - 7 : 0)
+        _ nonce: UInt64, in blocks: ClosedRange<UInt64>, node: Int
+    ) async throws(RPCError) -> (occupant: (hash: Hash32, block: UInt64)?, downTo: UInt64) {
+        var next = blocks.upperBound
+        var lowest = next
+        for _ in 0..<Self.batchesPerSearch {
+            lowest = next - min(7, next - blocks.lowerBound)
             let calls = (lowest...next).map { number in
                 RPCCall("eth_getBlockByNumber", [.string(Quantity.encode(number)), .bool(true)])
             }
@@ -96,13 +96,13 @@ extension TransactionManager {
                     && transaction["nonce"]?.text.flatMap(Quantity.decode64) == nonce
                 {
                     if let hash = transaction["hash"]?.text.flatMap({ Hash32(hex: $0) }) {
-                        return (hash, lowest + UInt64(offset))
+                        return ((hash, lowest + UInt64(offset)), lowest)
                     }
                 }
             }
-            guard lowest > first else { return nil }
+            guard lowest > blocks.lowerBound else { break }
             next = lowest - 1
         }
-        return nil
+        return (nil, lowest)
     }
 }

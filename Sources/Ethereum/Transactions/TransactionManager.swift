@@ -52,7 +52,8 @@ public actor TransactionManager: Service {
     /// Decided and not yet on the disk.
     private var uncommitted: [TransactionMachine.Change] = []
     private var commitWaiters: [CheckedContinuation<Result<Void, ChainStoreError>, Never>] = []
-    private var outcomeWaiters: [String: [CheckedContinuation<TransactionOutcome, Never>]] = [:]
+    private var outcomeWaiters: [String: [Int: CheckedContinuation<TransactionOutcome?, Never>]] = [:]
+    private var nextWaiter = 0
     private var knownAlarms: Set<TransactionAlarm> = []
     private var commitRestsUntil: Date?
 
@@ -110,14 +111,24 @@ public actor TransactionManager: Service {
         }
     }
 
-    /// Waits for the end of an intent; nil when there is no such intent.
+    /// Waits for the end of an intent; nil when there is no such intent, or the caller's task was cancelled.
     public func outcome(_ key: String) async throws(ChainStoreError) -> TransactionOutcome? {
         try await start()
         // One that is just over is told when that is on the disk.
         if openIntent(key) == nil, !machine.hasOutcome(key) {
             return try await store.intent(key)?.1
         }
-        return await withCheckedContinuation { outcomeWaiters[key, default: []].append($0) }
+        nextWaiter += 1
+        let waiter = nextWaiter
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { outcomeWaiters[key, default: [:]][waiter] = $0 }
+        } onCancel: {
+            Task { await self.giveUp(waiter, key) }
+        }
+    }
+
+    private func giveUp(_ waiter: Int, _ key: String) {
+        outcomeWaiters[key]?.removeValue(forKey: waiter)?.resume(returning: nil)
     }
 
     /// Administrators: false when no such intent is open.
@@ -269,7 +280,7 @@ public actor TransactionManager: Service {
                 "block": "\(outcome.receipt.map { "\($0.block.number)" } ?? "-")",
             ]
             logger.info("a transaction is over", metadata: words)
-            outcomeWaiters.removeValue(forKey: intent.key)?.forEach { $0.resume(returning: outcome) }
+            outcomeWaiters.removeValue(forKey: intent.key)?.values.forEach { $0.resume(returning: outcome) }
         }
     }
 

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import JobLifecycle
+import Logging
+import NIOConcurrencyHelpers
+import Slurm
+import Testing
+
+@testable import Agent
+
+/// A real slurmctld whose answers get lost.
+private struct Lossy: Scheduler {
+    let real: SlurmScheduler
+    /// Loses every answer while it is set: what was asked has taken effect.
+    let loses: NIOLockedValueBox<Bool>
+
+    private func answer<Answer>(_ value: Answer) throws(SchedulerError) -> Answer {
+        if loses.withLockedValue({ $0 }) { throw SchedulerError(.unavailable, "the answer is lost") }
+        return value
+    }
+
+    func submitHeld(_ request: [UInt8], tag: String) async throws(SchedulerError) -> UInt32 {
+        try answer(try await real.submitHeld(request, tag: tag))
+    }
+
+    func release(_ jobID: UInt32) async throws(SchedulerError) {
+        try answer(try await real.release(jobID))
+    }
+
+    func jobs(changedSince stamp: Int64?) async throws(SchedulerError) -> JobList? {
+        try await real.jobs(changedSince: stamp)
+    }
+    func look(at jobID: UInt32) async throws(SchedulerError) -> [JobObservation] { try await real.look(at: jobID) }
+    func accounting(of jobIDs: [UInt32]) async throws(SchedulerError) -> [JobObservation] {
+        try await real.accounting(of: jobIDs)
+    }
+    func accounting(endedSince time: Int64) async throws(SchedulerError) -> [JobObservation] {
+        try await real.accounting(endedSince: time)
+    }
+    func settle() async throws(SchedulerError) { try await real.settle() }
+    func jobs(tagged tag: String) async throws(SchedulerError) -> [UInt32] { try await real.jobs(tagged: tag) }
+    func minimumJobAge() async throws(SchedulerError) -> Int64 { try await real.minimumJobAge() }
+}
+
+@Suite("Each order is one job", .serialized, .enabled(if: Lab.runs("Plain")))
+struct SubmitOnceTests {
+    private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    /// A submitter over a ledger that is opened anew, as after a crash, for some seconds.
+    private func run(_ path: String, _ scheduler: any Scheduler, for time: Duration) async throws {
+        let ledger = try Ledger(path: path, cluster: "lab")
+        let service = Submitter(ledger: ledger, scheduler: scheduler, logger: Self.quiet)
+        let running = Task { try await service.run() }
+        try await Task.sleep(for: time)
+        running.cancel()
+        try? await running.value
+        ledger.close()
+    }
+
+    @Test("every answer is lost, the agent dies again and again: one job each, let go in the end")
+    func once() async throws {
+        let folder = NSTemporaryDirectory() + "once-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let path = folder + "/ledger.sqlite"
+        let controller = try await Lab.connect()
+        let real = SlurmScheduler(controller: controller, accounting: Lab.accounting)
+        let scheduler = Lossy(real: real, loses: NIOLockedValueBox(true))
+
+        var ids: [String] = []
+        let ledger = try Ledger(path: path, cluster: "lab")
+        for number in 0..<5 {
+            let request = Array(try JSONEncoder().encode(try Lab.request("sleep 0.\(number)", name: "once")))
+            let order = JobOrder(gateway: "test", externalID: "\(number)", request: request)
+            try await ledger.accept(order)
+            try await ledger.accept(order)
+            ids.append("\(number)")
+        }
+        ledger.close()
+
+        for _ in 0..<4 { try await run(path, scheduler, for: .milliseconds(700)) }
+        scheduler.loses.withLockedValue { $0 = false }
+        try await run(path, scheduler, for: .seconds(6))
+
+        let after = try Ledger(path: path, cluster: "lab")
+        defer { after.close() }
+        let jobs = try await controller.jobs().jobs.filter { $0.name == "once" }
+        #expect(jobs.count == ids.count, "\(jobs.map(\.id))")
+        for id in ids {
+            let order = try #require(try await after.order("test", id, claim: 1))
+            #expect(order.phase == .released)
+            let tagged = try await real.jobs(tagged: order.tag)
+            #expect(tagged == [order.jobID].compactMap { $0 })
+        }
+        #expect(jobs.allSatisfy { !$0.isHeld }, "all were let go")
+    }
+}
