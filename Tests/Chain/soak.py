@@ -82,11 +82,7 @@ def profile(name, confirmations, intents, kills, logs, seed):
             if chooser.random() < 0.03:
                 chain.call("lab_forget")
             if chooser.random() < 0.1:
-                # Now and then the chain asks for more than was offered.
-                tip = chooser.choice([1, 1, 4]) * 10**9
-                chain.call("lab_pool", tip)
-                for path in ("/", "/behind"):
-                    chain.call("lab_node", path, {"suggested_tip": tip})
+                ask(chain, chooser.choice([1, 1, 4]))
             if killed < kills:
                 driver.kill()
                 killed += 1
@@ -94,6 +90,8 @@ def profile(name, confirmations, intents, kills, logs, seed):
         say(f"{name}: {killed} kills, {forks} forks, {cuts} cuts in {time.monotonic() - start:.0f} s; settling")
         for path in ("/", "/behind"):
             chain.call("lab_fault", path, QUIET)
+        # What is in flight now must be replaced.
+        ask(chain, 8)
         chain.call("lab_mode", 0.25, confirmations > 0)
         end = time.monotonic() + 120 + intents / 5
         while not driver.is_done() and time.monotonic() < end:
@@ -118,6 +116,13 @@ def profile(name, confirmations, intents, kills, logs, seed):
     return verdict, good
 
 
+def ask(chain, gwei):
+    """The chain asks for more, or less, than was offered before."""
+    chain.call("lab_pool", gwei * 10**9)
+    for path in ("/", "/behind"):
+        chain.call("lab_node", path, {"suggested_tip": gwei * 10**9})
+
+
 def judge(chain, contract, driver, intents, logs):
     """From the chain itself."""
     counts = [int(chain.call("lab_count", contract, number), 16) for number in range(intents)]
@@ -127,7 +132,9 @@ def judge(chain, contract, driver, intents, logs):
     mine = [int(number) for number, sender, _ in seen if sender == ACCOUNT]
     others = [int(number) for number, sender, _ in seen if sender != ACCOUNT]
     missing = (set(range(intents)) - set(mine)) | (set(range(logs)) - set(others))
-    return {"missing": counts.count(0), "doubled": sum(1 for count in counts if count > 1), "failed": sum(1 for _, _, ok, _ in history if not ok),
+    with sqlite3.connect(driver.state / "chain.sqlite") as database:
+        replaced = database.execute("SELECT (SELECT count(*) FROM transactions) - (SELECT count(*) FROM attempts)").fetchone()[0]
+    return {"replaced": replaced, "missing": counts.count(0), "doubled": sum(1 for count in counts if count > 1), "failed": sum(1 for _, _, ok, _ in history if not ok),
             "holes": len(nonces) - len(set(range(len(nonces))) & set(nonces)), "transactions": len(history),
             "logs_missing": len(missing), "logs_doubled": len(mine) - len(set(mine)) + len(others) - len(set(others))}
 

@@ -177,7 +177,7 @@ class Chain:
         waiting = self.pool.get(sender, {})
         nonce = max([self.state(self.head).get_nonce(sender)] + [one + 1 for one in waiting])
         builder = self.evm.get_vm(self.head.header).get_transaction_builder()
-        plain = builder.new_unsigned_dynamic_fee_transaction(chain_id=self.chain_id, nonce=nonce, max_priority_fee_per_gas=GWEI, max_fee_per_gas=100 * GWEI,
+        plain = builder.new_unsigned_dynamic_fee_transaction(chain_id=self.chain_id, nonce=nonce, max_priority_fee_per_gas=20 * GWEI, max_fee_per_gas=100 * GWEI,
                                                              gas=gas, to=to, value=0, data=payload, access_list=[])
         self.pool.setdefault(sender, {})[nonce] = plain.as_signed_transaction(key)
 
