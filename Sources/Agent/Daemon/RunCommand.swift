@@ -20,11 +20,13 @@ struct RunCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0   ended by a signal, all in order
+              69  slurmctld does not answer; or, at the very first start, no node of the chain does
               70  all threads that talk to Slurm were stuck for a minute; to be started again
               73  a socket or a folder cannot be used
               75  another agent uses the state folder
               77  started as root
-              78  the configuration, slurm.conf or the ledger's format is not usable; starting again does not help
+              78  the configuration, slurm.conf, a key, the ledger's format or the chain's ledger is not usable; starting \
+            again does not help
             """
     )
 

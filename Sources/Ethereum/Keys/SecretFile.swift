@@ -11,7 +11,11 @@ enum SecretFile {
     ///   access list, which shows as group bits.
     static func read(_ path: String, isCredential: Bool = false) throws(KeyError) -> [UInt8] {
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-        guard file >= 0 else { throw KeyError(.missing, "\(path): \(String(cString: strerror(errno)))") }
+        guard file >= 0 else {
+            let number = errno
+            let advice = number == EACCES ? ": chown it to uid \(geteuid())" : number == ELOOP ? ": it is a link" : ""
+            throw KeyError(.missing, "\(path): \(String(cString: strerror(number)))\(advice)")
+        }
         defer { close(file) }
         var status = stat()
         guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {

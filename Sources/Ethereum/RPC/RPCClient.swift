@@ -40,8 +40,6 @@ public final class RPCClient: Sendable {
         var nodes: [Node]
         var nextID: Int64 = 1
         var chainID: UInt64?
-        /// The one that answered last.
-        var preferred = 0
     }
 
     public let endpoints: [RPCEndpoint]
@@ -97,13 +95,13 @@ public final class RPCClient: Sendable {
         throw last
     }
 
-    /// The nodes that do not rest, the one that answered last first, in turns; then the others.
+    /// In the order of the configuration, those that rest last: the first is used again as soon as it is back, since a
+    /// second one may lag.
     func order() -> [Int] {
         let instant = now()
         return state.withLockedValue { state in
-            let turned = (0..<endpoints.count).map { ($0 + state.preferred) % endpoints.count }
-            let awake = turned.filter { state.nodes[$0].restsUntil <= instant }
-            return awake + turned.filter { !awake.contains($0) }
+            let awake = endpoints.indices.filter { state.nodes[$0].restsUntil <= instant }
+            return awake + endpoints.indices.filter { !awake.contains($0) }
         }
     }
 
@@ -115,7 +113,6 @@ public final class RPCClient: Sendable {
             state.withLockedValue { state in
                 state.nodes[node].failures = 0
                 state.nodes[node].restsUntil = now()
-                state.preferred = node
             }
             return Answers(node: node, results: results)
         } catch {
