@@ -10,7 +10,7 @@ mkdir -p "$tree"
 cd "$top"
 git ls-files -z | grep -zv '^lab/\|^Tests/\|^Benchmarks/\|^FuzzTesting/' | xargs -0 cp --parents -t "$tree"
 # Package.swift names the folders of tests and benchmarks; they must be there, not be full.
-for folder in Tests/SlurmTests Tests/AgentTests Tests/Integration Benchmarks/SlurmBench; do
+git ls-files 'Tests/*.swift' 'Benchmarks/*.swift' | xargs -n 1 dirname | sort -u | while read -r folder; do
     mkdir -p "$tree/$folder"
     echo '// SPDX-License-Identifier: GPL-3.0-or-later' >"$tree/$folder/Empty.swift"
 done
