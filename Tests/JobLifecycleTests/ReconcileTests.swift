@@ -73,6 +73,35 @@ struct ReconcileTests {
         #expect(try await bench.ledger.verify().isEmpty)
     }
 
+    @Test("seen only after it was put back: slurmdbd is asked for the run before, and the runs are told in their order")
+    func earlierRunFirst() async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler()
+        let second = seen(.running, submit: 600, restarts: 1, start: 601)
+        fake.state.list = [second]
+        fake.state.accounting = [
+            seen(.pending, .accounting, restarts: nil, requeueing: true, start: 490, end: 495),
+            seen(.running, .accounting, submit: 600, restarts: nil, start: 601),
+        ]
+        try await bench.see(second)
+        #expect(try await bench.story().isEmpty)
+        try await follow(bench, fake)
+        #expect(try await bench.story() == ["7 running", "7 requeued", "7 running"])
+        #expect(try await bench.ledger.list(limit: 10).map(\.runs) == [2])
+    }
+
+    @Test("without slurmdbd such a job is told as it is")
+    func earlierRunUnknown() async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler()
+        let second = seen(.running, submit: 600, restarts: 1, start: 601)
+        fake.state.list = [second]
+        fake.state.accounting = nil
+        try await bench.see(second)
+        try await follow(bench, fake)
+        #expect(try await bench.story() == ["7 running"])
+    }
+
     @Test("put back into the queue and then forgotten with slurmctld: it vanished, its end is nobody's")
     func forgottenInTheQueue() async throws {
         let bench = try Bench()

@@ -164,6 +164,12 @@ extension LedgerTransaction {
         let previous = try runs(
             "number = ? AND part = ? ORDER BY submit_time DESC LIMIT 1", [key.number, key.storedPart]
         ).first
+        // It was put back before, and what the plugin says of that is still on its way: slurmdbd is asked first, so that the
+        // job's runs are told in their order.
+        if previous == nil, seen.source == .controller, seen.restarts ?? 0 > 0, !force {
+            try addHint(JobHint(jobID: seen.jobID, reason: .superseded, time: now))
+            return nil
+        }
         var predecessor: JobRow?
         if let previous, previous.record.submitTime < seen.submitTime {
             let belongs = previous.record.mayBelongTogether(with: seen)

@@ -53,6 +53,19 @@ extension Ledger {
         }
     }
 
+    /// Whether one of these has restarted, and no run of it before is known.
+    func lacksEarlierRun(_ seen: [JobObservation]) async throws(LedgerError) -> Bool {
+        let restarted = seen.filter { $0.restarts ?? 0 > 0 }
+        if restarted.isEmpty { return false }
+        return try await read { database in
+            try restarted.contains { one in
+                try Int.fetchOne(
+                    database, sql: "SELECT 1 FROM runs WHERE number = ? AND part = ? AND submit_time < ? LIMIT 1",
+                    arguments: [one.key.number, one.key.storedPart, one.submitTime]) == nil
+            }
+        }
+    }
+
     func openRuns() async throws(LedgerError) -> [OpenRun] {
         try await read { try Row.fetchAll($0, sql: Self.openRuns).compactMap(Self.openRun) }
     }

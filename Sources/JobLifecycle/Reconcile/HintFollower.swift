@@ -67,7 +67,7 @@ public struct HintFollower: Service {
             case .success(let seen):
                 let open = try await ledger.openRuns(of: [jobID])
                 let uncovered = open.contains { run in !run.knowsEnd && !seen.contains { $0.isOf(run) } }
-                if uncovered || seen.isEmpty {
+                if try await ledger.lacksEarlierRun(seen) || uncovered || seen.isEmpty {
                     unclear.append((jobID, seen, jobHints))
                 } else {
                     try await ledger.fold(Ledger.Intake(observations: seen))
