@@ -42,7 +42,7 @@ struct SlurmGridAgent: AsyncParsableCommand {
         subcommands: [
             ClusterCommand.self, JobsCommand.self, JobCommand.self, SubmitCommand.self, CancelCommand.self,
             WaitCommand.self, RunCommand.self, EventsCommand.self, LedgerCommand.self, PluginsCommand.self,
-            ChainCommand.self, KeyCommand.self,
+            ChainCommand.self, KeyCommand.self, GridCommand.self, ProviderCommand.self, DrainCommand.self, ResumeCommand.self,
         ]
     )
 }

@@ -13,6 +13,12 @@ struct ConfigurationTests {
         return configuration
     }
 
+    private static let ab = String(repeating: "ab", count: 20)
+
+    private func shown(_ configuration: AgentConfiguration, _ key: String) -> String? {
+        configuration.effective.first { $0.key == key }?.value
+    }
+
     @Test("an empty file is the defaults", arguments: ["", "# nothing\n", "---\n"])
     func empty(_ yaml: String) throws {
         #expect(try read(yaml) == AgentConfiguration())
@@ -41,18 +47,87 @@ struct ConfigurationTests {
         #expect(read.differences(from: AgentConfiguration()).contains("log-level"))
     }
 
-    @Test("the environment's word is the last; its names follow the keys")
-    func environment() throws {
-        let configuration = try AgentConfiguration.load(
-            file: nil,
-            environment: ["SLURM_GRID_AGENT_BRIDGE_MUNGE_SOCKET": "/m", "SLURM_GRID_AGENT_POLL_INTERVAL": "7s"])
+    @Test("the file, then the environment, then the command line; the agent's own variables before the supervisor's")
+    func order() throws {
+        var configuration = try read("poll-interval: 1s\nsweep-interval: 1s\nvanish-after: 1s\nslurm.partition: file")
+        try configuration.take(environment: [
+            "SLURM_GRID_AGENT_BRIDGE_MUNGE_SOCKET": "/m", "SLURM_GRID_AGENT_POLL_INTERVAL": "7s",
+            "SLURM_GRID_AGENT_SWEEP_INTERVAL": "7s", "SLURM_GRID_AGENT_VANISH_AFTER": "", "SLURM_PARTITION": "plain",
+            "SLURM_GRID_AGENT_SLURM_PARTITION": "own", "SBATCH_ENDPOINT": "a:1", "SLURM_GRID_AGENT_SBATCH_ENDPOINT": "",
+        ])
+        try configuration.take(flags: [ConfigurationFlag(key: "sweep-interval", value: "9s")])
         #expect(configuration.mungeSocket == "/m" && configuration.pollInterval == .seconds(7))
-        #expect(throws: AgentConfiguration.Problem.self) {
-            try AgentConfiguration.load(file: nil, environment: ["SLURM_GRID_AGENT_LOG_LEVEL": "loud"])
-        }
+        #expect(configuration.sweepInterval == .seconds(9) && configuration.vanishAfter == .seconds(1))
+        #expect(shown(configuration, "slurm.partition") == "own" && shown(configuration, "sbatch.endpoint") == "a:1")
+    }
+
+    @Test("what the environment and the file system have wrong is said with the place")
+    func wrongPlaces() {
+        #expect(
+            throws: AgentConfiguration.Problem(
+                description: "SLURM_GRID_AGENT_LOG_LEVEL: \"loud\" is no level; there are trace, debug, info, notice, "
+                    + "warning, error, critical")
+        ) { try AgentConfiguration.load(file: nil, environment: ["SLURM_GRID_AGENT_LOG_LEVEL": "loud"]) }
         #expect(throws: AgentConfiguration.Problem.self) {
             try AgentConfiguration.load(file: "/none", environment: [:])
         }
+    }
+
+    @Test("what was read at start from key and command line is there when it is read again")
+    func reread() throws {
+        let first = try AgentConfiguration.load(
+            file: nil,
+            environment: ["ETH_PRIVATE_KEY": "0xaa", "METASCHEDULER_ENDPOINT_RPC": "http://127.0.0.1:1"],
+            flags: [ConfigurationFlag(key: "log-level", value: "debug")])
+        #expect(first.chain.keyInEnvironment == "ETH_PRIVATE_KEY" && first.logLevel == "debug")
+        let second = try first.reread(file: nil, environment: ["METASCHEDULER_ENDPOINT_RPC": "http://127.0.0.1:1"])
+        #expect(second == first && first.differences(from: second).isEmpty)
+    }
+
+    @Test("a variable that is nearly one of ours is told, another not")
+    func nearVariables() throws {
+        var configuration = AgentConfiguration()
+        try configuration.take(environment: [
+            "SLURM_GRID_AGENT_POL_INTERVAL": "1s", "SLURM_GRID_AGENT_SOMETHING_ELSE": "1", "POL_INTERVAL": "1s",
+        ])
+        #expect(
+            configuration.notices == [
+                "the environment variable SLURM_GRID_AGENT_POL_INTERVAL means nothing here; SLURM_GRID_AGENT_POLL_INTERVAL would"
+            ])
+    }
+
+    @Test(
+        "dotted keys, mappings and both",
+        arguments: [
+            ("sbatch: {endpoint: h:1, tls: false}", "sbatch.tls", "false"),
+            ("sbatch.tls: no", "sbatch.tls", "false"),
+            ("sbatch: {tls: {enable: false, ca: /x}}", "sbatch.tls", "false"),
+            ("sbatch: {tls: {enable: true, ca: /x}}", "sbatch.tls.ca", "/x"),
+            ("sbatch: {tls.ca: /x, tls: 1}", "sbatch.tls.ca", "/x"),
+            ("sbatch.tls: {insecure: yes}", "sbatch.tls.insecure", "true"),
+            ("sbatch.tls.ca: /x", "sbatch.tls.ca", "/x"),
+            ("tls: {enable: on, cert-file: /c, key-file: /k}", "tls", "true"),
+            ("tls: true\ntls.cert-file: /c", "tls.cert-file", "/c"),
+            ("benchmark: {ucx: true, ucx.affinity: a|b}", "benchmark.ucx.affinity", "a|b"),
+            ("benchmark: {ucx: {enable: true, transport: \"sm,self\"}}", "benchmark.ucx", "true"),
+            ("slurm: {conf: /c, partition: gpu}", "slurm.partition", "gpu"),
+            ("slurm: {ssh: {address: x}, conf: /c}", "slurm.conf", "/c"),
+            ("metascheduler: {label: [os=linux, zone=a=b]}", "metascheduler.label", "os=linux, zone=a=b"),
+            ("metascheduler.label: os=linux, arch=amd64", "metascheduler.label", "os=linux, arch=amd64"),
+            ("label: {os: linux, arch: amd64}", "metascheduler.label", "os=linux, arch=amd64"),
+            ("benchmark.env: {UCX_TLS: \"sm,self\", A: b}", "benchmark.env", "UCX_TLS, A"),
+            ("policy: {allow: [\"0x\(Self.ab)\"]}", "policy.allow", "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB"),
+            ("users.map: {0x\(Self.ab): alice}", "users.map", "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB=alice"),
+            (
+                "metascheduler: {endpoint: {rpc: [http://a, http://b:2]}}", "metascheduler.endpoint.rpc",
+                "http://a:80, http://b:2"
+            ),
+            ("trace: true", "log-level", "trace"), ("trace: false", "log-level", "info"),
+            ("policy.max-jobs: 3", "policy.max-jobs", "3"), ("policy.max-jobs: \"\"", "policy.max-jobs", "no limit"),
+            ("billing: {rounding: up, exit-code: code, max-hold: 0s}", "billing.exit-code", "code"),
+        ])
+    func forms(_ yaml: String, _ key: String, _ value: String) throws {
+        #expect(shown(try read(yaml), key) == value)
     }
 
     @Test(
@@ -66,10 +141,37 @@ struct ConfigurationTests {
             ("bridge:\n  listen: head.example.org:1", "f.yaml:2: bridge.listen:"),
             ("bridge:\n  listen: 1.2.3.4", "bridge.listen:"),
             ("poll-interval: 5", "f.yaml:1: poll-interval: \"5\" is no duration"),
-            ("poll-interval: 1ms", "out of range"), ("poll-interval: -1s", "no duration"),
+            ("poll-interval: 1ms", "1ms is out of range, 100ms to 1h are possible"),
+            ("poll-interval: -1s", "no duration"),
             ("poll-interval: nans", "no duration"), ("log-level: loud", "f.yaml:1: log-level:"),
             ("- a", "f.yaml:1: expects"), ("a: [", "f.yaml"),
             ("\"\\0\": x", "unknown key"),
+            ("poll-intervall: 1s", "f.yaml:1: unknown key \"poll-intervall\"; did you mean \"poll-interval\"?"),
+            ("socket: /x", "did you mean \"bridge.socket\"?"), ("partition: x", "did you mean \"slurm.partition\"?"),
+            ("sbatch:\n  endpont: h:1", "f.yaml:2: unknown key \"sbatch.endpont\"; did you mean \"sbatch.endpoint\"?"),
+            ("quite-something-else: 1", "--help` lists all keys"), ("enable: true", "unknown key \"enable\""),
+            ("sbatch: {enable: true}", "unknown key \"sbatch.enable\""),
+            ("sbatch.tls: {enable: {a: b}}", "sbatch.tls: takes one value"),
+            ("sbatch.tls: [true]", "sbatch.tls: takes one value"), ("sbatch.tls: maybe", "is neither true nor false"),
+            ("sbatch.tls: true\nsbatch: {tls: false}", "f.yaml:2: sbatch.tls: is given twice"),
+            ("label: a=b\nmetascheduler.label: c=d", "f.yaml:2: metascheduler.label: is given twice"),
+            ("label: [[a]]", "label: takes a list of KEY=VALUE or a mapping"), ("label: linux", "is no KEY=VALUE"),
+            ("label: a=b,a=c", "\"a\" is given twice"), ("label: =b", "is no KEY=VALUE"),
+            ("metascheduler.endpoint.rpc: {a: b}", "takes one value or a list of them"),
+            ("metascheduler.endpoint.rpc: ftp://a", "is no address"),
+            ("metascheduler.private-key: \"0xabc\"", "a key does not belong here"),
+            ("chain.key: {a: b}", "a key does not belong here"),
+            ("metascheduler.smart-contract: \"0x3707ab457CF457275b7ec32e203c54df80C299d5\"", "its checksum is wrong"),
+            ("metascheduler.cpu-price-per-min: 1e18", "is no amount in wei"),
+            ("metascheduler.cpu-price-per-min: -1", "is no amount in wei"),
+            ("sbatch.endpoint: https://h", "is no HOST:PORT"), ("sbatch.endpoint: h", "is no HOST:PORT"),
+            ("policy.minimum-uid: 0", "is no number from 1 to"), ("policy.allow: 0x12", "is no address"),
+            ("users.map: alice", "is no ADDRESS=USER"), ("users.map: {0x\(Self.ab): a b}", "is no login name"),
+            ("users.map: [\"0x\(Self.ab)=a\", \"\(Self.ab)=b\"]", "is given twice"),
+            ("billing.rounding: half", "is none of down, up"), ("slurm.partition: a,b", "no name of one partition"),
+            ("script-limit: 1", "is no number from 1024"), ("benchmark.hpl.memory-percent: 50", "is no fraction"),
+            ("benchmark.env: a", "is no NAME=VALUE"), ("benchmark.run-as: \"0\"", "is no login name"),
+            ("chain.in-flight: 1001", "is no number from 1 to 1000"), ("chain.fee-ceiling: 0", "is no amount"),
         ])
     func wrong(_ yaml: String, _ words: String) {
         do {

@@ -20,6 +20,10 @@ private struct Lossy: Scheduler {
         return value
     }
 
+    func accounting(tagged tag: String, since time: Int64) async throws(SchedulerError) -> [JobObservation] {
+        try await real.accounting(tagged: tag, since: time)
+    }
+
     func submitHeld(_ request: [UInt8], tag: String) async throws(SchedulerError) -> UInt32 {
         try answer(try await real.submitHeld(request, tag: tag))
     }

@@ -28,6 +28,17 @@ class Refusal(Exception):
         self.message, self.code, self.data = message, code, data
 
 
+class Evm(MiningChain):
+    """mine_all runs the transactions at another time than that of their block, unless the header has it from the start."""
+
+    timestamp = None
+
+    def create_header_from_parent(self, parent_header, **fields):
+        if self.timestamp is not None and self.timestamp > parent_header.timestamp:
+            fields.setdefault("timestamp", self.timestamp)
+        return super().create_header_from_parent(parent_header, **fields)
+
+
 class Mined:
     """A block with what its transactions did."""
 
@@ -52,7 +63,7 @@ class Mined:
 class Chain:
     def __init__(self, chain_id, funded, seed=0):
         vm = LondonVM.configure(consensus_class=NoProofConsensus)
-        kind = MiningChain.configure(__name__="LabChain", vm_configuration=((constants.GENESIS_BLOCK_NUMBER, vm),), chain_id=chain_id)
+        kind = Evm.configure(__name__="LabChain", vm_configuration=((constants.GENESIS_BLOCK_NUMBER, vm),), chain_id=chain_id)
         genesis = {"difficulty": 1, "extra_data": b"", "gas_limit": GAS_LIMIT, "timestamp": int(time.time()) - 1000, "coinbase": b"\0" * 20,
                    "nonce": b"\0" * 8, "mix_hash": b"\0" * 32}
         state = {address: {"balance": 10**24, "nonce": 0, "code": b"", "storage": {}} for address in funded}
@@ -68,6 +79,7 @@ class Chain:
         self.lose = False  # broadcasts are accepted and forgotten
         self.watchers = []  # called with each new head
         self.forks = 0
+        self.ahead = 0  # seconds, of the clock before this machine's
 
     # ---- reading
 
@@ -100,7 +112,9 @@ class Chain:
 
     def call(self, block, sender, to, data, value, gas):
         """-> (output, gas used); raises Refusal when it reverts."""
-        header = self.evm.create_header_from_parent(block.header)
+        # The time is the head's, as at geth.
+        head = block.header
+        header = self.evm.create_header_from_parent(head, timestamp=head.timestamp, difficulty=head.difficulty)
         vm = self.evm.get_vm(header)
         plain = vm.get_transaction_builder().create_unsigned_transaction(nonce=vm.state.get_nonce(sender), gas_price=header.base_fee_per_gas, gas=gas, to=to, value=value, data=data)
         spoof = SpoofTransaction(plain, from_=sender)
@@ -201,11 +215,17 @@ class Chain:
 
     # ---- mining
 
+    def advance(self, seconds):
+        """The next block is at least so many seconds after the head, which may itself be before the clock."""
+        now = int(time.time())
+        self.ahead = max(self.ahead, self.head.header.timestamp - now) + seconds
+
     def mine(self, transactions=None):
         chosen = self.executable() if transactions is None else transactions
         parent = self.head.header
-        timestamp = max(parent.timestamp + 1, int(time.time()))
+        timestamp = max(parent.timestamp + 1, int(time.time()) + self.ahead)
         extra = self.forks.to_bytes(4, "big")
+        self.evm.timestamp = timestamp
         while True:
             try:
                 result, receipts, computations = self.evm.mine_all(chosen, parent_header=parent, timestamp=timestamp, extra_data=extra)
@@ -214,6 +234,7 @@ class Chain:
                 if not chosen:
                     raise
                 chosen = chosen[:-1]
+        self.evm.timestamp = None
         block = Mined(result.imported_block.header, chosen, receipts, computations)
         self.append(block)
         return block

@@ -46,6 +46,8 @@ class Lab:
         self.wake = asyncio.Event()
         self.connections = set()
         self.arrivals = []  # (monotonic time, hash) of broadcasts
+        self.mined = []  # (monotonic time, number) of blocks
+        self.chain.watchers.append(lambda block: self.mined.append([time.monotonic(), block.number]))
 
     def call(self, method, parameters):
         handler = getattr(self, method, None)
@@ -67,6 +69,13 @@ class Lab:
         self.block_time, self.idle_blocks = block_time, idle_blocks
         self.wake.set()
         return True
+
+    def lab_time(self, seconds):
+        """Sets the chain's clock forward. -> by how much it is before this machine's"""
+        if seconds < 0:
+            raise ValueError("a chain's clock goes forward only")
+        self.chain.advance(int(seconds))
+        return self.chain.ahead
 
     def lab_deploy(self):
         """The tests' contract. -> its address"""
@@ -139,6 +148,11 @@ class Lab:
     def lab_arrivals(self):
         """When broadcasts arrived, by the monotonic clock: [seconds, hash]; forgotten by asking."""
         found, self.arrivals = self.arrivals, []
+        return found
+
+    def lab_mined(self):
+        """When blocks were made, by the monotonic clock: [seconds, number]; forgotten by asking."""
+        found, self.mined = self.mined, []
         return found
 
     async def miner(self):

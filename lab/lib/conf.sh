@@ -2,7 +2,7 @@
 # The knobs, and the configuration files that follow from them.
 # shellcheck shell=bash
 
-readonly LAB_USER_PATTERN='^[a-z_][a-z0-9_-]{0,30}$'
+readonly LAB_USER_PATTERN='^([a-z_][a-z0-9_-]{0,30}|0x[0-9a-f]{40})$'
 
 # take_knobs: defaults and checks. LAB_KIND is "single" (all on this machine) or "hosts".
 take_knobs() {

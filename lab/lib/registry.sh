@@ -61,13 +61,28 @@ reserve_ports() {
 
 is_lab_user() { [ "$(getent passwd "$1" | cut -d: -f5)" = "$LAB_USER_COMMENT" ]; }
 
+# add_user NAME: a customer's address is longer than useradd takes; elsewhere such users come from LDAP.
+add_user() {
+  if [ "${#1}" -lt 32 ]; then
+    useradd --create-home --shell /bin/bash --comment "$LAB_USER_COMMENT" "$1"
+    return
+  fi
+  (
+    flock 9
+    local id=40000
+    while getent passwd "$id" >/dev/null || getent group "$id" >/dev/null; do id=$((id + 1)); done
+    printf '%s:x:%s:\n' "$1" "$id" >>/etc/group
+    printf '%s:x:%s:%s:%s:/home/%s:/bin/bash\n' "$1" "$id" "$id" "$LAB_USER_COMMENT" "$1" >>/etc/passwd
+    install -d -m 0700 -o "$id" -g "$id" "/home/$1"
+  ) 9>/etc/.pwd.lock
+}
+
 # acquire_users: makes the users that are missing and notes that this lab needs them. Lock held.
 acquire_users() {
   local u
   for u in $LAB_USERS; do
     if ! getent passwd "$u" >/dev/null; then
-      useradd --create-home --shell /bin/bash --comment "$LAB_USER_COMMENT" "$u" 2>"$LAB/log/useradd.out" ||
-        die "useradd $u failed: $(cat "$LAB/log/useradd.out")"
+      add_user "$u" 2>"$LAB/log/useradd.out" || die "useradd $u failed: $(cat "$LAB/log/useradd.out")"
     fi
     mkdir -p "$LAB_REGISTRY/users/$u"
     : >"$LAB_REGISTRY/users/$u/$LAB_PORT"
@@ -84,7 +99,7 @@ release_users() {
     u=$(basename "$(dirname "$f")")
     rmdir "$LAB_REGISTRY/users/$u" 2>/dev/null || continue
     is_lab_user "$u" || continue
-    mapfile -t pids < <(ps -o pid= -u "$u" | tr -d ' ')
+    mapfile -t pids < <(ps -o pid= -u "$(id -u "$u")" | tr -d ' ')
     kill_pids ${pids[@]+"${pids[@]}"}
     userdel --remove "$u" >/dev/null 2>&1 || note "user $u could not be removed. Try: userdel --remove $u"
   done

@@ -3,16 +3,25 @@
 internal import Ethereum
 internal import FoundationEssentials
 internal import Logging
+internal import NIOConcurrencyHelpers
 internal import ServiceLifecycle
 
 /// The agent's side of the chain: nodes, key, ledger and the manager that sends.
 struct ChainParts: Sendable {
     let manager: TransactionManager
     let store: ChainStore
-    /// nil: no contract is configured.
-    let feed: LogFeed?
+    let client: RPCClient
+    let signer: any TransactionSigner
+    let chainID: UInt64
     private let transport: HTTPTransport
-    private let socket: WakeUpSocket?
+    /// Who else has to know of receipts and blocks; nil: nobody.
+    private let follower: NIOLockedValueBox<Follower?>
+
+    /// Takes part in what the chain brings.
+    struct Follower: Sendable {
+        var feed: LogFeed
+        var headChanged: @Sendable () -> Void
+    }
 
     /// nil when the configuration names no node.
     ///
@@ -32,29 +41,15 @@ struct ChainParts: Sendable {
             sending.inFlightLimit = settings.inFlight
             sending.feeCeiling = settings.feeCeiling
             let chainID = try await client.chainID()
-            let feed = settings.contract.map { contract in
-                var reading = LogFeed.Settings()
-                reading.confirmations = settings.confirmations
-                return LogFeed(
-                    name: "metascheduler \(chainID) \(contract.hex)", filter: LogFilter(contracts: [contract]),
-                    client: client,
-                    store: store, settings: reading, logger: logger)
-            }
+            let follower = NIOLockedValueBox<Follower?>(nil)
             let manager = TransactionManager(
                 client: client, chainID: chainID, signer: signer, store: store, settings: sending, classes: classes,
-                logger: logger, onReceipt: { await feed?.offer($0) })
+                logger: logger, onReceipt: { await follower.withLockedValue { $0 }?.feed.offer($0) })
             try await manager.start()
             logger.notice("on the chain", metadata: ["chain": "\(chainID)", "account": "\(signer.address)"])
-            let socket = settings.webSocket.map {
-                WakeUpSocket(
-                    endpoint: $0, contracts: settings.contract.map { [$0] } ?? [],
-                    certificateAuthority: settings.certificateAuthority, logger: logger,
-                    onWake: {
-                        manager.wakeUp()
-                        feed?.wakeUp()
-                    })
-            }
-            return ChainParts(manager: manager, store: store, feed: feed, transport: transport, socket: socket)
+            return ChainParts(
+                manager: manager, store: store, client: client, signer: signer, chainID: chainID, transport: transport,
+                follower: follower)
         } catch let error as ChainStoreError {
             let isFinal = [.newer, .otherAccount, .damaged].contains(error.code)
             throw Daemon.StartFailure(exitStatus: isFinal ? 78 : 73, description: error.description)
@@ -96,8 +91,25 @@ struct ChainParts: Sendable {
         return LocalSigner(key)
     }
 
-    var services: [any Service] {
-        [manager] + [feed as (any Service)?, socket].compactMap { $0 }
+    /// Before the services run.
+    func follow(with follower: Follower) {
+        self.follower.withLockedValue { $0 = follower }
+    }
+
+    /// - Parameter contracts: whose events wake the agent, besides new blocks.
+    func services(_ settings: ChainSettings, contracts: [Address], logger: Logger) -> [any Service] {
+        let (manager, follower) = (manager, follower)
+        let socket = settings.webSocket.map {
+            WakeUpSocket(
+                endpoint: $0, contracts: contracts, certificateAuthority: settings.certificateAuthority, logger: logger,
+                onWake: {
+                    manager.wakeUp()
+                    let follower = follower.withLockedValue { $0 }
+                    follower?.feed.wakeUp()
+                    follower?.headChanged()
+                })
+        }
+        return [manager] + [follower.withLockedValue { $0 }?.feed as (any Service)?, socket].compactMap { $0 }
     }
 
     /// What `chain status` shows.
@@ -115,7 +127,7 @@ struct ChainParts: Sendable {
     var status: Status {
         get async {
             var reading: Status.Feed?
-            if let feed { reading = Status.Feed(block: await feed.position?.number, lag: await feed.lag) }
+            if let feed = follower.withLockedValue({ $0 })?.feed { reading = Status.Feed(block: await feed.position?.number, lag: await feed.lag) }
             return Status(account: await manager.status, feed: reading)
         }
     }

@@ -103,3 +103,18 @@ func reportingControl(_ body: () async throws -> Void) async throws {
         throw ExitCode(error.exitStatus)
     }
 }
+
+/// The agent's answers, as `ControlServer` writes them.
+enum ControlAnswer {
+    static func decode<Answer: Decodable>(_ type: Answer.Type, _ text: String) throws -> Answer {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return try decoder.decode(type, from: Data(text.utf8))
+    }
+
+    static func encode(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import DeepSquare
 internal import Ethereum
 internal import JobLifecycle
 internal import SpankBridge
@@ -12,6 +13,8 @@ struct ControlHandlers {
     let socket: String
     /// nil: the agent has nothing to do with a chain.
     let chain: ChainParts?
+    /// nil: it has nothing to do with a grid.
+    let grid: DeepSquareGateway?
 
     struct PluginsAnswer: Codable, Sendable {
         var socket: String
@@ -25,8 +28,32 @@ struct ControlHandlers {
     }
 
     var all: [String: ControlServer.Handler] {
-        let chain = chainHandlers
-        return general.merging(chain) { first, _ in first }
+        general.merging(chainHandlers) { first, _ in first }.merging(gridHandlers) { first, _ in first }
+    }
+
+    private var gridHandlers: [String: ControlServer.Handler] {
+        @Sendable func gateway() throws -> DeepSquareGateway {
+            guard let grid else {
+                throw ControlFailure(
+                    description:
+                        "this agent is set up without a grid: metascheduler.smart-contract is not in its configuration")
+            }
+            return grid
+        }
+        return [
+            "grid": { _ in try ControlServer.single(await gateway().status) },
+            "grid-jobs": { try ControlServer.single(try await gateway().recentJobs(limit: $0.limit ?? 100)) },
+            "provider": { _ in try ControlServer.single(try await gateway().providerReport()) },
+            "provider-register": { _ in try ControlServer.single(try await gateway().register()) },
+            "drain": { _ in
+                try await gateway().setDrained(true)
+                return try ControlServer.single(["done": true])
+            },
+            "resume": { _ in
+                try await gateway().setDrained(false)
+                return try ControlServer.single(["done": true])
+            },
+        ]
     }
 
     private var chainHandlers: [String: ControlServer.Handler] {

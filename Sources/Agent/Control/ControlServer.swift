@@ -19,6 +19,8 @@ struct ControlRequest: Codable, Sendable, Equatable {
     var ledgerJob: Int64?
     /// `chain-cancel`, `chain-bump`: a transaction's key.
     var key: String?
+    /// `grid-jobs`: how many at most.
+    var limit: Int?
 
     init(_ command: String) {
         self.command = command

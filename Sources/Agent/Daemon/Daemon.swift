@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import DeepSquare
 internal import FoundationEssentials
 internal import Glibc
 internal import JobLifecycle
@@ -32,13 +33,18 @@ struct Daemon {
         for (key, value) in configuration.effective {
             logger.info("setting", metadata: ["key": "\(key)", "value": "\(value)"])
         }
+        for notice in configuration.notices { logger.warning("\(notice)") }
         let controller = try await connect()
         let folder = try lockStateFolder()
         let journal = configuration.journalFile.map(JournalGateway.init(path:))
-        let gateways: [any Gateway] = [journal].compactMap { $0 }
-        let ledger = try openLedger(folder.path, cluster: controller.clusterName, gateways)
+        let ledger = try openLedger(folder.path, cluster: controller.clusterName, journal)
         let chain = try await ChainParts.open(configuration.chain, folder: folder.path, logger: logger)
-        try await serve(controller, ledger, gateways, chain, notifier)
+        let scheduler = SlurmScheduler(
+            controller: controller, accounting: SlurmAccounting(configurationFile: configuration.slurmConf))
+        let grid = try await GridParts.open(
+            configuration, chain: chain, folder: folder.path, ledger: ledger, scheduler: scheduler, logger: logger)
+        let gateways = [journal as (any Gateway)?, grid?.gateway].compactMap { $0 }
+        try await serve(scheduler, ledger, gateways, chain, grid, notifier)
         await chain?.close()
         ledger.close()
         controller.close()
@@ -74,12 +80,15 @@ struct Daemon {
         }
     }
 
-    private func openLedger(_ folder: String, cluster: String, _ gateways: [any Gateway]) throws -> Ledger {
+    private func openLedger(_ folder: String, cluster: String, _ journal: JournalGateway?) throws -> Ledger {
+        var interests = journal.map { [Ledger.Interest(gateway: $0.name, scope: $0.scope)] } ?? []
+        if configuration.chain.contract != nil {
+            interests.append(Ledger.Interest(gateway: GridFile.gatewayName, scope: .ownJobs))
+        }
         let ledger: Ledger
         do throws(LedgerError) {
             ledger = try Ledger(
-                path: folder + "/ledger.sqlite", cluster: cluster,
-                interests: gateways.map { Ledger.Interest(gateway: $0.name, scope: $0.scope) })
+                path: folder + "/ledger.sqlite", cluster: cluster, interests: interests)
         } catch {
             let final = error.code == .newer || error.code == .otherCluster
             throw StartFailure(exitStatus: final ? 78 : 73, description: error.description)
@@ -102,11 +111,9 @@ struct Daemon {
     // MARK: running
 
     private func serve(
-        _ controller: SlurmController, _ ledger: Ledger, _ gateways: [any Gateway], _ chain: ChainParts?,
-        _ notifier: SystemdNotifier
+        _ scheduler: SlurmScheduler, _ ledger: Ledger, _ gateways: [any Gateway], _ chain: ChainParts?,
+        _ grid: GridParts?, _ notifier: SystemdNotifier
     ) async throws {
-        let scheduler = SlurmScheduler(
-            controller: controller, accounting: SlurmAccounting(configurationFile: configuration.slurmConf))
         let registry = PluginRegistry()
         let sink = EventSink(ledger: ledger, registry: registry, marks: try await ledger.marks())
         let retention = NIOLockedValueBox(configuration.retention)
@@ -122,9 +129,10 @@ struct Daemon {
         // Ended in the opposite order: first nothing new comes in, last goes out what is there.
         var services: [any Service] = [
             Caretaker(
-                ledger: ledger, controller: controller, notifier: notifier, retention: retention, logger: logger)
+                ledger: ledger, controller: scheduler.controller, notifier: notifier, retention: retention, logger: logger)
         ]
-        services += chain?.services ?? []
+        services += chain?.services(configuration.chain, contracts: grid?.watched ?? [], logger: logger) ?? []
+        if let grid { services.append(grid.gateway) }
         services += gateways.map { OutboxRunner(ledger: ledger, gateway: $0, logger: logger) }
         services += [
             HintFollower(ledger: ledger, scheduler: scheduler, settings: follower, logger: logger),
@@ -135,7 +143,7 @@ struct Daemon {
             Reloader(
                 file: configurationFile, running: configuration, retention: retention, notifier: notifier,
                 logger: logger),
-            try makeControl(ledger, registry, bridge, chain),
+            try makeControl(ledger, registry, bridge, chain, grid),
             bridge,
         ]
         let group = ServiceGroup(
@@ -158,12 +166,12 @@ struct Daemon {
             })
     }
 
-    private func makeControl(_ ledger: Ledger, _ registry: PluginRegistry, _ bridge: BridgeServer, _ chain: ChainParts?)
-        throws -> ControlServer
-    {
+    private func makeControl(
+        _ ledger: Ledger, _ registry: PluginRegistry, _ bridge: BridgeServer, _ chain: ChainParts?, _ grid: GridParts?
+    ) throws -> ControlServer {
         let handlers = ControlHandlers(
             ledger: ledger, registry: registry, counters: { bridge.counters }, socket: configuration.bridgeSocket,
-            chain: chain)
+            chain: chain, grid: grid?.gateway)
         return ControlServer(
             socket: try socket(configuration.controlSocket), allowedUsers: [0, geteuid()], handlers: handlers.all,
             logger: logger)

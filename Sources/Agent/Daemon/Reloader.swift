@@ -26,10 +26,7 @@ struct Reloader: Service {
 
     private func reload() {
         do throws(AgentConfiguration.Problem) {
-            var environment = ProcessInfo.processInfo.environment
-            // It was taken from there at start.
-            if let name = running.chain.keyInEnvironment { environment[name] = "" }
-            let fresh = try AgentConfiguration.load(file: file, environment: environment)
+            let fresh = try running.reread(file: file, environment: ProcessInfo.processInfo.environment)
             AgentLogHandler.setLevel(fresh.logLevel)
             retention.withLockedValue { $0 = fresh.retention }
             let later = running.differences(from: fresh).filter { !AgentConfiguration.reloadable.contains($0) }

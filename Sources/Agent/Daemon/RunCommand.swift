@@ -9,17 +9,25 @@ struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
         abstract: "Runs the agent: follows every job of the cluster and tells whoever must know.",
+        usage: "slurm-grid-agent run [--config FILE] [--KEY VALUE | --KEY=VALUE] ...",
         discussion: """
             Runs as SlurmUser (never as root) on the slurmctld host, usually under systemd. SIGTERM ends it after what \
             is under way; SIGHUP reads the configuration again and takes over what can change while it runs \
             (\(AgentConfiguration.reloadable.sorted().joined(separator: ", "))).
 
             CONFIGURATION
-              A YAML file; each key also as environment variable (SLURM_GRID_AGENT_BRIDGE_SOCKET for bridge.socket).
-              An unknown key is an error. Keys: \(AgentConfiguration.keys.joined(separator: ", ")).
+            A YAML file (--config; default \(RunCommand.defaultFile) if it is there). Each key is also an environment \
+            variable (SLURM_GRID_AGENT_BRIDGE_SOCKET for bridge.socket; in parentheses today's supervisor's name for it) and \
+            a flag, with one hyphen or two. The command line wins over the environment, the environment over the file. An \
+            unknown key is an error.
+            --KEY alone is true for a BOOLEAN, --KEY=false is false. A flag of several values may be repeated.
+
+            KEYS
+            \(RunCommand.keyLines.joined(separator: "\n"))
 
             EXIT STATUS
               0   ended by a signal, all in order
+              64  wrong use of the command line
               69  slurmctld does not answer; or, at the very first start, no node of the chain does
               70  all threads that talk to Slurm were stuck for a minute; to be started again
               73  a socket or a folder cannot be used
@@ -32,20 +40,33 @@ struct RunCommand: AsyncParsableCommand {
 
     static let defaultFile = "/etc/slurm-grid-agent/config.yaml"
 
-    @Option(
-        help: ArgumentHelp(
-            "The configuration. Default: \(RunCommand.defaultFile) if it is there.", valueName: "file"))
-    var config: String?
+    /// Every key that does something.
+    private static let keyLines = ConfigurationKey.all.filter { $0.form != .gone && $0.form != .secret }.map { key in
+        "  \(key.name) \(key.placeholder)" + (key.supervisorVariable.map { " (\($0))" } ?? "")
+    }
+
+    // Go's flags (dots, one hyphen, optional values) are not the parser's: FlagParser reads them.
+    @Argument(parsing: .captureForPassthrough, help: .hidden)
+    var words: [String] = []
 
     func run() async throws {
+        let line: FlagParser
+        do throws(AgentConfiguration.Problem) {
+            line = try FlagParser(words)
+        } catch {
+            complain("slurm-grid-agent: \(error)")
+            throw ExitCode(64)
+        }
+        guard !line.asksForHelp else { throw CleanExit.helpRequest(self) }
         AgentLogHandler.bootstrap()
         guard geteuid() != 0 else {
             complain("slurm-grid-agent: run as SlurmUser, not as root: sudo -u slurm slurm-grid-agent run")
             throw ExitCode(77)
         }
-        let file = config ?? (access(Self.defaultFile, F_OK) == 0 ? Self.defaultFile : nil)
+        let file = line.file ?? (access(Self.defaultFile, F_OK) == 0 ? Self.defaultFile : nil)
         do {
-            let settings = try AgentConfiguration.load(file: file, environment: ProcessInfo.processInfo.environment)
+            let settings = try AgentConfiguration.load(
+                file: file, environment: ProcessInfo.processInfo.environment, flags: line.flags)
             try await Daemon(configurationFile: file, configuration: settings).run()
         } catch let error as AgentConfiguration.Problem {
             complain("slurm-grid-agent: \(error)")

@@ -43,6 +43,11 @@ struct SlurmScheduler: Scheduler {
         try await ask { () async throws(SlurmError) in try await accounting.jobs(endedSince: max(0, time)) }
     }
 
+    func accounting(tagged tag: String, since time: Int64) async throws(SchedulerError) -> [JobObservation] {
+        try await ask { () async throws(SlurmError) in try await accounting.jobs(submittedSince: max(0, time)) }
+            .filter { $0.details.adminComment?.split(separator: ",").contains(Substring(tag)) == true }
+    }
+
     func submitHeld(_ request: [UInt8], tag: String) async throws(SchedulerError) -> UInt32 {
         var wanted: JobRequest
         do {

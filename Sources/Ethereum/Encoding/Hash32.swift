@@ -33,3 +33,18 @@ public struct Hash32: Hashable, Sendable, Comparable, CustomStringConvertible {
         (left.a, left.b, left.c, left.d) < (right.a, right.b, right.c, right.d)
     }
 }
+
+extension Hash32: Codable {
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let hash = Hash32(hex: try container.decode(String.self)) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "no 32 bytes")
+        }
+        self = hash
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}

@@ -46,6 +46,8 @@ public actor TransactionManager: Service {
     private let onReceipt: @Sendable (TransactionReceipt) async -> Void
     private let wake = WakeUp()
 
+    /// The loop sleeps for long, as there was nothing to wait for.
+    private var waitsIdle = false
     private var isStarted = false
     private var isDriving = false
     private var drivesAgain = false
@@ -110,6 +112,14 @@ public actor TransactionManager: Service {
                 .conflict, "\"\(new.key)\" was handed over before with another content: use a new key")
         }
     }
+
+    /// The intents that are not over yet and whose keys begin so.
+    public func openKeys(prefix: String) -> [String] {
+        (machine.queue.map(\.intent.key) + machine.sending.values.map(\.intent.key)).filter { $0.hasPrefix(prefix) }
+    }
+
+    /// Transactions that may be on their way at once.
+    public var inFlightLimit: Int { machine.settings.inFlightLimit }
 
     /// Waits for the end of an intent; nil when there is no such intent, or the caller's task was cancelled.
     public func outcome(_ key: String) async throws(ChainStoreError) -> TransactionOutcome? {
@@ -197,7 +207,9 @@ public actor TransactionManager: Service {
                 lastPrune = now()
                 try? await store.prune(before: now() - pace.retention / .seconds(1))
             }
-            await wake.wait(atMost: isBusy ? pace.busy : pace.idle)
+            waitsIdle = !isBusy
+            await wake.wait(atMost: waitsIdle ? pace.idle : pace.busy)
+            waitsIdle = false
         }
     }
 
@@ -309,6 +321,7 @@ public actor TransactionManager: Service {
             }
         }
         machine.answered(transaction.hash, answer, at: now())
+        if waitsIdle { wake.raise() }
         await drive()
     }
 

@@ -65,7 +65,9 @@ extension Ledger {
     }
 
     /// Before slurmctld is asked: from now on the job may exist.
-    func noteAttempt(_ ledgerJob: Int64) async throws(LedgerError) {
+    /// - Returns: false when the order was withdrawn meanwhile: it must not be asked for.
+    @discardableResult
+    func noteAttempt(_ ledgerJob: Int64) async throws(LedgerError) -> Bool {
         try await transact { transaction in
             try transaction.database.execute(
                 sql: """
@@ -73,6 +75,7 @@ extension Ledger {
                     WHERE id = ? AND order_phase = 'accepted'
                     """,
                 arguments: [transaction.now / 1_000_000, ledgerJob])
+            return transaction.database.changesCount > 0
         }
     }
 
@@ -117,14 +120,74 @@ extension Ledger {
     }
 
     /// It never became a job, and never will.
-    func noteRefused(_ ledgerJob: Int64, why: String) async throws(LedgerError) {
+    func noteRefused(
+        _ ledgerJob: Int64, _ refusal: JobTransition.Refusal, why: String
+    ) async throws(LedgerError) {
         try await transact { transaction in
             var job = try transaction.job(ledgerJob)
             guard job.orderPhase == .accepted || job.orderPhase == .attempted else { return }
-            try transaction.database.execute(
-                sql: "UPDATE jobs SET order_phase = 'refused', last_error = ? WHERE id = ?",
-                arguments: [why, ledgerJob])
-            try transaction.append(.refused, &job, run: nil, source: nil, message: why)
+            try transaction.refuse(&job, refusal, why: why)
+        }
+    }
+
+    /// Takes an order back that was not asked of Slurm yet: it will be told as refused. The same again changes nothing.
+    /// - Returns: false when it is too late for that: there is a job, or may be one.
+    public func withdraw(
+        _ gateway: String, _ externalID: String, claim: Int64, why: String
+    ) async throws(LedgerError) -> Bool {
+        try await transact { transaction in
+            let id = try Int64.fetchOne(
+                transaction.database, sql: "SELECT id FROM jobs WHERE gateway = ? AND external_id = ? AND claim = ?",
+                arguments: [gateway, externalID, claim])
+            guard let id else { return false }
+            var job = try transaction.job(id)
+            if job.orderPhase == .accepted { try transaction.refuse(&job, .withdrawn, why: why) }
+            return job.orderPhase == .accepted || job.orderPhase == .refused
+        }
+    }
+
+    /// Makes a job that Slurm has already, and that the ledger has seen, this order's: for one that was submitted by whom the
+    /// agent replaces. All that is known of it is told to the gateway.
+    ///
+    /// - Returns: whether it did; false when the ledger knows no such job, or it is another order's.
+    public func adopt(
+        _ gateway: String, _ externalID: String, claim: Int64, jobID: UInt32
+    ) async throws(LedgerError) -> Bool {
+        try await transact { transaction in
+            let database = transaction.database
+            let known = try Row.fetchOne(
+                database,
+                sql: """
+                    SELECT j.id, j.gateway, j.external_id, j.claim FROM jobs j JOIN runs r ON r.job = j.id
+                    WHERE r.job_id = ? ORDER BY r.submit_time DESC LIMIT 1
+                    """,
+                arguments: [jobID])
+            guard let known else { return false }
+            if let owner: String = known[1] {
+                return owner == gateway && known[2] == externalID && known[3] == claim
+            }
+            let id: Int64 = known[0]
+            try database.execute(
+                sql: "UPDATE jobs SET gateway = ?, external_id = ?, claim = ?, order_phase = 'released' WHERE id = ?",
+                arguments: [gateway, externalID, claim, id])
+            let told = try Row.fetchAll(
+                database, sql: "SELECT sequence, body FROM transitions WHERE job = ? ORDER BY sequence", arguments: [id])
+            let isWanted = transaction.interests.contains { $0.gateway == gateway && $0.scope == .ownJobs }
+            for row in told {
+                var transition = try LedgerTransaction.transition(sequence: row[0], body: row[1])
+                transition.gateway = gateway
+                transition.externalID = externalID
+                transition.claim = claim
+                try database.execute(
+                    sql: "UPDATE transitions SET body = ? WHERE sequence = ?",
+                    arguments: [try LedgerTransaction.json(transition), transition.sequence])
+                guard isWanted else { continue }
+                try database.execute(
+                    sql: "INSERT OR IGNORE INTO deliveries (gateway, sequence, job) VALUES (?, ?, ?)",
+                    arguments: [gateway, transition.sequence, id])
+            }
+            transaction.changedOrders = true
+            return true
         }
     }
 
@@ -133,6 +196,22 @@ extension Ledger {
             try transaction.database.execute(
                 sql: "UPDATE jobs SET tries = tries + 1, next_at = ?, last_error = ? WHERE id = ?",
                 arguments: [time, why, ledgerJob])
+        }
+    }
+
+    /// What an order became so far, oldest first.
+    public func transitions(
+        of gateway: String, _ externalID: String, claim: Int64
+    ) async throws(LedgerError) -> [JobTransition] {
+        try await read { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT sequence, body FROM transitions
+                    WHERE job = (SELECT id FROM jobs WHERE gateway = ? AND external_id = ? AND claim = ?) ORDER BY sequence
+                    """,
+                arguments: [gateway, externalID, claim]
+            ).map { try LedgerTransaction.transition(sequence: $0[0], body: $0[1]) }
         }
     }
 
@@ -147,5 +226,14 @@ extension Ledger {
             order: JobOrder(
                 gateway: row[1], externalID: row[2], claim: row[3], request: request.map { Array($0) } ?? []),
             phase: phase, tag: row[6] ?? "", jobID: row[7], attemptedAt: row[8])
+    }
+}
+
+extension LedgerTransaction {
+    /// Ends an order that is no job and will be none.
+    mutating func refuse(_ job: inout JobRow, _ refusal: JobTransition.Refusal, why: String) throws {
+        try database.execute(
+            sql: "UPDATE jobs SET order_phase = 'refused', last_error = ? WHERE id = ?", arguments: [why, job.id])
+        try append(.refused, &job, run: nil, source: nil, message: why, refusal: refusal)
     }
 }

@@ -126,7 +126,7 @@ struct LedgerTransaction {
     /// Numbers a transition, writes it, and puts it into the outbox of every gateway that wants it.
     mutating func append(
         _ kind: JobTransition.Kind, _ job: inout JobRow, run: RunRecord?, jobID: UInt32? = nil,
-        source: JobObservation.Source?, message: String? = nil
+        source: JobObservation.Source?, message: String? = nil, refusal: JobTransition.Refusal? = nil
     ) throws {
         let afterFinal = job.isFinal
         let isFinal = !afterFinal && (kind == .ended || kind == .vanished || kind == .refused)
@@ -135,7 +135,8 @@ struct LedgerTransaction {
             job: run?.key.description ?? jobID.map(String.init), jobID: run?.jobID ?? jobID,
             submitTime: run?.submitTime, restarts: run?.restarts,
             state: run?.state, startTime: run?.startTime, details: run?.details ?? JobDetails(),
-            gateway: job.gateway, externalID: job.externalID, claim: job.claim, message: message)
+            gateway: job.gateway, externalID: job.externalID, claim: job.claim, message: message,
+            refusal: refusal)
         switch kind {
         case .requeued, .ended, .vanished:
             transition.endTime = run?.endTime

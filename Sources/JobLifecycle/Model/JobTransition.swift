@@ -22,6 +22,16 @@ public struct JobTransition: Sendable, Hashable, Codable {
         case vanished
     }
 
+    /// Why a request never became a job.
+    public enum Refusal: String, Sendable, Hashable, Codable {
+        /// Slurm, or our own check before it, said no.
+        case scheduler
+        /// What became of its submission can no longer be known.
+        case doubt
+        /// The gateway took it back in time.
+        case withdrawn
+    }
+
     /// Of the ledger; grows, may have holes.
     public var sequence: Int64
     public var kind: Kind
@@ -53,6 +63,7 @@ public struct JobTransition: Sendable, Hashable, Codable {
     public var claim: Int64?
     /// Why, for a refusal or a vanished job.
     public var message: String?
+    public var refusal: Refusal?
 
     /// What the process returned; nil unless it exited.
     public var exitCode: UInt32? {
@@ -80,6 +91,6 @@ public struct JobTransition: Sendable, Hashable, Codable {
         case exitStatus = "exit_status"
         case details, gateway
         case externalID = "external_id"
-        case claim, message
+        case claim, message, refusal
     }
 }

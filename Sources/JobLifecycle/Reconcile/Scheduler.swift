@@ -19,6 +19,10 @@ public protocol Scheduler: Sendable {
     /// All runs that ended at or after this time (Unix seconds), oldest first.
     func accounting(endedSince time: Int64) async throws(SchedulerError) -> [JobObservation]
 
+    /// All runs of the job that has this token in its admin comment, submitted at or after this time (Unix seconds), oldest
+    /// first.
+    func accounting(tagged tag: String, since time: Int64) async throws(SchedulerError) -> [JobObservation]
+
     /// Submits a job that stays held, with `tag` as a token of its admin comment.
     /// - Returns: its number.
     func submitHeld(_ request: [UInt8], tag: String) async throws(SchedulerError) -> UInt32

@@ -71,12 +71,12 @@ public struct Submitter: Service {
     }
 
     private func submit(_ order: OrderRecord) async throws {
-        try await ledger.noteAttempt(order.ledgerJob)
+        guard try await ledger.noteAttempt(order.ledgerJob) else { return }
         do {
             let id = try await scheduler.submitHeld(order.order.request, tag: order.tag)
             try await ledger.noteSubmitted(order.ledgerJob, jobID: id)
         } catch let error as SchedulerError where error.code == .refused {
-            try await ledger.noteRefused(order.ledgerJob, why: error.message)
+            try await ledger.noteRefused(order.ledgerJob, .scheduler, why: error.message)
         }
     }
 
@@ -97,11 +97,28 @@ public struct Submitter: Service {
         let age = ledger.microseconds / 1_000_000 - (order.attemptedAt ?? 0)
         if age < (try await scheduler.minimumJobAge()) {
             try await ledger.forgetAttempt(order.ledgerJob)
+        } else if let id = try await inAccounting(order) {
+            try await ledger.noteSubmitted(order.ledgerJob, jobID: id)
         } else {
             try await ledger.noteRefused(
-                order.ledgerJob,
+                order.ledgerJob, .doubt,
                 why: "what became of its submission can no longer be known, so it is not submitted again")
         }
+    }
+
+    /// slurmctld has forgotten it, slurmdbd may not have.
+    private func inAccounting(_ order: OrderRecord) async throws -> UInt32? {
+        let runs: [JobObservation]
+        do throws(SchedulerError) {
+            // Its clock may be behind ours.
+            runs = try await scheduler.accounting(tagged: order.tag, since: (order.attemptedAt ?? 0) - 300)
+        } catch {
+            if error.code == .noAccounting { return nil }
+            throw error
+        }
+        guard let id = runs.last?.jobID else { return nil }
+        try await ledger.fold(Ledger.Intake(observations: runs))
+        return id
     }
 
     private func release(_ order: OrderRecord) async throws {

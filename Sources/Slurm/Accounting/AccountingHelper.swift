@@ -77,7 +77,12 @@ enum AccountingHelper {
             for id in query.ids { slurm_list_append(condition.step_list, cs_selected_job(id)) }
         }
         defer { if let list = condition.step_list { slurm_list_destroy(list) } }
-        if let since = query.endedSince, query.ids.isEmpty {
+        if let name = query.name {
+            condition.jobname_list = slurm_list_create(free)
+            slurm_list_append(condition.jobname_list, strdup(name))
+        }
+        defer { if let list = condition.jobname_list { slurm_list_destroy(list) } }
+        if let since = query.endedSince ?? query.submittedFrom, query.ids.isEmpty {
             condition.usage_start = time_t(since)
             condition.usage_end = time(nil) + 1
         }

@@ -9,6 +9,8 @@ struct AccountingQuery: Codable, Sendable, Equatable {
     var submittedTo: Int64?
     /// Only runs that ended at or after this time (Unix seconds).
     var endedSince: Int64?
+    /// Only jobs of this name.
+    var name: String?
 }
 
 /// A line from the helper process.

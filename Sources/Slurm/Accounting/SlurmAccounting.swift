@@ -42,6 +42,12 @@ public struct SlurmAccounting: Sendable {
         try await ask(AccountingQuery(endedSince: time))
     }
 
+    /// All runs submitted at or after this time (Unix seconds), if wanted only of jobs with this name.
+    /// - Throws: as ``jobs(_:submitted:)``.
+    public func jobs(submittedSince time: Int64, named name: String? = nil) async throws(SlurmError) -> AccountingAnswer {
+        try await ask(AccountingQuery(submittedFrom: time, name: name))
+    }
+
     /// - Parameter beforeQuery: runs while the helper holds its connection and waits for the question; tests kill
     ///   slurmdbd there.
     func ask(

@@ -151,6 +151,10 @@ final class FakeScheduler: Scheduler {
         try rows("ended since \(time)").filter { ($0.endTime ?? 0) >= time }
     }
 
+    func accounting(tagged tag: String, since time: Int64) async throws(SchedulerError) -> [JobObservation] {
+        try rows("accounting tagged").filter { $0.details.adminComment == tag && $0.submitTime >= time }
+    }
+
     private func rows(_ what: String) throws(SchedulerError) -> [JobObservation] {
         let state = box.withLockedValue { state in
             state.asked.append(what)

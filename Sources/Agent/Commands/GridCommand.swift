@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import ArgumentParser
+internal import DeepSquare
+internal import FoundationEssentials
+
+struct GridCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "grid", abstract: "What the agent does for the grid: its jobs, claims and reports.",
+        discussion: "Asks the running agent; run it as root or SlurmUser.", subcommands: [Status.self, Jobs.self],
+        defaultSubcommand: Status.self)
+
+    struct Status: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "What the chain says of us, the queues, and the open jobs.")
+
+        @OptionGroup var options: ControlOptions
+
+        func run() async throws {
+            try await reportingControl {
+                let answer = try options.client.answer(to: ControlRequest("grid"))
+                if options.json { return print(answer) }
+                print(try GridCommand.text(ControlAnswer.decode(GridStatus.self, answer)))
+            }
+        }
+    }
+
+    struct Jobs: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "The grid's jobs, the newest first, also those that are over.")
+
+        @OptionGroup var options: ControlOptions
+        @Option(help: "At most so many.") var limit = 50
+
+        func run() async throws {
+            try await reportingControl {
+                var request = ControlRequest("grid-jobs")
+                request.limit = limit
+                let answer = try options.client.answer(to: request)
+                if options.json { return print(answer) }
+                print(GridCommand.table(try ControlAnswer.decode([GridStatus.Job].self, answer)))
+            }
+        }
+    }
+
+    static func text(_ status: GridStatus) -> String {
+        var lines = [
+            "contract   \(status.contract)", "provider   \(status.provider)", "state      \(status.state)",
+            "new jobs   \(status.isOpen ? "" : "the contract is closed to them; ")\(status.isDrained ? "drained: none is claimed" : "are claimed")",
+            "credits    \(status.credits.map { $0 + " wei" } ?? "?")",
+        ]
+        for (name, queue) in status.queues.sorted(by: { $0.key < $1.key }) {
+            if queue.inFlight > 0 || queue.trouble != nil {
+                lines.append(
+                    "queue      \(name): \(queue.inFlight) claims on their way\(queue.trouble.map { "; \($0)" } ?? "")")
+            }
+        }
+        if status.waitingReports > 0 {
+            lines.append("HELD       reports of \(status.waitingReports) jobs wait until the chain approves this provider")
+        }
+        if let problem = status.lastProblem {
+            lines.append("last error \(LocalTime.text(Date(timeIntervalSince1970: Double(problem.at)))): \(problem.what)")
+        }
+        lines.append(status.jobs.isEmpty ? "no job of the grid is open" : "\n" + table(status.jobs))
+        return lines.joined(separator: "\n")
+    }
+
+    static func table(_ jobs: [GridStatus.Job]) -> String {
+        var table = Table(["JOB", "CLAIM", "SLURM", "CHAIN", "MINUTES", "REPORTED", "STATE"])
+        for job in jobs {
+            var state = job.state
+            if let hold = job.hold {
+                state += "; held until \(LocalTime.text(Date(timeIntervalSince1970: Double(hold.until)))): the contract would "
+                    + "not pay \(hold.minutes) minutes before"
+            }
+            if job.wasBilledTooMuch { state += "; BILLED TOO MUCH" }
+            if let trouble = job.trouble { state += " (\(trouble))" }
+            table.add([
+                short(job.job), "\(job.claim)", job.slurmJob.map(String.init) ?? "-", job.chainStatus, "\(job.minutes)",
+                job.reportedMinutes.map(String.init) ?? "-", state,
+            ])
+        }
+        return table.render()
+    }
+
+    /// Ids in practice are small numbers.
+    private static func short(_ job: String) -> String {
+        let digits = job.dropFirst(2).drop { $0 == "0" }
+        return digits.count <= 16 ? "0x" + (digits.isEmpty ? "0" : digits) : job
+    }
+}
+
+struct DrainCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "drain", abstract: "Claims no more jobs of the grid; those that are claimed go on.")
+
+    @OptionGroup var options: ControlOptions
+
+    func run() async throws {
+        try await reportingControl {
+            let answer = try options.client.answer(to: ControlRequest("drain"))
+            print(options.json ? answer : "drained; `slurm-grid-agent resume` ends it")
+        }
+    }
+}
+
+struct ResumeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "resume", abstract: "Claims jobs of the grid again.")
+
+    @OptionGroup var options: ControlOptions
+
+    func run() async throws {
+        try await reportingControl {
+            let answer = try options.client.answer(to: ControlRequest("resume"))
+            print(options.json ? answer : "claims jobs again")
+        }
+    }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import ArgumentParser
+internal import DeepSquare
+internal import FoundationEssentials
+
+struct ProviderCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "provider", abstract: "This cluster's entry at the grid.",
+        discussion: "Asks the running agent; run it as root or SlurmUser.",
+        subcommands: [Show.self, Register.self, Labels.self], defaultSubcommand: Show.self)
+
+    private static func report(_ options: ControlOptions) throws -> (String, DeepSquareGateway.ProviderReport) {
+        let answer = try options.client.answer(to: ControlRequest("provider"))
+        return (answer, try ControlAnswer.decode(DeepSquareGateway.ProviderReport.self, answer))
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "What the chain has of this cluster, what the cluster is, and how they differ.")
+
+        @OptionGroup var options: ControlOptions
+
+        func run() async throws {
+            try await reportingControl {
+                let (answer, report) = try ProviderCommand.report(options)
+                if options.json { return print(answer) }
+                print("provider  \(report.address)\nstate     \(report.state)")
+                if let entry = report.onChain { ProviderCommand.describe(entry, "on the chain") }
+                if let entry = report.waiting { ProviderCommand.describe(entry, "waits for approval") }
+                ProviderCommand.describe(report.cluster, "this cluster")
+                print("")
+                if report.differences.isEmpty {
+                    print("The chain's entry says the same as the cluster and the configuration.")
+                } else {
+                    for difference in report.differences { print("differs: \(difference)") }
+                    print("`slurm-grid-agent provider register` sends what the cluster is.")
+                }
+            }
+        }
+    }
+
+    struct Register: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Sends what this cluster is to the chain, where it waits for approval.",
+            discussion: """
+                Prices are read again when jobs end, so when they change nothing is claimed until the jobs under way are over; \
+                then the registration is sent.
+                """)
+
+        @OptionGroup var options: ControlOptions
+
+        func run() async throws {
+            try await reportingControl {
+                let answer = try options.client.answer(to: ControlRequest("provider-register"))
+                if options.json { return print(answer) }
+                switch try ControlAnswer.decode(DeepSquareGateway.RegisterAnswer.self, answer) {
+                case .unchanged:
+                    print("The chain's entry says the same already: nothing was sent.")
+                case .draining(let jobs):
+                    print("Prices change: it is sent when the \(jobs) jobs under way are over; nothing is claimed until then.")
+                case .sent(let transaction):
+                    print("Sent; it waits for approval. `slurm-grid-agent chain tx show \"\(transaction)\"`")
+                }
+            }
+        }
+    }
+
+    struct Labels: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "The labels, as they are or would be registered.")
+
+        @OptionGroup var options: ControlOptions
+
+        func run() async throws {
+            try await reportingControl {
+                let (_, report) = try ProviderCommand.report(options)
+                let chain = Dictionary(
+                    ((report.waiting ?? report.onChain)?.labels ?? []).map { ($0.key, $0.value) },
+                    uniquingKeysWith: { _, last in last })
+                let ours = Dictionary(
+                    report.cluster.labels.map { ($0.key, $0.value) }, uniquingKeysWith: { _, last in last })
+                if options.json { return print(try ControlAnswer.encode(["chain": chain, "cluster": ours])) }
+                var table = Table(["LABEL", "CHAIN", "CONFIGURATION"])
+                for key in Set(chain.keys).union(ours.keys).sorted() {
+                    table.add([key, chain[key] ?? "-", ours[key] ?? "-"])
+                }
+                print(table.render())
+            }
+        }
+    }
+
+    private static func describe(_ entry: DeepSquareGateway.ProviderReport.Entry, _ title: String) {
+        let prices = entry.prices.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        let labels = entry.labels.map { "\($0.key)=\($0.value)" }.joined(separator: ", ")
+        print("\n\(title)\n  hardware  \(entry.hardware)\n  prices    \(prices)\n  labels    \(labels.isEmpty ? "none" : labels)")
+    }
+}

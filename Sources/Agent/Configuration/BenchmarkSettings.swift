@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import DeepSquare
+
+/// What is to be measured of the cluster, and where the results arrive.
+struct BenchmarkSettings: Equatable, Sendable {
+    /// `benchmark.disable`. Default false.
+    var isDisabled = false
+    /// `benchmark.hpl.image`, Linpack.
+    var hplImage = "registry-1.deepsquare.run#library/hpc-benchmarks:23.5"
+    /// `benchmark.hpl.single-node`. Default false.
+    var hplOnSingleNode = false
+    /// `benchmark.hpl.block-size`. Default 512.
+    var hplBlockSize = 512
+    /// `benchmark.hpl.memory-percent`, a fraction of the memory. Default 0.5.
+    var hplMemoryFraction = 0.5
+    /// `benchmark.ior.image`, storage.
+    var iorImage = "registry-1.deepsquare.run#library/ior-benchmarks:latest"
+    /// `benchmark.ior.single-node`. Default false.
+    var iorOnSingleNode = false
+    /// `benchmark.osu.image`, network.
+    var osuImage = "registry-1.deepsquare.run#library/osu-benchmarks:latest"
+    /// `benchmark.speedtest.image`, the way to the internet.
+    var speedtestImage = "registry-1.docker.io#gists/speedtest-cli:1.2.0"
+    /// `benchmark.include-unresponsive`: nodes too that do not answer. Default false.
+    var includesUnresponsiveNodes = false
+    /// `benchmark.run-as`, login name. Default slurm; root only with `benchmark.allow-root`.
+    var user = "slurm"
+    /// `benchmark.allow-root`. Default false.
+    var allowsRoot = false
+    /// `benchmark.time-limit`, of one. Default 24h.
+    var timeLimit: Duration = .days(1)
+    /// `benchmark.trace`: says more. Default false.
+    var isTraced = false
+    /// `benchmark.env`, NAME=VALUE: variables of theirs.
+    var environment: [Pair] = []
+    /// `benchmark.ucx`. Default false.
+    var usesUCX = false
+    /// `benchmark.ucx.affinity`: `devices_node1|devices_node2|…`.
+    var ucxAffinity: String?
+    /// `benchmark.ucx.transport`, such as `sm,self,rc`.
+    var ucxTransport: String?
+
+    /// `grpc.listen-address`, [HOST]:PORT: where results arrive. Default :3000.
+    var listenAddress = ServiceEndpoint(host: "::", port: 3000)
+    /// `public-address`, HOST:PORT: how compute nodes reach it. Default: none.
+    var publicAddress: ServiceEndpoint?
+    /// `tls`. Default false.
+    var usesTLS = false
+    /// `tls.cert-file`, path of a PEM file.
+    var certificateFile: String?
+    /// `tls.key-file`, path of a PEM file.
+    var keyFile: String?
+
+    func check() throws(AgentConfiguration.Problem) {
+        guard isDisabled || user != "root" || allowsRoot else {
+            throw .init(
+                description:
+                    "benchmark.run-as: a benchmark needs no root: name another user, or set benchmark.allow-root")
+        }
+        guard !usesTLS || (certificateFile != nil && keyFile != nil) else {
+            throw .init(description: "tls: needs tls.cert-file and tls.key-file")
+        }
+    }
+}
+
+extension ConfigurationKey {
+    static let benchmark: [ConfigurationKey] = [
+        ConfigurationKey("benchmark.disable", \.benchmark.isDisabled, .boolean, supervisor: "BENCHMARK_DISABLE"),
+        ConfigurationKey(
+            "benchmark.hpl.image", \.benchmark.hplImage, .word("IMAGE"), supervisor: "BENCHMARK_HPL_IMAGE"),
+        ConfigurationKey(
+            "benchmark.hpl.single-node", \.benchmark.hplOnSingleNode, .boolean,
+            supervisor: "BENCHMARK_HPL_SINGLE_NODE"),
+        ConfigurationKey(
+            "benchmark.hpl.block-size", \.benchmark.hplBlockSize, .number(1...65_536),
+            supervisor: "BENCHMARK_HPL_BLOCK_SIZE"),
+        ConfigurationKey(
+            "benchmark.hpl.memory-percent", \.benchmark.hplMemoryFraction, .fraction,
+            supervisor: "BENCHMARK_HPL_MEMORY_PERCENT"),
+        ConfigurationKey(
+            "benchmark.ior.image", \.benchmark.iorImage, .word("IMAGE"), supervisor: "BENCHMARK_IOR_IMAGE"),
+        ConfigurationKey(
+            "benchmark.ior.single-node", \.benchmark.iorOnSingleNode, .boolean,
+            supervisor: "BENCHMARK_IOR_SINGLE_NODE"),
+        ConfigurationKey(
+            "benchmark.osu.image", \.benchmark.osuImage, .word("IMAGE"), supervisor: "BENCHMARK_OSU_IMAGE"),
+        ConfigurationKey(
+            "benchmark.speedtest.image", \.benchmark.speedtestImage, .word("IMAGE"),
+            supervisor: "BENCHMARK_SPEEDTEST_IMAGE"),
+        ConfigurationKey(
+            "benchmark.include-unresponsive", \.benchmark.includesUnresponsiveNodes, .boolean,
+            supervisor: "BENCHMARK_UNRESPONSIVE"),
+        ConfigurationKey("benchmark.run-as", \.benchmark.user, .login, supervisor: "BENCHMARK_RUN_AS"),
+        ConfigurationKey("benchmark.allow-root", \.benchmark.allowsRoot, .boolean),
+        ConfigurationKey(
+            "benchmark.time-limit", \.benchmark.timeLimit, .duration(.seconds(60), .days(365)),
+            supervisor: "BENCHMARK_TIME_LIMIT"),
+        ConfigurationKey("benchmark.trace", \.benchmark.isTraced, .boolean, supervisor: "BENCHMARK_TRACE"),
+        ConfigurationKey("benchmark.env", \.benchmark.environment, .variables, supervisor: "BENCHMARK_ENV"),
+        ConfigurationKey("benchmark.ucx", \.benchmark.usesUCX, .boolean, supervisor: "BENCHMARK_UCX"),
+        ConfigurationKey(
+            "benchmark.ucx.affinity", \.benchmark.ucxAffinity, .optional(.word("DEVICES|…")),
+            supervisor: "BENCHMARK_UCX_AFFINITY"),
+        ConfigurationKey(
+            "benchmark.ucx.transport", \.benchmark.ucxTransport, .optional(.word("TRANSPORTS")),
+            supervisor: "BENCHMARK_UCX_TRANSPORT"),
+        ConfigurationKey(
+            "grpc.listen-address", \.benchmark.listenAddress, .listenEndpoint, supervisor: "LISTEN_ADDRESS"),
+        ConfigurationKey(
+            "public-address", \.benchmark.publicAddress, .optional(.endpoint), supervisor: "PUBLIC_ADDRESS"),
+        ConfigurationKey("tls", \.benchmark.usesTLS, .boolean, supervisor: "TLS_ENABLE"),
+        ConfigurationKey("tls.cert-file", \.benchmark.certificateFile, .optional(.path), supervisor: "TLS_CERT"),
+        ConfigurationKey("tls.key-file", \.benchmark.keyFile, .optional(.path), supervisor: "TLS_KEY"),
+    ]
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// One key on the command line.
+struct ConfigurationFlag: Equatable, Sendable {
+    /// As it was written, without hyphens: a name or an alias.
+    var key: String
+    var value: String
+}
+
+/// Reads the words after `run` as Go's flag package does: `-key` is `--key`, a value follows after `=` or as the next word,
+/// a boolean needs none and takes none from the next word.
+struct FlagParser: Equatable {
+    /// `--config`.
+    private(set) var file: String?
+    private(set) var flags: [ConfigurationFlag] = []
+    private(set) var asksForHelp = false
+
+    typealias Problem = AgentConfiguration.Problem
+
+    init(_ words: [String]) throws(Problem) {
+        var words = words[...]
+        var bareBoolean: String?
+        while let word = words.popFirst() {
+            guard word.hasPrefix("-"), word != "-", word != "--" else {
+                if let key = bareBoolean, (try? ValueKind<Bool>.boolean.read([word])) != nil {
+                    throw Problem(description: "\"\(word)\" stands alone: write --\(key)=\(word)")
+                }
+                throw Problem(description: "an argument belongs to no flag: a value follows its flag, or `=`")
+            }
+            bareBoolean = nil
+            let body = word.dropFirst(word.hasPrefix("--") ? 2 : 1)
+            let name = String(body.prefix { $0 != "=" })
+            let value = name.count < body.count ? String(body.dropFirst(name.count + 1)) : nil
+            switch name {
+            case "h", "help":
+                asksForHelp = true
+            case "config":
+                file = try Self.value(value, orNextOf: &words, name)
+            default:
+                guard let key = ConfigurationKey.named(name) else {
+                    // Only the name: the rest may be a secret.
+                    throw Problem(description: "--\(name): unknown key" + ConfigurationKey.suggestion(for: name))
+                }
+                switch key.form {
+                case .boolean:
+                    flags.append(ConfigurationFlag(key: name, value: value ?? "true"))
+                    if value == nil { bareBoolean = name }
+                case .secret:
+                    throw Problem(
+                        description:
+                            "--\(name): every user of this machine can read a command line: take what stood there "
+                            + "for known; \(ChainSettings.keyAdvice)")
+                case .single, .list, .pairs, .gone:
+                    flags.append(
+                        ConfigurationFlag(key: name, value: try Self.value(value, orNextOf: &words, name)))
+                }
+            }
+        }
+    }
+
+    private static func value(
+        _ value: String?, orNextOf words: inout ArraySlice<String>, _ name: String
+    ) throws(Problem) -> String {
+        if let value { return value }
+        guard let word = words.first, !word.hasPrefix("-") else {
+            throw Problem(
+                description: "--\(name): its value is missing"
+                    + (words.isEmpty ? "" : "; one that begins with - is written --\(name)=VALUE"))
+        }
+        words.removeFirst()
+        return word
+    }
+}

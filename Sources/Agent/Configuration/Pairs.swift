@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import DeepSquare
+internal import Ethereum
+
+/// NAME=VALUE.
+struct Pair: Hashable, Sendable {
+    var name: String
+    var value: String
+
+    /// Reads each; the value may have `=` too. No name twice.
+    static func read(_ values: [String], _ form: String) throws(AgentConfiguration.Problem) -> [Pair] {
+        var pairs: [Pair] = []
+        for text in values {
+            guard let sign = text.firstIndex(of: "="), sign > text.startIndex else {
+                throw .init(description: "\"\(text)\" is no \(form)")
+            }
+            let name = text[..<sign].trimmed
+            guard !pairs.contains(where: { $0.name == name }) else {
+                throw .init(description: "\"\(name)\" is given twice")
+            }
+            pairs.append(Pair(name: name, value: text[text.index(after: sign)...].trimmed))
+        }
+        return pairs
+    }
+}
+
+extension ValueKind where Value == [Label] {
+    static var labels: Self {
+        Self(form: .pairs, "KEY=VALUE,…", show: { shown($0.map { "\($0.key)=\($0.value)" }) }) {
+            values throws(Problem) in
+            try Pair.read(values, "KEY=VALUE").map { Label(key: $0.name, value: $0.value) }
+        }
+    }
+}
+
+extension ValueKind where Value == [Pair] {
+    /// Shown without the values: there may be a password among them.
+    static var variables: Self {
+        Self(form: .pairs, "NAME=VALUE,…", show: { shown($0.map(\.name)) }) { values throws(Problem) in
+            try Pair.read(values, "NAME=VALUE; a value with a comma is possible in YAML, as an entry of a mapping")
+        }
+    }
+}
+
+extension ValueKind where Value == [Address: String] {
+    static var users: Self {
+        Self(
+            form: .pairs, "ADDRESS=USER,…", show: { shown($0.map { "\($0.checksummed)=\($1)" }.sorted()) }
+        ) { values throws(Problem) in
+            var users: [Address: String] = [:]
+            for pair in try Pair.read(values, "ADDRESS=USER") {
+                let address = try ValueKind<Address>.account.read([pair.name])
+                guard users.updateValue(try ValueKind<String>.login.read([pair.value]), forKey: address) == nil else {
+                    throw Problem(description: "\"\(pair.name)\" is given twice")
+                }
+            }
+            return users
+        }
+    }
+}

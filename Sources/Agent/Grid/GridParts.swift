@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import DeepSquare
+internal import Ethereum
+internal import JobLifecycle
+internal import Logging
+internal import Support
+
+/// The DeepSquare gateway with what it reads and sends through.
+struct GridParts: Sendable {
+    let gateway: DeepSquareGateway
+    /// Contracts whose events are of interest.
+    let watched: [Address]
+
+    /// nil when no contract is configured. At the very first start a node must answer.
+    ///
+    /// Throws a `Daemon.StartFailure`.
+    static func open(
+        _ configuration: AgentConfiguration, chain: ChainParts?, folder: String, ledger: Ledger,
+        scheduler: SlurmScheduler, logger: Logger
+    ) async throws -> GridParts? {
+        guard let contract = configuration.chain.contract else { return nil }
+        guard let chain else {
+            throw Daemon.StartFailure(
+                exitStatus: 78, description: "there is a contract and no node: set metascheduler.endpoint.rpc")
+        }
+        do throws(GridError) {
+            let file = try await GridFile.open(
+                path: folder + "/deepsquare.sqlite", contract: contract, account: chain.signer.address,
+                chainID: chain.chainID, window: configuration.grid.startWindow, client: chain.client)
+            var reading = LogFeed.Settings()
+            reading.confirmations = configuration.chain.confirmations
+            reading.firstBlock = file.firstBlock
+            let wake = WakeUp()
+            let feed = LogFeed(
+                name: "metascheduler \(chain.chainID) \(contract.hex)", filter: file.contracts.filter,
+                client: chain.client, store: chain.store, settings: reading, logger: logger,
+                onNews: { wake.raise() })
+            let gateway = try DeepSquareGateway(
+                settings: configuration.grid, file: file, client: chain.client, manager: chain.manager, feed: feed,
+                signer: chain.signer, ledger: ledger,
+                cluster: SlurmGridCluster(controller: scheduler.controller, accounting: scheduler.accounting), wake: wake,
+                logger: logger)
+            chain.follow(with: .init(feed: feed, headChanged: { gateway.headChanged() }))
+            return GridParts(gateway: gateway, watched: file.contracts.filter.contracts)
+        } catch {
+            let status: Int32 =
+                switch error.code {
+                case .configuration, .wrongContract: 78
+                case .storage: 73
+                case .unavailable, .reverted, .malformed: 69
+                }
+            throw Daemon.StartFailure(exitStatus: status, description: error.description)
+        }
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import DeepSquare
+internal import FoundationEssentials
+internal import JobLifecycle
+internal import NIOPosix
+internal import Slurm
+
+/// Makes the libslurm binding fit what the DeepSquare gateway needs of a cluster.
+struct SlurmGridCluster: GridCluster {
+    let controller: SlurmController
+    let accounting: SlurmAccounting
+
+    func account(login: String) async throws(GridError) -> GridAccount? {
+        // The name service may block: not on a cooperative thread.
+        do {
+            return try await NIOThreadPool.singleton.runIfActive {
+                try UserAccount.find(name: login).map { GridAccount(login: $0.name, userID: $0.userID) }
+            }
+        } catch {
+            throw GridError(.unavailable, "\(error)")
+        }
+    }
+
+    func request(_ job: GridJobRequest) throws(GridError) -> [UInt8] {
+        var request = JobRequest(userID: job.userID, script: job.script, name: job.name)
+        request.partition = job.partition
+        request.tasks = job.tasks
+        request.cpusPerTask = job.cpusPerTask
+        request.memory = .perCPU(job.memoryPerCPU)
+        request.gpusPerJob = job.gpus > 0 ? .init(job.gpus) : nil
+        request.timeLimit = .minutes(min(job.timeLimit, TimeLimit.maximumMinutes))
+        request.standardOutput = job.output
+        request.comment = "DeepSquare grid"
+        do {
+            return Array(try JSONEncoder().encode(request))
+        } catch {
+            throw GridError(.malformed, "the job's request cannot be written: \(error)")
+        }
+    }
+
+    func isUp() async -> Bool {
+        (try? await controller.ping()) != nil
+    }
+
+    func cancel(_ jobID: UInt32) async throws(GridError) {
+        try await change { () async throws(SlurmError) in try await controller.cancel(JobID(jobID)) }
+    }
+
+    func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(GridError) {
+        let limit = TimeLimit.minutes(UInt32(min(minutes, UInt64(TimeLimit.maximumMinutes))))
+        try await change { () async throws(SlurmError) in try await controller.setTimeLimit(JobID(jobID), limit) }
+    }
+
+    func jobs(named name: String) async throws(GridError) -> [JobObservation] {
+        let asked = Date.microsecondsNow
+        return try await word { () async throws(SlurmError) in try await controller.jobs().jobs }
+            .filter { $0.name == name }.compactMap { JobObservation($0, asked: asked) }
+    }
+
+    func accounting(named name: String, since time: Int64) async throws(GridError) -> [JobObservation]? {
+        let asked = Date.microsecondsNow
+        let hasAccounting = try await word { () async throws(SlurmError) in try await controller.cluster().hasAccounting }
+        guard hasAccounting else { return nil }
+        let answer = try await word { () async throws(SlurmError) in
+            try await accounting.jobs(submittedSince: max(0, time), named: name)
+        }
+        guard answer.isAuthoritative else {
+            throw GridError(.unavailable, "slurmdbd may hide jobs from this user: run as SlurmUser")
+        }
+        return JobObservation.accounting(answer.jobs, asked: asked)
+    }
+
+    func endedJobMemory() async throws(GridError) -> Int64 {
+        Int64(try await word { () async throws(SlurmError) in try await controller.cluster().minimumJobAge })
+    }
+
+    func hardware(partition: String) async throws(GridError) -> Hardware {
+        let inventory: ClusterInventory
+        do throws(SlurmError) {
+            inventory = try await controller.inventory(partition: partition)
+        } catch {
+            throw GridError(error.code == .partition ? .configuration : .unavailable, "slurm.partition: \(error)")
+        }
+        return Hardware(
+            gpusPerNode: inventory.nodes.map(\.gpus), cpusPerNode: inventory.nodes.map { UInt64($0.cpus) },
+            memoryPerNode: inventory.nodes.map(\.memory))
+    }
+
+    /// What has ended already needs no change.
+    private func change(_ body: () async throws(SlurmError) -> Void) async throws(GridError) {
+        do throws(SlurmError) {
+            try await body()
+        } catch {
+            switch error.code {
+            case .alreadyEnded, .notFound: return
+            default: throw GridError(.unavailable, error.description)
+            }
+        }
+    }
+
+    private func word<Answer: Sendable>(
+        _ body: () async throws(SlurmError) -> Answer
+    ) async throws(GridError) -> Answer {
+        do throws(SlurmError) {
+            return try await body()
+        } catch {
+            throw GridError(.unavailable, error.description)
+        }
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import Ethereum
+
+/// The addresses of the grid's contracts: one is configured, the others are its constructor's, read once.
+public struct GridContracts: Sendable, Hashable {
+    public var metaScheduler: Address
+    public var jobs: Address
+    public var providers: Address
+    public var queues: Address
+    public var credit: Address
+    public var constants: Address
+
+    /// All that the log feed reads.
+    public var filter: LogFilter {
+        LogFilter(contracts: [metaScheduler, jobs, providers], events: ContractABI.events.map(\.topic))
+    }
+
+    /// Asks the MetaScheduler. Throws a `GridError` that tells what to do when there is no such contract.
+    public static func read(_ metaScheduler: Address, client: RPCClient) async throws(GridError) -> GridContracts {
+        let reader = ContractReader(client: client)
+        let functions = [
+            ContractABI.jobs, ContractABI.providerManager, ContractABI.providerJobQueues, ContractABI.credit,
+            ContractABI.constants,
+        ]
+        let answers = try await reader.ask(functions.map { .init($0, [], at: metaScheduler) })
+        var addresses: [Address] = []
+        for (function, answer) in zip(functions, answers) {
+            guard let address = try? answer.get().first?.address, address != .zero else {
+                throw GridError(
+                    .wrongContract,
+                    "\(metaScheduler) is no MetaScheduler contract of this chain (\(function.signature) gives no address): "
+                        + "correct metascheduler.smart-contract, or metascheduler.endpoint.rpc")
+            }
+            addresses.append(address)
+        }
+        return GridContracts(
+            metaScheduler: metaScheduler, jobs: addresses[0], providers: addresses[1], queues: addresses[2],
+            credit: addresses[3], constants: addresses[4])
+    }
+}
+
+/// What went wrong with the grid.
+public struct GridError: Error, Sendable, Hashable, CustomStringConvertible {
+    public enum Code: Sendable, Hashable {
+        /// No answer: of a node, a service, or Slurm. Ask again later.
+        case unavailable
+        /// What is there is not what is configured.
+        case wrongContract
+        /// The contract says no.
+        case reverted
+        /// An answer that is none.
+        case malformed
+        /// The gateway's own file.
+        case storage
+        /// Something configured cannot be used.
+        case configuration
+    }
+
+    public var code: Code
+    public var message: String
+
+    public init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    public var description: String { message }
+}
+
+/// Reads the contracts' state, several questions in one request.
+public struct ContractReader: Sendable {
+    let client: RPCClient
+
+    public init(client: RPCClient) {
+        self.client = client
+    }
+
+    struct Question {
+        var function: ABIFunction
+        var arguments: [ABIValue]
+        var contract: Address
+        var sender: Address?
+
+        init(_ function: ABIFunction, _ arguments: [ABIValue], at contract: Address, from sender: Address? = nil) {
+            self.function = function
+            self.arguments = arguments
+            self.contract = contract
+            self.sender = sender
+        }
+    }
+
+    /// One answer for each question, all of one node's newest block. Throws when no node answers.
+    func ask(_ questions: [Question]) async throws(GridError) -> [Result<[ABIValue], GridError>] {
+        var calls: [RPCCall] = []
+        for question in questions {
+            let data: [UInt8]
+            do {
+                data = try question.function.call(question.arguments)
+            } catch {
+                throw GridError(.malformed, "\(question.function.signature): \(error)")
+            }
+            var fields: [String: JSONValue] = [
+                "to": .string(question.contract.hex), "data": .string(Hex.data(data)),
+            ]
+            if let sender = question.sender { fields["from"] = .string(sender.hex) }
+            calls.append(RPCCall("eth_call", [.object(fields), .string("latest")]))
+        }
+        let answers: RPCClient.Answers
+        do throws(RPCError) {
+            answers = try await client.batch(calls)
+        } catch {
+            throw GridError(.unavailable, "the chain: \(error)")
+        }
+        return zip(questions, answers.results).map { question, result in
+            switch result {
+            case .failure(let error):
+                return .failure(
+                    GridError(
+                        error.refusal == .reverted ? .reverted : .unavailable, ContractABI.describe(error)))
+            case .success(let json):
+                guard let bytes = json.text.flatMap({ Hex.decode($0) }),
+                    let values = try? question.function.decode(bytes)
+                else {
+                    return .failure(
+                        GridError(.malformed, "\(question.function.signature) at \(question.contract): no answer of it"))
+                }
+                return .success(values)
+            }
+        }
+    }
+
+    /// The chain's word on these jobs, in their order.
+    func jobs(_ ids: [Hash32], of contracts: GridContracts) async throws(GridError) -> [Result<ChainJob, GridError>] {
+        let answers = try await ask(ids.map { Question(ContractABI.getJob, [.hash($0)], at: contracts.jobs) })
+        return answers.map { answer in
+            answer.flatMap { values in
+                do throws(ContractAnswer) {
+                    return .success(try ChainJob(values[0]))
+                } catch {
+                    return .failure(GridError(.malformed, "JobRepository.get: \(error)"))
+                }
+            }
+        }
+    }
+
+    func job(_ id: Hash32, of contracts: GridContracts) async throws(GridError) -> ChainJob {
+        try await jobs([id], of: contracts)[0].get()
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Support
+internal import Ethereum
+internal import FoundationEssentials
+internal import Logging
+
+/// Claiming: what waits for us in the contract's queues.
+extension DeepSquareGateway {
+    /// On each new block, at most once a second, and at least at the configured interval: a cancel of a running job raises
+    /// no event.
+    func claimLoop() async {
+        while !Task.isCancelled {
+            let begun = ContinuousClock.now
+            await claim()
+            await claimWake.wait(atMost: settings.claimInterval)
+            let rest = Duration.seconds(1) - (ContinuousClock.now - begun)
+            if rest > .zero { try? await Task.sleep(for: rest) }
+        }
+    }
+
+    private func claim() async {
+        let asOf = queues.mapValues(\.outcomes)
+        do {
+            var questions = ClaimKind.allCases.map {
+                ContractReader.Question($0.size, [.address(address)], at: contracts.queues)
+            }
+            questions.append(.init(ContractABI.isValidForScheduling, [.address(address)], at: contracts.providers))
+            let answers = try await reader.ask(questions)
+            if let isValid = try answers[3].get().first?.bool, isValid != provider.isApproved {
+                await refreshProvider()
+            }
+            guard provider.isApproved else { return }
+            // Each on its own: one queue's trouble is not another's.
+            for (kind, answer) in zip(ClaimKind.allCases, answers) {
+                guard let size = (try? answer.get())?.first?.uint64, size > 0, await mayClaim(kind) else { continue }
+                await claim(kind, size: size, asOf: asOf[kind] ?? 0)
+            }
+        } catch {
+            note(GridError(.unavailable, "\(error)"))
+            logger.debug("claims wait", metadata: ["why": "\(error)"])
+        }
+    }
+
+    /// What is known beforehand stops the claim rather than refuse the job.
+    private func mayClaim(_ kind: ClaimKind) async -> Bool {
+        guard kind == .job else { return true }
+        if isDrained { return false }
+        return await cluster.isUp()
+    }
+
+    private func claim(_ kind: ClaimKind, size: UInt64, asOf: Int) async {
+        let share = await manager.inFlightLimit / 2
+        var count = queues[kind]?.wanted(size: size, asOf: asOf, share: share, now: seconds) ?? 0
+        if kind == .job, let limit = settings.maximumJobs {
+            count = min(count, limit - claims.count - (queues[kind]?.inFlight.count ?? 0))
+        }
+        guard count > 0 else { return }
+        if queues[kind]?.isRehearsed == true {
+            let question = ContractReader.Question(kind.claim, [], at: contracts.metaScheduler, from: address)
+            guard let answer = try? await reader.ask([question]).first else { return }
+            if case .failure(let error) = answer {
+                guard error.code == .reverted else { return }
+                queues[kind]?.rehearsalFailed(error.message, now: seconds)
+                logger.notice(
+                    "a claim would revert; the queue rests", metadata: ["queue": "\(kind.rawValue)", "why": "\(error)"])
+                return
+            }
+        }
+        for _ in 0..<count {
+            let key = kind.keyPrefix + UUID().uuidString
+            queues[kind]?.inFlight.insert(key)
+            do {
+                try await manager.submit(
+                    TransactionIntent(
+                        key: key, className: "claim", recipient: contracts.metaScheduler, data: try kind.claim.call()))
+                watchClaim(kind, key)
+            } catch {
+                queues[kind]?.inFlight.remove(key)
+                note(GridError(.storage, "\(error)"))
+                return
+            }
+        }
+    }
+
+    func watchClaim(_ kind: ClaimKind, _ key: String) {
+        let manager = manager
+        spawn {
+            guard let outcome = try? await manager.outcome(key) else { return }
+            var succeeded = false
+            if case .succeeded = outcome { succeeded = true }
+            await self.claimOver(kind, key, succeeded)
+        }
+    }
+
+    private func claimOver(_ kind: ClaimKind, _ key: String, _ succeeded: Bool) {
+        queues[kind]?.over(key, succeeded: succeeded, now: seconds)
+        if !succeeded {
+            logger.notice("a claim brought nothing; the queue rests", metadata: ["queue": "\(kind.rawValue)"])
+        }
+        // Its event is in the feed already: the manager hands a receipt's logs over before its outcome.
+        wakeUp()
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Ethereum
+internal import JobLifecycle
+internal import Logging
+
+/// From a claim to an order, or to the reason why not.
+extension DeepSquareGateway {
+    /// Scripts that are fetched at once.
+    private static let concurrency = 8
+
+    func startDeciding(_ key: Key) {
+        guard busy[key]?.contains(.decide) != true else { return }
+        if let retry = retries[key]?[.decide], retry.notBefore > now() {
+            timers[key] = retry.notBefore
+            return
+        }
+        guard deciding < Self.concurrency else { return }  // Asked again when one is decided.
+        deciding += 1
+        busy[key, default: []].insert(.decide)
+        spawn {
+            await self.decide(key)
+            await self.decided(key)
+        }
+    }
+
+    private func decided(_ key: Key) {
+        deciding -= 1
+        busy[key]?.remove(.decide)
+        advance(key)
+        // Those that found no place.
+        let waiting = claims.values.filter { $0.verdict == .undecided && !$0.needsExamination }.map { Key($0) }
+        for other in waiting.prefix(Self.concurrency) where other != key { advance(other) }
+    }
+
+    private func decide(_ key: Key) async {
+        guard let claim = claims[key] else { return }
+        do {
+            // Ordered before a crash.
+            if try await ledger.order(name, claim.name, claim: claim.number) != nil {
+                return try await accept(key, minutes: claim.minutes)
+            }
+            if key.number > 1, let before = try await store.claim(claim.name, key.number - 1), before.wasRefusedByUs {
+                let why = before.final?.words ?? ""
+                return await settle(key, .failed("refused before, and given to this provider again: \(why)"))
+            }
+            switch policy.check(claim.definition, customer: claim.customer, minutes: claim.minutes) {
+            case .refuse(let why): return await settle(key, .refused(why))
+            case .fail(let why): return await settle(key, .failed(why))
+            case .fine: break
+            }
+            let login = policy.login(of: claim.customer)
+            let account = try await cluster.account(login: login)
+            if case .refuse(let why) = policy.check(account, login: login) { return await settle(key, .refused(why)) }
+            let script = try await sbatch.script(
+                for: claim.job, hash: claim.definition.batchLocationHash, customer: claim.customer)
+            loggerAddress = script.loggerAddress
+            if case .fail(let why) = policy.check(script: script.text) { return await settle(key, .failed(why)) }
+            guard let account else { return }
+            let request = try cluster.request(request(claim, account, script.text))
+            // The chain may have taken the job back meanwhile.
+            guard claims[key]?.chain.isOver == false else { return }
+            try await ledger.accept(
+                JobOrder(gateway: name, externalID: claim.name, claim: claim.number, request: request))
+            try await accept(key, minutes: claim.minutes)
+        } catch let failure as SBatchService.Failure {
+            switch failure {
+            case .notFound(let why), .tooLarge(let why): await settle(key, .failed(why))
+            case .notNow(let why): await notNow(key, why)
+            }
+        } catch let error as GridError where error.code == .malformed || error.code == .configuration {
+            await settle(key, .refused("this cluster cannot take the job: \(error)"))
+        } catch {
+            await notNow(key, "\(error)")
+        }
+    }
+
+    private func request(_ claim: GridClaim, _ account: GridAccount, _ script: String) -> GridJobRequest {
+        GridJobRequest(
+            name: claim.name, userID: account.userID, script: GridJobRequest.wrap(script), partition: settings.partition,
+            tasks: UInt32(clamping: claim.definition.tasks), cpusPerTask: UInt32(clamping: claim.definition.cpusPerTask),
+            memoryPerCPU: claim.definition.memoryPerCPU, gpus: UInt32(clamping: claim.definition.gpus),
+            timeLimit: UInt32(clamping: claim.minutes),
+            // The name on its own would let one customer's file stand in another one's way.
+            output: "/tmp/slurm-grid-agent-%j-\(claim.name.suffix(8)).log")
+    }
+
+    /// The ledger has the order.
+    private func accept(_ key: Key, minutes: UInt64) async throws {
+        succeeded(.decide, key)
+        guard claims[key]?.verdict == .undecided else { return }
+        claims[key]?.verdict = .accepted
+        claims[key]?.slurm.isOrdered = true
+        claims[key]?.slurm.limit = minutes
+        // A crash may have kept some from here.
+        for transition in try await ledger.transitions(of: name, key.job.description, claim: key.number) {
+            claims[key]?.take(transition, now: seconds)
+        }
+        await saveOrRetry(key)
+    }
+
+    private func settle(_ key: Key, _ verdict: GridClaim.Verdict) async {
+        succeeded(.decide, key)
+        claims[key]?.verdict = verdict
+        await saveOrRetry(key)
+        tell(key, verdict)
+    }
+
+    /// A job that becomes none has no log but this.
+    func tell(_ key: Key, _ verdict: GridClaim.Verdict) {
+        guard let customer = claims[key]?.customer else { return }
+        let why: String
+        switch verdict {
+        case .refused(let reason): why = "refused: \(reason)"
+        case .failed(let reason): why = "failed: \(reason)"
+        case .undecided, .accepted: return
+        }
+        logger.notice("no job becomes of a claim", metadata: ["job": "\(key.job)", "why": "\(why)"])
+        let (gridLogger, address) = (gridLogger, loggerAddress)
+        spawn {
+            await gridLogger.write(["slurm-grid-agent: \(why)"], job: key.job, customer: customer, told: address)
+        }
+    }
+
+    private func notNow(_ key: Key, _ why: String) async {
+        guard let claim = claims[key] else { return }
+        if seconds >= claim.claimedAt + Int64(settings.retryLimit / .seconds(1)) {
+            return await settle(key, .refused("the provider could not start the job in time: \(why)"))
+        }
+        failed(.decide, key, why)
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Ethereum
+internal import FoundationEssentials
+internal import JobLifecycle
+internal import Logging
+
+/// Claims from before the agent's first start: whoever it replaces may have made jobs of them.
+extension DeepSquareGateway {
+    /// Between the two answers that make a job lost.
+    private static let doubtInterval = 60.0
+
+    func examine(_ key: Key) async {
+        guard let claim = claims[key] else { return }
+        do {
+            let word = try await reader.job(key.job, of: contracts)
+            claims[key]?.take(word, provider: address)
+            if claims[key]?.chain.isOver == true {
+                claims[key]?.needsExamination = false
+                return await saveOrRetry(key)
+            }
+            if try await ledger.order(name, claim.name, claim: claim.number) != nil {
+                return await adopted(key)
+            }
+            if try await adopt(key, try await cluster.jobs(named: claim.name)) { return }
+            let since = seconds - Int64(settings.startWindow / .seconds(1)) - 86_400
+            let accounting = try await cluster.accounting(named: claim.name, since: since)
+            if let accounting, try await adopt(key, accounting) { return }
+            if word.status == .scheduled {
+                try await examineScheduled(key, hasAccounting: accounting != nil)
+            } else {
+                try await examineRunning(key)
+            }
+        } catch {
+            failed(.examine, key, "\(error)")
+        }
+    }
+
+    private func adopt(_ key: Key, _ runs: [JobObservation]) async throws -> Bool {
+        guard let last = runs.max(by: { $0.submitTime < $1.submitTime }) else { return false }
+        try await ledger.fold(Ledger.Intake(observations: runs))
+        guard try await ledger.adopt(name, key.job.description, claim: key.number, jobID: last.jobID) else {
+            throw GridError(.storage, "the ledger has Slurm job \(last.jobID) for another order")
+        }
+        logger.notice(
+            "took over a job that was there before the agent",
+            metadata: ["job": "\(key.job)", "job_id": "\(last.jobID)"])
+        claims[key]?.slurm.limit = last.details.timeLimit.map(UInt64.init)
+        await adopted(key)
+        return true
+    }
+
+    private func adopted(_ key: Key) async {
+        claims[key]?.needsExamination = false
+        claims[key]?.verdict = .accepted
+        claims[key]?.slurm.isOrdered = true
+        do {
+            for transition in try await ledger.transitions(of: name, key.job.description, claim: key.number) {
+                claims[key]?.take(transition, now: seconds)
+            }
+        } catch {
+            claims[key]?.needsExamination = true
+            failed(.examine, key, "\(error)")
+        }
+        await saveOrRetry(key)
+    }
+
+    /// On the chain it waits for its Slurm job, and there is none.
+    private func examineScheduled(_ key: Key, hasAccounting: Bool) async throws {
+        guard let claim = claims[key] else { return }
+        if !hasAccounting {
+            // slurmctld forgets what has ended.
+            let claimed = try await StartBlock.time(of: claim.place.block, reader.client)
+            let age = seconds - Int64(clamping: claimed)
+            if age >= (try await cluster.endedJobMemory()) {
+                claims[key]?.verdict = .failed(
+                    "whether the job was submitted before cannot be known any more, so it is not submitted again")
+            }
+        }
+        // Otherwise it was provably never submitted: now it is.
+        claims[key]?.needsExamination = false
+        succeeded(.examine, key)
+        await saveOrRetry(key)
+    }
+
+    /// On the chain it runs, and nobody knows it: lost, after two answers.
+    private func examineRunning(_ key: Key) async throws {
+        let before = retries[key]?[.examine]
+        guard let before, before.why == Self.missing else {
+            retries[key, default: [:]][.examine] = Retry(
+                tries: 1, notBefore: now() + Self.doubtInterval, why: Self.missing)
+            return
+        }
+        claims[key]?.needsExamination = false
+        claims[key]?.verdict = .accepted
+        claims[key]?.slurm.isOver = true
+        claims[key]?.slurm.ending = Ending(state: nil, exitStatus: nil, knownAt: seconds)
+        succeeded(.examine, key)
+        await saveOrRetry(key)
+    }
+
+    private static let missing = "neither slurmctld nor slurmdbd knows the job"
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Ethereum
+internal import FoundationEssentials
+internal import Logging
+
+/// What the chain says.
+extension DeepSquareGateway {
+    /// Takes all logs that the feed has, in order; each counts once.
+    func takeLogs() async {
+        do {
+            while try await takeSomeLogs(), !Task.isCancelled {}
+        } catch {
+            note(GridError(.storage, "\(error)"))
+            logger.warning("events of the chain wait", metadata: ["why": "\(error)"])
+            timers[Self.logsTimer] = now() + 1
+        }
+    }
+
+    /// No claim's.
+    static let logsTimer = Key(job: .zero, number: -1)
+
+    private func takeSomeLogs() async throws -> Bool {
+        timers.removeValue(forKey: Self.logsTimer)
+        let logs = try await feed.next(limit: 200)
+        guard !logs.isEmpty else { return false }
+        let known = try await store.known(logs: logs.map(\.sequence))
+        let readTo = await feed.position?.number ?? 0
+        var changed: Set<Key> = []
+        var taken: [DeliveredLog] = []
+        var waiting: Set<Hash32> = []
+        var isProviderChanged = false
+        for log in logs {
+            if known.contains(log.sequence) {
+                taken.append(log)
+                continue
+            }
+            let event: GridEvent?
+            do {
+                event = try GridEvent.read(log.log, of: contracts)
+            } catch {
+                logger.error(
+                    "a log of the contract cannot be read and is left out",
+                    metadata: ["transaction": "\(log.log.transaction)", "why": "\(error)"])
+                event = nil
+            }
+            if case .providerChanged(let who) = event, who == address { isProviderChanged = true }
+            if let event, let job = event.job {
+                // Of one job in their order.
+                guard !waiting.contains(job),
+                    try await take(event, log, readTo: readTo, changed: &changed)
+                else {
+                    waiting.insert(job)
+                    continue
+                }
+            }
+            taken.append(log)
+        }
+        try await save(changed, logs: taken.map(\.sequence))
+        try await feed.handled(taken)
+        for key in changed { advance(key) }
+        if isProviderChanged { spawn { await self.refreshProvider() } }
+        if !waiting.isEmpty {
+            timers[Self.logsTimer] = now() + 0.2
+            feed.wakeUp()
+        }
+        return !taken.isEmpty && logs.count == 200
+    }
+
+    /// - Returns: false when it cannot be understood yet.
+    private func take(
+        _ event: GridEvent, _ delivered: DeliveredLog, readTo: UInt64, changed: inout Set<Key>
+    ) async throws -> Bool {
+        let place = GridClaim.Place(block: delivered.log.block.number, index: delivered.log.index)
+        switch event {
+        case .claimed(let job, let customer, let who, let minutes, let definition):
+            guard who == address else { return true }
+            return try await takeClaim(
+                GridClaim(
+                    job: job, number: 1, customer: customer, definition: definition, minutes: minutes, place: place,
+                    claimedAt: seconds, needsExamination: place.block <= examinedBlocks),
+                readTo: readTo, changed: &changed)
+        case .cancelClaimed(let job, let who):
+            guard who == address, let key = newest(job), claims[key]?.chain.isOver == false else { return true }
+            claims[key]?.isCancelWanted = true
+            changed.insert(key)
+        case .topUpClaimed(let job, let who, let minutes):
+            guard who == address, minutes > 0, let key = newest(job) else { return true }
+            claims[key]?.take(topUp: minutes, log: delivered.sequence)
+            changed.insert(key)
+            logger.info("topped up", metadata: ["job": "\(job)", "minutes": "\(minutes)"])
+        case .billedTooMuch(let job, let who):
+            guard who == address, let key = newest(job) else { return true }
+            claims[key]?.wasBilledTooMuch = true
+            changed.insert(key)
+            logger.error(
+                "the contract found our report too long and paid for its own wall time only", metadata: ["job": "\(job)"])
+        case .transition(let job, _, let to):
+            guard let key = newest(job), claims[key]?.take(transitionTo: to, at: place) == true else { return true }
+            changed.insert(key)
+        case .providerChanged:
+            break
+        }
+        return true
+    }
+
+    private func newest(_ job: Hash32) -> Key? {
+        claims.keys.filter { $0.job == job }.max { $0.number < $1.number }
+    }
+
+    /// A new number opens only after the chain showed the job Pending in between.
+    private func takeClaim(_ fresh: GridClaim, readTo: UInt64, changed: inout Set<Key>) async throws -> Bool {
+        let stored = try await store.claims(ofJob: fresh.job).last
+        let last = newest(fresh.job).flatMap { claims[$0] } ?? stored
+        guard let last else {
+            add(fresh, number: 1, changed: &changed)
+            return true
+        }
+        if last.chain.isOurs {
+            // The logs of our own transactions come before those of others' that lie between: what gave the job back may
+            // still be unread.
+            if fresh.place > last.place, readTo < fresh.place.block { return false }
+            // Mined again after a reorganisation, or told twice.
+            if var same = claims[Key(last)] {
+                same.place = max(same.place, fresh.place)
+                claims[Key(last)] = same
+                changed.insert(Key(last))
+            }
+            return true
+        }
+        add(fresh, number: last.number + 1, changed: &changed)
+        return true
+    }
+
+    private func add(_ claim: GridClaim, number: Int64, changed: inout Set<Key>) {
+        let numbered = claim.numbered(number)
+        claims[Key(numbered)] = numbered
+        changed.insert(Key(numbered))
+        logger.info(
+            "claimed",
+            metadata: [
+                "job": "\(claim.name)", "claim": "\(number)", "customer": "\(claim.customer.hex)",
+                "minutes": "\(claim.minutes)",
+            ])
+    }
+}
+
+extension GridEvent {
+    var job: Hash32? {
+        switch self {
+        case .claimed(let job, _, _, _, _), .cancelClaimed(let job, _), .topUpClaimed(let job, _, _),
+            .billedTooMuch(let job, _), .transition(let job, _, _):
+            job
+        case .providerChanged: nil
+        }
+    }
+}

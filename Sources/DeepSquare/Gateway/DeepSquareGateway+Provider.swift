@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Support
+internal import BigInt
+internal import Ethereum
+internal import FoundationEssentials
+internal import Logging
+
+/// What the chain says of us.
+struct ProviderView: Sendable, Hashable {
+    /// isValidForScheduling; false until it was asked: every call of a provider that is not valid reverts.
+    var isApproved = false
+    var isWaiting = false
+    var isBanned = false
+    /// The contract takes new jobs. What is in the queues goes on without that.
+    var isOpen = true
+    /// billDurationDeltaMinute.
+    var delta: UInt64?
+    /// Wei of credits.
+    var credits: BigUInt?
+    var wasRead = false
+
+    var words: String {
+        if !wasRead { return "not known yet: no node has answered" }
+        if isBanned { return "banned" }
+        if isApproved { return isWaiting ? "approved; a new registration waits for approval" : "approved" }
+        return isWaiting ? "waits for approval" : "not registered"
+    }
+}
+
+extension DeepSquareGateway {
+    func providerLoop() async {
+        var isFirst = true
+        while !Task.isCancelled {
+            await refreshProvider()
+            if isFirst, provider.wasRead {
+                isFirst = false
+                await registerAtStart()
+            }
+            try? await Task.sleep(for: isFirst ? .seconds(1) : .seconds(30))
+        }
+    }
+
+    func refreshProvider() async {
+        let own: [ABIValue] = [.address(address)]
+        do throws(GridError) {
+            let answers = try await reader.ask([
+                .init(ContractABI.isValidForScheduling, own, at: contracts.providers),
+                .init(ContractABI.isWaitingForApproval, own, at: contracts.providers),
+                .init(ContractABI.isBanned, own, at: contracts.providers),
+                .init(ContractABI.enableRequestNewJob, [], at: contracts.metaScheduler),
+                .init(ContractABI.billDurationDelta, [], at: contracts.constants),
+                .init(ContractABI.balanceOf, own, at: contracts.credit),
+            ])
+            let before = provider
+            guard let isApproved = try answers[0].get().first?.bool else { return }
+            provider.isApproved = isApproved
+            // A contract may answer these with an error for who is not registered.
+            provider.isWaiting = (try? answers[1].get())?.first?.bool ?? false
+            provider.isBanned = (try? answers[2].get())?.first?.bool ?? false
+            provider.isOpen = (try? answers[3].get())?.first?.bool ?? true
+            provider.delta = (try? answers[4].get())?.first?.uint64 ?? provider.delta
+            provider.credits = (try? answers[5].get())?.first?.uint ?? provider.credits
+            provider.wasRead = true
+            if before.delta != provider.delta { try await store.set("delta", provider.delta.map(String.init)) }
+            if before.words != provider.words || before.isOpen != provider.isOpen { told(before) }
+        } catch {
+            note(error)
+        }
+    }
+
+    private func told(_ before: ProviderView) {
+        logger.notice(
+            "the chain says of this provider",
+            metadata: ["state": "\(provider.words)", "contract": "\(provider.isOpen ? "takes new jobs" : "closed to new jobs")"])
+        guard before.isApproved != provider.isApproved else { return }
+        if !provider.isApproved, !claims.isEmpty {
+            logger.error(
+                "reports wait until the chain approves this provider again", metadata: ["jobs": "\(claims.count)"])
+        }
+        for key in Array(claims.keys) { advance(key) }
+        claimWake.raise()
+    }
+
+    /// A report that was lost without a trace, and a job whose scancel was: everything open is compared with the contract.
+    func refreshLoop() async {
+        var sinceTidying = 0
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(60))
+            if Task.isCancelled { return }
+            await refreshClaims()
+            sinceTidying += 1
+            if sinceTidying >= 60 {
+                sinceTidying = 0
+                let oldest = (try? await feed.next(limit: 1))?.first?.sequence
+                try? await store.prune(before: now() - 90 * 86_400, logsBelow: max(0, (oldest ?? 0) - 1_000_000))
+            }
+        }
+    }
+
+    func refreshClaims() async {
+        let quiet = claims.filter { key, claim in
+            busy[key] == nil && claim.running?.state != .sent && claim.final?.state != .sent && !claim.needsExamination
+        }
+        for part in stride(from: 0, to: quiet.count, by: 50) {
+            let slice = Array(quiet)[part..<min(part + 50, quiet.count)]
+            guard let words = try? await reader.jobs(slice.map(\.key.job), of: contracts) else { return }
+            for ((key, before), word) in zip(slice, words) {
+                guard case .success(let word) = word, claims[key] == before else { continue }
+                claims[key]?.take(word, provider: address)
+                // scancel was asked for long ago, and the job lives on.
+                if claims[key]?.slurm.isLive == true { claims[key]?.slurm.isCancelled = false }
+                if claims[key] != before { await saveOrRetry(key) }
+                advance(key)
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import Ethereum
+public import FoundationEssentials
+public import JobLifecycle
+public import Logging
+public import ServiceLifecycle
+public import Support
+
+/// Joins the cluster to the grid: jobs that the chain gives us become Slurm jobs once, and what becomes of them goes back to
+/// the chain once, through any crash.
+///
+/// Each claim is a `GridClaim`, whose `steps` say what is to be done; this actor does it. What a claim is told is committed
+/// before anything follows from it, and every step may be taken twice: orders, transactions and logs have names of their own.
+public actor DeepSquareGateway: Gateway, Service {
+    public nonisolated let name = GridFile.gatewayName
+    public nonisolated let scope = Ledger.Interest.Scope.ownJobs
+    public nonisolated let batchLimit = 100
+
+    /// A claim's identity, beside the contract's.
+    struct Key: Sendable, Hashable, CustomStringConvertible {
+        var job: Hash32
+        var number: Int64
+
+        var description: String { "\(job) \(number)" }
+    }
+
+    /// What is being done for a claim, or waits for its next try.
+    enum Work: Sendable, Hashable {
+        case examine, decide, withdraw, cancel, setLimit, read, send
+    }
+
+    struct Retry: Sendable {
+        var tries = 0
+        var notBefore = Date.distantPast
+        var why = ""
+    }
+
+    let settings: GridSettings
+    let contracts: GridContracts
+    let reader: ContractReader
+    let manager: TransactionManager
+    let feed: LogFeed
+    let store: GridStore
+    let ledger: Ledger
+    let cluster: any GridCluster
+    let sbatch: SBatchService
+    let gridLogger: GridLogger
+    let policy: JobPolicy
+    let address: Address
+    let logger: Logger
+    let now: @Sendable () -> Date
+    private let wake: WakeUp
+    let claimWake = WakeUp()
+
+    /// All that are not over.
+    var claims: [Key: GridClaim] = [:]
+    var busy: [Key: Set<Work>] = [:]
+    var retries: [Key: [Work: Retry]] = [:]
+    /// When a claim is to be looked at again without being told anything, and why it waits.
+    var timers: [Key: Date] = [:]
+    var holds: [Key: GridStatus.Hold] = [:]
+    var provider = ProviderView()
+    var queues: [ClaimKind: ClaimQueue] = [:]
+    var isDrained = false
+    /// Claims of jobs from blocks up to this one may be somebody else's work.
+    var examinedBlocks: UInt64 = 0
+    var deciding = 0
+    /// Where the customers' logs go, as the sbatch service said last.
+    var loggerAddress: String?
+    var lastProblem: GridStatus.Problem?
+    var children: [UInt64: Task<Void, Never>] = [:]
+    private var nextChild: UInt64 = 0
+    private var isEnding = false
+
+    /// - Parameters:
+    ///   - file: opened with `GridFile.open`.
+    ///   - wake: raised by the log feed when it has something.
+    public init(
+        settings: GridSettings, file: GridFile, client: RPCClient, manager: TransactionManager, feed: LogFeed,
+        signer: any TransactionSigner, ledger: Ledger, cluster: any GridCluster, wake: WakeUp, logger: Logger,
+        now: @escaping @Sendable () -> Date = { Date() }
+    ) throws(GridError) {
+        self.settings = settings
+        contracts = file.contracts
+        examinedBlocks = file.examinedBlocks
+        reader = ContractReader(client: client)
+        self.manager = manager
+        self.feed = feed
+        store = file.store
+        self.ledger = ledger
+        self.cluster = cluster
+        sbatch = try SBatchService(settings, signer: signer, now: now)
+        gridLogger = GridLogger(settings: settings, logger: logger)
+        policy = JobPolicy(settings: settings)
+        address = signer.address
+        self.wake = wake
+        self.logger = logger
+        self.now = now
+    }
+
+    var seconds: Int64 { Int64(now().timeIntervalSince1970) }
+
+    // MARK: running
+
+    public func run() async throws {
+        try await load()
+        let sbatch = sbatch
+        await cancelWhenGracefulShutdown {
+            await withDiscardingTaskGroup { group in
+                group.addTask { await Self.keep { try await sbatch.run() } }
+                group.addTask { await self.providerLoop() }
+                group.addTask { await self.claimLoop() }
+                group.addTask { await self.refreshLoop() }
+                group.addTask { await self.eventLoop() }
+                await withTaskCancellationHandler {
+                    while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
+                } onCancel: {
+                    sbatch.end()
+                }
+            }
+        }
+        isEnding = true
+        for child in children.values { child.cancel() }
+        store.close()
+    }
+
+    /// The connections of a client may end before the client does.
+    private static func keep(_ body: @Sendable () async throws -> Void) async {
+        while !Task.isCancelled {
+            try? await body()
+            try? await Task.sleep(for: .seconds(1))
+        }
+    }
+
+    private func load() async throws {
+        isDrained = try await store.value("drained") != nil
+        provider.delta = try await store.value("delta").flatMap { UInt64($0) }
+        for claim in try await store.openClaims() { claims[Key(claim)] = claim }
+        if !claims.isEmpty {
+            logger.notice("jobs of the grid are open from before", metadata: ["count": "\(claims.count)"])
+        }
+        for (key, claim) in claims {
+            // What the ledger delivered and a crash kept from here; and reports between the two commits.
+            for transition in try await ledger.transitions(of: name, claim.name, claim: claim.number) {
+                claims[key]?.take(transition, now: seconds)
+            }
+            resume(key)
+        }
+        for kind in ClaimKind.allCases {
+            let open = await manager.openKeys(prefix: kind.keyPrefix)
+            queues[kind] = ClaimQueue(inFlight: Set(open))
+            for intent in open { watchClaim(kind, intent) }
+        }
+    }
+
+    /// From any thread: there may be a log, or something else to do.
+    public nonisolated func wakeUp() { wake.raise() }
+
+    /// From any thread: there is a new block.
+    public nonisolated func headChanged() { claimWake.raise() }
+
+    private func eventLoop() async {
+        while !Task.isCancelled {
+            await takeLogs()
+            for key in Array(claims.keys) { advance(key) }
+            let next = timers.values.min()
+            let pause = next.map { max(0.01, $0.timeIntervalSince(now())) } ?? 60
+            // Injected clocks may jump.
+            await wake.wait(atMost: .seconds(min(pause, 5)))
+        }
+    }
+
+    /// Runs something beside the loops; it ends with the gateway.
+    func spawn(_ body: @escaping @Sendable () async -> Void) {
+        guard !isEnding else { return }
+        nextChild += 1
+        let id = nextChild
+        children[id] = Task {
+            await body()
+            self.ended(id)
+        }
+    }
+
+    private func ended(_ child: UInt64) { children.removeValue(forKey: child) }
+
+    // MARK: what Slurm says
+
+    public func deliver(_ transitions: [JobTransition]) async throws(GatewayUnavailable) -> [Delivery] {
+        var changed: Set<Key> = []
+        for transition in transitions {
+            guard let job = transition.externalID.flatMap({ Hash32(hex: $0) }), let number = transition.claim else { continue }
+            let key = Key(job: job, number: number)
+            guard claims[key] != nil else { continue }  // It is over here.
+            claims[key]?.take(transition, now: seconds)
+            changed.insert(key)
+        }
+        do throws(GridError) {
+            try await save(changed)
+        } catch {
+            throw GatewayUnavailable(error.description)
+        }
+        for transition in transitions where transition.kind == .refused {
+            guard let key = changed.first(where: { $0.job.description == transition.externalID }),
+                let verdict = claims[key]?.verdict
+            else { continue }
+            tell(key, verdict)
+        }
+        for key in changed { advance(key) }
+        return transitions.map { _ in .delivered }
+    }
+
+    // MARK: state
+
+    func save(_ keys: some Sequence<Key>, logs: [Int64] = []) async throws(GridError) {
+        try await store.save(keys.compactMap { claims[$0] }, logs: logs)
+    }
+
+    /// For what need not be told to anybody: tried again until the disk takes it.
+    func saveOrRetry(_ key: Key) async {
+        do throws(GridError) {
+            try await save([key])
+        } catch {
+            note(error)
+            timers[key] = now() + 1
+        }
+    }
+
+    func note(_ error: GridError) {
+        lastProblem = GridStatus.Problem(at: seconds, what: error.description)
+    }
+}
+
+extension DeepSquareGateway.Key {
+    init(_ claim: GridClaim) {
+        self.init(job: claim.job, number: claim.number)
+    }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Support
+internal import Ethereum
+internal import JobLifecycle
+internal import Logging
+
+/// What `grid status` and `grid jobs` show.
+public struct GridStatus: Codable, Sendable {
+    public struct Hold: Codable, Sendable, Hashable {
+        /// Unix seconds.
+        public var until: Int64
+        /// Minutes that would not be paid without it.
+        public var minutes: UInt64
+    }
+
+    public struct Problem: Codable, Sendable {
+        /// Unix seconds.
+        public var at: Int64
+        public var what: String
+    }
+
+    public struct Queue: Codable, Sendable {
+        public var inFlight: Int
+        public var trouble: String?
+    }
+
+    public struct Job: Codable, Sendable {
+        public var job: String
+        public var claim: Int64
+        public var customer: String
+        public var slurmJob: UInt32?
+        /// Claimed, with top-ups.
+        public var minutes: UInt64
+        /// The chain's word, as far as we know it.
+        public var chainStatus: String
+        /// What goes on, in words.
+        public var state: String
+        public var reportedMinutes: UInt64?
+        public var hold: Hold?
+        /// What is tried again, and why.
+        public var trouble: String?
+        public var wasBilledTooMuch: Bool
+    }
+
+    public var contract: String
+    public var provider: String
+    public var state: String
+    public var isApproved: Bool
+    public var isOpen: Bool
+    public var isDrained: Bool
+    /// Wei.
+    public var credits: String?
+    public var queues: [String: Queue]
+    public var jobs: [Job]
+    /// Reports that wait for the chain to approve us again.
+    public var waitingReports: Int
+    public var lastProblem: Problem?
+}
+
+extension DeepSquareGateway {
+    public var status: GridStatus {
+        let world = world()
+        var waiting = 0
+        let jobs = claims.sorted { $0.value.claimedAt < $1.value.claimedAt }.map { key, claim in
+            if !provider.isApproved, claim.wantsToReport(world) { waiting += 1 }
+            return job(claim, retries[key] ?? [:], holds[key])
+        }
+        return GridStatus(
+            contract: contracts.metaScheduler.checksummed, provider: address.checksummed, state: provider.words,
+            isApproved: provider.isApproved, isOpen: provider.isOpen, isDrained: isDrained,
+            credits: provider.credits.map { "\($0)" },
+            queues: Dictionary(
+                uniqueKeysWithValues: queues.map {
+                    ($0.key.rawValue, GridStatus.Queue(inFlight: $0.value.inFlight.count, trouble: $0.value.trouble))
+                }),
+            jobs: jobs, waitingReports: waiting, lastProblem: lastProblem)
+    }
+
+    /// The newest first, also those that are over.
+    public func recentJobs(limit: Int) async throws(GridError) -> [GridStatus.Job] {
+        try await store.recentClaims(limit: limit).map { stored in
+            let claim = claims[Key(stored)] ?? stored
+            return job(claim, retries[Key(stored)] ?? [:], holds[Key(stored)])
+        }
+    }
+
+    private func job(_ claim: GridClaim, _ retries: [Work: Retry], _ hold: GridStatus.Hold?) -> GridStatus.Job {
+        GridStatus.Job(
+            job: claim.name, claim: claim.number, customer: claim.customer.hex, slurmJob: claim.slurm.jobID,
+            minutes: claim.paidMinutes, chainStatus: claim.chain.isOurs ? "\(claim.chain.status)" : "not ours any more",
+            state: claim.words, reportedMinutes: claim.final?.kind == .end ? claim.final?.minutes : nil, hold: hold,
+            trouble: retries.values.filter { $0.tries > 0 }.map(\.why).sorted().first,
+            wasBilledTooMuch: claim.wasBilledTooMuch)
+    }
+
+    /// No new jobs are claimed until `resume`; what is claimed goes on.
+    public func setDrained(_ drained: Bool) async throws(GridError) {
+        try await store.set("drained", drained ? "yes" : nil)
+        isDrained = drained
+        logger.notice(drained ? "drained: claims no more jobs" : "resumed")
+        if !drained { claimWake.raise() }
+    }
+}
+
+extension GridClaim {
+    /// For people.
+    var words: String {
+        if isClosed { return closedWords }
+        if needsExamination { return "is looked for in Slurm" }
+        if final?.state == .sent {
+            return final?.kind == .refuse ? "is being given back" : "its end is being reported"
+        }
+        switch verdict {
+        case .undecided: return "its script is being fetched"
+        case .refused(let why): return "to be given back: \(why)"
+        case .failed(let why): return "to be failed: \(why)"
+        case .accepted: break
+        }
+        if slurm.ending != nil { return "ended; its report waits" }
+        if slurm.isOver { return "over in Slurm" }
+        if isCancelWanted { return "is being cancelled" }
+        if slurm.hasStarted { return running?.state == .sent ? "runs; that is being reported" : "runs" }
+        return slurm.jobID == nil ? "is being submitted" : "waits in the queue"
+    }
+
+    private var closedWords: String {
+        switch verdict {
+        case .refused(let why): "given back: \(why)"
+        case .failed(let why): "failed: \(why)"
+        case .undecided: "taken back by the chain"
+        case .accepted:
+            if let final, final.kind == .end, final.words.isEmpty { "done" } else { final?.words ?? "taken back by the chain" }
+        }
+    }
+
+    func wantsToReport(_ world: World) -> Bool {
+        var approved = world
+        approved.isApproved = true
+        return steps(approved).contains {
+            if case .send = $0 { true } else { false }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Support
+internal import Ethereum
+internal import FoundationEssentials
+internal import Logging
+
+/// Registering this cluster with the grid.
+extension DeepSquareGateway {
+    /// What `provider show` shows.
+    public struct ProviderReport: Codable, Sendable {
+        public struct Entry: Codable, Sendable {
+            public var hardware: String
+            /// Wei of credits a minute.
+            public var prices: [String: String]
+            public var labels: [Label]
+        }
+
+        public var address: String
+        public var state: String
+        /// What the chain has; nil: nothing.
+        public var onChain: Entry?
+        /// A registration that waits for approval.
+        public var waiting: Entry?
+        /// What this cluster would register now.
+        public var cluster: Entry
+        /// Between the newest of the chain's entries and the cluster.
+        public var differences: [String]
+    }
+
+    public enum RegisterAnswer: Codable, Sendable, Hashable {
+        /// The chain's entry says the same.
+        case unchanged
+        /// Jobs are under way whose prices would change with it: it is sent when they are over, and nothing is claimed until
+        /// then.
+        case draining(jobs: Int)
+        case sent(transaction: String)
+    }
+
+    func registration() async throws(GridError) -> Registration {
+        Registration(
+            hardware: try await cluster.hardware(partition: settings.partition), prices: settings.prices,
+            labels: settings.labels)
+    }
+
+    /// The approved entry and the one that waits.
+    private func entries() async throws(GridError) -> (approved: ProviderRecord?, waiting: ProviderRecord?) {
+        let own: [ABIValue] = [.address(address)]
+        let answers = try await reader.ask([
+            .init(ContractABI.getProvider, own, at: contracts.providers),
+            .init(ContractABI.getWaitingProvider, own, at: contracts.providers),
+        ])
+        func record(_ answer: Result<[ABIValue], GridError>) throws(GridError) -> ProviderRecord? {
+            switch answer {
+            case .failure(let error):
+                // NoProvider: how some contracts say that there is none.
+                if error.code == .reverted { return nil }
+                throw error
+            case .success(let values):
+                do throws(ContractAnswer) {
+                    return try ProviderRecord.read(values[0])
+                } catch {
+                    throw GridError(.malformed, "ProviderManager: \(error)")
+                }
+            }
+        }
+        return (try record(answers[0]), try record(answers[1]))
+    }
+
+    public func providerReport() async throws(GridError) -> ProviderReport {
+        await refreshProvider()
+        let (approved, waiting) = try await entries()
+        let ours = try await registration()
+        func entry(_ hardware: Hardware, _ prices: Prices, _ labels: [Label]) -> ProviderReport.Entry {
+            .init(
+                hardware: hardware.words,
+                prices: [
+                    "gpu": "\(prices.gpuPerMinute)", "cpu": "\(prices.cpuPerMinute)", "mem": "\(prices.memoryPerMinute)",
+                ],
+                labels: labels)
+        }
+        let newest = waiting ?? approved
+        return ProviderReport(
+            address: address.checksummed, state: provider.words,
+            onChain: approved.map { entry($0.hardware, $0.prices, $0.labels) },
+            waiting: waiting.map { entry($0.hardware, $0.prices, $0.labels) },
+            cluster: entry(ours.hardware, ours.prices, ours.labels),
+            differences: newest.map(ours.differences) ?? ["the chain knows no registration of this provider"])
+    }
+
+    /// At start: a registration is sent only when the chain knows none, or when the configuration says so.
+    func registerAtStart() async {
+        do throws(GridError) {
+            let (approved, waiting) = try await entries()
+            guard let newest = waiting ?? approved else {
+                if provider.isBanned { return }
+                logger.notice("the chain does not know this provider: registers it")
+                return _ = try await sendRegistration(try await registration())
+            }
+            let ours = try await registration()
+            let differences = ours.differences(from: newest)
+            if differences.isEmpty { return await resumeRegistration() }
+            logger.warning(
+                "the chain's registration differs: `slurm-grid-agent provider show`, then `provider register`",
+                metadata: ["differences": "\(differences.joined(separator: "; "))"])
+            if settings.registersAutomatically { _ = try await register() } else { await resumeRegistration() }
+        } catch {
+            note(error)
+            logger.warning("the registration could not be compared", metadata: ["why": "\(error)"])
+        }
+    }
+
+    /// `provider register`: prices are read again when jobs end, so those under way end first.
+    public func register() async throws(GridError) -> RegisterAnswer {
+        let (approved, waiting) = try await entries()
+        let ours = try await registration()
+        if let newest = waiting ?? approved, ours.differences(from: newest).isEmpty { return .unchanged }
+        let merged = ours.keeping(labelsOf: waiting ?? approved)
+        let open = claims.count + queues.values.reduce(0) { $0 + $1.inFlight.count }
+        if open > 0, approved != nil, approved?.prices != ours.prices {
+            try await store.set("registering", "yes")
+            isDrained = true
+            spawn { await self.registerWhenDrained() }
+            return .draining(jobs: open)
+        }
+        return .sent(transaction: try await sendRegistration(merged))
+    }
+
+    private func resumeRegistration() async {
+        guard (try? await store.value("registering")) != nil else { return }
+        isDrained = true
+        spawn { await self.registerWhenDrained() }
+    }
+
+    private func registerWhenDrained() async {
+        while !Task.isCancelled {
+            if claims.isEmpty, queues.values.allSatisfy(\.inFlight.isEmpty) {
+                do throws(GridError) {
+                    let (approved, waiting) = try await entries()
+                    _ = try await sendRegistration(try await registration().keeping(labelsOf: waiting ?? approved))
+                    try await store.set("registering", nil)
+                    isDrained = try await store.value("drained") != nil
+                    return claimWake.raise()
+                } catch {
+                    note(error)
+                }
+            }
+            try? await Task.sleep(for: .seconds(2))
+        }
+    }
+
+    private func sendRegistration(_ registration: Registration) async throws(GridError) -> String {
+        let key = "deepsquare register \(UUID().uuidString)"
+        do {
+            try await manager.submit(
+                TransactionIntent(
+                    key: key, className: "other", recipient: contracts.providers,
+                    data: try ContractABI.register.call(registration.call)))
+        } catch {
+            throw GridError(.storage, "\(error)")
+        }
+        logger.notice(
+            "registers with the grid", metadata: ["hardware": "\(registration.hardware.words)", "labels": "\(registration.labels.count)"])
+        return key
+    }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import GRPCCore
+internal import GRPCNIOTransportHTTP2Posix
+
+/// How the grid's gRPC services are reached: TLS with the server verified, unless the configuration says otherwise.
+enum GridTransport {
+    typealias Client = GRPCClient<HTTP2ClientTransport.Posix>
+
+    /// Throws a `GridError` when the roots cannot be read.
+    static func make(
+        _ endpoint: ServiceEndpoint, _ security: GridSettings.Security
+    ) throws(GridError) -> HTTP2ClientTransport.Posix {
+        let tls: HTTP2ClientTransport.Posix.TransportSecurity =
+            switch security {
+            case .plaintext:
+                .plaintext
+            case .unverified:
+                .tls { $0.serverCertificateVerification = .noVerification }
+            case .verified(let authority):
+                .tls { if let authority { $0.trustRoots = .certificates([.file(path: authority, format: .pem)]) } }
+            }
+        do {
+            return try HTTP2ClientTransport.Posix(
+                target: .dns(host: endpoint.host, port: endpoint.port), transportSecurity: tls)
+        } catch {
+            throw GridError(.configuration, "\(endpoint): \(error): look at sbatch.tls.ca")
+        }
+    }
+
+    /// One line, of bounded length: a service's words may be anything.
+    static func words(_ error: any Error) -> String {
+        let text: String
+        if let error = error as? GRPCCore.RPCError {
+            let cause = error.cause.map { ": \($0)" } ?? ""
+            text = "\(error.code): \(error.message)\(cause)"
+        } else {
+            text = "\(error)"
+        }
+        let line = text.unicodeScalars.prefix(300).map { $0.value < 32 || $0.value == 127 ? " " : String($0) }
+        return line.joined()
+    }
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Ethereum
+internal import FoundationEssentials
+internal import GRPCCore
+internal import GRPCNIOTransportHTTP2Posix
+internal import SwiftProtobuf
+
+/// The service that has the jobs' scripts.
+actor SBatchService {
+    struct Script: Sendable, Hashable {
+        var text: String
+        /// Where the service says that the job's log goes; to be checked before it is used.
+        var loggerAddress: String
+    }
+
+    enum Failure: Error, Sendable, Hashable {
+        /// Ask again: it is away, or its own node has not seen the claim yet.
+        case notNow(String)
+        /// There is no such script.
+        case notFound(String)
+        case tooLarge(String)
+    }
+
+    private let client: GridTransport.Client
+    private let endpoint: ServiceEndpoint
+    private let signer: any TransactionSigner
+    private let limit: Int
+    private let now: @Sendable () -> Date
+    /// The service takes a challenge for ten minutes.
+    private var challenge: (bytes: Data, signature: Data, until: Date)?
+
+    static let timeout = Duration.seconds(10)
+    private static let challengeLife = 300.0
+
+    init(
+        _ settings: GridSettings, signer: any TransactionSigner, now: @escaping @Sendable () -> Date = { Date() }
+    ) throws(GridError) {
+        endpoint = settings.sbatch
+        client = GridTransport.Client(transport: try GridTransport.make(settings.sbatch, settings.security))
+        limit = settings.scriptLimit
+        self.signer = signer
+        self.now = now
+    }
+
+    /// Keeps the connection until `end`.
+    nonisolated func run() async throws { try await client.runConnections() }
+
+    nonisolated func end() { client.beginGracefulShutdown() }
+
+    func script(for job: Hash32, hash: String, customer: Address) async throws(Failure) -> Script {
+        do {
+            return try await fetch(job, hash, customer)
+        } catch let error as GRPCCore.RPCError where error.code == .unauthenticated && challenge != nil {
+            // A service that was restarted has forgotten its challenges.
+            challenge = nil
+            do {
+                return try await fetch(job, hash, customer)
+            } catch {
+                throw failure(error)
+            }
+        } catch {
+            throw failure(error)
+        }
+    }
+
+    private func fetch(_ job: Hash32, _ hash: String, _ customer: Address) async throws -> Script {
+        let proof = try await proof()
+        var request = Sbatchapi_V1alpha1_GetSBatchRequest()
+        request.batchLocationHash = hash
+        request.challenge = proof.bytes
+        request.signedChallenge = proof.signature
+        request.providerAddress = Data(signer.address.bytes)
+        request.customerAddress = Data(customer.bytes)
+        request.jobID = job.description
+        let service = Sbatchapi_V1alpha1_SBatchAPI.Client(wrapping: client)
+        // The script and its frame; a larger answer is not taken in.
+        let answer = try await service.getSBatch(request, options: options(limit + 4096))
+        return Script(text: answer.sbatch, loggerAddress: answer.gridLoggerURL)
+    }
+
+    private func proof() async throws -> (bytes: Data, signature: Data) {
+        if let challenge, challenge.until > now() { return (challenge.bytes, challenge.signature) }
+        let service = Sbatchapi_V1alpha1_AuthAPI.Client(wrapping: client)
+        let bytes = try await service.challenge(Sbatchapi_V1alpha1_ChallengeRequest(), options: options(64 << 10)).challenge
+        let signature = Data(try await signer.sign(message: Array(bytes)).bytes)
+        challenge = (bytes, signature, now() + Self.challengeLife)
+        return (bytes, signature)
+    }
+
+    /// Tries a challenge, for `check`.
+    func probe() async throws(GridError) {
+        do {
+            challenge = nil
+            _ = try await proof()
+        } catch {
+            throw GridError(.unavailable, "the sbatch service at \(endpoint): \(GridTransport.words(error))")
+        }
+    }
+
+    private func options(_ size: Int) -> CallOptions {
+        var options = CallOptions.defaults
+        options.timeout = Self.timeout
+        options.waitForReady = true
+        options.maxResponseMessageBytes = size
+        return options
+    }
+
+    private func failure(_ error: any Error) -> Failure {
+        let words = "the sbatch service at \(endpoint): \(GridTransport.words(error))"
+        guard let error = error as? GRPCCore.RPCError else { return .notNow(words) }
+        switch error.code {
+        case .notFound: return .notFound("the grid's sbatch service has no script for this job")
+        case .resourceExhausted where error.message.contains("too large") || error.message.contains("size"):
+            return .tooLarge("the script is larger than \(limit) bytes")
+        default: return .notNow(words)
+        }
+    }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import DeepSquare
+import Foundation
+import Testing
+
+@testable import Agent
+
+@Suite("Values and checks of the configuration")
+struct ConfigurationValueTests {
+    private func shown(_ key: String, _ text: String) throws -> String? {
+        var configuration = AgentConfiguration()
+        try configuration.take(flags: [ConfigurationFlag(key: key, value: text)])
+        return configuration.effective.first { $0.key == key }?.value
+    }
+
+    @Test(
+        "booleans as Go and YAML write them",
+        arguments: [
+            ("true", ["1", "t", "T", "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON", " true "]),
+            ("false", ["0", "f", "F", "false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"]),
+        ])
+    func booleans(_ value: String, _ texts: [String]) throws {
+        for text in texts { #expect(try shown("sbatch.tls", text) == value, "\(text)") }
+        for text in ["", "2", "tRUE", "y", "enabled"] {
+            #expect(throws: AgentConfiguration.Problem.self, "\(text)") { try shown("sbatch.tls", text) }
+        }
+    }
+
+    @Test(
+        "durations as Go writes them, and days",
+        arguments: [
+            ("24h0m0s", "1d"), ("1h30m", "1h30m"), ("100ms", "100ms"), ("1.5h", "1h30m"), ("30d", "30d"),
+            ("2.5d", "2d12h"), (".5h", "30m"), ("1.h", "1h"), ("0", "0s"), ("0s", "0s"), ("1us", "0s"), ("1µs", "0s"),
+            ("90s", "1m30s"), ("200000h", "8333d8h"), ("", nil), ("5", nil), ("-1s", nil), ("1e3s", nil), ("5 s", nil),
+            ("1h 30m", nil), ("µs", nil), ("1..5h", nil), ("99999999d", nil), ("9999999999999999999s", nil),
+            ("٣s", nil), ("s", nil), (".s", nil),
+        ] as [(String, String?)])
+    func durations(_ text: String, _ form: String?) {
+        #expect(Duration(text: text)?.text == form)
+    }
+
+    @Test(
+        "amounts beyond 64 bits",
+        arguments: [
+            ("0", true), ("950000000000000000", true), ("18446744073709551616", true),
+            ("115792089237316195423570985008687907853269984665640564039457584007913129639935", true),
+            ("115792089237316195423570985008687907853269984665640564039457584007913129639936", false),
+            ("1" + String(repeating: "0", count: 78), false), ("", false), ("1.5", false), ("0x10", false),
+            ("1_000", false), ("+1", false),
+        ])
+    func amounts(_ text: String, _ isGood: Bool) throws {
+        guard isGood else {
+            #expect(throws: AgentConfiguration.Problem.self) { try shown("metascheduler.gpu-price-per-min", text) }
+            return
+        }
+        #expect(try shown("metascheduler.gpu-price-per-min", text) == text)
+    }
+
+    @Test(
+        "the connection to the grid's services",
+        arguments: [
+            ([:], .verified(certificateAuthority: nil), 0),
+            (["SBATCH_TLS_ENABLE": "false"], .plaintext, 0),
+            (["SBATCH_TLS_ENABLE": "false", "SBATCH_TLS_INSECURE": "true"], .plaintext, 1),
+            (["SBATCH_TLS_INSECURE": "true"], .unverified, 1),
+            (["SBATCH_TLS_INSECURE": "true", "SBATCH_CA": "/none"], .unverified, 2),
+        ] as [([String: String], GridSettings.Security, Int)])
+    func security(_ environment: [String: String], _ security: GridSettings.Security, _ notices: Int) throws {
+        let configuration = try AgentConfiguration.load(file: nil, environment: environment)
+        #expect(configuration.grid.security == security && configuration.notices.count == notices)
+    }
+
+    @Test("a certificate authority must be there and be one")
+    func certificateAuthority() throws {
+        let path = NSTemporaryDirectory() + "ca-\(UUID().uuidString).pem"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let load = { try AgentConfiguration.load(file: nil, environment: ["SBATCH_CA": path]) }
+        #expect(throws: AgentConfiguration.Problem(description: "sbatch.tls.ca: \(path) cannot be read")) { try load() }
+        try Data("nothing".utf8).write(to: URL(fileURLWithPath: path))
+        #expect(throws: AgentConfiguration.Problem.self) { try load() }
+        try Data("-----BEGIN CERTIFICATE-----\n".utf8).write(to: URL(fileURLWithPath: path))
+        #expect(try load().grid.security == .verified(certificateAuthority: path))
+    }
+
+    @Test(
+        "what does not fit together",
+        arguments: [
+            (["BENCHMARK_RUN_AS": "root"], "benchmark.allow-root"),
+            (["BENCHMARK_RUN_AS": "root", "BENCHMARK_DISABLE": "1"], nil),
+            (["BENCHMARK_RUN_AS": "root", "SLURM_GRID_AGENT_BENCHMARK_ALLOW_ROOT": "1"], nil),
+            (["TLS_ENABLE": "true"], "tls.cert-file"),
+            (["TLS_ENABLE": "true", "TLS_CERT": "/c", "TLS_KEY": "/k"], nil),
+            (["METASCHEDULER_ENDPOINT_RPC": "http://a"], "there is a node and no key"),
+            (["ETH_PRIVATE_KEY": "aa"], "there is a key and no node"),
+            (["METASCHEDULER_ENDPOINT_RPC": "http://a", "ETH_PRIVATE_KEY": "0xaa"], nil),
+            (["METASCHEDULER_ENDPOINT_RPC": "http://a,http://b", "ETH_PRIVATE_KEY": "aa"], nil),
+            (
+                [
+                    "METASCHEDULER_ENDPOINT_RPC": "http://a", "ETH_PRIVATE_KEY": "aa",
+                    "SLURM_GRID_AGENT_CHAIN_KEY_FILE": "/k",
+                ], "in several places"
+            ),
+        ] as [([String: String], String?)])
+    func combinations(_ environment: [String: String], _ words: String?) {
+        do {
+            _ = try AgentConfiguration.load(file: nil, environment: environment)
+            #expect(words == nil)
+        } catch {
+            #expect(words.map { "\(error)".contains($0) } == true, "\(error)")
+        }
+    }
+
+    @Test("every key has names of its own, and a line in the documentation")
+    func keys() throws {
+        let keys = ConfigurationKey.all
+        let variables = keys.map(\.variable) + keys.compactMap(\.supervisorVariable)
+        #expect(Set(variables).count == variables.count)
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let page = try String(contentsOf: root.appendingPathComponent("docs/configuration.md"), encoding: .utf8)
+        for key in keys where key.form != .secret || key.name == "metascheduler.private-key" {
+            #expect(page.contains("`\(key.name)`"), "\(key.name)")
+            if let variable = key.supervisorVariable { #expect(page.contains("`\(variable)`"), "\(variable)") }
+        }
+    }
+}

@@ -1,0 +1,653 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Jobs of the grid, of all endings, while the agent is killed, slurmctld restarts, and the chain, the sbatch service and
+slurmdbd are away.
+
+    soak.py [JOBS [KILLS [SEED]]] [--profile instant|confirmations|both] [--no-spank] [--no-jobcomp] [--short]     300 jobs, 40 kills
+
+Once on a chain where what is accepted is final, once with confirmations and forks of up to 4 blocks. --no-spank: jobcomp and
+polling only; --no-jobcomp: polling only. --short: both at once, in less than four minutes. The last line of each profile is its
+verdict as JSON. Exit status 1 when a claim became two Slurm jobs, or a status, a bill, a refund or a balance is not what slurmdbd
+and the contract's rules say. Needs root."""
+
+import argparse
+import heapq
+import json
+import os
+import pwd
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from http.client import HTTPException
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = subprocess.run([ROOT / "lab/grid/install.sh"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+sys.dont_write_bytecode = True
+if sys.executable != PYTHON:
+    # What the lab's chain needs is in its own Python.
+    os.execv(PYTHON, [PYTHON, *sys.argv])
+sys.path += [str(ROOT / "lab/grid"), str(ROOT / "Tests/Grid")]
+
+import grid as contracts
+from accounts import OPEN, Books, Verdict
+from world import PROVIDER, World, eventually, say
+
+NODES, CPUS = 4, 16
+TROUBLE = (contracts.GridError, OSError, ValueError, RuntimeError, HTTPException)
+RATES = {"drop_request": 0.05, "drop_answer": 0.05, "delay": 0.5, "double": 0.05, "null_receipt": 0.2, "falling_nonce": 0.1,
+         "lost_broadcast": 0.1, "html": 0.02, "truncate": 0.02, "wrong_id": 0.02}
+
+
+class Hand(threading.Thread):
+    """Does things at their time, one after the other; what is not done yet is tried again until it is too late."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.plan, self.count, self.lock, self.ending = [], 0, threading.Lock(), threading.Event()
+
+    def later(self, seconds, action, patience=90):
+        """action: gives true when it is done. Reverted: it cannot be done any more."""
+        self.push(time.monotonic() + seconds, action, time.monotonic() + seconds + patience)
+
+    def push(self, when, action, limit):
+        with self.lock:
+            self.count += 1
+            heapq.heappush(self.plan, (when, self.count, action, limit))
+
+    def run(self):
+        while not self.ending.is_set():
+            with self.lock:
+                due = heapq.heappop(self.plan) if self.plan and self.plan[0][0] <= time.monotonic() else None
+            if due is None:
+                self.ending.wait(0.05)
+                continue
+            _, _, action, limit = due
+            try:
+                done = action()
+            except contracts.Reverted:
+                done = True
+            except TROUBLE:
+                done = False
+            if not done and time.monotonic() < limit:
+                self.push(time.monotonic() + 0.25, action, limit)
+
+    @property
+    def is_idle(self):
+        with self.lock:
+            return not self.plan
+
+    def end(self):
+        self.ending.set()
+        self.join()
+
+
+class Scheduler:
+    """The meta-scheduler's bot: gives each job that waits to the provider, also one that came back."""
+
+    def __init__(self, world, hand):
+        self.world, self.hand, self.cold = world, hand, set()
+        hand.later(0, self.round)
+
+    def round(self):
+        try:
+            grid = self.world.grid
+            if grid.providers.call("isValidForScheduling", PROVIDER):
+                for name in grid.job_ids():
+                    if name not in self.cold:
+                        self.look(grid.job(name))
+        except TROUBLE:
+            pass
+        self.hand.later(0.3, self.round)
+        return True
+
+    def look(self, job):
+        if job["statusName"] not in OPEN:
+            self.cold.add(job["jobId"])
+        elif job["statusName"] == "Pending":
+            try:
+                self.world.bot.schedule(job["jobId"], PROVIDER)
+            except contracts.Reverted:
+                pass  # cancelled meanwhile
+
+
+class Workload:
+    """What customers, the bot and the cluster's administrator do with each job."""
+
+    # kind: how many in a hundred
+    KINDS = {"success": 24, "exit": 9, "signal": 5, "limit": 6, "cancel": 9, "cancel_at_once": 6, "cancel_pending": 3, "scancel": 6,
+             "scancel_pending": 2, "top_up": 5, "two_top_ups": 3, "too_big": 3, "no_script": 3, "too_poor": 3, "requeue": 5,
+             "timeout": 4, "panic": 4}
+
+    def __init__(self, world, jobs, long, seed, short):
+        self.world, self.random, self.short = world, random.Random(seed), short
+        # What a naive queue keeps of a job that was taken back would stop it for good.
+        self.is_naive = world.options[1] == "naive"
+        self.customers, self.bot, self.root = [Hand() for _ in world.customers], Hand(), Hand()
+        self.hands = [*self.customers, self.bot, self.root]
+        self.requested = 0
+        longs = ["long", "long", "long_requeue"] * (long // 3 + 1)
+        self.kinds = list(self.KINDS)[: max(0, jobs - long)]
+        self.kinds += self.random.choices(list(self.KINDS), list(self.KINDS.values()), k=max(0, jobs - long - len(self.kinds)))
+        self.random.shuffle(self.kinds)
+        # In the first two thirds: the last of them end in time.
+        for number, kind in enumerate(longs[:long]):
+            self.kinds.insert(number * max(1, jobs * 2 // 3 // max(1, long)), kind)
+        if short:
+            self.kinds.sort(key=lambda kind: kind not in ("long", "long_requeue", "two_top_ups", "top_up", "limit"))
+        Scheduler(world, self.bot)
+
+    def start(self, seconds):
+        for number, kind in enumerate(self.kinds):
+            which = self.random.randrange(len(self.customers))
+            at = seconds * number / len(self.kinds)
+            self.customers[which].later(at, self.request(kind, f"{kind} {number}", which), 300)
+        for hand in self.hands:
+            hand.start()
+
+    @property
+    def is_over(self):
+        return self.requested >= len(self.kinds) and all(hand.is_idle for hand in [*self.customers, self.root])
+
+    def end(self):
+        for hand in self.hands:
+            hand.end()
+
+    def request(self, kind, name, which):
+        """-> an action, which may have to be tried again without an answer to the first."""
+        body, credits, needs = getattr(self, kind)()
+        follow, customer, tried = getattr(self, f"{kind}_then", None), self.world.customers[which], []
+
+        def act():
+            if not (tried and self.find(name)):
+                tried.append(name)
+                script = "ab" * 32 if kind == "no_script" else customer.store(body.encode())
+                customer.request(contracts.definition(hash=script, **needs), credits, name=name)
+            self.requested += 1
+            if follow:
+                # A fork may give the job another number.
+                forks = self.world.confirmations and kind != "cancel_at_once"
+                self.customers[which].later(self.world.confirmations + 2 if forks else 0, then)
+            return True
+
+        def then():
+            job = self.find(name)
+            if job:
+                follow(job, customer, self.customers[which])
+            return job
+        return act
+
+    def find(self, name):
+        """-> the job's id, or None"""
+        for job in reversed(self.world.grid.job_ids()):
+            if self.world.grid.job(job)["name"] == name:
+                return job
+        return None
+
+    def when(self, hand, job, statuses, action, after=0.0):
+        """Once the job has one of these statuses, and then so much later; never if it is over before."""
+        def look():
+            status = self.world.grid.job(job)["statusName"]
+            if status in statuses:
+                hand.later(after, action)
+            return status in statuses or status not in OPEN
+
+        hand.later(0, look, 300)
+
+    def in_slurm(self, job, state, act, after=0.0):
+        """The administrator's act, with the Slurm job's number, once the job is in that state."""
+        def look():
+            if self.world.grid.job(job)["statusName"] not in OPEN:
+                return True
+            for number, found, *_ in self.world.slurm_jobs(job):
+                if found == state:
+                    self.root.later(after, lambda: act(number), 20)
+                    return True
+            return False
+
+        self.root.later(0, look, 300)
+
+    def scancel_it(self, number):
+        self.world.lab.command("scancel", number)
+        return True
+
+    def requeue_it(self, number):
+        # Jobs of the grid are not requeued by themselves.
+        self.world.lab.command("scontrol", "update", f"JobId={number}", "Requeue=1")
+        self.world.lab.command("scontrol", "requeue", number)
+        return True
+
+    # MARK: kinds: script, credits, needs; then what is done to it. A credit is about a minute.
+
+    def success(self):
+        return f"sleep {self.random.randrange(21)}", self.random.choice([2, 3, 5]), {"cpus": self.random.choice([1, 1, 2])}
+
+    def exit(self):
+        return f"sleep {self.random.randrange(4)}; exit 3", 2, {}
+
+    def signal(self):
+        return f"sleep {self.random.randrange(4)}; kill -9 $$", 2, {}
+
+    def limit(self):
+        return "sleep 600", 1, {}
+
+    def long(self):
+        return f"sleep {self.random.randrange(121, 130 if self.short else 232)}", 5, {}
+
+    def long_requeue(self):
+        return "sleep 75", 5, {}
+
+    def long_requeue_then(self, job, *_):
+        self.in_slurm(job, "RUNNING", self.requeue_it, self.random.randrange(47, 58))
+
+    def requeue(self):
+        return "sleep 12", 3, {}
+
+    def requeue_then(self, job, *_):
+        self.in_slurm(job, "RUNNING", self.requeue_it, self.random.randrange(1, 9))
+
+    def cancel(self):
+        return "sleep 120", 4, {}
+
+    def cancel_then(self, job, customer, hand):
+        self.when(hand, job, ["Running"], lambda: customer.cancel(job), self.random.uniform(0, 20))
+
+    def cancel_at_once(self):
+        return "sleep 5", 2, {}
+
+    def cancel_at_once_then(self, job, customer, hand):
+        if self.is_naive:
+            self.when(hand, job, ["Scheduled", "Running"], lambda: customer.cancel(job))
+        else:
+            hand.later(self.random.uniform(0, 2), lambda: customer.cancel(job))
+
+    def cancel_pending(self):
+        # The whole partition: it waits for the long jobs.
+        return "sleep 1", 2 * NODES * CPUS, {"tasks": NODES * CPUS}
+
+    def cancel_pending_then(self, job, customer, hand):
+        self.when(hand, job, ["Scheduled"], lambda: customer.cancel(job), self.random.uniform(3, 10))
+
+    def scancel(self):
+        return "sleep 120", 4, {}
+
+    def scancel_then(self, job, *_):
+        self.in_slurm(job, "RUNNING", self.scancel_it, self.random.uniform(0, 20))
+
+    scancel_pending = cancel_pending
+
+    def scancel_pending_then(self, job, *_):
+        self.in_slurm(job, "PENDING", self.scancel_it, self.random.uniform(1, 5))
+
+    def top_up(self):
+        return f"sleep {self.random.randrange(70, 100)}", 1, {}
+
+    def top_up_then(self, job, customer, hand):
+        self.when(hand, job, ["Running"], lambda: customer.top_up(job, 2), self.random.uniform(0, 25))
+
+    def two_top_ups(self):
+        return f"sleep {self.random.randrange(122, 130 if self.short else 170)}", 1, {}
+
+    def two_top_ups_then(self, job, customer, hand):
+        for _ in range(2):
+            self.when(hand, job, ["Running"], lambda: customer.top_up(job, 1), self.random.uniform(0, 25))
+
+    def too_big(self):
+        return "true", 2 * 1000, {"tasks": 1000}
+
+    def no_script(self):
+        return "", 2, {}
+
+    def too_poor(self):
+        return "true", 1, {"cpus": 2}
+
+    def timeout(self):
+        return f"sleep {self.random.randrange(10)}", 2, {}
+
+    def timeout_then(self, job, *_):
+        statuses = ["Scheduled"] if self.is_naive else ["MetaScheduled", "Scheduled"]
+
+        def act():
+            if self.world.grid.job(job)["statusName"] in statuses:
+                self.world.bot.timeout(job)
+            return True
+
+        self.when(self.bot, job, statuses, act, self.random.uniform(0, 1))
+
+    def panic(self):
+        return "sleep 120", 4, {}
+
+    def panic_then(self, job, *_):
+        self.when(self.bot, job, ["Scheduled", "Running"], lambda: self.world.bot.panic(job, "a test"), self.random.uniform(0, 15))
+
+
+class Killer(threading.Thread):
+    """Kills the agent, evenly over the time."""
+
+    def __init__(self, world, kills, seconds, seed):
+        super().__init__(daemon=True)
+        self.world, self.kills, self.seconds, self.random = world, kills, seconds, random.Random(seed + 1)
+        self.killed, self.died = 0, 0
+
+    def run(self):
+        start = time.monotonic()
+        for number in range(self.kills):
+            due = start + self.seconds * (number + self.random.random()) / self.kills
+            while time.monotonic() < due:
+                self.check()
+                time.sleep(0.2)
+            self.world.agent.kill()
+            self.killed += 1
+            time.sleep(self.random.choice([0, 0, 1, 3, 5]))
+            self.world.agent.start(wait=False)
+
+    def check(self):
+        """An agent that ended by itself is a fault; it is started again as systemd would."""
+        if self.world.agent.process.poll() is not None:
+            self.died += 1
+            say(f"the agent ended by itself with {self.world.agent.process.returncode}")
+            time.sleep(1)
+            self.world.agent.start(wait=False)
+
+
+class Nuisance(threading.Thread):
+    """Connections are cut and, where there are confirmations, the chain forks."""
+
+    def __init__(self, world, seed):
+        super().__init__(daemon=True)
+        self.world, self.random, self.ending = world, random.Random(seed + 2), threading.Event()
+        self.cuts, self.forks = 0, 0
+
+    def run(self):
+        while not self.ending.wait(self.random.uniform(2, 8)):
+            try:
+                if self.world.confirmations and self.random.random() < 0.6:
+                    self.world.chain.call("lab_reorganise", self.random.randrange(1, 5))
+                    self.forks += 1
+                else:
+                    self.world.chain.call("lab_cut")
+                    self.cuts += 1
+            except TROUBLE:
+                pass  # the chain is away just now
+
+
+class Faults:
+    """One after the other, evenly over the time, the agent's kills among them."""
+
+    def __init__(self, world, seconds, seed, short):
+        self.world, self.random, self.seconds, self.short = world, random.Random(seed + 3), seconds, short
+        once = [self.restart, self.away, self.chain_away, self.rates, self.sbatch_away, self.sbatch_fails, self.no_accounting, self.ban,
+                self.node, self.logger_away]
+        if short:
+            # The slow ones of the services beside; each profile has its own choice.
+            self.plan = [self.restart, self.chain_away, self.ban, self.sbatch_away, self.no_accounting, self.rates, self.node]
+        else:
+            more = [one for one in once if one != self.ban] * max(1, int(seconds / 400))
+            self.plan = [self.long_chain_away, self.long_sbatch_away, *once, *more]
+        self.random.shuffle(self.plan)
+        self.done = 0
+
+    def run(self):
+        start = time.monotonic()
+        for number, fault in enumerate(self.plan):
+            due = start + self.seconds * (number + self.random.random() / 2) / len(self.plan)
+            time.sleep(max(0, due - time.monotonic()))
+            say(fault.__doc__)
+            fault()
+            self.done += 1
+
+    def some(self, low, high):
+        time.sleep(self.random.uniform(low, high) * (0.3 if self.short else 1))
+
+    def restart(self):
+        """slurmctld is restarted"""
+        self.world.lab.fault("restart")
+
+    def away(self):
+        """slurmctld is away for some seconds"""
+        self.world.lab.fault("stop")
+        try:
+            self.some(5, 20)
+        finally:
+            self.world.lab.fault("start")
+
+    def chain_away(self, low=10, high=60):
+        """the chain's node hangs for up to a minute"""
+        self.world.chain.process.send_signal(signal.SIGSTOP)
+        try:
+            self.some(low, high)
+        finally:
+            self.world.chain.process.send_signal(signal.SIGCONT)
+
+    def long_chain_away(self):
+        """the chain's node hangs for two minutes"""
+        self.chain_away(120, 125)
+
+    def rates(self):
+        """the chain's node loses, delays and doubles"""
+        self.world.chain.call("lab_fault", "/", RATES)
+        try:
+            self.some(20, 60)
+        finally:
+            self.world.chain.call("lab_fault", "/", dict.fromkeys(RATES, 0))
+
+    def sbatch_away(self, low=10, high=40):
+        """the sbatch service is away for a while"""
+        self.world.sbatch.stop()
+        try:
+            self.some(low, high)
+        finally:
+            self.world.sbatch.start()
+
+    def long_sbatch_away(self):
+        """the sbatch service is away for two minutes"""
+        self.sbatch_away(115, 120)
+
+    def sbatch_fails(self):
+        """the sbatch service refuses or delays every second request"""
+        self.world.sbatch.fault(fail=self.random.choice(["UNAVAILABLE", "INTERNAL", "UNAUTHENTICATED"]), rate=0.5, delay=0.5)
+        try:
+            self.some(20, 40)
+        finally:
+            self.world.sbatch.fault()
+
+    def logger_away(self):
+        """the grid logger is away for a while"""
+        self.world.logger.stop()
+        try:
+            self.some(10, 30)
+        finally:
+            self.world.logger.start()
+
+    def no_accounting(self):
+        """slurmdbd is away for a while"""
+        self.world.lab.fault("stop", "slurmdbd")
+        try:
+            self.some(15, 60)
+        finally:
+            self.world.lab.fault("start", "slurmdbd")
+
+    def ban(self):
+        """the provider is banned for a while"""
+        self.insist("ban")
+        try:
+            self.some(15, 30)
+        finally:
+            self.insist("unban")
+
+    def insist(self, verb):
+        """The bot's account is in use elsewhere, too."""
+        def ask():
+            try:
+                self.world.bot.provider(verb, PROVIDER)
+            except TROUBLE:
+                pass
+            return self.world.grid.providers.call("isBanned", PROVIDER) == (verb == "ban")
+        eventually(f"the provider is to be {verb}ned", ask, 120, 0.5)
+
+    def node(self):
+        """a node dies, and comes back"""
+        node = f"n{self.random.randrange(1, NODES + 1)}"
+        self.world.lab.fault("kill-node", node)
+        try:
+            self.some(10, 20)
+        finally:
+            self.world.lab.fault("start", node)
+            self.world.lab.command("scontrol", "update", f"NodeName={node}", "State=RESUME", check=False)
+
+
+def settle(world, killer, seconds):
+    """Until the chain has the last word on each job, the cluster is empty, and the agent has nothing open. -> what is left"""
+    left = "nothing was asked yet"
+
+    def over():
+        nonlocal left
+        killer.check()
+        try:
+            hot = [job["jobId"] for job in world.grid.list() if job["statusName"] in OPEN]
+            queue = world.lab.command("squeue", "-h", "-a", "-o", "%A %j %T %r").splitlines()
+            jobs = world.ask("grid", "status")["jobs"]
+        except TROUBLE as problem:
+            left = str(problem)
+            return False
+        # A node that was told of a job while it died drains, and holds jobs.
+        world.lab.command("scontrol", "update", f"NodeName=n[1-{NODES}]", "State=RESUME", check=False)
+        left = f"open on the chain: {hot}; in the queue: {queue}; open for the agent: {json.dumps(jobs)}" if hot or queue or jobs else ""
+        return not left
+
+    try:
+        eventually("all is over", over, seconds, 1)
+    except TimeoutError:
+        say(f"not over after {seconds} s: {left}")
+    return left
+
+
+def profile(arguments, name):
+    confirmations = 6 if name == "confirmations" else 0
+    jobs, short = arguments.jobs, arguments.short
+    seconds = 90 if short else max(2.0 * jobs, 12.0 * arguments.kills, 60)
+    long = max(3, jobs // 10)
+    knobs = {
+        "LAB_DBD": 1, "LAB_NODES": NODES, "LAB_CPUS": CPUS, "LAB_MEM": 8000, "LAB_SLURMD_TIMEOUT": 5, "LAB_MESSAGE_TIMEOUT": 5,
+        # Jobs on all nodes, so that one that dies takes some with it.
+        "LAB_CONF_EXTRA": "KillWait=2\nEnforcePartLimits=ALL\nSelectTypeParameters=CR_Core_Memory,CR_LLN\nSchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=2,bf_interval=2",
+    }
+    world = World(
+        customers=3, queue="skipping" if confirmations else "naive", unknown="empty" if confirmations else "revert",
+        spank=not (arguments.no_spank or arguments.no_jobcomp), jobcomp=not arguments.no_jobcomp, seed=arguments.seed,
+        block_time=1 if confirmations else 0, confirmations=confirmations, **knobs)
+    with world:
+        # The other parties' node has no faults.
+        world.chain.call("lab_node", "/behind", {"behind": 0})
+        world.grid.chain.url = world.chain.url("/behind")
+        world.agent.start()
+        eventually("the agent registers", lambda: world.grid.providers.call("isWaitingForApproval", PROVIDER), 60)
+        world.approve()
+        parties = [customer.address.lower() for customer in world.customers] + [PROVIDER.lower()]
+        start = {address: world.grid.balance(address) for address in parties}
+        work, killer = Workload(world, jobs, long, arguments.seed, short), Killer(world, arguments.kills, seconds, arguments.seed)
+        nuisance, faults = Nuisance(world, arguments.seed), Faults(world, seconds, arguments.seed, short)
+        began = time.monotonic()
+        try:
+            work.start(30 if short else seconds)
+            killer.start()
+            nuisance.start()
+            faults.run()
+            killer.join()
+            say(f"{name}: {work.requested} jobs requested, {killer.killed} kills, {faults.done} faults; waiting for the last jobs")
+            eventually("all is requested and done", lambda: work.is_over, 400, 0.5)
+            nuisance.ending.set()
+            nuisance.join()
+            left = settle(world, killer, 200 if short else 600)
+            # What is too much would come now.
+            time.sleep(3)
+        finally:
+            nuisance.ending.set()
+            work.end()
+        good = report(world, name, start, killer, nuisance, faults, left, time.monotonic() - began)
+    if good:
+        shutil.rmtree(world.chain.folder, ignore_errors=True)
+    return good
+
+
+def report(world, name, start, killer, nuisance, faults, left, seconds):
+    eventually("slurmdbd answers", lambda: world.lab.command("sacct", "-X", "-n", check=False) or True, 30)
+    verdict = Verdict(Books(world, PROVIDER, start))
+    log = world.agent.log.read_text(errors="replace").splitlines()
+    for kind, job, words in verdict.faults:
+        say(f"{kind}: {job}: {words}")
+        for line in [line for line in log if job in line][-15:]:
+            print("    " + line)
+    document = {**verdict.document(), "profile": name, "kills": killer.killed, "died": killer.died, "faults": faults.done,
+                "forks": nuisance.forks, "cuts": nuisance.cuts, "seconds": round(seconds)}
+    good = not verdict.faults and not left and not killer.died
+    if left and not document["open"]:
+        document["open"] = 1
+    if good:
+        tidy(world)
+    else:
+        print(world.agent.ask("grid", "jobs", "--limit", 400, "--control", world.lab.run / "control.sock", check=False))
+        os.environ["KEEP"] = "1"
+        say(f"the chain's folder: {world.chain.folder}")
+    print(json.dumps(document), flush=True)
+    return good
+
+
+def tidy(world):
+    """The jobs' output."""
+    owners = {pwd.getpwnam(customer.address.lower()).pw_uid for customer in world.customers}
+    for file in Path("/tmp").glob("slurm-grid-agent-*.log"):
+        if file.stat().st_uid in owners:
+            file.unlink()
+
+
+def both_at_once(words):
+    """-> whether both are good. Their words come one after the other, the verdicts last."""
+    running = []
+    for name in ("instant", "confirmations"):
+        output = open(f"/tmp/grid-soak-{name}.{os.getpid()}", "w+", encoding="utf-8")
+        running.append((output, subprocess.Popen([sys.executable, __file__, *words, "--profile", name], stdout=output, stderr=output)))
+        time.sleep(8)  # ports and users are chosen at the start
+    good, verdicts = True, []
+    for output, process in running:
+        good = process.wait() == 0 and good
+        output.seek(0)
+        *lines, last = output.read().splitlines() or [""]
+        print("\n".join(lines))
+        verdicts.append(last)
+        output.close()
+        os.unlink(output.name)
+    print("\n".join(verdicts))
+    return good
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("jobs", nargs="?", type=int)
+    parser.add_argument("kills", nargs="?", type=int)
+    parser.add_argument("seed", nargs="?", type=int, default=random.randrange(1 << 30))
+    parser.add_argument("--profile", choices=("instant", "confirmations", "both"), default="both")
+    parser.add_argument("--no-spank", action="store_true")
+    parser.add_argument("--no-jobcomp", action="store_true")
+    parser.add_argument("--short", action="store_true")
+    arguments = parser.parse_args()
+    arguments.jobs = arguments.jobs or (20 if arguments.short else 300)
+    arguments.kills = (3 if arguments.short else 40) if arguments.kills is None else arguments.kills
+    say(f"{arguments.jobs} jobs, {arguments.kills} kills of the agent, seed {arguments.seed}, {arguments.profile}")
+    if arguments.profile != "both":
+        return 0 if profile(arguments, arguments.profile) else 1
+    if arguments.short:
+        words = [str(arguments.jobs), str(arguments.kills), str(arguments.seed), "--short"]
+        return 0 if both_at_once(words + [f"--{word}" for word in ("no-spank", "no-jobcomp") if getattr(arguments, word.replace("-", "_"))]) else 1
+    results = [profile(arguments, name) for name in ("instant", "confirmations")]
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        sys.exit("soak.py: needs root, for the lab")
+    sys.exit(main())

@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# ca.sh FOLDER [NAME...]: an authority, FOLDER/ca.pem, and a server's certificate and key for each NAME (sbatch and logger),
+# FOLDER/NAME.pem and FOLDER/NAME.key, good for 127.0.0.1, localhost and NAME.lab.test. What is there already stays.
+# What openssl says is in FOLDER/openssl.log.
+set -euo pipefail
+folder=${1:?ca.sh FOLDER [NAME...]}
+shift
+[ $# -gt 0 ] || set -- sbatch logger
+mkdir -p "$folder"
+cd "$folder"
+
+# A key and a request to sign: KEY-FILE COMMON-NAME
+request() {
+    (umask 077 && openssl ecparam -name prime256v1 -genkey -noout -out "$1")
+    openssl req -new -key "$1" -subj "/O=slurm-grid-agent lab/CN=$2" -config <(printf '[req]\ndistinguished_name=name\n[name]\n')
+}
+
+if [ ! -s ca.pem ]; then
+    # Each authority has a name of its own, so that two of them are never taken for one.
+    request ca.key "lab authority $(openssl rand -hex 4)" | openssl x509 -req -days 30 -signkey ca.key -out ca.pem.new -extfile <(
+        printf 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=hash\n'
+    ) 2>>openssl.log
+    mv ca.pem.new ca.pem
+fi
+for name; do
+    [ ! -s "$name.pem" ] || continue
+    request "$name.key" "$name.lab.test" |
+        openssl x509 -req -days 30 -CA ca.pem -CAkey ca.key -set_serial "0x$(openssl rand -hex 15)" \
+            -out "$name.pem.new" -extfile <(
+            printf 'basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth\n'
+            printf 'subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n'
+            printf 'subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:%s.lab.test\n' "$name"
+        ) 2>>openssl.log
+    mv "$name.pem.new" "$name.pem"
+done
