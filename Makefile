@@ -29,7 +29,7 @@ plugins: ## Build the Slurm plugins
 	$(MAKE) -s -C slurm-plugins all
 
 .PHONY: test
-test: test-lab test-plugins test-unit test-chain test-integration test-events ## Run all tests; needs root, for the lab
+test: test-lab test-plugins test-unit test-chain test-integration test-events test-grid ## Run all tests; needs root, for the lab
 
 .PHONY: test-plugins
 test-plugins: plugins ## Tests of the plugins without Slurm
@@ -52,7 +52,7 @@ build-tests:
 
 .PHONY: test-unit
 test-unit: build-tests ## Tests without Slurm
-	$(SWIFT) test --skip-build --filter '^(SlurmTests|SpankBridgeTests|JobLifecycleTests|EthereumTests|AgentTests)\.'
+	$(SWIFT) test --skip-build --filter '^(SlurmTests|SpankBridgeTests|JobLifecycleTests|EthereumTests|DeepSquareTests|AgentTests)\.'
 
 .PHONY: test-chain
 test-chain: build-tests ## The chain client against a test chain, with a short soak; needs root, for the agent's part
@@ -60,6 +60,15 @@ test-chain: build-tests ## The chain client against a test chain, with a short s
 	python3 Tests/Chain/tls.py
 	python3 Tests/Chain/agent.py
 	python3 Tests/Chain/soak.py 150 15 1500
+
+.PHONY: test-grid
+test-grid: build-tests plugins ## The DeepSquare gateway: contracts, services, money, jobs on a live cluster and chain, a short soak; needs root
+	@lab/install.sh --dbd && lab/grid/install.sh >/dev/null
+	python3 Tests/Grid/contracts.py
+	python3 Tests/Grid/services.py
+	python3 Tests/Grid/billing.py
+	python3 Tests/Grid/jobs.py
+	python3 Tests/Grid/soak.py --short
 
 .PHONY: test-integration
 test-integration: build-tests ## Tests on live clusters, with and without slurmdbd; needs root
@@ -75,7 +84,7 @@ test-lab: ## Tests of the lab itself; needs root
 lint: ## Check format and scripts
 	@$(DEPS) lint
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks FuzzTesting
-	python3 -m py_compile Tests/Events/*.py Tests/Chain/*.py lab/chain/*.py Benchmarks/*/*.py slurm-plugins/*.py
+	python3 -m py_compile Tests/*/*.py lab/*.py lab/*/*.py lab/grid/services/*.py Benchmarks/*/*.py slurm-plugins/*.py
 	shellcheck -S warning -x -P SCRIPTDIR $$(git ls-files '*.sh') .ci/run
 
 .PHONY: sanitize
@@ -128,6 +137,15 @@ soak-chain: build-tests ## Transactions and logs while the client is killed and 
 	@lab/chain/install.sh >/dev/null
 	@python3 Tests/Chain/soak.py $(INTENTS) $(KILLS) $(LOGS)
 
+.PHONY: soak-grid
+soak-grid: build plugins ## Jobs of the grid while agent, slurmctld, nodes, services and chain fail (JOBS=300 KILLS=40), in both finality profiles; needs root
+	@lab/install.sh --dbd && lab/grid/install.sh >/dev/null
+	@python3 Tests/Grid/soak.py $(if $(filter command line,$(origin JOBS)),$(JOBS),300) $(if $(filter command line,$(origin KILLS)),$(KILLS),40)
+
+.PHONY: protocol
+protocol: build ## Generate the Swift code of the grid's gRPC services anew (committed)
+	@packaging/generate-protocol.sh
+
 .PHONY: chain-up
 chain-up: ## Start a test chain in the background
 	@lab/chain/up.sh
@@ -141,10 +159,12 @@ soak-calls: build-tests ## Calls to Slurm while its daemons are killed and pause
 	@lab/install.sh
 	@Tests/run-soak.sh
 
+# Not $(MAKE), which would make of `make -n demo` a run.
 .PHONY: demo
-demo: build ## The main job from nothing: a cluster, a job for a user, its end; needs root
-	@lab/install.sh
-	@BINARY=$(BINARY) lab/demo.sh
+demo: ## The main job from nothing: a cluster, a chain, a grid's jobs and their ends (KEEP=1 leaves it running); needs root
+	@SECONDS=0 && $(DEPS) build plugins && lab/install.sh && python=$$(lab/grid/install.sh) && installed=$$SECONDS && \
+		make -s build plugins && "$$python" -B lab/grid/artifacts.py >/dev/null && \
+		BINARY=$(BINARY) lab/demo.py --installed $$installed --built $$((SECONDS - installed))
 
 .PHONY: deb
 deb: ## Build the Debian package (so far: the commands)

@@ -127,10 +127,10 @@ class Demo:
         label = f"{job.number} {job.name}" if job else ""
         print(f"{time.monotonic() - self.began:6.1f}  {who:<10} {label:<16} {text}", flush=True)
 
-    def check(self, what, holds):
+    def expect(self, what, found, wanted):
         self.checks += 1
-        if not holds:
-            self.wrong.append(what)
+        if found != wanted:
+            self.wrong.append(f"{what}: {found}, not {wanted}")
 
     # MARK: the world
 
@@ -153,12 +153,16 @@ class Demo:
             shutil.copytree(modules / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         for path in (modules / "typing_extensions.py", *modules.glob("logger_pb2*.py"), SERVICES / "writer.py"):
             shutil.copy(path, folder)
+        # Debian's Python, as any other may lie where users cannot go; its version must be that of the lab's.
+        words = ["/usr/bin/python3", "-B", folder / "writer.py", "--help"]
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
         logger, ca = f"localhost:{self.world.logger.port}", self.world.lab.stage / "grid-ca.pem"
         return PREAMBLE.format(writer=folder, logger=logger, ca=ca)
 
     def request(self):
         world, preamble = self.world, self.preamble
         self.balances = {one.address: world.grid.balance(one.address) for one in world.customers}
+        self.cut = world.grid.constants.call("deepsquareCut")  # the grid's part of each price, %
         self.balances[PROVIDER] = world.grid.balance(PROVIDER)
         self.block = world.grid.chain.height + 1
         for job in self.jobs:
@@ -209,13 +213,13 @@ class Demo:
             case "JobTransitionEvent" if arguments["status"] != SCHEDULED:  # the claim's
                 return f"{STATUSES[arguments['previous']]} → {STATUSES[arguments['status']]}"
             case "ClaimJobEvent":
-                return f"MetaScheduled → Scheduled: claimed by the agent; {minutes(arguments)} paid for"
+                return f"MetaScheduled → Scheduled: claimed by the agent; {allowed(arguments)} paid for"
             case "ClaimNextTopUpJobEvent":
-                return f"the agent takes note of the top-up: {minutes(arguments)} more"
+                return f"the agent takes note of the top-up: {allowed(arguments)} more"
             case "ClaimNextCancellingJobEvent":
                 return "the agent takes note of the cancellation"
             case "BilledTooMuchEvent":
-                self.check("no report exceeds what the contract allows", False)
+                self.expect("reports that exceed what the contract allows", arguments["jobId"], "none")
         return None
 
     def act(self, job):
@@ -253,8 +257,7 @@ class Demo:
             if all(map(self.is_over, self.jobs)):
                 return
             time.sleep(0.2)
-        open_ones = ", ".join(job.name for job in self.jobs if not self.is_over(job))
-        self.check(f"all jobs are over after {PATIENCE} s (open: {open_ones})", False)
+        self.expect(f"open jobs after {PATIENCE} s", [job.name for job in self.jobs if not self.is_over(job)], [])
 
     # MARK: what jobs write
 
@@ -284,63 +287,69 @@ class Demo:
         self.tell(self.name_of(job), "reads its output at the grid's logger:", job)
         for line in lines:
             print(f"{'':36}| {line}", flush=True)
-        self.check(f"the output of \"{job.name}\" ends with \"{last}\"", lines[-1:] == [last])
-        self.check(f"the output of \"{job.name}\" is its customer's alone", self.read_log(job, other, last) == ["(UNAUTHENTICATED)"])
+        self.expect(f"the last line of \"{job.name}\"", lines[-1:], [last])
+        self.expect(f"what the other customer sees of \"{job.name}\"", self.read_log(job, other, last), ["(UNAUTHENTICATED)"])
 
     # MARK: the end
 
     def table(self):
         rows = [["JOB", "WHAT IT DID", "CHAIN", "SLURM", "RAN", "BILLED", "LOCKED", "COST", "PROVIDER GETS", "COMES BACK"]]
         for job in self.jobs:
-            cost = job.chain["cost"]
-            final, locked = cost["finalCost"], cost["maxCost"]
-            rows.append([
-                f"{job.number} {job.name}", job.story, job.chain["statusName"], "+".join(row.state for row in job.rows) or "none",
-                "+".join(row.ran for row in job.rows) or "-", f"{self.billed(job)} min", *map(credits, (locked, final, share(final), locked - final))])
-        print("\nWhat the chain says in the end; credits:\n")
+            final, locked = job.chain["cost"]["finalCost"], job.chain["cost"]["maxCost"]
+            states, times = ("+".join(getattr(row, part) for row in job.rows) or "-" for part in ("state", "ran"))
+            money = map(credits, (locked, final, self.share(job), locked - final))
+            status, billed = job.chain["statusName"], f"{self.minutes(job)} min"
+            rows.append([f"{job.number} {job.name}", job.story, status, states, times, billed, *money])
+        print("\nWhat the chain and Slurm say in the end; money in credits:\n")
         widths = [max(map(len, column)) for column in zip(*rows)]
         for row in rows:
-            print("  " + "  ".join(
-                text.rjust(width) if place > 3 else text.ljust(width) for place, (text, width) in enumerate(zip(row, widths))).rstrip())
-        print("\n  A job that started is billed 1 minute at least; the provider gets 80 % of what a job costs, the grid the rest.\n")
+            words = [text.ljust(width) for text, width in zip(row[:4], widths)]
+            numbers = [text.rjust(width) for text, width in zip(row[4:], widths[4:])]
+            print("  " + "  ".join(words + numbers))
+        print(f"\n  What started is billed 1 minute at least; the provider gets {100 - self.cut} % of it, the grid the rest.")
 
-    def billed(self, job):
-        """minutes"""
-        return job.chain["cost"]["finalCost"] // self.world.grid.cost_per_minute(job.chain)
+    def minutes(self, job):
+        """That were billed."""
+        each = self.world.grid.cost_per_minute(job.chain)
+        return job.chain["cost"]["finalCost"] // each if each else 0
+
+    def share(self, job):
+        """The provider's, as the contract counts it."""
+        return job.chain["cost"]["finalCost"] * (100 - self.cut) // 100
 
     def judge(self):
         for job in self.jobs:
             chain, name = job.chain, f"\"{job.name}\""
-            self.check(f"{name} is {job.status} on the chain, not {chain['statusName']}", chain["statusName"] == job.status)
-            self.check(f"{name} is one Slurm job, not {len(job.rows)}", len(job.rows) == 1)
-            states = [row.state for row in job.rows]
-            self.check(f"{name} is {job.slurm} in Slurm, not {states}", states == [job.slurm])
-            self.check(f"{name} is billed {job.billed} minutes, not {self.billed(job)}", self.billed(job) == job.billed)
+            self.expect(f"{name} on the chain", chain["statusName"], job.status)
+            self.expect(f"the Slurm jobs of {name}", [row.state for row in job.rows], [job.slurm])
+            self.expect(f"the minutes billed of {name}", self.minutes(job), job.billed)
             error = chain["lastError"]
-            self.check(f"{name} has the error \"{job.error}\", not \"{error}\"", job.error in error and bool(job.error) == bool(error))
+            self.expect(f"the error of {name}", error, error if job.error and job.error in error else job.error)
             if job.exit_code is not None:
-                self.check(f"{name} has the wait status {job.exit_code}, not {chain['exitCode']}", chain["exitCode"] == job.exit_code)
-        longer = next(job for job in self.jobs if job.name == "is topped up")
-        limits = [row.limit for row in longer.rows]
-        self.check(f"the top-up made the limit 3 minutes, not {limits}", limits == ["3:00"])
-        ran = [row.seconds for row in longer.rows]
-        self.check(f"the job that was topped up ran longer than it had paid for at first: {ran} s", all(60 < one < 120 for one in ran))
-
-        finals = [job.chain["cost"]["finalCost"] for job in self.jobs]
-        earned = self.world.grid.balance(PROVIDER) - self.balances[PROVIDER]
-        self.check(f"the provider earned 80 % of each cost, not {earned} wei", earned == sum(map(share, finals)))
-        for number, customer in enumerate(self.world.customers):
-            spent = self.balances[customer.address] - self.world.grid.balance(customer.address)
-            cost = sum(job.chain["cost"]["finalCost"] for job in self.jobs if job.customer == number)
-            self.check(f"customer {'AB'[number]} spent what the jobs cost, {cost} wei, not {spent}", spent == cost)
+                self.expect(f"the wait status of {name}", chain["exitCode"], job.exit_code)
+            if job.name == "is topped up":
+                self.expect("the time limit after the top-up", [row.limit for row in job.rows], ["3:00"])
+                self.expect("whether that job ran past its first limit", all(60 < row.seconds < 120 for row in job.rows), True)
+        self.judge_money()
         heard = self.world.agent.plugins()["plugins"]
-        self.check("the plugin in slurmctld was heard", any(one["events"] > 0 for one in heard["jobcomp"]))
-        self.check("the plugin on the nodes was heard", any(one["events"] > 0 for one in heard["nodes"]))
-        agent, lab = self.world.agent.process, self.world.lab
-        self.check("the agent runs, as user slurm", agent.poll() is None and os.stat(f"/proc/{agent.pid}").st_uid == lab.uid)
-        events = [sum(one["events"] for one in heard[kind]) for kind in ("jobcomp", "nodes")]
-        print(f"  The provider earned {credits(earned)} credits. Slurm ran {sum(len(job.rows) for job in self.jobs)} jobs for {len(self.jobs)} "
-              f"of the grid.\n  Slurm's plugins told the agent of {events[0]} ends (slurmctld) and {events[1]} starts and ends (nodes).")
+        ends, tasks = (sum(one["events"] for one in heard[kind]) for kind in ("jobcomp", "nodes"))
+        self.expect("whether both plugins were heard", (ends > 0, tasks > 0), (True, True))
+        agent = self.world.agent.process
+        self.expect("whether the agent still runs", agent.poll() is None, True)
+        self.expect("the agent's user", Path(f"/proc/{agent.pid}").stat().st_uid, self.world.lab.uid)
+        count = sum(len(job.rows) for job in self.jobs)
+        print(f"  {len(self.jobs)} jobs of the grid became {count} Slurm jobs. "
+              f"The plugins told the agent of {ends} ends (slurmctld's) and {tasks} starts and ends (the nodes').")
+
+    def judge_money(self):
+        balance = self.world.grid.balance
+        earned = balance(PROVIDER) - self.balances[PROVIDER]
+        self.expect("the provider's earnings in wei", earned, sum(map(self.share, self.jobs)))
+        for number, customer in enumerate(self.world.customers):
+            spent = self.balances[customer.address] - balance(customer.address)
+            cost = sum(job.chain["cost"]["finalCost"] for job in self.jobs if job.customer == number)
+            self.expect(f"what customer {'AB'[number]} spent in wei", spent, cost)
+        print(f"  The provider earned {credits(earned)} credits with them.")
 
     def run(self, world, options):
         self.join(world)
@@ -393,16 +402,11 @@ It is left running; Ctrl-C here ends it and removes what it made. In another ter
             time.sleep(3600)
 
 
-def share(cost):
-    """The provider's, as the contract counts it."""
-    return cost * 80 // 100
-
-
 def credits(wei):
     return f"{wei / CREDIT:.3f}"
 
 
-def minutes(arguments):
+def allowed(arguments):
     count = arguments["maxDurationMinute"]
     return f"{count} minute{'s' if count != 1 else ''}"
 
@@ -444,7 +448,7 @@ def main():
                     demo.keep()
             except KeyboardInterrupt:
                 print("\nends, and cleans up", flush=True)
-            # A second Ctrl-C would leave daemons behind.
+            # From here on they would leave daemons behind.
             for ending in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(ending, signal.SIG_IGN)
             if demo.wrong:
@@ -452,6 +456,8 @@ def main():
         shutil.rmtree(world.chain.folder)
     except Wrong:
         sys.exit(f"the chain's log and the services' are kept in {world.chain.folder}")
+    except (OSError, RuntimeError, contracts.GridError, subprocess.CalledProcessError) as error:
+        sys.exit(f"demo: {error}")
     except KeyboardInterrupt:
         sys.exit(1)
 

@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import ssl
 import subprocess
 import tempfile
@@ -46,10 +47,12 @@ class LabChain:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind=None, *_):
         self.process.terminate()
         self.process.wait()
         self.log.close()
+        if kind is None and not os.environ.get("KEEP"):
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def make_certificate(self):
         path = self.folder / "certificate.pem"

@@ -80,7 +80,7 @@ class Verdict:
         last = [run for run in runs if run["job"] == numbers[-1]] if numbers else []
         seconds = sum(run["elapsed"] for run in last)
         self.long += 120 <= seconds <= 240
-        ran = end["arguments"]["previous"] == contracts.STATUSES.index("Running")
+        ran, cost = end["arguments"]["previous"] == contracts.STATUSES.index("Running"), job["cost"]
         bill = 0
         if books.sender(end) == books.provider:
             self.check_status(job, end, last, len(numbers) == len(claims))
@@ -90,23 +90,26 @@ class Verdict:
                 self.wrong("wrong_minutes", name, f"{seconds} s in Slurm, ended before Running on the chain")
         elif status not in ("Cancelled", "Panicked"):
             self.wrong("wrong_status", name, f"{status} by {books.sender(end)}")
-        if job["cost"]["finalCost"] != bill:
-            self.wrong("wrong_refunds", name, f"finalCost {job['cost']['finalCost']}, by the contract's rules {bill}")
-        back = sum(value for who, value in books.transfers.get(end["transaction"], []) if who == job["customerAddr"].lower())
-        if back != job["cost"]["maxCost"] - job["cost"]["finalCost"]:
-            self.wrong("wrong_refunds", name, f"{back} went back of {job['cost']['maxCost']}, finalCost {job['cost']['finalCost']}")
+        if cost["finalCost"] != bill:
+            self.wrong("wrong_refunds", name, f"finalCost {cost['finalCost']}, by the contract's rules {bill}")
+        customer = job["customerAddr"].lower()
+        back = sum(value for who, value in books.transfers.get(end["transaction"], []) if who == customer)
+        if back != cost["maxCost"] - cost["finalCost"]:
+            self.wrong("wrong_refunds", name, f"{back} went back of {cost['maxCost']}, finalCost {cost['finalCost']}")
 
     def check_status(self, job, end, runs, is_last):
         """Of an end that the provider told."""
         status, name = job["statusName"], job["jobId"]
-        if not runs or (not is_last and end["arguments"]["previous"] == contracts.STATUSES.index("Scheduled") and status == "Failed"):
+        was_scheduled = end["arguments"]["previous"] == contracts.STATUSES.index("Scheduled")
+        if not runs or (not is_last and was_scheduled and status == "Failed"):
             # It became no Slurm job.
             if status != "Failed":
                 self.wrong("wrong_status", name, f"{status} on the chain, no job in Slurm")
             return
-        state = runs[-1]["state"]
-        if STATUS.get(state) != status:
-            self.wrong("wrong_status", name, f"{status} on the chain ({job['lastError']!r}), {state} in Slurm (job {runs[-1]['job']})")
+        run = runs[-1]
+        if STATUS.get(run["state"]) != status:
+            self.wrong("wrong_status", name,
+                       f"{status} on the chain ({job['lastError']!r}), {run['state']} in Slurm (job {run['job']})")
 
     def check_minutes(self, job, runs, seconds):
         """-> what is to be billed"""
@@ -115,8 +118,8 @@ class Verdict:
         bill = min(minutes * price, most)
         if job["cost"]["finalCost"] != bill:
             elapsed = [(run["job"], run["state"], run["elapsed"]) for run in runs]
-            self.wrong("wrong_minutes", job["jobId"],
-                       f"{job['cost']['finalCost'] / price:.2f} minutes billed (at most {most / price:.2f}), {minutes} in Slurm: {elapsed}")
+            billed = f"{job['cost']['finalCost'] / price:.2f} minutes billed (at most {most / price:.2f})"
+            self.wrong("wrong_minutes", job["jobId"], f"{billed}, {minutes} in Slurm: {elapsed}")
             return job["cost"]["finalCost"]
         return bill
 

@@ -7,7 +7,7 @@ between. Needs root, for the lab.
     jobs.py --list       their names, and what they guard
 
 One line for each: its seconds (of work, not of waiting for others), name, and what went wrong. Exit status 1 when something
-did; the folders of such a world are kept. WORLDS=N runs so many stages at once (default 2)."""
+did; the folders of such a world are kept. WORLDS=N runs so many stages at once (default 3)."""
 
 import os
 import subprocess
@@ -28,19 +28,22 @@ import jobs_live
 import jobs_moving
 import jobs_outage
 
-STAGES = [jobs_outage.STAGE, jobs_live.STAGE, jobs_moving.STAGE, jobs_moving.DISTRUST]
+STAGES = [jobs_outage.STAGE, jobs_live.STAGE, jobs_live.AWAY, jobs_moving.STAGE, jobs_moving.DISTRUST]
+
+
+def tell(one):
+    verdict = f"FAILED: {type(one.problem).__name__}: {one.problem}" if one.problem else "ok"
+    print(f"{one.seconds:6.1f} s  {one.name}: {verdict}", flush=True)
 
 
 def run(stage, wanted):
+    """-> how many scenarios ran, how many failed"""
     begun = time.monotonic()
     try:
-        scenarios = stage.run(wanted)
-    except Exception as problem:
+        scenarios = stage.run(wanted, tell)
+    except Exception as problem:  # of the world: the other stages go on
         print(f"FAILED  stage {stage.name}: {type(problem).__name__}: {problem}", flush=True)
-        return 0, 1
-    for one in scenarios:
-        verdict = f"FAILED: {type(one.problem).__name__}: {one.problem}" if one.problem else "ok"
-        print(f"{one.seconds:6.1f} s  {one.name}: {verdict}", flush=True)
+        return 1, 1
     if scenarios:
         print(f"{time.monotonic() - begun:6.1f} s  stage {stage.name}", flush=True)
     return len(scenarios), sum(one.problem is not None for one in scenarios)
@@ -56,7 +59,7 @@ def main():
     if unknown := set(names) - {one.name for one in scenarios}:
         sys.exit(f"no such scenario: {', '.join(sorted(unknown))}; see --list")
     begun = time.monotonic()
-    with ThreadPoolExecutor(int(os.environ.get("WORLDS", "2"))) as pool:
+    with ThreadPoolExecutor(int(os.environ.get("WORLDS", "3"))) as pool:
         outcomes = list(pool.map(lambda stage: run(stage, names), STAGES))
     total, failed = (sum(one[place] for one in outcomes) for place in range(2))
     print(f"{total} scenarios, {failed} failed, {time.monotonic() - begun:.0f} s")

@@ -12,35 +12,43 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import cluster
 import grid as contracts
-from cluster import Agent, eventually
+from cluster import Agent
 from world import PROVIDER, World
 
 CALLS = {"providerSetJobStatus": (bytes(32), 0, 0, "", 0), "refuseJob": (bytes(32),)}
+POLL = 0.5  # s
 OVER = {"Cancelled", "Finished", "Failed", "OutOfCredits", "Panicked"}
+
+
+def eventually(what, condition, within=90, every=POLL):
+    return cluster.eventually(what, condition, within, every)
 
 
 class Scenario:
     def __init__(self, body, alone):
         self.body, self.name, self.alone = body, body.__name__, alone
-        self.seconds, self.problem, self.parts = 0.0, None, None
+        self.seconds, self.problem, self.parts, self.done = 0.0, None, None, False
 
-    def advance(self, world):
+    def advance(self, world, tell):
         """Runs the next part, unless one failed before."""
-        if self.problem is not None:
+        if self.done:
             return
         begun = time.monotonic()
         try:
             if self.parts is None:
                 self.parts = self.body(world) if inspect.isgeneratorfunction(self.body) else self.once(world)
-            next(self.parts, None)
+            self.done = next(self.parts, self) is self
         except Exception as problem:  # whatever it is, the other scenarios go on
-            self.problem = problem
+            self.problem, self.done = problem, True
         self.seconds += time.monotonic() - begun
+        if self.done:
+            tell(self)
 
     def once(self, world):
         self.body(world)
-        yield
+        yield from ()
 
 
 class Stage:
@@ -60,8 +68,8 @@ class Stage:
         self.scenarios.append(Scenario(body, alone=True))
         return body
 
-    def run(self, wanted):
-        """-> the scenarios that were run"""
+    def run(self, wanted, tell):
+        """-> the scenarios that were run. tell: called with each when it is over"""
         chosen = [one for one in self.scenarios if not wanted or one.name in wanted]
         if not chosen:
             return []
@@ -75,10 +83,10 @@ class Stage:
                         enter(world)
                     if together:
                         with ThreadPoolExecutor(len(together)) as pool:
-                            list(pool.map(lambda one: one.advance(world), together))
+                            list(pool.map(lambda one: one.advance(world, tell), together))
                 for one in chosen:
                     if one.alone:
-                        one.advance(world)
+                        one.advance(world, tell)
                 if any(one.problem for one in chosen):
                     raise Incomplete
         except Incomplete:
@@ -94,6 +102,8 @@ def take_turns(world):
     """Scenarios share accounts, whose transactions are numbered."""
     for party in (world.admin, world.bot, *world.customers):
         party.account.send = one_at_a_time(party.account.send)
+    for customer in world.customers:
+        customer.store = one_at_a_time(customer.store)
 
 
 def one_at_a_time(body):
@@ -142,7 +152,7 @@ def known(world, job, claim=None):
 
 
 def reported_minutes(world, job):
-    return known(world, job).get("reportedMinutes")
+    return known(world, job).get("reported_minutes")
 
 
 def over_here(world, job):
@@ -157,32 +167,49 @@ def status(world, job):
     return world.grid.job(job)["statusName"]
 
 
-def running(world, job, seconds=60):
-    return world.grid.wait(job, {"Running"} | OVER, seconds)
+def becomes(world, job, statuses, seconds=90):
+    """Asked less often than Grid.wait does: many ask at once. -> the job"""
+    def there():
+        found = world.grid.job(job)
+        return found if found["statusName"] in statuses else None
+
+    return eventually(f"{job} is one of {', '.join(sorted(statuses))}", there, seconds, POLL)
+
+
+def running(world, job, seconds=90):
+    return becomes(world, job, {"Running"} | OVER, seconds)
 
 
 def ends(world, job, wanted, seconds=90):
-    found = world.grid.wait(job, OVER, seconds)
-    check(found["statusName"] == wanted, f"{job} is {found['statusName']} ({found['lastError']!r}, {found['exitCode']}), not {wanted}")
+    found = becomes(world, job, OVER, seconds)
+    how = f"{found['statusName']} ({found['lastError']!r}, {found['exitCode']})"
+    check(found["statusName"] == wanted, f"{job} is {how}, not {wanted}")
     return found
 
 
-def refused_then_failed(world, job, why, seconds=60):
+def refused_then_failed(world, job, why, seconds=90):
     """It goes back to the pool; given to us once more it fails, with the same reason, which the customer can read."""
     found = ends(world, job, "Failed", seconds)
     check(events(world, "JobRefusedEvent", job), f"{job} was not given back")
     check(why in found["lastError"] and "refused before" in found["lastError"], f"{found['lastError']!r} says nothing of {why!r}")
     same(found["cost"]["finalCost"], 0, "what a refused job costs")
     same(world.slurm_jobs(job), [], "its Slurm jobs")
-    eventually("the customer's log has it", lambda: any("refused: " in line and why in line for line in customer_log(world, job)), 15)
+    customer_reads(world, job, "refused: ", why)
 
 
-def fails(world, job, why, seconds=60):
+def fails(world, job, why, seconds=90):
     found = ends(world, job, "Failed", seconds)
     check(why in found["lastError"], f"{found['lastError']!r} says nothing of {why!r}")
     check(not events(world, "JobRefusedEvent", job), f"{job} was given back")
     same(world.slurm_jobs(job), [], "its Slurm jobs")
-    eventually("the customer's log has it", lambda: any("failed: " in line and why in line for line in customer_log(world, job)), 15)
+    customer_reads(world, job, "failed: ", why)
+
+
+def customer_reads(world, job, *words):
+    def told():
+        return any(all(word in line for word in words) for line in customer_log(world, job))
+
+    eventually(f"the customer's log says {words}", told, 15)
 
 
 def events(world, name, job=None):
@@ -206,7 +233,7 @@ def calls(world, job):
     """The provider's transactions that name a job: functions, in order."""
     names = {bytes(world.grid.meta.encode(name, *words))[:4].hex(): name for name, words in CALLS.items()}
     inputs = [world.chain.call("eth_getTransactionByHash", one[1])["input"] for one in transactions(world)]
-    return [names[text[2:10]] for text in inputs if job[2:] in text and text[2:10] in names]
+    return [names[text[2:10]] for text in inputs if text[10:74] == job[2:] and text[2:10] in names]
 
 
 def minute_price(world, job):
@@ -220,8 +247,8 @@ def is_approved(world):
 # ---- the cluster
 
 
-def slurm_id(world, job, seconds=30):
-    return eventually(f"{job} is in Slurm", lambda: world.slurm_jobs(job), seconds, 0.2)[0][0]
+def slurm_id(world, job, seconds=90):
+    return eventually(f"{job} is in Slurm", lambda: world.slurm_jobs(job), seconds, POLL)[0][0]
 
 
 def slurm_state(world, job):
@@ -259,10 +286,10 @@ def output(world, job):
     return eventually(f"{path} is written", lambda: os.path.exists(path) and open(path, encoding="utf-8").read(), 15)
 
 
-def hold_gpus(world, partition, count):
-    """Leaves two, so that a job that asks for more waits."""
-    words = ["sbatch", "--parsable", "-p", partition, "-D", "/tmp", "-o", "/dev/null", f"--gpus={count}", "-t", "1-0", "-J", "blocker"]
-    number = world.lab.command(*words, "--wrap", "sleep 86400").strip()
+def hold_gpus(world, partition, nodes):
+    """Takes those of so many nodes: all."""
+    words = ["-p", partition, "-N", nodes, "--gpus-per-node=2", "-J", "blocker", "-D", "/tmp", "-o", "/dev/null"]
+    number = world.lab.command("sbatch", "--parsable", *words, "--wrap", "sleep 86400").strip()
     eventually("the GPUs are taken", lambda: facts(world, number)["JobState"] == "RUNNING", 30)
 
 
@@ -271,7 +298,7 @@ def free_gpus(world):
     eventually("the GPUs are free", lambda: not world.lab.command("squeue", "-h", "-n", "blocker").strip(), 30)
 
 
-WAITING = {"gpus": 3, "credits": 300}  # a job that waits for these GPUs; ten minutes
+WAITING = {"gpus": 2, "credits": 200}  # of a job that waits for these GPUs; eleven minutes
 
 
 # ---- services

@@ -3,8 +3,9 @@
 """Jobs of the grid, of all endings, while the agent is killed, slurmctld restarts, and the chain, the sbatch service and
 slurmdbd are away.
 
-    soak.py [JOBS [KILLS [SEED]]] [--profile instant|confirmations|both] [--no-spank] [--no-jobcomp] [--short]     300 jobs, 40 kills
+    soak.py [JOBS [KILLS [SEED]]] [--profile instant|confirmations|both] [--no-spank] [--no-jobcomp] [--short]
 
+300 jobs and 40 kills for each profile, with --short 20 and 3.
 Once on a chain where what is accepted is final, once with confirmations and forks of up to 4 blocks. --no-spank: jobcomp and
 polling only; --no-jobcomp: polling only. --short: both at once, in less than four minutes. The last line of each profile is its
 verdict as JSON. Exit status 1 when a claim became two Slurm jobs, or a status, a bill, a refund or a balance is not what slurmdbd
@@ -119,9 +120,9 @@ class Workload:
     """What customers, the bot and the cluster's administrator do with each job."""
 
     # kind: how many in a hundred
-    KINDS = {"success": 24, "exit": 9, "signal": 5, "limit": 6, "cancel": 9, "cancel_at_once": 6, "cancel_pending": 3, "scancel": 6,
-             "scancel_pending": 2, "top_up": 5, "two_top_ups": 3, "too_big": 3, "no_script": 3, "too_poor": 3, "requeue": 5,
-             "timeout": 4, "panic": 4}
+    KINDS = {"success": 24, "exit": 9, "signal": 5, "limit": 6, "cancel": 9, "cancel_at_once": 6, "cancel_pending": 3,
+             "scancel": 6, "scancel_pending": 2, "top_up": 5, "two_top_ups": 3, "too_big": 3, "no_script": 3, "too_poor": 3,
+             "requeue": 5, "timeout": 4, "panic": 4}
 
     def __init__(self, world, jobs, long, seed, short):
         self.world, self.random, self.short = world, random.Random(seed), short
@@ -322,7 +323,8 @@ class Workload:
         return "sleep 120", 4, {}
 
     def panic_then(self, job, *_):
-        self.when(self.bot, job, ["Scheduled", "Running"], lambda: self.world.bot.panic(job, "a test"), self.random.uniform(0, 15))
+        after = self.random.uniform(0, 15)
+        self.when(self.bot, job, ["Scheduled", "Running"], lambda: self.world.bot.panic(job, "a test"), after)
 
 
 class Killer(threading.Thread):
@@ -379,11 +381,10 @@ class Faults:
     """One after the other, evenly over the time, the agent's kills among them."""
 
     def __init__(self, world, seconds, seed, short):
-        self.world, self.random, self.seconds, self.short = world, random.Random(seed + 3), seconds, short
-        once = [self.restart, self.away, self.chain_away, self.rates, self.sbatch_away, self.sbatch_fails, self.no_accounting, self.ban,
-                self.node, self.logger_away]
+        self.world, self.random, self.seconds, self.short = world, random.Random(seed + 3 + world.confirmations), seconds, short
+        once = [self.restart, self.away, self.chain_away, self.rates, self.sbatch_away, self.sbatch_fails, self.no_accounting,
+                self.ban, self.node, self.logger_away]
         if short:
-            # The slow ones of the services beside; each profile has its own choice.
             self.plan = [self.restart, self.chain_away, self.ban, self.sbatch_away, self.no_accounting, self.rates, self.node]
         else:
             more = [one for one in once if one != self.ban] * max(1, int(seconds / 400))
@@ -516,7 +517,9 @@ def settle(world, killer, seconds):
             return False
         # A node that was told of a job while it died drains, and holds jobs.
         world.lab.command("scontrol", "update", f"NodeName=n[1-{NODES}]", "State=RESUME", check=False)
-        left = f"open on the chain: {hot}; in the queue: {queue}; open for the agent: {json.dumps(jobs)}" if hot or queue or jobs else ""
+        left = ""
+        if hot or queue or jobs:
+            left = f"open on the chain: {hot}; in the queue: {queue}; open for the agent: {json.dumps(jobs)}"
         return not left
 
     try:
@@ -533,8 +536,9 @@ def profile(arguments, name):
     long = max(3, jobs // 10)
     knobs = {
         "LAB_DBD": 1, "LAB_NODES": NODES, "LAB_CPUS": CPUS, "LAB_MEM": 8000, "LAB_SLURMD_TIMEOUT": 5, "LAB_MESSAGE_TIMEOUT": 5,
-        # Jobs on all nodes, so that one that dies takes some with it.
-        "LAB_CONF_EXTRA": "KillWait=2\nEnforcePartLimits=ALL\nSelectTypeParameters=CR_Core_Memory,CR_LLN\nSchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=2,bf_interval=2",
+        # Jobs on all nodes: one that dies takes some with it. What is too big is refused, not kept waiting.
+        "LAB_CONF_EXTRA": "KillWait=2\nEnforcePartLimits=ALL\nSelectTypeParameters=CR_Core_Memory,CR_LLN\nSchedulerParameters="
+        "batch_sched_delay=0,sched_min_interval=0,sched_interval=2,bf_interval=2",
     }
     world = World(
         customers=3, queue="skipping" if confirmations else "naive", unknown="empty" if confirmations else "revert",
@@ -558,7 +562,7 @@ def profile(arguments, name):
             nuisance.start()
             faults.run()
             killer.join()
-            say(f"{name}: {work.requested} jobs requested, {killer.killed} kills, {faults.done} faults; waiting for the last jobs")
+            say(f"{name}: {work.requested} jobs requested, {killer.killed} kills, {faults.done} faults; settling")
             eventually("all is requested and done", lambda: work.is_over, 400, 0.5)
             nuisance.ending.set()
             nuisance.join()
@@ -610,7 +614,8 @@ def both_at_once(words):
     running = []
     for name in ("instant", "confirmations"):
         output = open(f"/tmp/grid-soak-{name}.{os.getpid()}", "w+", encoding="utf-8")
-        running.append((output, subprocess.Popen([sys.executable, __file__, *words, "--profile", name], stdout=output, stderr=output)))
+        command = [sys.executable, __file__, *words, "--profile", name]
+        running.append((output, subprocess.Popen(command, stdout=output, stderr=output)))
         time.sleep(8)  # ports and users are chosen at the start
     good, verdicts = True, []
     for output, process in running:
@@ -642,7 +647,8 @@ def main():
         return 0 if profile(arguments, arguments.profile) else 1
     if arguments.short:
         words = [str(arguments.jobs), str(arguments.kills), str(arguments.seed), "--short"]
-        return 0 if both_at_once(words + [f"--{word}" for word in ("no-spank", "no-jobcomp") if getattr(arguments, word.replace("-", "_"))]) else 1
+        words += ["--no-spank"] * arguments.no_spank + ["--no-jobcomp"] * arguments.no_jobcomp
+        return 0 if both_at_once(words) else 1
     results = [profile(arguments, name) for name in ("instant", "confirmations")]
     return 0 if all(results) else 1
 

@@ -31,7 +31,7 @@ def show(credits):
 def row(grid, job, now):
     """Minutes: since the start, of those that were paid; credits: billed, of those locked."""
     times, cost = job["time"], job["cost"]
-    used = f"{((times['end'] or now) - times['start']) // 60}" if times["start"] else "-"
+    used = f"{max(0, (times['end'] or now) - times['start']) // 60}" if times["start"] else "-"
     try:
         each = grid.cost_per_minute(job)
     except GridError:  # a provider that is gone

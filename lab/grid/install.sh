@@ -6,6 +6,10 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 protocol=$here/../../Sources/DeepSquare/Services/Protocol
 python=$("$here/../chain/install.sh")
+if ! command -v openssl >/dev/null; then
+    echo "lab: installing openssl, for the services' certificates" >&2
+    apt-get install -y --no-install-recommends openssl >&2
+fi
 # The folder is made anew when the chain's needs change: what is remembered goes with it.
 stamp=$(dirname "$(dirname "$python")")/grid.sha256
 now=$(cat "$0" "$here/requirements.txt" "$protocol"/*.proto | sha256sum)

@@ -178,7 +178,9 @@ class World:
                     if job["statusName"] == "Pending":
                         self.bot.schedule(job["jobId"], PROVIDER)
             except (contracts.GridError, OSError, ValueError) as problem:
-                say(f"the meta-scheduler: {problem}")
+                # Ctrl-C ends the chain too.
+                if not self.stopping.wait(0.5):
+                    say(f"the meta-scheduler: {problem}")
 
     def request(self, script, credits, customer=0, **needs):
         """-> the job's id"""

@@ -67,7 +67,7 @@ struct ChainParts: Sendable {
         TransactionClass("other", priority: 2, isEssential: false),
     ]
 
-    private static func signer(
+    static func signer(
         _ settings: ChainSettings, _ transport: HTTPTransport, _ logger: Logger
     ) throws -> any TransactionSigner {
         if let endpoint = settings.signer, let address = settings.address {
@@ -127,7 +127,9 @@ struct ChainParts: Sendable {
     var status: Status {
         get async {
             var reading: Status.Feed?
-            if let feed = follower.withLockedValue({ $0 })?.feed { reading = Status.Feed(block: await feed.position?.number, lag: await feed.lag) }
+            if let feed = follower.withLockedValue({ $0 })?.feed {
+                reading = Status.Feed(block: await feed.position?.number, lag: await feed.lag)
+            }
             return Status(account: await manager.status, feed: reading)
         }
     }

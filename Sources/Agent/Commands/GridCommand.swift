@@ -11,7 +11,8 @@ struct GridCommand: AsyncParsableCommand {
         defaultSubcommand: Status.self)
 
     struct Status: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "What the chain says of us, the queues, and the open jobs.")
+        static let configuration = CommandConfiguration(
+            abstract: "What the chain says of us, the queues, and the open jobs.")
 
         @OptionGroup var options: ControlOptions
 
@@ -25,7 +26,8 @@ struct GridCommand: AsyncParsableCommand {
     }
 
     struct Jobs: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "The grid's jobs, the newest first, also those that are over.")
+        static let configuration = CommandConfiguration(
+            abstract: "The grid's jobs, the newest first, also those that are over.")
 
         @OptionGroup var options: ControlOptions
         @Option(help: "At most so many.") var limit = 50
@@ -54,10 +56,12 @@ struct GridCommand: AsyncParsableCommand {
             }
         }
         if status.waitingReports > 0 {
-            lines.append("HELD       reports of \(status.waitingReports) jobs wait until the chain approves this provider")
+            lines.append(
+                "HELD       reports of \(status.waitingReports) jobs wait until the chain approves this provider")
         }
         if let problem = status.lastProblem {
-            lines.append("last error \(LocalTime.text(Date(timeIntervalSince1970: Double(problem.at)))): \(problem.what)")
+            lines.append(
+                "last error \(LocalTime.text(Date(timeIntervalSince1970: Double(problem.at)))): \(problem.what)")
         }
         lines.append(status.jobs.isEmpty ? "no job of the grid is open" : "\n" + table(status.jobs))
         return lines.joined(separator: "\n")
@@ -68,7 +72,8 @@ struct GridCommand: AsyncParsableCommand {
         for job in jobs {
             var state = job.state
             if let hold = job.hold {
-                state += "; held until \(LocalTime.text(Date(timeIntervalSince1970: Double(hold.until)))): the contract would "
+                state +=
+                    "; held until \(LocalTime.text(Date(timeIntervalSince1970: Double(hold.until)))): the contract would "
                     + "not pay \(hold.minutes) minutes before"
             }
             if job.wasBilledTooMuch { state += "; BILLED TOO MUCH" }

@@ -58,7 +58,9 @@ struct ProviderCommand: AsyncParsableCommand {
                 case .unchanged:
                     print("The chain's entry says the same already: nothing was sent.")
                 case .draining(let jobs):
-                    print("Prices change: it is sent when the \(jobs) jobs under way are over; nothing is claimed until then.")
+                    print(
+                        "Prices change: it is sent when the \(jobs) jobs under way are over; nothing is claimed until then."
+                    )
                 case .sent(let transaction):
                     print("Sent; it waits for approval. `slurm-grid-agent chain tx show \"\(transaction)\"`")
                 }
@@ -92,6 +94,8 @@ struct ProviderCommand: AsyncParsableCommand {
     private static func describe(_ entry: DeepSquareGateway.ProviderReport.Entry, _ title: String) {
         let prices = entry.prices.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
         let labels = entry.labels.map { "\($0.key)=\($0.value)" }.joined(separator: ", ")
-        print("\n\(title)\n  hardware  \(entry.hardware)\n  prices    \(prices)\n  labels    \(labels.isEmpty ? "none" : labels)")
+        print(
+            "\n\(title)\n  hardware  \(entry.hardware)\n  prices    \(prices)\n  labels    \(labels.isEmpty ? "none" : labels)"
+        )
     }
 }

@@ -129,7 +129,8 @@ struct Daemon {
         // Ended in the opposite order: first nothing new comes in, last goes out what is there.
         var services: [any Service] = [
             Caretaker(
-                ledger: ledger, controller: scheduler.controller, notifier: notifier, retention: retention, logger: logger)
+                ledger: ledger, controller: scheduler.controller, notifier: notifier, retention: retention,
+                logger: logger)
         ]
         services += chain?.services(configuration.chain, contracts: grid?.watched ?? [], logger: logger) ?? []
         if let grid { services.append(grid.gateway) }

@@ -39,7 +39,8 @@ struct GridParts: Sendable {
             let gateway = try DeepSquareGateway(
                 settings: configuration.grid, file: file, client: chain.client, manager: chain.manager, feed: feed,
                 signer: chain.signer, ledger: ledger,
-                cluster: SlurmGridCluster(controller: scheduler.controller, accounting: scheduler.accounting), wake: wake,
+                cluster: SlurmGridCluster(controller: scheduler.controller, accounting: scheduler.accounting),
+                wake: wake,
                 logger: logger)
             chain.follow(with: .init(feed: feed, headChanged: { gateway.headChanged() }))
             return GridParts(gateway: gateway, watched: file.contracts.filter.contracts)

@@ -60,7 +60,8 @@ struct SlurmGridCluster: GridCluster {
 
     func accounting(named name: String, since time: Int64) async throws(GridError) -> [JobObservation]? {
         let asked = Date.microsecondsNow
-        let hasAccounting = try await word { () async throws(SlurmError) in try await controller.cluster().hasAccounting }
+        let hasAccounting = try await word { () async throws(SlurmError) in try await controller.cluster().hasAccounting
+        }
         guard hasAccounting else { return nil }
         let answer = try await word { () async throws(SlurmError) in
             try await accounting.jobs(submittedSince: max(0, time), named: name)

@@ -71,7 +71,8 @@ enum ContractABI {
         "InvalidTransition(uint8,uint8)", "JobHotStatusOnly(uint8)", "JobProviderOnly(address,address)",
         "MetaScheduledScheduledStatusOnly(uint8)", "NewJobRequestDisabled()", "NoJob()", "NoProvider()",
         "NoSpendingAuthority()", "OutOfBounds()", "ProviderNotJoined()", "RemainingTimeAboveLimit(uint256,uint256)",
-        "RunningColdStatusOnly(uint8)", "RunningScheduledStatusOnly(uint8)", "SameStatusError()", "WaitingApprovalOnly()",
+        "RunningColdStatusOnly(uint8)", "RunningScheduledStatusOnly(uint8)", "SameStatusError()",
+        "WaitingApprovalOnly()",
     ].map { signature in
         do {
             return try ABIErrorType(signature)

@@ -90,8 +90,14 @@ public struct ContractReader: Sendable {
         }
     }
 
-    /// One answer for each question, all of one node's newest block. Throws when no node answers.
+    /// One answer for each question, all of one node. Throws when no node answers.
     func ask(_ questions: [Question]) async throws(GridError) -> [Result<[ABIValue], GridError>] {
+        try await askWithBlock(questions).words
+    }
+
+    private func askWithBlock(
+        _ questions: [Question]
+    ) async throws(GridError) -> (words: [Result<[ABIValue], GridError>], block: UInt64) {
         var calls: [RPCCall] = []
         for question in questions {
             let data: [UInt8]
@@ -106,13 +112,18 @@ public struct ContractReader: Sendable {
             if let sender = question.sender { fields["from"] = .string(sender.hex) }
             calls.append(RPCCall("eth_call", [.object(fields), .string("latest")]))
         }
+        // Asked first: the calls that follow are of this block or a later one.
         let answers: RPCClient.Answers
+        let block: UInt64?
         do throws(RPCError) {
-            answers = try await client.batch(calls)
+            answers = try await client.batch([RPCCall("eth_blockNumber")] + calls)
+            block = try answers.value(0).text.flatMap(Quantity.decode64)
         } catch {
             throw GridError(.unavailable, "the chain: \(error)")
         }
-        return zip(questions, answers.results).map { question, result in
+        guard let block else { throw GridError(.malformed, "the chain: eth_blockNumber gives no number") }
+        let words = zip(questions, answers.results.dropFirst()).map {
+            question, result -> Result<[ABIValue], GridError> in
             switch result {
             case .failure(let error):
                 return .failure(
@@ -123,17 +134,22 @@ public struct ContractReader: Sendable {
                     let values = try? question.function.decode(bytes)
                 else {
                     return .failure(
-                        GridError(.malformed, "\(question.function.signature) at \(question.contract): no answer of it"))
+                        GridError(.malformed, "\(question.function.signature) at \(question.contract): no answer of it")
+                    )
                 }
                 return .success(values)
             }
         }
+        return (words, block)
     }
 
-    /// The chain's word on these jobs, in their order.
-    func jobs(_ ids: [Hash32], of contracts: GridContracts) async throws(GridError) -> [Result<ChainJob, GridError>] {
-        let answers = try await ask(ids.map { Question(ContractABI.getJob, [.hash($0)], at: contracts.jobs) })
-        return answers.map { answer in
+    /// The chain's word on these jobs, in their order, and the newest block of the node that says so.
+    func jobs(
+        _ ids: [Hash32], of contracts: GridContracts
+    ) async throws(GridError) -> (words: [Result<ChainJob, GridError>], block: UInt64) {
+        let (answers, block) = try await askWithBlock(
+            ids.map { Question(ContractABI.getJob, [.hash($0)], at: contracts.jobs) })
+        let words = answers.map { answer in
             answer.flatMap { values in
                 do throws(ContractAnswer) {
                     return .success(try ChainJob(values[0]))
@@ -142,9 +158,11 @@ public struct ContractReader: Sendable {
                 }
             }
         }
+        return (words, block)
     }
 
-    func job(_ id: Hash32, of contracts: GridContracts) async throws(GridError) -> ChainJob {
-        try await jobs([id], of: contracts)[0].get()
+    func job(_ id: Hash32, of contracts: GridContracts) async throws(GridError) -> (word: ChainJob, block: UInt64) {
+        let (words, block) = try await jobs([id], of: contracts)
+        return (try words[0].get(), block)
     }
 }

@@ -46,6 +46,7 @@ extension DeepSquareGateway {
     private func mayClaim(_ kind: ClaimKind) async -> Bool {
         guard kind == .job else { return true }
         if isDrained { return false }
+        if isRegistering { return false }
         return await cluster.isUp()
     }
 
@@ -84,9 +85,9 @@ extension DeepSquareGateway {
     }
 
     func watchClaim(_ kind: ClaimKind, _ key: String) {
-        let manager = manager
         spawn {
-            guard let outcome = try? await manager.outcome(key) else { return }
+            let outcome = await self.outcome(of: key)
+            if Task.isCancelled { return }
             var succeeded = false
             if case .succeeded = outcome { succeeded = true }
             await self.claimOver(kind, key, succeeded)

@@ -27,6 +27,7 @@ extension DeepSquareGateway {
     private func decided(_ key: Key) {
         deciding -= 1
         busy[key]?.remove(.decide)
+        if busy[key]?.isEmpty == true { busy.removeValue(forKey: key) }
         advance(key)
         // Those that found no place.
         let waiting = claims.values.filter { $0.verdict == .undecided && !$0.needsExamination }.map { Key($0) }
@@ -37,7 +38,7 @@ extension DeepSquareGateway {
         guard let claim = claims[key] else { return }
         do {
             // Ordered before a crash.
-            if try await ledger.order(name, claim.name, claim: claim.number) != nil {
+            if try await ledger.order(name, externalID(key), claim: claim.number) != nil {
                 return try await accept(key, minutes: claim.minutes)
             }
             if key.number > 1, let before = try await store.claim(claim.name, key.number - 1), before.wasRefusedByUs {
@@ -61,7 +62,7 @@ extension DeepSquareGateway {
             // The chain may have taken the job back meanwhile.
             guard claims[key]?.chain.isOver == false else { return }
             try await ledger.accept(
-                JobOrder(gateway: name, externalID: claim.name, claim: claim.number, request: request))
+                JobOrder(gateway: name, externalID: externalID(key), claim: claim.number, request: request))
             try await accept(key, minutes: claim.minutes)
         } catch let failure as SBatchService.Failure {
             switch failure {
@@ -77,8 +78,10 @@ extension DeepSquareGateway {
 
     private func request(_ claim: GridClaim, _ account: GridAccount, _ script: String) -> GridJobRequest {
         GridJobRequest(
-            name: claim.name, userID: account.userID, script: GridJobRequest.wrap(script), partition: settings.partition,
-            tasks: UInt32(clamping: claim.definition.tasks), cpusPerTask: UInt32(clamping: claim.definition.cpusPerTask),
+            name: claim.name, userID: account.userID, script: GridJobRequest.wrap(script),
+            partition: settings.partition,
+            tasks: UInt32(clamping: claim.definition.tasks),
+            cpusPerTask: UInt32(clamping: claim.definition.cpusPerTask),
             memoryPerCPU: claim.definition.memoryPerCPU, gpus: UInt32(clamping: claim.definition.gpus),
             timeLimit: UInt32(clamping: claim.minutes),
             // The name on its own would let one customer's file stand in another one's way.
@@ -93,7 +96,7 @@ extension DeepSquareGateway {
         claims[key]?.slurm.isOrdered = true
         claims[key]?.slurm.limit = minutes
         // A crash may have kept some from here.
-        for transition in try await ledger.transitions(of: name, key.job.description, claim: key.number) {
+        for transition in try await ledger.transitions(of: name, externalID(key), claim: key.number) {
             claims[key]?.take(transition, now: seconds)
         }
         await saveOrRetry(key)

@@ -13,13 +13,20 @@ extension DeepSquareGateway {
     func examine(_ key: Key) async {
         guard let claim = claims[key] else { return }
         do {
-            let word = try await reader.job(key.job, of: contracts)
-            claims[key]?.take(word, provider: address)
+            let (word, block) = try await reader.job(key.job, of: contracts)
+            guard claims[key]?.take(word, provider: address, block: block) == true else {
+                failed(.examine, key, "the node lags behind what the chain has said of this job")
+                return
+            }
             if claims[key]?.chain.isOver == true {
+                // What whoever was here before left running for nobody.
+                for job in try await cluster.jobs(named: claim.name) where !job.state.base.isEnd {
+                    try await cluster.cancel(job.jobID)
+                }
                 claims[key]?.needsExamination = false
                 return await saveOrRetry(key)
             }
-            if try await ledger.order(name, claim.name, claim: claim.number) != nil {
+            if try await ledger.order(name, externalID(key), claim: claim.number) != nil {
                 return await adopted(key)
             }
             if try await adopt(key, try await cluster.jobs(named: claim.name)) { return }
@@ -39,7 +46,7 @@ extension DeepSquareGateway {
     private func adopt(_ key: Key, _ runs: [JobObservation]) async throws -> Bool {
         guard let last = runs.max(by: { $0.submitTime < $1.submitTime }) else { return false }
         try await ledger.fold(Ledger.Intake(observations: runs))
-        guard try await ledger.adopt(name, key.job.description, claim: key.number, jobID: last.jobID) else {
+        guard try await ledger.adopt(name, externalID(key), claim: key.number, jobID: last.jobID) else {
             throw GridError(.storage, "the ledger has Slurm job \(last.jobID) for another order")
         }
         logger.notice(
@@ -54,8 +61,10 @@ extension DeepSquareGateway {
         claims[key]?.needsExamination = false
         claims[key]?.verdict = .accepted
         claims[key]?.slurm.isOrdered = true
+        // Not known: it is set.
+        if claims[key]?.slurm.limit == nil { claims[key]?.slurm.limit = 0 }
         do {
-            for transition in try await ledger.transitions(of: name, key.job.description, claim: key.number) {
+            for transition in try await ledger.transitions(of: name, externalID(key), claim: key.number) {
                 claims[key]?.take(transition, now: seconds)
             }
         } catch {

@@ -17,15 +17,20 @@ extension DeepSquareGateway {
         }
     }
 
+    private static let pageSize = 1000
     /// No claim's.
     static let logsTimer = Key(job: .zero, number: -1)
 
     private func takeSomeLogs() async throws -> Bool {
         timers.removeValue(forKey: Self.logsTimer)
-        let logs = try await feed.next(limit: 200)
+        // Up to there all logs are in the inbox.
+        let readTo = await feed.position?.number ?? 0
+        // Those of our own transactions come early, so the order of delivery is not that of the chain.
+        let logs = try await feed.next(limit: Self.pageSize).sorted {
+            ($0.log.block.number, $0.log.index) < ($1.log.block.number, $1.log.index)
+        }
         guard !logs.isEmpty else { return false }
         let known = try await store.known(logs: logs.map(\.sequence))
-        let readTo = await feed.position?.number ?? 0
         var changed: Set<Key> = []
         var taken: [DeliveredLog] = []
         var waiting: Set<Hash32> = []
@@ -64,7 +69,7 @@ extension DeepSquareGateway {
             timers[Self.logsTimer] = now() + 0.2
             feed.wakeUp()
         }
-        return !taken.isEmpty && logs.count == 200
+        return !taken.isEmpty && logs.count == Self.pageSize
     }
 
     /// - Returns: false when it cannot be understood yet.
@@ -90,11 +95,13 @@ extension DeepSquareGateway {
             changed.insert(key)
             logger.info("topped up", metadata: ["job": "\(job)", "minutes": "\(minutes)"])
         case .billedTooMuch(let job, let who):
-            guard who == address, let key = newest(job) else { return true }
+            guard who == address else { return true }
+            logger.error(
+                "the contract found our report too long and paid for its own wall time only",
+                metadata: ["job": "\(job)"])
+            guard let key = newest(job) else { return true }
             claims[key]?.wasBilledTooMuch = true
             changed.insert(key)
-            logger.error(
-                "the contract found our report too long and paid for its own wall time only", metadata: ["job": "\(job)"])
         case .transition(let job, _, let to):
             guard let key = newest(job), claims[key]?.take(transitionTo: to, at: place) == true else { return true }
             changed.insert(key)
@@ -134,6 +141,10 @@ extension DeepSquareGateway {
 
     private func add(_ claim: GridClaim, number: Int64, changed: inout Set<Key>) {
         let numbered = claim.numbered(number)
+        for older in claims.keys where older.job == claim.job && older.number < number {
+            claims[older]?.supersede()
+            changed.insert(older)
+        }
         claims[Key(numbered)] = numbered
         changed.insert(Key(numbered))
         logger.info(

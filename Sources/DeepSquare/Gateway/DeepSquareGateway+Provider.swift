@@ -59,7 +59,8 @@ extension DeepSquareGateway {
             provider.isWaiting = (try? answers[1].get())?.first?.bool ?? false
             provider.isBanned = (try? answers[2].get())?.first?.bool ?? false
             provider.isOpen = (try? answers[3].get())?.first?.bool ?? true
-            provider.delta = (try? answers[4].get())?.first?.uint64 ?? provider.delta
+            // More than any job's minutes is as good as no limit.
+            provider.delta = (try? answers[4].get())?.first?.uint.map { UInt64(min($0, 1_000_000)) } ?? provider.delta
             provider.credits = (try? answers[5].get())?.first?.uint ?? provider.credits
             provider.wasRead = true
             if before.delta != provider.delta { try await store.set("delta", provider.delta.map(String.init)) }
@@ -72,7 +73,10 @@ extension DeepSquareGateway {
     private func told(_ before: ProviderView) {
         logger.notice(
             "the chain says of this provider",
-            metadata: ["state": "\(provider.words)", "contract": "\(provider.isOpen ? "takes new jobs" : "closed to new jobs")"])
+            metadata: [
+                "state": "\(provider.words)",
+                "contract": "\(provider.isOpen ? "takes new jobs" : "closed to new jobs")",
+            ])
         guard before.isApproved != provider.isApproved else { return }
         if !provider.isApproved, !claims.isEmpty {
             logger.error(
@@ -104,10 +108,11 @@ extension DeepSquareGateway {
         }
         for part in stride(from: 0, to: quiet.count, by: 50) {
             let slice = Array(quiet)[part..<min(part + 50, quiet.count)]
-            guard let words = try? await reader.jobs(slice.map(\.key.job), of: contracts) else { return }
+            guard let (words, block) = try? await reader.jobs(slice.map(\.key.job), of: contracts) else { return }
             for ((key, before), word) in zip(slice, words) {
-                guard case .success(let word) = word, claims[key] == before else { continue }
-                claims[key]?.take(word, provider: address)
+                guard case .success(let word) = word, claims[key] == before,
+                    claims[key]?.take(word, provider: address, block: block) == true
+                else { continue }
                 // scancel was asked for long ago, and the job lives on.
                 if claims[key]?.slurm.isLive == true { claims[key]?.slurm.isCancelled = false }
                 if claims[key] != before { await saveOrRetry(key) }

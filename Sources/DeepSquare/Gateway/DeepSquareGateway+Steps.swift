@@ -90,7 +90,7 @@ extension DeepSquareGateway {
     private func withdraw(_ key: Key, _ why: String) async {
         do throws(LedgerError) {
             // True: the ledger tells it as refused, which comes by `deliver`.
-            if try await ledger.withdraw(name, key.job.description, claim: key.number, why: why) {
+            if try await ledger.withdraw(name, externalID(key), claim: key.number, why: why) {
                 retries[key, default: [:]][.withdraw] = Retry(notBefore: now() + 5)
             } else {
                 failed(.withdraw, key, "the job is being submitted just now")
@@ -133,12 +133,16 @@ extension DeepSquareGateway {
         await refreshProvider()
         let before = claims[key]
         do throws(GridError) {
-            let word = try await reader.job(key.job, of: contracts)
-            succeeded(.read, key)
+            let (word, block) = try await reader.job(key.job, of: contracts)
             // What was learned meanwhile is newer.
             guard claims[key] == before else { return }
-            claims[key]?.take(word, provider: address)
+            guard claims[key]?.take(word, provider: address, block: block) == true else {
+                failed(.read, key, "the node lags behind what the chain has said of this job")
+                return
+            }
             try await save([key])
+            // The same question over and over brings nothing new at once.
+            retries[key, default: [:]][.read] = Retry(notBefore: now() + 1)
         } catch {
             note(error)
             failed(.read, key, error.description)
@@ -147,7 +151,10 @@ extension DeepSquareGateway {
 
     // MARK: reports
 
-    static func intentKey(_ key: Key, _ attempt: Int) -> String { "deepsquare \(key) \(attempt)" }
+    /// Job ids are small numbers in practice: another contract has the same ones.
+    func intentKey(_ key: Key, _ attempt: Int) -> String {
+        "deepsquare \(contracts.metaScheduler.hex) \(key) \(attempt)"
+    }
 
     /// Committed here, then by the transaction manager, which broadcasts it at once: a crash between the two is mended at the
     /// next start.
@@ -176,11 +183,20 @@ extension DeepSquareGateway {
         await handOver(numbered, key)
     }
 
-    private func handOver(_ report: GridClaim.Report, _ key: Key) async {
+    private func handOver(_ decided: GridClaim.Report, _ key: Key) async {
+        var report = decided
         while !Task.isCancelled {
             do {
                 try await manager.submit(intent(report, key))
                 return watch(report, key)
+            } catch let error as ChainStoreError where error.code == .conflict {
+                // From before this gateway's file was made anew.
+                guard var claim = claims[key] else { return }
+                claim.attempts += 1
+                report.attempt = claim.attempts
+                if report.kind == .running { claim.running = report } else { claim.final = report }
+                claims[key] = claim
+                await saveOrRetry(key)
             } catch {
                 logger.error(
                     "a report waits for the chain's ledger", metadata: ["job": "\(key.job)", "why": "\(error)"])
@@ -202,7 +218,7 @@ extension DeepSquareGateway {
             }
         // What each of them costs differs.
         return TransactionIntent(
-            key: Self.intentKey(key, report.attempt), className: "status", recipient: contracts.metaScheduler, data: data,
+            key: intentKey(key, report.attempt), className: "status", recipient: contracts.metaScheduler, data: data,
             call: "\(contracts.metaScheduler.hex):\(report.kind == .refuse ? "refuse" : "\(report.status)")")
     }
 
@@ -215,12 +231,24 @@ extension DeepSquareGateway {
     }
 
     private func watch(_ report: GridClaim.Report, _ key: Key) {
-        let manager = manager
+        let intent = intentKey(key, report.attempt)
         spawn {
-            let outcome = try? await manager.outcome(Self.intentKey(key, report.attempt))
-            guard let outcome else { return }  // The gateway ends.
+            guard let outcome = await self.outcome(of: intent) else { return }  // The gateway ends.
             await self.over(report, key, outcome)
         }
+    }
+
+    /// nil only when the gateway ends, or there is no such intent.
+    func outcome(of intent: String) async -> TransactionOutcome? {
+        while !Task.isCancelled {
+            do {
+                return try await manager.outcome(intent)
+            } catch {
+                note(GridError(.storage, "\(error)"))
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+        return nil
     }
 
     private func over(_ report: GridClaim.Report, _ key: Key, _ outcome: TransactionOutcome) async {
@@ -228,33 +256,48 @@ extension DeepSquareGateway {
             known.attempt == report.attempt, known.state == .sent
         else { return }
         switch outcome {
-        case .succeeded:
-            claims[key]?.succeeded(report.kind)
+        case .succeeded(let receipt):
+            claims[key]?.succeeded(report.kind, block: receipt.block.number)
         case .reverted, .cancelled:
-            claims[key]?.reverted(report.kind, now: seconds)
+            claims[key]?.reverted(report.kind, block: outcome.receipt?.block.number ?? 0, now: seconds)
             logger.notice(
                 "the contract did not take a report; its state decides what comes next",
-                metadata: ["job": "\(key.job)", "status": "\(report.status)", "outcome": "\(outcome.receipt == nil ? "cancelled" : "reverted")"])
+                metadata: [
+                    "job": "\(key.job)", "status": "\(report.status)",
+                    "outcome": "\(outcome.receipt == nil ? "cancelled" : "reverted")",
+                ])
         }
         await saveOrRetry(key)
         advance(key)
     }
 
     private func close(_ key: Key) async {
-        guard var claim = claims[key] else { return }
-        claim.closedAt = seconds
-        do throws(GridError) {
+        do {
+            // The chain may have taken the job back in the very moment in which it was ordered.
+            if claims[key]?.slurm.isOrdered == false,
+                try await ledger.order(name, externalID(key), claim: key.number) != nil
+            {
+                claims[key]?.slurm.isOrdered = true
+                for transition in try await ledger.transitions(of: name, externalID(key), claim: key.number) {
+                    claims[key]?.take(transition, now: seconds)
+                }
+                return await saveOrRetry(key)
+            }
+            guard var claim = claims[key] else { return }
+            claim.closedAt = seconds
             try await store.save([claim])
         } catch {
-            note(error)
+            note(GridError(.storage, "\(error)"))
             timers[key] = now() + 1
             return
         }
+        guard let claim = claims[key] else { return }
         claims.removeValue(forKey: key)
         retries.removeValue(forKey: key)
         timers.removeValue(forKey: key)
         holds.removeValue(forKey: key)
-        logger.info("over", metadata: ["job": "\(claim.name)", "claim": "\(claim.number)", "status": "\(claim.chain.status)"])
+        logger.info(
+            "over", metadata: ["job": "\(claim.name)", "claim": "\(claim.number)", "status": "\(claim.chain.status)"])
         if settings.maximumJobs != nil { claimWake.raise() }
     }
 }

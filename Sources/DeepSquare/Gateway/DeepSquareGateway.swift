@@ -63,6 +63,8 @@ public actor DeepSquareGateway: Gateway, Service {
     var provider = ProviderView()
     var queues: [ClaimKind: ClaimQueue] = [:]
     var isDrained = false
+    /// A registration with other prices waits until no job is under way.
+    var isRegistering = false
     /// Claims of jobs from blocks up to this one may be somebody else's work.
     var examinedBlocks: UInt64 = 0
     var deciding = 0
@@ -142,7 +144,7 @@ public actor DeepSquareGateway: Gateway, Service {
         }
         for (key, claim) in claims {
             // What the ledger delivered and a crash kept from here; and reports between the two commits.
-            for transition in try await ledger.transitions(of: name, claim.name, claim: claim.number) {
+            for transition in try await ledger.transitions(of: name, externalID(key), claim: claim.number) {
                 claims[key]?.take(transition, now: seconds)
             }
             resume(key)
@@ -189,8 +191,7 @@ public actor DeepSquareGateway: Gateway, Service {
     public func deliver(_ transitions: [JobTransition]) async throws(GatewayUnavailable) -> [Delivery] {
         var changed: Set<Key> = []
         for transition in transitions {
-            guard let job = transition.externalID.flatMap({ Hash32(hex: $0) }), let number = transition.claim else { continue }
-            let key = Key(job: job, number: number)
+            guard let key = key(transition) else { continue }
             guard claims[key] != nil else { continue }  // It is over here.
             claims[key]?.take(transition, now: seconds)
             changed.insert(key)
@@ -201,13 +202,21 @@ public actor DeepSquareGateway: Gateway, Service {
             throw GatewayUnavailable(error.description)
         }
         for transition in transitions where transition.kind == .refused {
-            guard let key = changed.first(where: { $0.job.description == transition.externalID }),
-                let verdict = claims[key]?.verdict
-            else { continue }
+            guard let key = key(transition), let verdict = claims[key]?.verdict else { continue }
             tell(key, verdict)
         }
         for key in changed { advance(key) }
         return transitions.map { _ in .delivered }
+    }
+
+    /// A job's name in the ledger: job ids are small numbers in practice, and another contract has the same ones.
+    func externalID(_ key: Key) -> String { "\(contracts.metaScheduler.hex)/\(key.job)" }
+
+    private func key(_ transition: JobTransition) -> Key? {
+        guard let parts = transition.externalID?.split(separator: "/"), parts.count == 2,
+            parts[0] == contracts.metaScheduler.hex, let job = Hash32(hex: parts[1]), let number = transition.claim
+        else { return nil }
+        return Key(job: job, number: number)
     }
 
     // MARK: state
@@ -216,7 +225,8 @@ public actor DeepSquareGateway: Gateway, Service {
         try await store.save(keys.compactMap { claims[$0] }, logs: logs)
     }
 
-    /// For what need not be told to anybody: tried again until the disk takes it.
+    /// For what follows from what is known elsewhere too: a later save brings it to the disk, and after a crash it is learned
+    /// again.
     func saveOrRetry(_ key: Key) async {
         do throws(GridError) {
             try await save([key])

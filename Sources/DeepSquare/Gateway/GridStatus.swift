@@ -130,7 +130,11 @@ extension GridClaim {
         case .failed(let why): "failed: \(why)"
         case .undecided: "taken back by the chain"
         case .accepted:
-            if let final, final.kind == .end, final.words.isEmpty { "done" } else { final?.words ?? "taken back by the chain" }
+            if let final, final.kind == .end, final.words.isEmpty {
+                "done"
+            } else {
+                final?.words ?? "taken back by the chain"
+            }
         }
     }
 

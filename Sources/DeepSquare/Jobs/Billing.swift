@@ -33,9 +33,11 @@ struct Billing: Sendable, Hashable {
         // One less than the contract allows: its clock is not ours.
         let allowed = wall + delta > 0 ? wall + delta - 1 : 0
         if wanted <= allowed { return .report(minutes: wanted) }
-        let deadline = ended + longestHold
+        // Until Running is mined there is nothing to count from.
+        guard let start else { return .hold(until: .max, losing: wanted - allowed) }
+        let deadline = max(ended, start) + longestHold
         if now >= deadline { return .report(minutes: allowed) }
-        let caughtUp = start.map { $0 + Int64(clamping: wanted + 1 - min(delta, wanted + 1)) * 60 } ?? deadline
+        let caughtUp = start + Int64(wanted + 1 - min(delta, wanted + 1)) * 60
         return .hold(until: min(caughtUp, deadline), losing: wanted - allowed)
     }
 }

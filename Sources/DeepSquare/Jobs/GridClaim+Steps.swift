@@ -36,8 +36,8 @@ extension GridClaim {
     /// All that is to be done now. Asked again after each change, so a step that cannot be taken comes again.
     func steps(_ world: World) -> [Step] {
         if isClosed { return [] }
+        if chain.isOver, !needsExamination || isSuperseded { return over() }
         if needsExamination { return [.examine] }
-        if chain.isOver { return over() }
         var steps: [Step] = []
         switch verdict {
         case .undecided:
@@ -124,8 +124,10 @@ extension GridClaim {
     }
 
     /// Of a claim that becomes no job.
-    private func refusal(_ world: World, _ kind: Report.Kind, _ why: String) -> [Step] {
+    private func refusal(_ world: World, _ wanted: Report.Kind, _ why: String) -> [Step] {
         guard world.isApproved else { return [] }
+        // Somebody has told the chain that it runs: it cannot be given back any more.
+        let kind = chain.status == .running ? .end : wanted
         if final?.state == .reverted { return [.read] }
         if world.now < notBefore { return [.wait(until: notBefore)] }
         guard final == nil else { return [] }

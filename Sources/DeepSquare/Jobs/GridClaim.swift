@@ -85,6 +85,8 @@ struct GridClaim: Sendable, Hashable, Codable {
         var isOurs = true
         /// Block time of Running, Unix seconds.
         var start: Int64?
+        /// The newest block that said something of it: an answer from an older one is of a node that lags.
+        var block: UInt64 = 0
 
         /// Nothing that we report is taken any more.
         var isOver: Bool { !isOurs || status.isCold }
@@ -117,6 +119,8 @@ struct GridClaim: Sendable, Hashable, Codable {
     var notBefore: Int64 = 0
     /// The contract paid for the wall time only.
     var wasBilledTooMuch = false
+    /// A later claim of the same job is there: whatever the contract says now is about that one.
+    private(set) var isSuperseded = false
     var closedAt: Int64?
 
     init(
@@ -159,6 +163,7 @@ struct GridClaim: Sendable, Hashable, Codable {
     mutating func take(transitionTo status: ChainJobStatus, at place: Place) -> Bool {
         // Of an earlier claim.
         guard place > self.place, !isClosed else { return false }
+        chain.block = max(chain.block, place.block)
         let before = chain
         switch status {
         case .pending: chain.isOurs = false
@@ -171,6 +176,12 @@ struct GridClaim: Sendable, Hashable, Codable {
         return chain != before
     }
 
+    /// A later claim of the job is there.
+    mutating func supersede() {
+        isSuperseded = true
+        chain.isOurs = false
+    }
+
     /// - Parameter log: its number; the same again changes nothing.
     mutating func take(topUp minutes: UInt64, log: Int64) {
         guard topUpLogs.insert(log).inserted else { return }
@@ -179,13 +190,17 @@ struct GridClaim: Sendable, Hashable, Codable {
     }
 
     /// The contract's word, asked for while no report of ours was on its way. What it did not take is decided anew.
-    mutating func take(_ word: ChainJob, provider: Address) {
-        // A node that lags: a final receipt has said more.
-        if word.status == .scheduled, running?.state == .done { return }
+    ///
+    /// - Parameter block: the node's newest one when it said so.
+    /// - Returns: false when that node lags behind what is known.
+    mutating func take(_ word: ChainJob, provider: Address, block: UInt64) -> Bool {
+        guard !isSuperseded, block >= max(chain.block, place.block) else { return false }
+        chain.block = block
         chain.isOurs = word.provider == provider && word.status != .pending && word.status != .metaScheduled
         chain.status = word.status
         if word.status == .running {
-            if word.start > 0 { chain.start = Int64(clamping: word.start) }
+            // Whatever a node says: a time that can be counted with.
+            if word.start > 0 { chain.start = Int64(min(word.start, 1 << 40)) }
             if word.hasCancelRequest { isCancelWanted = true }
             // What was wanted holds, whoever did it.
             running?.state = .done
@@ -193,15 +208,19 @@ struct GridClaim: Sendable, Hashable, Codable {
         if chain.isOver {
             if running?.state == .reverted { running?.state = .done }
             if final?.state == .reverted { final?.state = .done }
-            return
+            return true
         }
-        if running?.state == .reverted { running = nil }
-        if final?.state == .reverted { final = nil }
+        // Reverted; or its block is gone.
+        if word.status == .scheduled { running = nil }
+        final = nil
+        return true
     }
 
     /// A report of ours was mined with effect.
-    mutating func succeeded(_ kind: Report.Kind) {
+    /// - Parameter block: of its receipt.
+    mutating func succeeded(_ kind: Report.Kind, block: UInt64) {
         failures = 0
+        chain.block = max(chain.block, block)
         switch kind {
         case .running:
             running?.state = .done
@@ -216,7 +235,8 @@ struct GridClaim: Sendable, Hashable, Codable {
     }
 
     /// It was mined without effect, or taken back by an administrator.
-    mutating func reverted(_ kind: Report.Kind, now: Int64) {
+    mutating func reverted(_ kind: Report.Kind, block: UInt64, now: Int64) {
+        chain.block = max(chain.block, block)
         let state = chain.isOver ? Report.State.done : .reverted
         switch kind {
         case .running: running?.state = state
@@ -242,15 +262,17 @@ struct GridClaim: Sendable, Hashable, Codable {
             slurm.seconds += seconds(of: transition)
             slurm.isCancelled = false
         case .ended:
-            slurm.seconds += seconds(of: transition)
+            if slurm.ending == nil { slurm.seconds += seconds(of: transition) }
             finish(transition.state, transition.exitStatus, now: now)
         case .vanished:
             finish(nil, nil, now: now)
         case .refused:
             slurm.isOver = true
             let why = transition.message ?? "the cluster took no such job"
-            // What the chain took back needs no verdict of ours.
-            if case .accepted = verdict { verdict = transition.refusal == .doubt ? .failed(why) : .refused(why) }
+            switch verdict {
+            case .accepted, .undecided: verdict = transition.refusal == .doubt ? .failed(why) : .refused(why)
+            case .refused, .failed: break
+            }
         }
     }
 

@@ -37,6 +37,8 @@ extension DeepSquareGateway {
         case sent(transaction: String)
     }
 
+    private static let registrationPrefix = "deepsquare register "
+
     func registration() async throws(GridError) -> Registration {
         Registration(
             hardware: try await cluster.hardware(partition: settings.partition), prices: settings.prices,
@@ -75,7 +77,8 @@ extension DeepSquareGateway {
             .init(
                 hardware: hardware.words,
                 prices: [
-                    "gpu": "\(prices.gpuPerMinute)", "cpu": "\(prices.cpuPerMinute)", "mem": "\(prices.memoryPerMinute)",
+                    "gpu": "\(prices.gpuPerMinute)", "cpu": "\(prices.cpuPerMinute)",
+                    "mem": "\(prices.memoryPerMinute)",
                 ],
                 labels: labels)
         }
@@ -90,6 +93,7 @@ extension DeepSquareGateway {
 
     /// At start: a registration is sent only when the chain knows none, or when the configuration says so.
     func registerAtStart() async {
+        guard await manager.openKeys(prefix: Self.registrationPrefix).isEmpty else { return }
         do throws(GridError) {
             let (approved, waiting) = try await entries()
             guard let newest = waiting ?? approved else {
@@ -119,7 +123,8 @@ extension DeepSquareGateway {
         let open = claims.count + queues.values.reduce(0) { $0 + $1.inFlight.count }
         if open > 0, approved != nil, approved?.prices != ours.prices {
             try await store.set("registering", "yes")
-            isDrained = true
+            if isRegistering { return .draining(jobs: open) }
+            isRegistering = true
             spawn { await self.registerWhenDrained() }
             return .draining(jobs: open)
         }
@@ -127,8 +132,8 @@ extension DeepSquareGateway {
     }
 
     private func resumeRegistration() async {
-        guard (try? await store.value("registering")) != nil else { return }
-        isDrained = true
+        guard let waits = try? await store.value("registering"), waits == "yes", !isRegistering else { return }
+        isRegistering = true
         spawn { await self.registerWhenDrained() }
     }
 
@@ -139,7 +144,7 @@ extension DeepSquareGateway {
                     let (approved, waiting) = try await entries()
                     _ = try await sendRegistration(try await registration().keeping(labelsOf: waiting ?? approved))
                     try await store.set("registering", nil)
-                    isDrained = try await store.value("drained") != nil
+                    isRegistering = false
                     return claimWake.raise()
                 } catch {
                     note(error)
@@ -150,7 +155,7 @@ extension DeepSquareGateway {
     }
 
     private func sendRegistration(_ registration: Registration) async throws(GridError) -> String {
-        let key = "deepsquare register \(UUID().uuidString)"
+        let key = Self.registrationPrefix + UUID().uuidString
         do {
             try await manager.submit(
                 TransactionIntent(
@@ -160,7 +165,8 @@ extension DeepSquareGateway {
             throw GridError(.storage, "\(error)")
         }
         logger.notice(
-            "registers with the grid", metadata: ["hardware": "\(registration.hardware.words)", "labels": "\(registration.labels.count)"])
+            "registers with the grid",
+            metadata: ["hardware": "\(registration.hardware.words)", "labels": "\(registration.labels.count)"])
         return key
     }
 }

@@ -22,7 +22,8 @@ public struct Registration: Sendable, Hashable {
             differences.append("hardware: the chain has \(entry.hardware.words), the cluster has \(hardware.words)")
         }
         for (name, theirs, ours) in [
-            ("gpu", entry.prices.gpuPerMinute, prices.gpuPerMinute), ("cpu", entry.prices.cpuPerMinute, prices.cpuPerMinute),
+            ("gpu", entry.prices.gpuPerMinute, prices.gpuPerMinute),
+            ("cpu", entry.prices.cpuPerMinute, prices.cpuPerMinute),
             ("mem", entry.prices.memoryPerMinute, prices.memoryPerMinute),
         ] where theirs != ours {
             differences.append("\(name) price a minute: the chain has \(theirs), the configuration has \(ours)")
@@ -71,7 +72,8 @@ extension Label {
     /// becomes `amd-epyc-7302-16-core-processor`.
     static func clean(_ text: String) -> String {
         let words = text.lowercased().unicodeScalars.split { scalar in
-            !(scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar)) || "._-".unicodeScalars.contains(scalar))
+            !(scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar))
+                || "._-".unicodeScalars.contains(scalar))
         }
         return words.map { word in
             var trimmed = word

@@ -26,8 +26,10 @@ struct GridLogger: Sendable {
         let isName = own.contains { $0.isLetter } && !own.contains(":")
         guard isName, let dot = own.firstIndex(of: ".") else { return nil }
         let domain = own[own.index(after: dot)...]
-        // The domain of a two-part name would be a whole top-level one.
-        let parent = domain.contains(".") ? String(domain) : own
+        // The domain of a two-part name would be a whole top-level one; so is co.uk and its like.
+        let labels = domain.split(separator: ".")
+        let isPublic = labels.count < 2 || (labels.count == 2 && labels[0].count <= 3)
+        let parent = isPublic ? own : String(domain)
         return endpoint.host.hasSuffix("." + parent) ? endpoint : nil
     }
 

@@ -82,7 +82,8 @@ actor SBatchService {
     private func proof() async throws -> (bytes: Data, signature: Data) {
         if let challenge, challenge.until > now() { return (challenge.bytes, challenge.signature) }
         let service = Sbatchapi_V1alpha1_AuthAPI.Client(wrapping: client)
-        let bytes = try await service.challenge(Sbatchapi_V1alpha1_ChallengeRequest(), options: options(64 << 10)).challenge
+        let bytes = try await service.challenge(Sbatchapi_V1alpha1_ChallengeRequest(), options: options(64 << 10))
+            .challenge
         let signature = Data(try await signer.sign(message: Array(bytes)).bytes)
         challenge = (bytes, signature, now() + Self.challengeLife)
         return (bytes, signature)

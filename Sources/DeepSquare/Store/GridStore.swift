@@ -36,7 +36,8 @@ final class GridStore: Sendable {
         guard access(path, R_OK) == 0 else {
             throw GridError(
                 .storage,
-                "\(path): \(String(cString: strerror(errno))): is this the agent's state folder, and has it joined the grid?")
+                "\(path): \(String(cString: strerror(errno))): is this the agent's state folder, and has it joined the grid?"
+            )
         }
         var configuration = Configuration()
         configuration.readonly = true
@@ -62,7 +63,8 @@ final class GridStore: Sendable {
         let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
         guard version <= current else {
             throw GridError(
-                .storage, "\(path) has format \(version), this release reads up to \(current): install the later release again")
+                .storage,
+                "\(path) has format \(version), this release reads up to \(current): install the later release again")
         }
         guard version == 0 else { return }
         try database.inTransaction {
@@ -102,7 +104,7 @@ final class GridStore: Sendable {
 
     /// The next start is a first one: for another contract or account.
     func forgetBinding() async throws(GridError) {
-        try await write { try $0.execute(sql: "DELETE FROM meta; DELETE FROM logs") }
+        try await write { try $0.execute(sql: "DELETE FROM meta; DELETE FROM logs; DELETE FROM claims") }
     }
 
     // MARK: claims
@@ -140,7 +142,9 @@ final class GridStore: Sendable {
         try await claims("job = ? AND number = ?", [job, number]).first
     }
 
-    private func claims(_ condition: String, _ arguments: StatementArguments = []) async throws(GridError) -> [GridClaim] {
+    private func claims(_ condition: String, _ arguments: StatementArguments = []) async throws(GridError)
+        -> [GridClaim]
+    {
         try await read { database in
             try String.fetchAll(
                 database, sql: "SELECT body FROM claims WHERE \(condition)", arguments: arguments
@@ -195,7 +199,8 @@ final class GridStore: Sendable {
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             return GridError(
                 .storage,
-                "\(path) is damaged (\(detail)): move it away, and the agent makes it anew from the chain, the ledger and Slurm")
+                "\(path) is damaged (\(detail)): move it away, and the agent makes it anew from the chain, the ledger and Slurm"
+            )
         case .SQLITE_FULL, .SQLITE_READONLY, .SQLITE_IOERR:
             return GridError(.storage, "\(path): \(detail): make room on its file system")
         case .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:

@@ -270,6 +270,14 @@ extension ChainStore {
     /// - Parameters:
     ///   - key: only this one.
     ///   - onlyOpen: only those that are not over.
+    /// Whether a transaction of this hash was made here.
+    public func knows(_ transaction: Hash32) async throws(ChainStoreError) -> Bool {
+        try await read { database in
+            try Int.fetchOne(
+                database, sql: "SELECT 1 FROM transactions WHERE hash = ?", arguments: [Data(transaction.bytes)]) != nil
+        }
+    }
+
     public func list(
         key: String? = nil, onlyOpen: Bool = false, limit: Int = 100
     ) async throws(ChainStoreError) -> [ListedTransaction] {

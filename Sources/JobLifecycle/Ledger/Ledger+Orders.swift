@@ -171,7 +171,8 @@ extension Ledger {
                 sql: "UPDATE jobs SET gateway = ?, external_id = ?, claim = ?, order_phase = 'released' WHERE id = ?",
                 arguments: [gateway, externalID, claim, id])
             let told = try Row.fetchAll(
-                database, sql: "SELECT sequence, body FROM transitions WHERE job = ? ORDER BY sequence", arguments: [id])
+                database, sql: "SELECT sequence, body FROM transitions WHERE job = ? ORDER BY sequence", arguments: [id]
+            )
             let isWanted = transaction.interests.contains { $0.gateway == gateway && $0.scope == .ownJobs }
             for row in told {
                 var transition = try LedgerTransaction.transition(sequence: row[0], body: row[1])

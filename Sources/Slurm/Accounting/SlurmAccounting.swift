@@ -44,7 +44,8 @@ public struct SlurmAccounting: Sendable {
 
     /// All runs submitted at or after this time (Unix seconds), if wanted only of jobs with this name.
     /// - Throws: as ``jobs(_:submitted:)``.
-    public func jobs(submittedSince time: Int64, named name: String? = nil) async throws(SlurmError) -> AccountingAnswer {
+    public func jobs(submittedSince time: Int64, named name: String? = nil) async throws(SlurmError) -> AccountingAnswer
+    {
         try await ask(AccountingQuery(submittedFrom: time, name: name))
     }
 

@@ -47,7 +47,8 @@ enum GridDriver {
         reading.interval = .milliseconds(200)
         reading.firstBlock = file.firstBlock
         let feed = LogFeed(
-            name: "1337", filter: file.contracts.filter, client: client, store: chain, settings: reading, logger: logger,
+            name: "1337", filter: file.contracts.filter, client: client, store: chain, settings: reading,
+            logger: logger,
             onNews: { wake.raise() })
         let classes = [
             TransactionClass("status", priority: 0, isEssential: true),
@@ -67,7 +68,8 @@ enum GridDriver {
             interests: [Ledger.Interest(gateway: GridFile.gatewayName, scope: .ownJobs)], now: clock.now)
         let slurm = ScriptedSlurm(now: clock.now)
         let gateway = try DeepSquareGateway(
-            settings: settings, file: file, client: client, manager: manager, feed: feed, signer: signer, ledger: ledger,
+            settings: settings, file: file, client: client, manager: manager, feed: feed, signer: signer,
+            ledger: ledger,
             cluster: slurm, wake: wake, logger: logger, now: clock.now)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await manager.run() }

@@ -1,4 +1,3 @@
-// Generated from Protocol/sbatch.proto by packaging/generate-protocol.sh.
 // DO NOT EDIT.
 // swift-format-ignore-file
 // swiftlint:disable all

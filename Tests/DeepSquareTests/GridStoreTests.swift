@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import GRDB
+import Testing
+
+@testable import DeepSquare
+@testable import Ethereum
+
+@Suite("The gateway's file")
+struct GridStoreTests {
+    /// A file in a folder of its own.
+    private struct Shelf {
+        let folder: TemporaryFolder
+        let store: GridStore
+
+        init() throws {
+            folder = try TemporaryFolder()
+            store = try GridStore(path: folder.file)
+        }
+    }
+
+    private static func claim(
+        _ job: UInt64, number: Int64 = 1, closed: Bool = false, _ acts: [ClaimStage.Act] = []
+    ) -> GridClaim {
+        var claim = GridClaim(
+            job: hash(job), number: number, customer: customer, definition: definition, minutes: 60,
+            place: GridClaim.Place(block: 100, index: 5), claimedAt: ClaimStage.epoch, needsExamination: false)
+        if !acts.isEmpty { claim = ClaimStage(acts).claim.numbered(number) }
+        if closed { claim.closedAt = 1 }
+        return claim
+    }
+
+    @Test("what was saved is there after the file was closed, in every phase of a claim")
+    func reopens() async throws {
+        let folder = try TemporaryFolder()
+        defer { withExtendedLifetime(folder) {} }
+        let store = try GridStore(path: folder.file)
+        let rows = GridClaimTests.life + GridClaimTests.reports + GridClaimTests.customers + GridClaimTests.refusals
+        let claims = rows.enumerated().map { Self.claim(1, number: Int64($0.offset + 1), $0.element.acts) }
+        try await store.save(claims)
+        store.close()
+
+        let again = try GridStore(path: folder.file)
+        #expect(try await again.claims(ofJob: hash(1)) == claims)
+        #expect(Set(try await again.openClaims()) == Set(claims.filter { !$0.isClosed }))
+        #expect(try await again.claim(hash(1).description, 3) == claims[2])
+        #expect(try await again.claim(hash(2).description, 1) == nil)
+    }
+
+    @Test("a claim is written over, and closed")
+    func changes() async throws {
+        let shelf = try Shelf()
+        var claim = Self.claim(1)
+        try await shelf.store.save([claim, Self.claim(2)])
+        claim.verdict = .accepted
+        claim.closedAt = 5
+        try await shelf.store.save([claim])
+        #expect(try await shelf.store.openClaims().map(\.job) == [hash(2)])
+        #expect(try await shelf.store.claims(ofJob: hash(1)) == [claim])
+        #expect(try await shelf.store.recentClaims(limit: 1) == [claim])
+        #expect(try await shelf.store.recentClaims(limit: 9).count == 2)
+    }
+
+    @Test("logs that are in the claims are known, whoever asks again")
+    func logs() async throws {
+        let folder = try TemporaryFolder()
+        defer { withExtendedLifetime(folder) {} }
+        let store = try GridStore(path: folder.file)
+        try await store.save([Self.claim(1)], logs: [3, 4, 9])
+        try await store.save([], logs: [9, 10])
+        #expect(try await store.known(logs: [1, 3, 9, 10, 11]) == [3, 9, 10])
+        store.close()
+        #expect(try await GridStore(path: folder.file).known(logs: [4, 5]) == [4])
+    }
+
+    @Test("what cannot be written leaves neither claims nor logs")
+    func atomic() async throws {
+        let folder = try TemporaryFolder()
+        defer { withExtendedLifetime(folder) {} }
+        let store = try GridStore(path: folder.file)
+        let queue = try DatabaseQueue(path: folder.file)
+        try await queue.write {
+            try $0.execute(sql: "CREATE TRIGGER full BEFORE INSERT ON logs BEGIN SELECT RAISE(ABORT, 'full'); END")
+        }
+        let error = await #expect(throws: GridError.self) { try await store.save([Self.claim(1)], logs: [1]) }
+        #expect(error?.code == .storage)
+        #expect(try await store.openClaims().isEmpty)
+    }
+
+    @Test("values, and a first start once more")
+    func values() async throws {
+        let shelf = try Shelf()
+        #expect(try await shelf.store.value("drained") == nil)
+        try await shelf.store.set("drained", "yes")
+        try await shelf.store.set("drained", "no")
+        try await shelf.store.save([Self.claim(1, closed: true)], logs: [1])
+        #expect(try await shelf.store.value("drained") == "no")
+        try await shelf.store.set("drained", nil)
+        #expect(try await shelf.store.value("drained") == nil)
+        try await shelf.store.set("binding", "1 2 3")
+        try await shelf.store.forgetBinding()
+        #expect(try await shelf.store.value("binding") == nil)
+        #expect(try await shelf.store.known(logs: [1]).isEmpty)
+    }
+
+    @Test("old claims that are closed are forgotten, open ones never")
+    func prunes() async throws {
+        let shelf = try Shelf()
+        try await shelf.store.save([Self.claim(1), Self.claim(2, closed: true)], logs: [1, 2, 3])
+        try await shelf.store.prune(before: Date() - 3600, logsBelow: 2)
+        #expect(try await shelf.store.recentClaims(limit: 9).count == 2)
+        #expect(try await shelf.store.known(logs: [1, 2, 3]) == [2, 3])
+        try await shelf.store.prune(before: Date() + 3600, logsBelow: 0)
+        #expect(try await shelf.store.recentClaims(limit: 9).map(\.job) == [hash(1)])
+    }
+
+    @Test("files that are not ours to read say what to do")
+    func badFiles() async throws {
+        let folder = try TemporaryFolder()
+        defer { withExtendedLifetime(folder) {} }
+        try Data(String(repeating: "no database ", count: 100).utf8).write(
+            to: URL(fileURLWithPath: folder.file))
+        let damaged = #expect(throws: GridError.self) { try GridStore(path: folder.file) }
+        #expect(damaged?.code == .storage && damaged?.message.contains("move it away") == true)
+
+        let newer = folder.path + "/newer.sqlite"
+        try GridStore(path: newer).close()
+        let queue = try DatabaseQueue(path: newer)
+        try await queue.write { try $0.execute(sql: "PRAGMA user_version = 99") }
+        try queue.close()
+        let later = #expect(throws: GridError.self) { try GridStore(path: newer) }
+        #expect(later?.message.contains("install the later release") == true)
+
+        let missing = #expect(throws: GridError.self) { try GridStore(reading: folder.path + "/missing.sqlite") }
+        #expect(missing?.code == .storage)
+        let homeless = #expect(throws: GridError.self) { try GridStore(path: folder.path + "/none/x.sqlite") }
+        #expect(homeless?.code == .storage)
+    }
+
+    @Test("others can look at it beside the one who writes")
+    func reading() async throws {
+        let folder = try TemporaryFolder()
+        defer { withExtendedLifetime(folder) {} }
+        let store = try GridStore(path: folder.file)
+        let reader = try GridStore(reading: folder.file)
+        try await store.save([Self.claim(1)])
+        #expect(try await reader.openClaims().count == 1)
+    }
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Ethereum
+import Foundation
+
+@testable import DeepSquare
+@testable import JobLifecycle
+
+/// A claim of 60 minutes, what is told to it, and a clock that begins at 0.
+struct ClaimStage {
+    enum Act: Sendable, Hashable {
+        case after(Int64)
+        case approved(Bool)
+        /// The gateway: the ledger has the order.
+        case accepted
+        case refused(String)
+        case failed(String)
+        case unexamined
+        // Slurm, by the ledger.
+        case submitted, pending, running, suspended, resumed
+        case requeued(Int64?)
+        case ended(SchedulerState.Base, Int64, exit: UInt32)
+        case vanished
+        case refusedBySlurm(String, JobTransition.Refusal)
+        /// The same transition once more.
+        case again
+        // The chain.
+        case chain(ChainJobStatus)
+        /// Of an earlier claim.
+        case chainBefore(ChainJobStatus)
+        case word(ChainJobStatus, start: UInt64)
+        case cancelWord(start: UInt64)
+        /// The contract names another provider.
+        case foreignWord
+        case cancelRequest
+        case topUp(UInt64, log: Int64)
+        /// The gateway hands over all that is to be sent.
+        case sent
+        case succeeded(GridClaim.Report.Kind)
+        case reverted(GridClaim.Report.Kind)
+        /// The gateway did the step with slurmctld.
+        case cancelled, limited
+        case closed
+    }
+
+    /// Unix seconds of the clock's 0.
+    static let epoch: Int64 = 1_700_000_000
+
+    var claim = GridClaim(
+        job: hash(1), number: 1, customer: customer, definition: definition, minutes: 60,
+        place: GridClaim.Place(block: 100, index: 5), claimedAt: Self.epoch, needsExamination: false)
+    var now: Int64 = 0
+    var isApproved = true
+    var billing = Billing(rounding: .down, delta: 15, longestHold: 3600)
+    private var sequence: Int64 = 0
+    private var block: UInt64 = 100
+
+    init(_ acts: [Act] = []) {
+        for act in acts { take(act) }
+    }
+
+    var world: GridClaim.World {
+        GridClaim.World(now: Self.epoch + now, isApproved: isApproved, billing: billing, retryLimit: 1800)
+    }
+
+    var steps: [String] { claim.steps(world).map(Self.words) }
+
+    private static func words(_ step: GridClaim.Step) -> String {
+        switch step {
+        case .examine: "examine"
+        case .decide: "decide"
+        case .withdraw(let why): "withdraw: \(why)"
+        case .cancel(let id): "cancel \(id)"
+        case .setLimit(let id, let minutes): "limit \(id) \(minutes)"
+        case .read: "read"
+        case .send(let report):
+            switch report.kind {
+            case .running: "send \(report.status)"
+            case .refuse: "refuse: \(report.words)"
+            case .end:
+                "send \(report.status) \(report.minutes) exit \(report.exitCode)"
+                    + (report.words.isEmpty ? "" : ": \(report.words)")
+            }
+        case .wait(let until): "wait \(until - epoch)"
+        case .hold(let until, let losing): "hold \(until - epoch) for \(losing)"
+        case .close: "close"
+        }
+    }
+
+    /// A node at the head.
+    private mutating func hear(_ word: ChainJob) {
+        block += 1
+        _ = claim.take(word, provider: provider, block: block)
+    }
+
+    mutating func take(_ act: Act) {
+        switch act {
+        case .after(let seconds): now += seconds
+        case .approved(let approved): isApproved = approved
+        case .accepted:
+            claim.verdict = .accepted
+            claim.slurm.isOrdered = true
+            claim.slurm.limit = claim.minutes
+        case .refused(let why): claim.verdict = .refused(why)
+        case .failed(let why): claim.verdict = .failed(why)
+        case .unexamined: claim.needsExamination = true
+        case .submitted: tell(.submitted)
+        case .pending: tell(.pending)
+        case .running: tell(.running)
+        case .suspended: tell(.suspended)
+        case .resumed: tell(.resumed)
+        case .requeued(let seconds): tell(.requeued) { $0.elapsed = seconds }
+        case .ended(let state, let seconds, let exit):
+            tell(.ended) {
+                $0.state = state
+                $0.elapsed = seconds
+                $0.exitStatus = exit
+            }
+        case .vanished: tell(.vanished)
+        case .refusedBySlurm(let why, let refusal):
+            tell(.refused) {
+                $0.jobID = nil
+                $0.message = why
+                $0.refusal = refusal
+            }
+        case .again:
+            sequence -= 1
+            tell(.requeued) { $0.elapsed = 3600 }
+        case .chain(let status):
+            block += 1
+            _ = claim.take(transitionTo: status, at: GridClaim.Place(block: block, index: 0))
+        case .chainBefore(let status):
+            _ = claim.take(transitionTo: status, at: GridClaim.Place(block: 100, index: 4))
+        case .word(let status, let start): hear(word(status, start))
+        case .cancelWord(let start):
+            var word = word(.running, start)
+            word.hasCancelRequest = true
+            hear(word)
+        case .foreignWord:
+            var word = word(.scheduled, 0)
+            word.provider = address(0x33)
+            hear(word)
+        case .cancelRequest: claim.isCancelWanted = true
+        case .topUp(let minutes, let log): claim.take(topUp: minutes, log: log)
+        case .sent: send()
+        case .succeeded(let kind): claim.succeeded(kind, block: block)
+        case .reverted(let kind): claim.reverted(kind, block: block, now: Self.epoch + now)
+        case .cancelled: claim.slurm.isCancelled = true
+        case .limited: claim.slurm.limit = claim.paidMinutes
+        case .closed: claim.closedAt = Self.epoch + now
+        }
+    }
+
+    private func word(_ status: ChainJobStatus, _ start: UInt64) -> ChainJob {
+        let isFree = status == .pending
+        return ChainJob(
+            id: hash(1), status: status, customer: customer, provider: isFree ? .zero : provider,
+            definition: definition, start: status.rawValue >= 3 ? UInt64(Self.epoch) + start : 0)
+    }
+
+    private mutating func tell(_ kind: JobTransition.Kind, _ change: (inout JobTransition) -> Void = { _ in }) {
+        sequence += 1
+        claim.take(Self.transition(kind, sequence: sequence, change), now: Self.epoch + now)
+    }
+
+    static func transition(
+        _ kind: JobTransition.Kind, sequence: Int64, _ change: (inout JobTransition) -> Void = { _ in }
+    ) -> JobTransition {
+        var transition = JobTransition(
+            sequence: sequence, kind: kind, isFinal: false, recordedAt: 0, ledgerJob: 1, jobID: 7,
+            details: JobDetails())
+        change(&transition)
+        return transition
+    }
+
+    private mutating func send() {
+        for case .send(var report) in claim.steps(world) {
+            claim.attempts += 1
+            report.attempt = claim.attempts
+            if report.kind == .running { claim.running = report } else { claim.final = report }
+        }
+    }
+
+    /// The claim as the disk gives it back.
+    func reloaded() throws -> ClaimStage {
+        var copy = self
+        copy.claim = try JSONDecoder().decode(GridClaim.self, from: JSONEncoder().encode(claim))
+        return copy
+    }
+}
