@@ -110,11 +110,18 @@ bench: ## Measure against bare C, sbatch and ssh: one JSON object a line; needs 
 	@Benchmarks/run.sh
 	@$(MAKE) -s bench-events
 	@$(MAKE) -s bench-chain
+	@$(MAKE) -s bench-grid
 
 .PHONY: bench-chain
 bench-chain: ## The part of it about the chain client
 	@($(DEPS) build && lab/chain/install.sh && $(SWIFT) build -c release --product ChainBench --scratch-path .build-bench) >&2
 	@Benchmarks/chain/chain.py
+
+.PHONY: bench-grid
+bench-grid: ## The part of it about the grid: from the chain to Slurm and back; needs root
+	@($(DEPS) build plugins && lab/install.sh && lab/grid/install.sh && \
+		$(SWIFT) build -c release --product slurm-grid-agent --scratch-path .build-bench && $(MAKE) -s -C slurm-plugins all) >&2
+	@BINARY=.build-bench/release/slurm-grid-agent Benchmarks/grid/grid.py
 
 .PHONY: bench-events
 bench-events: ## The part of it about events: plugins, ledger, idle agent

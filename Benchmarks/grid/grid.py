@@ -197,8 +197,10 @@ def latency():
         listener.wait()
         committed = {(one["external_id"], one["kind"]): one["recorded_at_us"] / 1e6 for one in world.agent.transitions()}
         started, ended = stamps(heard, number)
-    for what, name, stamp, kind, status in (
-            ("a start", "start_to_running", started, "running", "Running"), ("an end", "end_to_status", ended, "ended", "Finished")):
+    ways = (
+        ("a start", "start_to_running", started, "running", "Running"),
+        ("an end", "end_to_status", ended, "ended", "Finished"))
+    for what, name, stamp, kind, status in ways:
         ledger = [(committed[job, kind] - stamp[job]) * 1000 for job in jobs]
         whole = [(tap.statuses[job, status] - stamp[job]) * 1000 for job in jobs]
         describe(f"from the plugin's time stamp of {what} to the ledger's commit", ledger)
@@ -228,7 +230,7 @@ def stamps(heard, number):
     return started, ended
 
 
-NAMES = {"node": "the node's EVM", "agent": "the agent", "slurm": "Slurm"}
+NAMES = {"node": "the node's EVM", "agent": "the agent", "slurm": "slurmctld and slurmds", "sbatch": "the sbatch service"}
 
 
 class Clock:
@@ -287,8 +289,8 @@ def throughput():
     fill, interval = len(ours) / blocks, (mined[max(ours)] - mined[min(ours)]) / max(1, blocks - 1)
     cores, measured = os.cpu_count(), sum(shares.values())
     say(f"{count} jobs, {len(ours)} transactions of one key in {blocks} blocks: {fill:.1f} a block, {interval:.2f} s each")
-    say(f"percent of a core: node {shares['node']:.0f}, agent {shares['agent']:.0f}, slurmctld and slurmds {shares['slurm']:.0f}, "
-        f"sbatch service {shares['sbatch']:.0f}, jobs and all others {machine - measured:.0f}; {machine:.0f} of {cores * 100} used")
+    parts = ", ".join(f"{NAMES[name]} {share:.0f}" for name, share in shares.items())
+    say(f"percent of a core: {parts}, jobs and all others {machine - measured:.0f}; {machine:.0f} of {cores * 100} used")
     if machine > 90 * cores:
         limit = f"this machine's {cores} cores; of what is measured {NAMES[max(NAMES, key=shares.get)]} takes the most"
     elif shares["agent"] > 80:

@@ -190,6 +190,7 @@ struct ContractReaderTests {
 
         let again = try await Self.open(folder, Self.chain(newest: 1200))
         claim.closedAt = 1
+        claim.revision += 1
         try await again.store.save([claim])
         again.store.close()
         let moved = try await Self.open(folder, Self.chain(newest: 1200), account: address(0x33), now: 13_000)

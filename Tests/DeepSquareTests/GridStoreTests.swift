@@ -55,7 +55,10 @@ struct GridStoreTests {
         try await shelf.store.save([claim, Self.claim(2)])
         claim.verdict = .accepted
         claim.closedAt = 5
+        claim.revision += 1
         try await shelf.store.save([claim])
+        // A save that was overtaken by the one after it.
+        try await shelf.store.save([Self.claim(1)])
         #expect(try await shelf.store.openClaims().map(\.job) == [hash(2)])
         #expect(try await shelf.store.claims(ofJob: hash(1)) == [claim])
         #expect(try await shelf.store.recentClaims(limit: 1) == [claim])

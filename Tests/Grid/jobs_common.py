@@ -22,7 +22,7 @@ POLL = 0.5  # s
 OVER = {"Cancelled", "Finished", "Failed", "OutOfCredits", "Panicked"}
 
 
-def eventually(what, condition, within=90, every=POLL):
+def eventually(what, condition, within=150, every=POLL):
     return cluster.eventually(what, condition, within, every)
 
 
@@ -167,7 +167,7 @@ def status(world, job):
     return world.grid.job(job)["statusName"]
 
 
-def becomes(world, job, statuses, seconds=90):
+def becomes(world, job, statuses, seconds=150):
     """Asked less often than Grid.wait does: many ask at once. -> the job"""
     def there():
         found = world.grid.job(job)
@@ -176,18 +176,18 @@ def becomes(world, job, statuses, seconds=90):
     return eventually(f"{job} is one of {', '.join(sorted(statuses))}", there, seconds, POLL)
 
 
-def running(world, job, seconds=90):
+def running(world, job, seconds=150):
     return becomes(world, job, {"Running"} | OVER, seconds)
 
 
-def ends(world, job, wanted, seconds=90):
+def ends(world, job, wanted, seconds=150):
     found = becomes(world, job, OVER, seconds)
     how = f"{found['statusName']} ({found['lastError']!r}, {found['exitCode']})"
     check(found["statusName"] == wanted, f"{job} is {how}, not {wanted}")
     return found
 
 
-def refused_then_failed(world, job, why, seconds=90):
+def refused_then_failed(world, job, why, seconds=150):
     """It goes back to the pool; given to us once more it fails, with the same reason, which the customer can read."""
     found = ends(world, job, "Failed", seconds)
     check(events(world, "JobRefusedEvent", job), f"{job} was not given back")
@@ -197,7 +197,7 @@ def refused_then_failed(world, job, why, seconds=90):
     customer_reads(world, job, "refused: ", why)
 
 
-def fails(world, job, why, seconds=90):
+def fails(world, job, why, seconds=150):
     found = ends(world, job, "Failed", seconds)
     check(why in found["lastError"], f"{found['lastError']!r} says nothing of {why!r}")
     check(not events(world, "JobRefusedEvent", job), f"{job} was given back")
@@ -247,7 +247,7 @@ def is_approved(world):
 # ---- the cluster
 
 
-def slurm_id(world, job, seconds=90):
+def slurm_id(world, job, seconds=150):
     return eventually(f"{job} is in Slurm", lambda: world.slurm_jobs(job), seconds, POLL)[0][0]
 
 

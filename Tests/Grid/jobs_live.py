@@ -6,9 +6,9 @@ import time
 
 import grid as contracts
 from jobs_common import (
-    WAITING, Stage, calls, check, clock, configure, customer_log, ends, eventually, events, facts, fails, free_gpus, hold_gpus, home,
-    is_approved, known, log, minute_price, output, over_here, refused_then_failed, reported_minutes, running, same, slurm_id,
-    slurm_state, status, steps, stranger, time_limit, transactions, user,
+    WAITING, Stage, calls, check, clock, configure, customer_log, ends, events, eventually, facts, fails, free_gpus, hold_gpus,
+    home, is_approved, known, log, minute_price, output, over_here, refused_then_failed, reported_minutes, running, same,
+    slurm_id, slurm_state, status, steps, stranger, time_limit, transactions, user,
 )
 from world import KEY, PROVIDER, TOP
 
@@ -164,10 +164,9 @@ def deadline_passes(world):
 @STAGE.scenario
 def requeue_adds_the_minutes(world):
     """An administrator's requeue: both runs count, and the chain hears of one job."""
-    job = world.request("sleep 36", 10)
+    job = world.request("sleep 40", 10)
     number = slurm_id(world, job)
-    running(world, job)
-    time.sleep(33)
+    eventually("it runs for a while", lambda: "00:00:25" <= facts(world, number)["RunTime"])
     world.lab.command("scontrol", "update", f"JobId={number}", "Requeue=1")
     world.lab.command("scontrol", "requeue", number)
     ends(world, job, "Finished", 150)

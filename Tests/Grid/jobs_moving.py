@@ -6,7 +6,8 @@ import time
 
 import grid as contracts
 from jobs_common import (
-    Stage, check, ends, eventually, events, facts, known, minute_price, over_here, reported_minutes, restart, same, slurm_state, status, user,
+    Stage, check, ends, events, eventually, facts, known, minute_price, over_here, reported_minutes, restart, same,
+    slurm_state, status, user,
 )
 from world import KEY, PROVIDER
 

@@ -5,7 +5,7 @@ contract that pays no minute beyond its own clock."""
 import time
 
 from jobs_common import (
-    WAITING, Stage, calls, check, clock, ends, eventually, events, facts, free_gpus, hold_gpus, known, minute_price, over_here,
+    WAITING, Stage, calls, check, clock, ends, events, eventually, facts, free_gpus, hold_gpus, known, minute_price, over_here,
     reported_minutes, running, same, slurm_id, slurm_state, status, steps, time_limit, transactions,
 )
 from jobs_live import drain

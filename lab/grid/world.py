@@ -170,13 +170,17 @@ class World:
 
     def _give(self, every):
         """The meta-scheduler: a job that came back is given to us again after a moment."""
+        over = set()  # need not be asked for again
         while not self.stopping.wait(every):
             try:
                 if not self.grid.providers.call("isValidForScheduling", PROVIDER):
                     continue
-                for job in self.grid.list():
-                    if job["statusName"] == "Pending":
-                        self.bot.schedule(job["jobId"], PROVIDER)
+                for name in self.grid.job_ids():
+                    job = None if name in over else self.grid.job(name)
+                    if job and job["statusName"] == "Pending":
+                        self.bot.schedule(name, PROVIDER)
+                    elif job and job["status"] > contracts.STATUSES.index("Running"):
+                        over.add(name)
             except (contracts.GridError, OSError, ValueError) as problem:
                 # Ctrl-C ends the chain too.
                 if not self.stopping.wait(0.5):

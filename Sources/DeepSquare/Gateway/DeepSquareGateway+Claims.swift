@@ -22,17 +22,19 @@ extension DeepSquareGateway {
     private func claim() async {
         let asOf = queues.mapValues(\.outcomes)
         do {
-            var questions = ClaimKind.allCases.map {
+            // The queue's size may cost the node a look at each job in it.
+            let kinds = isDrained || isRegistering ? [.cancel, .topUp] : ClaimKind.allCases
+            var questions = kinds.map {
                 ContractReader.Question($0.size, [.address(address)], at: contracts.queues)
             }
             questions.append(.init(ContractABI.isValidForScheduling, [.address(address)], at: contracts.providers))
             let answers = try await reader.ask(questions)
-            if let isValid = try answers[3].get().first?.bool, isValid != provider.isApproved {
+            if let isValid = try answers[kinds.count].get().first?.bool, isValid != provider.isApproved {
                 await refreshProvider()
             }
             guard provider.isApproved else { return }
             // Each on its own: one queue's trouble is not another's.
-            for (kind, answer) in zip(ClaimKind.allCases, answers) {
+            for (kind, answer) in zip(kinds, answers) {
                 guard let size = (try? answer.get())?.first?.uint64, size > 0, await mayClaim(kind) else { continue }
                 await claim(kind, size: size, asOf: asOf[kind] ?? 0)
             }

@@ -84,8 +84,8 @@ extension DeepSquareGateway {
             cpusPerTask: UInt32(clamping: claim.definition.cpusPerTask),
             memoryPerCPU: claim.definition.memoryPerCPU, gpus: UInt32(clamping: claim.definition.gpus),
             timeLimit: UInt32(clamping: claim.minutes),
-            // The name on its own would let one customer's file stand in another one's way.
-            output: "/tmp/slurm-grid-agent-%j-\(claim.name.suffix(8)).log")
+            // A name that could be guessed could be made by somebody else before.
+            output: "/tmp/slurm-grid-agent-%j-\(String(UInt64.random(in: .min ... .max), radix: 36)).log")
     }
 
     /// The ledger has the order.

@@ -166,7 +166,7 @@ extension DeepSquareGateway {
         if report.kind == .running { claim.running = numbered } else { claim.final = numbered }
         claims[key] = claim
         do throws(GridError) {
-            try await store.save([claim])
+            try await save([key])
         } catch {
             // Nothing has left; it is decided anew.
             if report.kind == .running { claims[key]?.running = nil } else { claims[key]?.final = nil }
@@ -283,10 +283,10 @@ extension DeepSquareGateway {
                 }
                 return await saveOrRetry(key)
             }
-            guard var claim = claims[key] else { return }
-            claim.closedAt = seconds
-            try await store.save([claim])
+            claims[key]?.closedAt = seconds
+            try await save([key])
         } catch {
+            claims[key]?.closedAt = nil
             note(GridError(.storage, "\(error)"))
             timers[key] = now() + 1
             return

@@ -222,7 +222,12 @@ public actor DeepSquareGateway: Gateway, Service {
     // MARK: state
 
     func save(_ keys: some Sequence<Key>, logs: [Int64] = []) async throws(GridError) {
-        try await store.save(keys.compactMap { claims[$0] }, logs: logs)
+        var changed: [GridClaim] = []
+        for key in keys {
+            claims[key]?.revision += 1
+            if let claim = claims[key] { changed.append(claim) }
+        }
+        try await store.save(changed, logs: logs)
     }
 
     /// For what follows from what is known elsewhere too: a later save brings it to the disk, and after a crash it is learned

@@ -122,6 +122,8 @@ struct GridClaim: Sendable, Hashable, Codable {
     /// A later claim of the same job is there: whatever the contract says now is about that one.
     private(set) var isSuperseded = false
     var closedAt: Int64?
+    /// Grows with each save.
+    var revision: Int64 = 0
 
     init(
         job: Hash32, number: Int64, customer: Address, definition: JobDefinition, minutes: UInt64, place: Place,

@@ -73,8 +73,8 @@ final class GridStore: Sendable {
                     CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
                     -- body: JSON of a GridClaim.
                     CREATE TABLE claims (
-                        job TEXT NOT NULL, number INTEGER NOT NULL, open INTEGER NOT NULL, changed_at REAL NOT NULL,
-                        body TEXT NOT NULL, PRIMARY KEY (job, number)
+                        job TEXT NOT NULL, number INTEGER NOT NULL, revision INTEGER NOT NULL, open INTEGER NOT NULL,
+                        changed_at REAL NOT NULL, body TEXT NOT NULL, PRIMARY KEY (job, number)
                     ) WITHOUT ROWID;
                     CREATE INDEX claims_open ON claims (open) WHERE open = 1;
                     CREATE INDEX claims_changed ON claims (changed_at);
@@ -109,15 +109,21 @@ final class GridStore: Sendable {
 
     // MARK: claims
 
-    /// Writes claims, and that these logs are in them, in one transaction.
+    /// Writes claims, each with a `revision` of its own, and that these logs are in them, in one transaction.
     func save(_ claims: [GridClaim], logs: [Int64] = []) async throws(GridError) {
         try await write { database in
             for claim in claims {
-                try database.cachedStatement(sql: "INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?)").execute(
-                    arguments: [
-                        claim.job.description, claim.number, !claim.isClosed, Date().timeIntervalSince1970,
-                        String(decoding: try JSONEncoder().encode(claim), as: UTF8.self),
-                    ])
+                // Saves may overtake each other on their way here: an older state never replaces a newer one.
+                try database.cachedStatement(
+                    sql: """
+                        INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET revision = excluded.revision,
+                            open = excluded.open, changed_at = excluded.changed_at, body = excluded.body
+                            WHERE excluded.revision > claims.revision
+                        """
+                ).execute(arguments: [
+                    claim.job.description, claim.number, claim.revision, !claim.isClosed, Date().timeIntervalSince1970,
+                    String(decoding: try JSONEncoder().encode(claim), as: UTF8.self),
+                ])
             }
             for log in logs {
                 try database.cachedStatement(sql: "INSERT OR IGNORE INTO logs VALUES (?)").execute(arguments: [log])
