@@ -11,6 +11,12 @@ public protocol GridCluster: Sendable {
     /// The job in the encoding that the scheduler takes.
     func request(_ job: GridJobRequest) throws(GridError) -> [UInt8]
 
+    /// Why no node of the job's partition, free or not, up or down, could ever run it; nil: it may run.
+    func whyImpossible(_ job: GridJobRequest) async throws(GridError) -> String?
+
+    /// Why a job that waits will wait for ever: Slurm takes held jobs in that it would refuse otherwise.
+    func whyStuck(_ jobID: UInt32) async throws(GridError) -> String?
+
     /// Whether slurmctld answers now.
     func isUp() async -> Bool
 
@@ -20,12 +26,12 @@ public protocol GridCluster: Sendable {
     /// Sets a job's time limit, minutes. One that has ended already is no error.
     func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(GridError)
 
-    /// Every job of this name that slurmctld knows, with the time limit in minutes.
-    func jobs(named name: String) async throws(GridError) -> [JobObservation]
+    /// Every job of this name and user that slurmctld knows, with the time limit in minutes.
+    func jobs(named name: String, of userID: UInt32) async throws(GridError) -> [JobObservation]
 
-    /// Every run of a job of this name that slurmdbd knows, submitted at or after a time (Unix seconds), oldest first; nil:
-    /// the cluster has no slurmdbd.
-    func accounting(named name: String, since time: Int64) async throws(GridError) -> [JobObservation]?
+    /// Every run of a job of this name and user that slurmdbd knows, submitted at or after a time (Unix seconds), oldest
+    /// first; nil: the cluster has no slurmdbd.
+    func accounting(named name: String, of userID: UInt32, since time: Int64) async throws(GridError) -> [JobObservation]?
 
     /// How long slurmctld remembers a job that has ended, seconds.
     func endedJobMemory() async throws(GridError) -> Int64
@@ -61,6 +67,22 @@ public struct GridJobRequest: Sendable, Hashable {
     public var timeLimit: UInt32
     /// Path on the node.
     public var output: String
+
+    public init(
+        name: String, userID: UInt32, script: String, partition: String, tasks: UInt32, cpusPerTask: UInt32,
+        memoryPerCPU: UInt64, gpus: UInt32, timeLimit: UInt32, output: String
+    ) {
+        self.name = name
+        self.userID = userID
+        self.script = script
+        self.partition = partition
+        self.tasks = tasks
+        self.cpusPerTask = cpusPerTask
+        self.memoryPerCPU = memoryPerCPU
+        self.gpus = gpus
+        self.timeLimit = timeLimit
+        self.output = output
+    }
 
     /// What the script is wrapped in, so that jobs find what today's users know: a login shell that begins well.
     static func wrap(_ body: String) -> String {

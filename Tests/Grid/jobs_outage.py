@@ -139,6 +139,9 @@ def bot_takes_back_in_an_outage(world):
     yield
     eventually("there is a second Slurm job", lambda: len(world.slurm_jobs(job)) == 2, 60)
     same((facts(world, first)["JobState"], known(world, job)["claim"]), ("CANCELLED", 2), "the first Slurm job, the claim")
+    # The chain knows the job only: a late report of the first claim would count for the second.
+    eventually("the first claim is closed", lambda: len([one for one in world.ask("grid")["jobs"] if one["job"] == job]) == 1)
+    same(known(world, job, 1)["chain_status"], "not ours any more", "the first claim on the chain")
     world.customers[0].cancel(job)
     over_here(world, job)
 

@@ -31,6 +31,10 @@ struct LedgerFoldTests {
         #expect(try await bench.ledger.dueHints(limit: 10).map(\.reason) == [.superseded])
         try await bench.see(seen(.pending, submit: 600, restarts: 1), force: true)
         #expect(try await bench.story() == ["7 running", "7 requeued", "7 pending"])
+        // Nobody had its end: the new submit time is when it was put back.
+        let requeued = try #require(
+            try await bench.ledger.transitions(after: 0, limit: 9).first { $0.kind == .requeued })
+        #expect(requeued.endTime == 600 && requeued.elapsed == 110)
     }
 
     @Test("a job that was put back before anybody saw it run: slurmdbd is asked when it ran")

@@ -52,13 +52,36 @@ struct SlurmGridCluster: GridCluster {
         try await change { () async throws(SlurmError) in try await controller.setTimeLimit(JobID(jobID), limit) }
     }
 
-    func jobs(named name: String) async throws(GridError) -> [JobObservation] {
-        let asked = Date.microsecondsNow
-        return try await word { () async throws(SlurmError) in try await controller.jobs().jobs }
-            .filter { $0.name == name }.compactMap { JobObservation($0, asked: asked) }
+    func whyImpossible(_ job: GridJobRequest) async throws(GridError) -> String? {
+        let found = try await word { () async throws(SlurmError) in
+            let partition = try await controller.partitions().first { $0.name == job.partition }
+            return (partition, try await controller.nodes())
+        }
+        guard let partition = found.0 else { return "there is no partition \(job.partition)" }
+        return Capacity(partition, found.1)?.whyImpossible(job)
     }
 
-    func accounting(named name: String, since time: Int64) async throws(GridError) -> [JobObservation]? {
+    func whyStuck(_ jobID: UInt32) async throws(GridError) -> String? {
+        let jobs = try await word { () async throws(SlurmError) -> [Job] in
+            do throws(SlurmError) {
+                return try await controller.jobs(of: jobID)
+            } catch {
+                if error.code == .notFound { return [] }
+                throw error
+            }
+        }
+        guard let job = jobs.first, job.state.base == .pending else { return nil }
+        let forEver = ["BadConstraints", "PartitionTimeLimit", "PartitionNodeLimit", "AccountNotAllowed", "QOSNotAllowed"]
+        return forEver.contains(job.reason.description) ? "Slurm says \(job.reason)" : nil
+    }
+
+    func jobs(named name: String, of userID: UInt32) async throws(GridError) -> [JobObservation] {
+        let asked = Date.microsecondsNow
+        return try await word { () async throws(SlurmError) in try await controller.jobs().jobs }
+            .filter { $0.name == name && $0.userID == userID }.compactMap { JobObservation($0, asked: asked) }
+    }
+
+    func accounting(named name: String, of userID: UInt32, since time: Int64) async throws(GridError) -> [JobObservation]? {
         let asked = Date.microsecondsNow
         let hasAccounting = try await word { () async throws(SlurmError) in try await controller.cluster().hasAccounting
         }
@@ -69,7 +92,7 @@ struct SlurmGridCluster: GridCluster {
         guard answer.isAuthoritative else {
             throw GridError(.unavailable, "slurmdbd may hide jobs from this user: run as SlurmUser")
         }
-        return JobObservation.accounting(answer.jobs, asked: asked)
+        return JobObservation.accounting(answer.jobs.filter { $0.userID == userID }, asked: asked)
     }
 
     func endedJobMemory() async throws(GridError) -> Int64 {

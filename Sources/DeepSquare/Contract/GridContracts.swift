@@ -91,12 +91,15 @@ public struct ContractReader: Sendable {
     }
 
     /// One answer for each question, all of one node. Throws when no node answers.
-    func ask(_ questions: [Question]) async throws(GridError) -> [Result<[ABIValue], GridError>] {
-        try await askWithBlock(questions).words
+    /// - Parameter block: which state is asked for; nil: the newest.
+    func ask(
+        _ questions: [Question], at block: UInt64? = nil
+    ) async throws(GridError) -> [Result<[ABIValue], GridError>] {
+        try await askWithBlock(questions, at: block).words
     }
 
     private func askWithBlock(
-        _ questions: [Question]
+        _ questions: [Question], at wanted: UInt64? = nil
     ) async throws(GridError) -> (words: [Result<[ABIValue], GridError>], block: UInt64) {
         var calls: [RPCCall] = []
         for question in questions {
@@ -110,7 +113,8 @@ public struct ContractReader: Sendable {
                 "to": .string(question.contract.hex), "data": .string(Hex.data(data)),
             ]
             if let sender = question.sender { fields["from"] = .string(sender.hex) }
-            calls.append(RPCCall("eth_call", [.object(fields), .string("latest")]))
+            let tag = wanted.map { Quantity.encode($0) } ?? "latest"
+            calls.append(RPCCall("eth_call", [.object(fields), .string(tag)]))
         }
         // Asked first: the calls that follow are of this block or a later one.
         let answers: RPCClient.Answers

@@ -28,7 +28,9 @@ extension DeepSquareGateway {
                 ContractReader.Question($0.size, [.address(address)], at: contracts.queues)
             }
             questions.append(.init(ContractABI.isValidForScheduling, [.address(address)], at: contracts.providers))
-            let answers = try await reader.ask(questions)
+            // As of the block up to which all is known here: what is in the queue then was not taken back unheard.
+            guard isCaughtUp, let readTo else { return }
+            let answers = try await reader.ask(questions, at: readTo)
             if let isValid = try answers[kinds.count].get().first?.bool, isValid != provider.isApproved {
                 await refreshProvider()
             }

@@ -55,10 +55,14 @@ extension DeepSquareGateway {
             if case .refuse(let why) = policy.check(account, login: login) { return await settle(key, .refused(why)) }
             let script = try await sbatch.script(
                 for: claim.job, hash: claim.definition.batchLocationHash, customer: claim.customer)
-            loggerAddress = script.loggerAddress
+            await learn(loggerAddress: script.loggerAddress)
             if case .fail(let why) = policy.check(script: script.text) { return await settle(key, .failed(why)) }
             guard let account else { return }
-            let request = try cluster.request(request(claim, account, script.text))
+            let wanted = request(claim, account, script.text)
+            if let why = try await cluster.whyImpossible(wanted) {
+                return await settle(key, .refused("this cluster cannot run the job: \(why)"))
+            }
+            let request = try cluster.request(wanted)
             // The chain may have taken the job back meanwhile.
             guard claims[key]?.chain.isOver == false else { return }
             try await ledger.accept(
@@ -119,10 +123,34 @@ extension DeepSquareGateway {
         case .undecided, .accepted: return
         }
         logger.notice("no job becomes of a claim", metadata: ["job": "\(key.job)", "why": "\(why)"])
-        let (gridLogger, address) = (gridLogger, loggerAddress)
-        spawn {
-            await gridLogger.write(["slurm-grid-agent: \(why)"], job: key.job, customer: customer, told: address)
+        spawn { await self.tell(key.job, customer, claim: self.claims[key], why) }
+    }
+
+    private func tell(_ job: Hash32, _ customer: Address, claim: GridClaim?, _ why: String) async {
+        // Only the sbatch service knows where the log goes.
+        if loggerAddress == nil, settings.gridLogger == nil, let claim,
+            let script = try? await sbatch.script(
+                for: job, hash: claim.definition.batchLocationHash, customer: customer)
+        {
+            await learn(loggerAddress: script.loggerAddress)
         }
+        await gridLogger.write(["slurm-grid-agent: \(why)"], job: job, customer: customer, told: loggerAddress)
+    }
+
+    private func learn(loggerAddress address: String) async {
+        guard address != loggerAddress else { return }
+        loggerAddress = address
+        try? await store.set("grid-logger", address)
+    }
+
+    /// Slurm takes held jobs in that it would refuse otherwise, and keeps them for ever.
+    func giveBackIfStuck(_ key: Key) async {
+        guard let claim = claims[key], claim.verdict == .accepted, claim.slurm.isLive, !claim.slurm.hasStarted,
+            let id = claim.slurm.jobID, let why = try? await cluster.whyStuck(id),
+            claims[key]?.slurm.hasStarted == false, claims[key]?.verdict == .accepted
+        else { return }
+        await settle(key, .refused("this cluster cannot run the job: \(why)"))
+        advance(key)
     }
 
     private func notNow(_ key: Key, _ why: String) async {

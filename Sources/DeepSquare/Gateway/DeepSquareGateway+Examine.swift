@@ -20,8 +20,10 @@ extension DeepSquareGateway {
             }
             if claims[key]?.chain.isOver == true {
                 // What whoever was here before left running for nobody.
-                for job in try await cluster.jobs(named: claim.name) where !job.state.base.isEnd {
-                    try await cluster.cancel(job.jobID)
+                if let user = try await cluster.account(login: policy.login(of: claim.customer))?.userID {
+                    for job in try await cluster.jobs(named: claim.name, of: user) where !job.state.base.isEnd {
+                        try await cluster.cancel(job.jobID)
+                    }
                 }
                 claims[key]?.needsExamination = false
                 return await saveOrRetry(key)
@@ -29,9 +31,11 @@ extension DeepSquareGateway {
             if try await ledger.order(name, externalID(key), claim: claim.number) != nil {
                 return await adopted(key)
             }
-            if try await adopt(key, try await cluster.jobs(named: claim.name)) { return }
+            // Anybody can give a job that name: only the customer's own is the customer's.
+            let user = try await cluster.account(login: policy.login(of: claim.customer))?.userID
+            if let user, try await adopt(key, try await cluster.jobs(named: claim.name, of: user)) { return }
             let since = seconds - Int64(settings.startWindow / .seconds(1)) - 86_400
-            let accounting = try await cluster.accounting(named: claim.name, since: since)
+            let accounting = try await cluster.accounting(named: claim.name, of: user ?? .max, since: since)
             if let accounting, try await adopt(key, accounting) { return }
             if word.status == .scheduled {
                 try await examineScheduled(key, hasAccounting: accounting != nil)

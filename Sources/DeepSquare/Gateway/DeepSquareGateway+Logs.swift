@@ -29,7 +29,10 @@ extension DeepSquareGateway {
         let logs = try await feed.next(limit: Self.pageSize).sorted {
             ($0.log.block.number, $0.log.index) < ($1.log.block.number, $1.log.index)
         }
-        guard !logs.isEmpty else { return false }
+        guard !logs.isEmpty else {
+            self.readTo = readTo
+            return false
+        }
         let known = try await store.known(logs: logs.map(\.sequence))
         var changed: Set<Key> = []
         var taken: [DeliveredLog] = []
@@ -69,6 +72,7 @@ extension DeepSquareGateway {
             timers[Self.logsTimer] = now() + 0.2
             feed.wakeUp()
         }
+        if logs.count < Self.pageSize, waiting.isEmpty { self.readTo = readTo }
         return !taken.isEmpty && logs.count == Self.pageSize
     }
 

@@ -116,6 +116,7 @@ extension DeepSquareGateway {
                 // scancel was asked for long ago, and the job lives on.
                 if claims[key]?.slurm.isLive == true { claims[key]?.slurm.isCancelled = false }
                 if claims[key] != before { await saveOrRetry(key) }
+                await giveBackIfStuck(key)
                 advance(key)
             }
         }

@@ -10,7 +10,7 @@ internal import Logging
 extension DeepSquareGateway {
     func world() -> GridClaim.World {
         GridClaim.World(
-            now: seconds, isApproved: provider.isApproved && provider.delta != nil,
+            now: seconds, isApproved: isCaughtUp && provider.isApproved && provider.delta != nil,
             billing: Billing(
                 rounding: settings.rounding, delta: provider.delta ?? 0,
                 longestHold: Int64(settings.longestHold / .seconds(1))),

@@ -62,6 +62,11 @@ public actor DeepSquareGateway: Gateway, Service {
     var holds: [Key: GridStatus.Hold] = [:]
     var provider = ProviderView()
     var queues: [ClaimKind: ClaimQueue] = [:]
+    /// All that the chain had said when the agent started has been taken in. Before that neither reports nor claims leave: a
+    /// job may have been taken back and given to us again, and then a report would be about the wrong claim.
+    var isCaughtUp = false
+    /// All logs up to this block have been taken in.
+    var readTo: UInt64?
     var isDrained = false
     /// A registration with other prices waits until no job is under way.
     var isRegistering = false
@@ -137,6 +142,7 @@ public actor DeepSquareGateway: Gateway, Service {
 
     private func load() async throws {
         isDrained = try await store.value("drained") != nil
+        loggerAddress = try await store.value("grid-logger")
         provider.delta = try await store.value("delta").flatMap { UInt64($0) }
         for claim in try await store.openClaims() { claims[Key(claim)] = claim }
         if !claims.isEmpty {
@@ -165,6 +171,10 @@ public actor DeepSquareGateway: Gateway, Service {
     private func eventLoop() async {
         while !Task.isCancelled {
             await takeLogs()
+            if !isCaughtUp, await feed.lag == 0, timers[Self.logsTimer] == nil {
+                isCaughtUp = true
+                claimWake.raise()
+            }
             for key in Array(claims.keys) { advance(key) }
             let next = timers.values.min()
             let pause = next.map { max(0.01, $0.timeIntervalSince(now())) } ?? 60
@@ -204,6 +214,14 @@ public actor DeepSquareGateway: Gateway, Service {
         for transition in transitions where transition.kind == .refused {
             guard let key = key(transition), let verdict = claims[key]?.verdict else { continue }
             tell(key, verdict)
+        }
+        for transition in transitions where transition.kind == .submitted {
+            guard let key = key(transition) else { continue }
+            // Slurm judges a job when it is let go.
+            spawn {
+                try? await Task.sleep(for: .seconds(3))
+                await self.giveBackIfStuck(key)
+            }
         }
         for key in changed { advance(key) }
         return transitions.map { _ in .delivered }

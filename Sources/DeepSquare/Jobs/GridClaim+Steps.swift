@@ -46,9 +46,9 @@ extension GridClaim {
             steps += liveSteps(world)
             steps += reports(world)
         case .refused(let why):
-            steps += refusal(world, .refuse, why)
+            steps += slurm.isLive ? ending(why) : refusal(world, .refuse, why)
         case .failed(let why):
-            steps += refusal(world, .end, why)
+            steps += slurm.isLive ? ending(why) : refusal(world, .end, why)
         }
         return steps
     }

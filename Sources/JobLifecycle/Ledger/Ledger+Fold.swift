@@ -209,6 +209,11 @@ extension LedgerTransaction {
         if belongs {
             run.record.phase = .requeued
             if run.record.state?.isEnd != true { run.record.state = nil }
+            // slurmctld gives a job a new submit time when it puts it back: if nobody has the end, that is it.
+            if run.record.endTime == nil, let start = run.record.startTime, seen.submitTime >= start {
+                run.record.endTime = seen.submitTime
+                run.record.elapsed = run.record.elapsed ?? seen.submitTime - start
+            }
             try update(run)
             try append(.requeued, &job, run: run.record, source: seen.source)
         } else if run.record.knowsEnd, run.record.state?.isEnd == true {
