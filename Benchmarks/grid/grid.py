@@ -144,7 +144,7 @@ def wait_for_statuses(world, first, count, within):
 
 def finish(world, jobs):
     """Did they do what they should? Their output files go. -> the jobs' ids on the chain, by Slurm's"""
-    number = {one["job_id"]: one["external_id"] for one in world.agent.transitions() if one["kind"] == "submitted"}
+    number = {one["job_id"]: chain_job(one) for one in world.agent.transitions() if one["kind"] == "submitted"}
     for slurm in number:
         for path in Path("/tmp").glob(f"slurm-grid-agent-{slurm}-*.log"):
             path.unlink()
@@ -152,6 +152,11 @@ def finish(world, jobs):
     if wrong := {job: status for job, status in statuses.items() if status != "Finished"}:
         raise RuntimeError(f"jobs did not finish: {wrong}")
     return number
+
+
+def chain_job(transition):
+    """The ledger's name of a job is the contract's address, and the job's id there."""
+    return transition["external_id"].split("/")[-1]
 
 
 def script_time(world, jobs):
@@ -195,7 +200,7 @@ def latency():
         service = script_time(world, jobs)
         listener.terminate()
         listener.wait()
-        committed = {(one["external_id"], one["kind"]): one["recorded_at_us"] / 1e6 for one in world.agent.transitions()}
+        committed = {(chain_job(one), one["kind"]): one["recorded_at_us"] / 1e6 for one in world.agent.transitions()}
         started, ended = stamps(heard, number)
     ways = (
         ("a start", "start_to_running", started, "running", "Running"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Scenarios of an agent's first start on a cluster where another one has worked, and of its registration."""
 
+import json
 import threading
 import time
 
@@ -87,6 +88,29 @@ def waiting_job_is_taken_over(world):
     world.lab.command("scontrol", "release", number, check=False)
     ends(world, job, "Finished")
     same(events(world, "JobRefusedEvent", job), [], "refusals")
+
+
+@STAGE.scenario
+def check_tells_of_a_supervisor_on_the_same_key(world):
+    """Before the agent's first start: claims with the key by somebody else, and a supervisor's jobs in the queue."""
+    job = claimed(world, "sleep 20")
+    number = submitted(world, job, "sleep 20")
+    found = findings(world)
+    same(found["key's use"][0], "warning", "what check says of the key's use")
+    check("supervisor" in found["key's use"][1], found)
+    same(found["supervisor"][0], "warning", "what check says of its jobs")
+    for subject in ("configuration", "slurmctld", "slurmdbd", "partition", "chain", "contract", "balance", "sbatch service"):
+        same(found[subject][0], "ok", f"what check says of the {subject}: {found[subject][1]}")
+    yield
+    ends(world, job, "Finished")
+    check(str(number) in str(world.slurm_jobs(job)), "it is the supervisor's job", world.slurm_jobs(job))
+
+
+def findings(world):
+    """-> what `check` says, by subject"""
+    done = world.lab.command("setpriv", f"--reuid={world.lab.uid}", "--clear-groups", world.lab.stage / "slurm-grid-agent", "check", "--json",
+                             "--config", world.agent.config)
+    return {one["subject"]: (one["level"], one["text"]) for one in json.loads(done)}
 
 
 @STAGE.scenario
