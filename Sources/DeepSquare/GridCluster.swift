@@ -31,7 +31,8 @@ public protocol GridCluster: Sendable {
 
     /// Every run of a job of this name and user that slurmdbd knows, submitted at or after a time (Unix seconds), oldest
     /// first; nil: the cluster has no slurmdbd.
-    func accounting(named name: String, of userID: UInt32, since time: Int64) async throws(GridError) -> [JobObservation]?
+    func accounting(named name: String, of userID: UInt32, since time: Int64) async throws(GridError)
+        -> [JobObservation]?
 
     /// How long slurmctld remembers a job that has ended, seconds.
     func endedJobMemory() async throws(GridError) -> Int64

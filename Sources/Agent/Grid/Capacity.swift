@@ -33,7 +33,9 @@ struct Capacity: Equatable {
         guard job.cpusPerTask > 0, !memory.overflow else { return "its tasks need more than any node has" }
         // Tasks that fit on each node, the largest nodes first.
         let fits = nodes.map { node in
-            min(UInt64(node.cpus / job.cpusPerTask), memory.partialValue == 0 ? .max : node.memory / memory.partialValue)
+            min(
+                UInt64(node.cpus / job.cpusPerTask), memory.partialValue == 0 ? .max : node.memory / memory.partialValue
+            )
         }.sorted(by: >).prefix(mostNodes ?? .max)
         guard fits.first ?? 0 > 0 else {
             return "no node has \(job.cpusPerTask) CPUs and \(memory.partialValue) MB for a task"

@@ -71,7 +71,9 @@ struct SlurmGridCluster: GridCluster {
             }
         }
         guard let job = jobs.first, job.state.base == .pending else { return nil }
-        let forEver = ["BadConstraints", "PartitionTimeLimit", "PartitionNodeLimit", "AccountNotAllowed", "QOSNotAllowed"]
+        let forEver = [
+            "BadConstraints", "PartitionTimeLimit", "PartitionNodeLimit", "AccountNotAllowed", "QOSNotAllowed",
+        ]
         return forEver.contains(job.reason.description) ? "Slurm says \(job.reason)" : nil
     }
 
@@ -81,7 +83,9 @@ struct SlurmGridCluster: GridCluster {
             .filter { $0.name == name && $0.userID == userID }.compactMap { JobObservation($0, asked: asked) }
     }
 
-    func accounting(named name: String, of userID: UInt32, since time: Int64) async throws(GridError) -> [JobObservation]? {
+    func accounting(named name: String, of userID: UInt32, since time: Int64) async throws(GridError)
+        -> [JobObservation]?
+    {
         let asked = Date.microsecondsNow
         let hasAccounting = try await word { () async throws(SlurmError) in try await controller.cluster().hasAccounting
         }

@@ -195,7 +195,9 @@ final class ScriptedSlurm: Scheduler, GridCluster {
     func whyImpossible(_ job: GridJobRequest) async throws(GridError) -> String? { nil }
     func whyStuck(_ jobID: UInt32) async throws(GridError) -> String? { nil }
     func jobs(named name: String, of userID: UInt32) async throws(GridError) -> [JobObservation] { [] }
-    func accounting(named name: String, of userID: UInt32, since time: Int64) async throws(GridError) -> [JobObservation]? { [] }
+    func accounting(named name: String, of userID: UInt32, since time: Int64) async throws(GridError)
+        -> [JobObservation]?
+    { [] }
     func endedJobMemory() async throws(GridError) -> Int64 { 300 }
     func hardware(partition: String) async throws(GridError) -> Hardware {
         Hardware(gpusPerNode: [0], cpusPerNode: [64], memoryPerNode: [64_000])
