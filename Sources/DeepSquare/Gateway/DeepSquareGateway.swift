@@ -170,8 +170,9 @@ public actor DeepSquareGateway: Gateway, Service {
 
     private func eventLoop() async {
         while !Task.isCancelled {
+            let hasReadAll = await feed.hasCaughtUp
             await takeLogs()
-            if !isCaughtUp, await feed.lag == 0, timers[Self.logsTimer] == nil {
+            if !isCaughtUp, hasReadAll, timers[Self.logsTimer] == nil {
                 isCaughtUp = true
                 claimWake.raise()
             }

@@ -33,6 +33,8 @@ public actor LogFeed: Service {
     /// Raised after each commit that brought something.
     private let news: @Sendable () -> Void
     private var cursor: LogCursor?
+    /// Since the start everything that a node had to give was read once.
+    public private(set) var hasCaughtUp = false
     private var head: UInt64 = 0
     private var isReading = false
     /// No common block was found, and that was told.
@@ -121,6 +123,11 @@ public actor LogFeed: Service {
         let atPosition = try? BlockHeader(tip.value(1)).hash
         switch cursor.next(head: newest.number, atPosition: atPosition) {
         case .upToDate:
+            // A node that lacks our block is behind us.
+            if !hasCaughtUp, atPosition == cursor.position.hash {
+                hasCaughtUp = true
+                news()
+            }
             return false
         case .range(let blocks):
             return try await read(blocks, &cursor, node: tip.node)
