@@ -147,11 +147,12 @@ struct Daemon {
             try makeControl(ledger, registry, bridge, chain, grid),
             bridge,
         ]
-        let group = ServiceGroup(
-            configuration: .init(
-                services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint],
-                logger: logger))
-        try await group.run()
+        var lifecycle = ServiceGroupConfiguration(
+            services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger)
+        // Nothing is lost by ending in the middle: what hangs then is cancelled.
+        lifecycle.maximumGracefulShutdownDuration = .seconds(40)
+        try await ServiceGroup(configuration: lifecycle).run()
     }
 
     private func makeBridge(_ sink: EventSink, _ notifier: SystemdNotifier) throws -> BridgeServer {

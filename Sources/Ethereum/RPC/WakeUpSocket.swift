@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 public import Logging
+internal import NIOConcurrencyHelpers
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
@@ -151,10 +152,12 @@ public struct WakeUpSocket: Service {
     private func connect() async throws -> Frames {
         let secure =
             endpoint.isEncrypted ? try NIOSSLContext(configuration: tlsConfiguration(certificateAuthority)) : nil
+        let opened = NIOLockedValueBox<(any Channel)?>(nil)
         let upgrade: EventLoopFuture<Frames?> = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.init(settings.connectTimeout))
             .connect(host: endpoint.host, port: endpoint.port) { channel in
-                channel.eventLoop.makeCompletedFuture {
+                opened.withLockedValue { $0 = channel }
+                return channel.eventLoop.makeCompletedFuture {
                     if let secure {
                         let isName = (try? SocketAddress(ipAddress: endpoint.host, port: endpoint.port)) == nil
                         try channel.pipeline.syncOperations.addHandler(
@@ -163,9 +166,18 @@ public struct WakeUpSocket: Service {
                     return try upgrading(channel)
                 }
             }
-        guard let frames = try await upgrade.get() else {
-            throw Lost(description: "the node serves no WebSocket there")
+        // A node that hangs takes the connection and answers nothing; a future does not heed a cancelled task.
+        let channel = opened.withLockedValue { $0 }
+        let deadline = channel?.eventLoop.scheduleTask(in: .init(settings.connectTimeout)) {
+            channel?.close(promise: nil)
         }
+        defer { deadline?.cancel() }
+        let frames = try await withTaskCancellationHandler {
+            try await upgrade.get()
+        } onCancel: {
+            channel?.close(promise: nil)
+        }
+        guard let frames else { throw Lost(description: "the node serves no WebSocket there") }
         return frames
     }
 
