@@ -487,7 +487,10 @@ class Faults:
                 self.world.bot.provider(verb, PROVIDER)
             except TROUBLE:
                 pass
-            return self.world.grid.providers.call("isBanned", PROVIDER) == (verb == "ban")
+            try:
+                return self.world.grid.providers.call("isBanned", PROVIDER) == (verb == "ban")
+            except TROUBLE:  # the node is busy, or told to fail
+                return False
         eventually(f"the provider is to be {verb}ned", ask, 120, 0.5)
 
     def node(self):
