@@ -31,7 +31,7 @@ struct WakeUpSocketTests {
     @Test("a node that hangs keeps nobody from ending", .timeLimit(.minutes(1)))
     func ends() async throws {
         let node = try await hungNode()
-        let socket = try socket(node, timeout: .seconds(3600)) {}
+        let socket = try self.socket(node, timeout: .seconds(3600)) {}
         let task = Task { try await socket.run() }
         try await Task.sleep(for: .milliseconds(200))
         task.cancel()
@@ -43,7 +43,7 @@ struct WakeUpSocketTests {
     func timesOut() async throws {
         let node = try await hungNode()
         let wakes = AsyncStream<Void>.makeStream()
-        let socket = try socket(node, timeout: .milliseconds(50)) { wakes.continuation.yield() }
+        let socket = try self.socket(node, timeout: .milliseconds(50)) { wakes.continuation.yield() }
         let task = Task { try await socket.run() }
         var count = 0
         for await _ in wakes.stream {
