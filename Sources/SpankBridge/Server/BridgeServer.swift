@@ -179,7 +179,8 @@ public final class BridgeServer: Service {
 
     /// Returns when the path leads to another file than now, or to none.
     private func watchPath() async {
-        let mine = settings.socket.identity
+        // It may have vanished before the first look.
+        guard let mine = settings.socket.identity else { return }
         while !Task.isCancelled, settings.socket.identity == mine {
             do {
                 try await Task.sleep(for: settings.checkInterval)
