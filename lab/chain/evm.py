@@ -230,9 +230,12 @@ class Chain:
             try:
                 result, receipts, computations = self.evm.mine_all(chosen, parent_header=parent, timestamp=timestamp, extra_data=extra)
                 break
-            except ValidationError:  # one that became invalid, through its sender's other transactions
+            except ValidationError as problem:  # one that became invalid, through its sender's other transactions
                 if not chosen:
                     raise
+                if len(chosen) == 1:  # by itself: nobody would ever mine it
+                    print(f"a transaction is thrown away: {problem}", flush=True)
+                    self.pool.get(chosen[0].sender, {}).pop(chosen[0].nonce, None)
                 chosen = chosen[:-1]
         self.evm.timestamp = None
         block = Mined(result.imported_block.header, chosen, receipts, computations)

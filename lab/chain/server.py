@@ -164,6 +164,7 @@ class Lab:
                 self.wake.clear()
                 if self.chain.executable():
                     self.chain.mine()
+                    await asyncio.sleep(0)  # whatever comes of it, the node goes on answering
                 else:
                     await self.wake.wait()
             else:
