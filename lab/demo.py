@@ -453,7 +453,7 @@ def main():
                 signal.signal(ending, signal.SIG_IGN)
             if demo.wrong:
                 raise Wrong
-        shutil.rmtree(world.chain.folder)
+        shutil.rmtree(world.chain.folder, ignore_errors=True)
     except Wrong:
         sys.exit(f"the chain's log and the services' are kept in {world.chain.folder}")
     except (OSError, RuntimeError, contracts.GridError, subprocess.CalledProcessError) as error:

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// Where the compiler finds struct stat and timespec once gRPC is in the house.
-internal import CoreFoundation
 internal import Glibc
 
 /// The folder that holds what the agent must not forget: its own, shut to others, used by one agent at a time.

@@ -29,6 +29,7 @@ extension DeepSquareGateway {
             }
             questions.append(.init(ContractABI.isValidForScheduling, [.address(address)], at: contracts.providers))
             // As of the block up to which all is known here: what is in the queue then was not taken back unheard.
+            await readOn()
             guard isCaughtUp, let readTo else { return }
             let answers = try await reader.ask(questions, at: readTo)
             if let isValid = try answers[kinds.count].get().first?.bool, isValid != provider.isApproved {
@@ -44,6 +45,13 @@ extension DeepSquareGateway {
             note(GridError(.unavailable, "\(error)"))
             logger.debug("claims wait", metadata: ["why": "\(error)"])
         }
+    }
+
+    /// A new block may hold nothing for us to read, and an entry of a queue all the same: a customer's cancel.
+    private func readOn() async {
+        await feed.catchUp()
+        guard let position = await feed.position?.number, let waiting = try? await feed.next(limit: 1) else { return }
+        if waiting.isEmpty { readTo = max(position, readTo ?? 0) }
     }
 
     /// What is known beforehand stops the claim rather than refuse the job.
