@@ -5,7 +5,7 @@ customers with Unix users, and the agent. For the demo, tests, soak and benchmar
     with World() as world:
         world.agent.start()
         world.join()
-        job = world.customer().run(b"echo hello", credits=10)
+        job = world.request("echo hello", credits=10)
         world.grid.wait(job, ["Finished"])"""
 
 import json
@@ -27,8 +27,6 @@ from chain import KEY, LabChain
 from cluster import Agent, Lab, eventually, say
 
 PROVIDER = keys.PrivateKey(bytes.fromhex(KEY)).public_key.to_address()
-# What the lab charges a minute, in credits: a job of one CPU and 100 MB costs about one credit a minute.
-LAB_DELTA = 15
 
 
 class Process:
@@ -66,7 +64,7 @@ class Process:
 
 class World:
     def __init__(
-        self, customers=1, queue="skipping", unknown="revert", delta=LAB_DELTA, minimum=1, rich=True, spank=True, jobcomp=True, seed=0,
+        self, customers=1, queue="skipping", unknown="revert", delta=15, minimum=1, rich=True, spank=True, jobcomp=True, seed=0,
         block_time=0, confirmations=0, settings=None, tell=lambda text: None, **knobs
     ):
         self.options = (customers, queue, unknown, delta, minimum)
@@ -201,14 +199,3 @@ class World:
 
     def ask(self, *words):
         return json.loads(self.agent.ask(*words, "--json", "--control", self.lab.run / "control.sock"))
-
-    def until(self, what, condition, within=60):
-        return eventually(what, condition, within, 0.2)
-
-
-def chain_time(world):
-    return world.grid.chain.time
-
-
-def now():
-    return time.time()

@@ -24,9 +24,7 @@ struct ChainCommand: AsyncParsableCommand {
             try await reportingControl {
                 let answer = try options.client.answer(to: ControlRequest("chain"))
                 if options.json { return print(answer) }
-                let decoder = JSONDecoder()
-                decoder.keyDecodingStrategy = .convertFromSnakeCase
-                print(Self.text(try decoder.decode(ChainParts.Status.self, from: Data(answer.utf8))))
+                print(Self.text(try ControlAnswer.decode(ChainParts.Status.self, answer)))
             }
         }
 

@@ -44,9 +44,13 @@ struct GridCommand: AsyncParsableCommand {
     }
 
     static func text(_ status: GridStatus) -> String {
+        let claiming =
+            status.isDrained
+            ? "drained: none is claimed"
+            : status.isRegistering ? "none is claimed until a registration with other prices is sent" : "are claimed"
         var lines = [
             "contract   \(status.contract)", "provider   \(status.provider)", "state      \(status.state)",
-            "new jobs   \(status.isOpen ? "" : "the contract is closed to them; ")\(status.isDrained ? "drained: none is claimed" : "are claimed")",
+            "new jobs   \(status.isOpen ? "" : "the contract is closed to them; ")\(claiming)",
             "credits    \(status.credits.map { $0 + " wei" } ?? "?")",
         ]
         for (name, queue) in status.queues.sorted(by: { $0.key < $1.key }) {

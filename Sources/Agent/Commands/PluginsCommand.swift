@@ -29,9 +29,7 @@ struct PluginsCommand: AsyncParsableCommand {
                     print(answer)
                     return
                 }
-                let decoder = JSONDecoder()
-                decoder.keyDecodingStrategy = .convertFromSnakeCase
-                let parsed = try decoder.decode(ControlHandlers.PluginsAnswer.self, from: Data(answer.utf8))
+                let parsed = try ControlAnswer.decode(ControlHandlers.PluginsAnswer.self, answer)
                 print(Self.text(parsed, now: Date().timeIntervalSince1970))
             }
         }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import Support
 internal import Ethereum
 internal import FoundationEssentials
 internal import Logging
+internal import Support
 
 /// Claiming: what waits for us in the contract's queues.
 extension DeepSquareGateway {
@@ -23,7 +23,7 @@ extension DeepSquareGateway {
         let asOf = queues.mapValues(\.outcomes)
         do {
             // The queue's size may cost the node a look at each job in it.
-            let kinds = isDrained || isRegistering ? [.cancel, .topUp] : ClaimKind.allCases
+            let kinds = takesJobs ? ClaimKind.allCases : [.cancel, .topUp]
             var questions = kinds.map {
                 ContractReader.Question($0.size, [.address(address)], at: contracts.queues)
             }
@@ -57,8 +57,7 @@ extension DeepSquareGateway {
     /// What is known beforehand stops the claim rather than refuse the job.
     private func mayClaim(_ kind: ClaimKind) async -> Bool {
         guard kind == .job else { return true }
-        if isDrained { return false }
-        if isRegistering { return false }
+        guard takesJobs else { return false }
         return await cluster.isUp()
     }
 

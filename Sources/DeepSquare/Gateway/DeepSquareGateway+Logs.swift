@@ -66,6 +66,8 @@ extension DeepSquareGateway {
         }
         try await save(changed, logs: taken.map(\.sequence))
         try await feed.handled(taken)
+        // The feed gives the oldest that nobody handled: those before them never come again.
+        oldestLog = logs.map(\.sequence).min() ?? oldestLog
         for key in changed { advance(key) }
         if isProviderChanged { spawn { await self.refreshProvider() } }
         if !waiting.isEmpty {

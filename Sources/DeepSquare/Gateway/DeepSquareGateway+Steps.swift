@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import Support
 internal import Ethereum
 internal import FoundationEssentials
 internal import JobLifecycle
 internal import Logging
+internal import Support
 
 /// Does what a claim's `steps` say.
 extension DeepSquareGateway {

@@ -65,11 +65,15 @@ public actor DeepSquareGateway: Gateway, Service {
     /// All that the chain had said when the agent started has been taken in. Before that neither reports nor claims leave: a
     /// job may have been taken back and given to us again, and then a report would be about the wrong claim.
     var isCaughtUp = false
+    /// The feed's number of the oldest log that may come again.
+    var oldestLog: Int64 = 0
     /// All logs up to this block have been taken in.
     var readTo: UInt64?
     var isDrained = false
     /// A registration with other prices waits until no job is under way.
     var isRegistering = false
+    /// Jobs may be claimed, as far as an administrator is concerned.
+    var takesJobs: Bool { !isDrained && !isRegistering }
     /// Claims of jobs from blocks up to this one may be somebody else's work.
     var examinedBlocks: UInt64 = 0
     var deciding = 0

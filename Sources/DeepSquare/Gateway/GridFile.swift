@@ -9,7 +9,7 @@ public struct GridFile: Sendable {
     public static let gatewayName = "deepsquare"
 
     public let contracts: GridContracts
-    /// Where the feed begins when it has no cursor; nil: it has one.
+    /// Where the feed begins when it has no cursor yet.
     public let firstBlock: UInt64?
     let store: GridStore
     let examinedBlocks: UInt64
@@ -39,7 +39,6 @@ public struct GridFile: Sendable {
         } else {
             contracts = try await GridContracts.read(contract, client: client)
         }
-        var first: UInt64?
         if bound != binding {
             let head = try await StartBlock.head(client)
             let begin = try await StartBlock.first(
@@ -49,7 +48,7 @@ public struct GridFile: Sendable {
             try await store.set("contracts", encode(contracts))
             try await store.set("binding", binding)
         }
-        first = try await store.value("first").flatMap { UInt64($0) }
+        let first = try await store.value("first").flatMap { UInt64($0) }
         let examined = try await store.value("examined").flatMap { UInt64($0) } ?? 0
         return GridFile(contracts: contracts, firstBlock: first, store: store, examinedBlocks: examined)
     }
@@ -67,39 +66,5 @@ public struct GridFile: Sendable {
         return GridContracts(
             metaScheduler: parts[0], jobs: parts[1], providers: parts[2], queues: parts[3], credit: parts[4],
             constants: parts[5])
-    }
-}
-
-/// Finds blocks by their time.
-enum StartBlock {
-    static func head(_ client: RPCClient) async throws(GridError) -> BlockHeader {
-        try await header(.string("latest"), client)
-    }
-
-    /// The first block at or after a time (Unix seconds).
-    static func first(since time: UInt64, head: BlockHeader, client: RPCClient) async throws(GridError) -> UInt64 {
-        var low: UInt64 = 0
-        var high = head.number
-        while low < high {
-            let middle = low + (high - low) / 2
-            if try await header(.string(Quantity.encode(middle)), client).timestamp < time {
-                low = middle + 1
-            } else {
-                high = middle
-            }
-        }
-        return low
-    }
-
-    static func time(of block: UInt64, _ client: RPCClient) async throws(GridError) -> UInt64 {
-        try await header(.string(Quantity.encode(block)), client).timestamp
-    }
-
-    private static func header(_ tag: JSONValue, _ client: RPCClient) async throws(GridError) -> BlockHeader {
-        do throws(RPCError) {
-            return try BlockHeader(try await client.call("eth_getBlockByNumber", [tag, .bool(false)]))
-        } catch {
-            throw GridError(.unavailable, "the chain: \(error)")
-        }
     }
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import Support
 internal import Ethereum
 internal import JobLifecycle
 internal import Logging
+internal import Support
 
 /// What `grid status` and `grid jobs` show.
 public struct GridStatus: Codable, Sendable {
@@ -49,6 +49,8 @@ public struct GridStatus: Codable, Sendable {
     public var isApproved: Bool
     public var isOpen: Bool
     public var isDrained: Bool
+    /// A registration with other prices waits until no job is under way; nothing is claimed until then.
+    public var isRegistering: Bool
     /// Wei.
     public var credits: String?
     public var queues: [String: Queue]
@@ -69,6 +71,7 @@ extension DeepSquareGateway {
         return GridStatus(
             contract: contracts.metaScheduler.checksummed, provider: address.checksummed, state: provider.words,
             isApproved: provider.isApproved, isOpen: provider.isOpen, isDrained: isDrained,
+            isRegistering: isRegistering,
             credits: provider.credits.map { "\($0)" },
             queues: Dictionary(
                 uniqueKeysWithValues: queues.map {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import Support
 internal import Ethereum
 internal import FoundationEssentials
 internal import Logging
+internal import Support
 
 /// Registering this cluster with the grid.
 extension DeepSquareGateway {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import Support
 internal import BigInt
 internal import Ethereum
 internal import FoundationEssentials
 internal import Logging
+internal import Support
 
 /// What the chain says of us.
 struct ProviderView: Sendable, Hashable {
@@ -84,41 +84,5 @@ extension DeepSquareGateway {
         }
         for key in Array(claims.keys) { advance(key) }
         claimWake.raise()
-    }
-
-    /// A report that was lost without a trace, and a job whose scancel was: everything open is compared with the contract.
-    func refreshLoop() async {
-        var sinceTidying = 0
-        while !Task.isCancelled {
-            try? await Task.sleep(for: .seconds(60))
-            if Task.isCancelled { return }
-            await refreshClaims()
-            sinceTidying += 1
-            if sinceTidying >= 60 {
-                sinceTidying = 0
-                let oldest = (try? await feed.next(limit: 1))?.first?.sequence
-                try? await store.prune(before: now() - 90 * 86_400, logsBelow: max(0, (oldest ?? 0) - 1_000_000))
-            }
-        }
-    }
-
-    func refreshClaims() async {
-        let quiet = claims.filter { key, claim in
-            busy[key] == nil && claim.running?.state != .sent && claim.final?.state != .sent && !claim.needsExamination
-        }
-        for part in stride(from: 0, to: quiet.count, by: 50) {
-            let slice = Array(quiet)[part..<min(part + 50, quiet.count)]
-            guard let (words, block) = try? await reader.jobs(slice.map(\.key.job), of: contracts) else { return }
-            for ((key, before), word) in zip(slice, words) {
-                guard case .success(let word) = word, claims[key] == before,
-                    claims[key]?.take(word, provider: address, block: block) == true
-                else { continue }
-                // scancel was asked for long ago, and the job lives on.
-                if claims[key]?.slurm.isLive == true { claims[key]?.slurm.isCancelled = false }
-                if claims[key] != before { await saveOrRetry(key) }
-                await giveBackIfStuck(key)
-                advance(key)
-            }
-        }
     }
 }

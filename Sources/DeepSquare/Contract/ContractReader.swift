@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import Ethereum
+
+/// Reads the contracts' state, several questions in one request.
+public struct ContractReader: Sendable {
+    let client: RPCClient
+
+    public init(client: RPCClient) {
+        self.client = client
+    }
+
+    struct Question {
+        var function: ABIFunction
+        var arguments: [ABIValue]
+        var contract: Address
+        var sender: Address?
+
+        init(_ function: ABIFunction, _ arguments: [ABIValue], at contract: Address, from sender: Address? = nil) {
+            self.function = function
+            self.arguments = arguments
+            self.contract = contract
+            self.sender = sender
+        }
+    }
+
+    /// One answer for each question, all of one node. Throws when no node answers.
+    /// - Parameter block: which state is asked for; nil: the newest.
+    func ask(
+        _ questions: [Question], at block: UInt64? = nil
+    ) async throws(GridError) -> [Result<[ABIValue], GridError>] {
+        try await askWithBlock(questions, at: block).words
+    }
+
+    private func askWithBlock(
+        _ questions: [Question], at wanted: UInt64? = nil
+    ) async throws(GridError) -> (words: [Result<[ABIValue], GridError>], block: UInt64) {
+        var calls: [RPCCall] = []
+        for question in questions {
+            let data: [UInt8]
+            do {
+                data = try question.function.call(question.arguments)
+            } catch {
+                throw GridError(.malformed, "\(question.function.signature): \(error)")
+            }
+            var fields: [String: JSONValue] = [
+                "to": .string(question.contract.hex), "data": .string(Hex.data(data)),
+            ]
+            if let sender = question.sender { fields["from"] = .string(sender.hex) }
+            let tag = wanted.map { Quantity.encode($0) } ?? "latest"
+            calls.append(RPCCall("eth_call", [.object(fields), .string(tag)]))
+        }
+        // Asked first: the calls that follow are of this block or a later one.
+        let answers: RPCClient.Answers
+        let block: UInt64?
+        do throws(RPCError) {
+            answers = try await client.batch([RPCCall("eth_blockNumber")] + calls)
+            block = try answers.value(0).text.flatMap(Quantity.decode64)
+        } catch {
+            throw GridError(.unavailable, "the chain: \(error)")
+        }
+        guard let block else { throw GridError(.malformed, "the chain: eth_blockNumber gives no number") }
+        let words = zip(questions, answers.results.dropFirst()).map {
+            question, result -> Result<[ABIValue], GridError> in
+            switch result {
+            case .failure(let error):
+                return .failure(
+                    GridError(
+                        error.refusal == .reverted ? .reverted : .unavailable, ContractABI.describe(error)))
+            case .success(let json):
+                guard let bytes = json.text.flatMap({ Hex.decode($0) }),
+                    let values = try? question.function.decode(bytes)
+                else {
+                    return .failure(
+                        GridError(.malformed, "\(question.function.signature) at \(question.contract): no answer of it")
+                    )
+                }
+                return .success(values)
+            }
+        }
+        return (words, block)
+    }
+
+    /// The chain's word on these jobs, in their order, and the newest block of the node that says so.
+    func jobs(
+        _ ids: [Hash32], of contracts: GridContracts
+    ) async throws(GridError) -> (words: [Result<ChainJob, GridError>], block: UInt64) {
+        let (answers, block) = try await askWithBlock(
+            ids.map { Question(ContractABI.getJob, [.hash($0)], at: contracts.jobs) })
+        let words = answers.map { answer in
+            answer.flatMap { values in
+                do throws(ContractAnswer) {
+                    return .success(try ChainJob(values[0]))
+                } catch {
+                    return .failure(GridError(.malformed, "JobRepository.get: \(error)"))
+                }
+            }
+        }
+        return (words, block)
+    }
+
+    func job(_ id: Hash32, of contracts: GridContracts) async throws(GridError) -> (word: ChainJob, block: UInt64) {
+        let (words, block) = try await jobs([id], of: contracts)
+        return (try words[0].get(), block)
+    }
+}
