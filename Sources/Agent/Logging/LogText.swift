@@ -29,7 +29,7 @@ enum LogText {
 
     /// What is kept of a text that is too long, with a mark that says so; at most `room` bytes.
     static func cut(_ text: String, room: Int) -> String {
-        escaped(text, room: room, isQuoted: false, controls: nil)
+        text.utf8.count <= room ? text : escaped(text, room: room, isQuoted: false, controls: nil)
     }
 
     /// - Parameter controls: how a control character is written; nil: as it is.

@@ -56,7 +56,8 @@ final class LogWriter: Sendable {
 
     private func drain(_ state: inout State) {
         while !state.waiting.isEmpty {
-            state.waiting.removeFirst(put(state.waiting))
+            let count = put(state.waiting)
+            if count > 0 { state.waiting.removeFirst(count) }
             guard state.waiting.isEmpty, state.lost > 0 else { return }
             state.waiting = Array((lostLine(state.lost) + "\n").utf8)
             state.lost = 0
