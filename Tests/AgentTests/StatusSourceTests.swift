@@ -44,13 +44,13 @@ struct StatusSourceTests {
         parts.change { $0.slurmTrouble = "there is no /etc/slurm/slurm.conf" }
         let status = await StatusSource(parts, problems: { [] }).current()
         #expect(status.health == .failure && status.summary == "idle: there is no /etc/slurm/slurm.conf")
-        #expect {
-            try parts.ledger()
+        await #expect {
+            try await parts.ledger()
         } throws: {
             "\($0)".contains("there is no /etc/slurm/slurm.conf")
         }
-        #expect {
-            try parts.chain()
+        await #expect {
+            try await parts.chain()
         } throws: {
             "\($0)".contains("metascheduler.endpoint.rpc is not in its configuration")
         }

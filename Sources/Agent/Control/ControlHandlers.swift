@@ -68,7 +68,7 @@ struct ControlHandlers {
         [
             "status": { _ in try ControlServer.single(await status.current()) },
             "plugins": { _ in
-                let ledger = try parts.ledger()
+                let ledger = try await parts.ledger()
                 return try ControlServer.single(
                     PluginsAnswer(
                         socket: socket, plugins: parts.registry.snapshot,
@@ -78,7 +78,7 @@ struct ControlHandlers {
                 try ControlServer.single(
                     RetryAnswer(retried: try await parts.ledger().retryDeliveries(ofJob: request.ledgerJob)))
             },
-            "events": { request in try events(request, parts.ledger()) },
+            "events": { request in events(request, try await parts.ledger()) },
         ]
     }
 

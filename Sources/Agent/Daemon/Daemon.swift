@@ -58,7 +58,7 @@ struct Daemon {
 
     /// Ended in the opposite order.
     private func services(_ folder: String, _ notifier: SystemdNotifier) throws -> [any Service] {
-        let parts = RunningParts()
+        let parts = RunningParts(configuration.chain)
         let pace = Pace(retention: NIOLockedValueBox(configuration.retention))
         let status = StatusSource(parts, problems: { [] })
         // While there is still somebody to tell.

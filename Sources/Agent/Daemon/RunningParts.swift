@@ -27,38 +27,56 @@ final class RunningParts: Sendable {
 
     let startedAt = Int64(Date().timeIntervalSince1970)
     let registry = PluginRegistry()
+    private let hasChain: Bool
+    private let hasGrid: Bool
     private let state = NIOLockedValueBox(State())
+    /// How long a question waits for a part that is being opened: somebody has just started the agent.
+    private let patience: Duration
+
+    init(_ settings: ChainSettings = ChainSettings(), patience: Duration = .seconds(10)) {
+        hasChain = !settings.nodes.isEmpty
+        hasGrid = settings.contract != nil
+        self.patience = patience
+    }
 
     var now: State { state.withLockedValue { $0 } }
 
     func change(_ body: (inout State) -> Void) { state.withLockedValue(body) }
 
-    /// - Throws: ``ControlFailure`` with the reason why there is none yet.
-    func ledger() throws(ControlFailure) -> Ledger {
-        let now = now
-        guard let ledger = now.ledger else {
-            throw ControlFailure(description: "the agent has no ledger yet: \(now.slurmTrouble ?? "it is starting")")
-        }
-        return ledger
+    func ledger() async throws(ControlFailure) -> Ledger {
+        try await part("ledger", \.ledger) { $0.slurmTrouble }
     }
 
-    func chain() throws(ControlFailure) -> ChainParts {
-        let now = now
-        guard let chain = now.chain else {
+    func chain() async throws(ControlFailure) -> ChainParts {
+        guard hasChain else {
             throw ControlFailure(
-                description: now.chainTrouble.map { "the chain's part is not open yet: \($0)" }
-                    ?? "this agent is set up without a chain: metascheduler.endpoint.rpc is not in its configuration")
+                description:
+                    "this agent is set up without a chain: metascheduler.endpoint.rpc is not in its configuration")
         }
-        return chain
+        return try await part("chain's part", \.chain) { $0.chainTrouble ?? $0.slurmTrouble }
     }
 
-    func grid() throws(ControlFailure) -> DeepSquareGateway {
-        let now = now
-        guard let grid = now.grid else {
+    func grid() async throws(ControlFailure) -> DeepSquareGateway {
+        guard hasGrid else {
             throw ControlFailure(
-                description: now.chainTrouble.map { "the grid's part is not open yet: \($0)" }
-                    ?? "this agent is set up without a grid: metascheduler.smart-contract is not in its configuration")
+                description:
+                    "this agent is set up without a grid: metascheduler.smart-contract is not in its configuration")
         }
-        return grid
+        return try await part("grid's part", \.grid) { $0.chainTrouble ?? $0.slurmTrouble }
+    }
+
+    private func part<Part>(
+        _ name: String, _ path: KeyPath<State, Part?>, trouble: (State) -> String?
+    ) async throws(ControlFailure) -> Part {
+        let end = ContinuousClock.now + patience
+        while true {
+            let now = now
+            if let part = now[keyPath: path] { return part }
+            let trouble = trouble(now)
+            guard trouble == nil, ContinuousClock.now < end, !Task.isCancelled else {
+                throw ControlFailure(description: "the \(name) is not open yet: \(trouble ?? "the agent is starting")")
+            }
+            try? await Task.sleep(for: .milliseconds(20))
+        }
     }
 }

@@ -132,7 +132,7 @@ extension Ledger {
         public var parked: Int
         /// When the oldest that waits was recorded, Unix seconds.
         public var oldest: Int64?
-        /// Of the newest that failed.
+        /// Of what was given up, else of what was tried most often.
         public var lastError: String?
     }
 
@@ -157,7 +157,7 @@ extension Ledger {
                     database,
                     sql: """
                         SELECT error FROM deliveries WHERE gateway = ? AND state <> 1 AND error IS NOT NULL
-                        ORDER BY sequence DESC LIMIT 1
+                        ORDER BY state DESC, attempts DESC, sequence LIMIT 1
                         """, arguments: [gateway])
                 return Backlog(
                     gateway: gateway, waiting: try count("state = 0"), parked: try count("state <> 1 AND state = 2"),
