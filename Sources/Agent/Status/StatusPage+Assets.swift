@@ -68,8 +68,8 @@ extension StatusPage {
         .bar { width: 40%; padding-right: 0; } .bar svg { display: block; width: 100%; height: .55rem; }
         .bar rect { fill: var(--bar); }
         footer { margin-top: 1rem; color: var(--soft); font-size: .9rem; } #terms dl { color: var(--ink); max-width: 50rem; }
-        #terms > summary, #earlier > summary { cursor: pointer; }
-        #earlier > summary { padding: .45rem 0; border-top: 1px solid var(--line); }
+        #terms > summary, .fold > summary { cursor: pointer; }
+        .fold > summary { padding: .45rem 0; } * + .fold { border-top: 1px solid var(--line); }
         @media (max-width: 30rem) {
           .steps > li { grid-template-columns: max-content minmax(0, 1fr); } .steps > li > span { grid-column: 1 / -1; }
           .steps > li { padding: .25rem 0; } .steps small { white-space: normal; } .rows > div { grid-template-columns: minmax(0, 1fr); }

@@ -24,7 +24,7 @@ extension StatusPage {
             let earlier = over.dropFirst(Self.shownAtOnce)
             if !earlier.isEmpty {
                 body += """
-                    <details id="earlier"><summary>\(earlier.count) earlier</summary><div>\(earlier.map(job))</div></details>
+                    <details class="fold" id="earlier"><summary>\(earlier.count) earlier</summary><div>\(earlier.map(job))</div></details>
                     """
             }
         }

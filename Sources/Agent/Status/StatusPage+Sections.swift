@@ -1,38 +1,55 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 extension StatusPage {
-    /// The worst first.
+    /// What is wrong first and in full, what is well behind a fold.
     var parts: HTML {
-        let order: [AgentStatus.Level] = [.failure, .warning, .ok, .off]
-        let sorted = order.flatMap { level in status.parts.filter { $0.level == level } }
-        let rows: [HTML] = sorted.map { part in
-            let meaning: HTML? = Self.partMeanings[part.name].map { "<small>\($0)</small>" }
-            return """
-                <li><span class="line">\(Self.badge(part.level)) <b>\(part.name)</b> \(meaning)</span>
-                <span class="text">\(part.text)</span></li>
-
+        let wrong = [AgentStatus.Level.failure, .warning].flatMap { level in status.parts.filter { $0.level == level } }
+        let well = [AgentStatus.Level.ok, .off].flatMap { level in status.parts.filter { $0.level == level } }
+        var body: HTML = wrong.isEmpty ? "" : "<ul class=\"parts\">\(wrong.map(part))</ul>"
+        if status.parts.isEmpty { body = Self.empty("Nothing has been checked yet: the first look takes a moment.") }
+        if !well.isEmpty {
+            let names = well.map(\.name).joined(separator: ", ")
+            body += """
+                <details class="fold" id="well"><summary>\(Self.badge(.ok, "\(well.count) well")) <span class="hint">\(names)</span></summary>
+                <ul class="parts">\(well.map(part))</ul></details>
                 """
         }
         return section(
             "parts", "Parts",
-            "What the agent depends on and what it is made of. \u{201c}off\u{201d} is not configured and needs nothing.",
-            rows.isEmpty ? Self.empty("Nothing has been checked yet.") : "<ul class=\"parts\">\(rows)</ul>")
+            "What the agent depends on and what it is made of, as it was found at the last look. What is off is not configured.",
+            body)
+    }
+
+    private func part(_ part: AgentStatus.Part) -> HTML {
+        let meaning: HTML? = Self.partMeanings[part.name].map { "<small>\($0)</small>" }
+        return """
+            <li><span class="line">\(Self.badge(part.level)) <b>\(part.name)</b> \(meaning)</span>
+            <span class="text">\(part.text)</span></li>
+
+            """
     }
 
     private static let partMeanings = [
+        "configuration": "the agent's settings",
+        "user": "as whom the agent runs",
+        "state folder": "where the agent keeps its files",
+        "socket": "where plugins and commands reach the agent",
+        "slurm.conf": "Slurm's settings",
         "slurmctld": "Slurm's controller",
         "slurmdbd": "Slurm's accounting",
-        "plugins": "tell the agent of jobs from inside Slurm",
-        "jobcomp": "the plugin in slurmctld",
-        "spank": "the plugin on compute nodes",
+        "jobcomp plugin": "tells of jobs from inside slurmctld",
+        "partition": "where the grid's jobs run",
+        "supervisor": "what this agent replaces",
         "ledger": "the agent's memory of jobs",
-        "chain": "sends and reads the grid's transactions",
+        "chain": "the nodes that the agent talks to",
         "key": "signs transactions",
-        "grid": "this provider at the grid",
-        "sbatch": "hands out the jobs' scripts",
-        "logger": "takes the jobs' output",
-        "journal": "a file with every transition",
-        "admin": "this page and the metrics",
+        "key's use": "whether somebody else uses the key too",
+        "transactions": "what the account sends",
+        "balance": "pays for transactions",
+        "contract": "the grid's program on the chain",
+        "provider": "this cluster's entry at the grid",
+        "sbatch service": "hands out the jobs' scripts",
+        "clock": "this host's time",
     ]
 
     var numbers: HTML {
