@@ -94,7 +94,7 @@ build_step() {
     cp /packages/gitconfig /etc/gitconfig
     cd /build
     packaging/install-build-deps.sh build plugins deb
-    packaging/deb/build.sh' 9>&- || die "the packages were not built on Debian 13"
+    packaging/deb/build.sh' 9>&- || die "the packages were not built on Debian 13; /build in what it says is $work/tree"
   rm -rf "$work/debs"
   mkdir "$work/debs"
   cp "$work"/tree/.build/deb/*.deb "$work/debs"
