@@ -11,7 +11,8 @@
 #   --fresh  makes the root anew
 #
 # The root is kept in SLURM_GRID_AGENT_ROOTS (/var/tmp/slurm-grid-agent-roots). Needs root. SLURM_GRID_AGENT_MIRROR: a
-# Debian mirror in place of the one this machine's apt uses.
+# Debian mirror in place of the one this machine's apt uses. SLURM_SOURCE: the source of Debian 13's Slurm; without it
+# it is fetched as Debian source, and if the mirror has none, the job completion plugin is built lean (docs/plugins.md).
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 # shellcheck source=../../lab/lib.sh
@@ -84,20 +85,25 @@ fetch_packages() {
 root_step() { make_root "$NAME" trixie "$PACKAGES" || die "no Debian 13 root: $reason"; }
 
 build_step() {
-  local swift
+  local swift share="$work/tree:/build $work/packages:/packages:ro"
   swift=$(toolchain)
+  share+=" $swift:/opt/swift/usr:ro"
+  [ -z "${SLURM_SOURCE:-}" ] || share+=" $(realpath "$SLURM_SOURCE"):/slurm-source:ro"
   copy_tree
   fetch_packages
-  SHARE="$work/tree:/build $work/packages:/packages:ro $swift:/opt/swift/usr:ro" SIGNAL=KILL \
-    run in_root "$ROOTS/$NAME" bash -euc '
+  SHARE=$share SIGNAL=KILL run in_root "$ROOTS/$NAME" bash -euc '
     export PATH=$PATH:/opt/swift/usr/bin
+    ! mountpoint -q /slurm-source || export SLURM_SOURCE=/slurm-source
     cp /packages/gitconfig /etc/gitconfig
     cd /build
     packaging/install-build-deps.sh build plugins deb
-    packaging/deb/build.sh' 9>&- || die "the packages were not built on Debian 13; /build in what it says is $work/tree"
+    mode=rich
+    slurm-plugins/fetch-slurm-headers.sh slurm-plugins/.headers >/dev/null || { mode=lean; export LEAN=1; }
+    packaging/deb/build.sh
+    echo "$mode" >.build/deb/mode' 9>&- || die "the packages were not built on Debian 13; /build in what it says is $work/tree"
   rm -rf "$work/debs"
   mkdir "$work/debs"
-  cp "$work"/tree/.build/deb/*.deb "$work/debs"
+  cp "$work"/tree/.build/deb/{*.deb,mode} "$work/debs"
 }
 
 smoke_step() {
@@ -106,7 +112,7 @@ smoke_step() {
     ip link set lo up
     ip addr add 192.0.2.1/32 dev lo # getaddrinfo of 24.11 and newer finds nothing where loopback is the only address
     apt-get -qq install -y --no-download /tmp/check/debs/*.deb >/dev/null
-    python3 -B /tmp/check/Tests/Package/smoke.py' 9>&- || die "the smoke test failed on Debian 13"
+    MODE=$(cat /tmp/check/debs/mode) python3 -B /tmp/check/Tests/Package/smoke.py' 9>&- || die "the smoke test failed on Debian 13"
 }
 
 for step in "${steps[@]}"; do
