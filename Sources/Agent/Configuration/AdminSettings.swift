@@ -30,11 +30,6 @@ struct AdminSettings: Equatable, Sendable {
     }
 }
 
-/// `log-format`: how a line of the log is written.
-enum LogFormat: String, CaseIterable, Sendable {
-    case text, json
-}
-
 extension ConfigurationKey {
     static let admin: [ConfigurationKey] = [
         ConfigurationKey(
