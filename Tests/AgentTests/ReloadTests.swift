@@ -85,9 +85,10 @@ struct ReloadTests {
         (inForce, told) = try reload(inForce, "retention: 2d\nlog-format: json\npoll-interval: 9s\n")
         #expect(
             told == [
-                "notice retention was taken over new=2d old=30d", "notice log-format was taken over new=json old=text",
-                "warning poll-interval changed and needs a restart new=9s old=5s",
-                "notice the configuration was read again restart=poll-interval taken=retention, log-format",
+                "notice retention was taken over old=30d value=2d",
+                "notice log-format was taken over old=text value=json",
+                "warning poll-interval changed and needs a restart old=5s value=9s",
+                "notice the configuration was read again; some of it needs a restart keys=poll-interval",
             ])
         #expect(retention.withLockedValue { $0 } == .days(2) && inForce.pollInterval == .seconds(5))
         let before = inForce

@@ -57,15 +57,18 @@ struct Reloader: Service {
             logger.notice("the configuration was read again: nothing changed")
             return notifier.ready(status: "configuration read again: nothing changed")
         }
+        let taken = reload.taken.map(\.key).joined(separator: ", ")
         let later = reload.waiting.map(\.key).joined(separator: ", ")
-        var fields: Logger.Metadata = [:]
-        if !reload.taken.isEmpty { fields["taken"] = "\(reload.taken.map(\.key).joined(separator: ", "))" }
-        if !later.isEmpty { fields["restart"] = "\(later)" }
-        logger.notice("the configuration was read again", metadata: fields)
+        if later.isEmpty {
+            logger.notice("the configuration was read again", metadata: ["keys": "\(taken)"])
+        } else {
+            logger.notice(
+                "the configuration was read again; some of it needs a restart", metadata: ["keys": "\(later)"])
+        }
         notifier.ready(status: "configuration read again" + (later.isEmpty ? "" : "; needs a restart: \(later)"))
     }
 
     private static func fields(_ change: Reload.Change) -> Logger.Metadata {
-        ["old": "\(change.old)", "new": "\(change.new)"]
+        ["old": "\(change.old)", "value": "\(change.new)"]
     }
 }
