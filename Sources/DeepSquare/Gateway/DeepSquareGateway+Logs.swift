@@ -83,33 +83,37 @@ extension DeepSquareGateway {
         _ event: GridEvent, _ delivered: DeliveredLog, readTo: UInt64, changed: inout Set<Key>
     ) async throws -> Bool {
         let place = GridClaim.Place(block: delivered.log.block.number, index: delivered.log.index)
+        let transaction = delivered.log.transaction
         switch event {
         case .claimed(let job, let customer, let who, let minutes, let definition):
             guard who == address else { return true }
             return try await takeClaim(
                 GridClaim(
                     job: job, number: 1, customer: customer, definition: definition, minutes: minutes, place: place,
-                    claimedAt: seconds, needsExamination: place.block <= examinedBlocks),
+                    claimedAt: seconds, needsExamination: place.block <= examinedBlocks,
+                    transaction: transaction),
                 readTo: readTo, changed: &changed)
         case .cancelClaimed(let job, let who):
             guard who == address, let key = newest(job), claims[key]?.chain.isOver == false else { return true }
-            claims[key]?.isCancelWanted = true
+            claims[key]?.wantCancel(at: seconds, transaction: transaction)
             changed.insert(key)
         case .topUpClaimed(let job, let who, let minutes):
             guard who == address, minutes > 0, let key = newest(job) else { return true }
-            claims[key]?.take(topUp: minutes, log: delivered.sequence)
+            claims[key]?.take(topUp: minutes, log: delivered.sequence, transaction: transaction, now: seconds)
             changed.insert(key)
-            logger.info("topped up", metadata: ["job": "\(job)", "minutes": "\(minutes)"])
+            logger.info("topped up", metadata: ids(key, ["minutes": "\(minutes)"]))
         case .billedTooMuch(let job, let who):
             guard who == address else { return true }
             logger.error(
                 "the contract found our report too long and paid for its own wall time only",
-                metadata: ["job": "\(job)"])
+                metadata: newest(job).map { ids($0) } ?? ["job": "\(job)"])
             guard let key = newest(job) else { return true }
             claims[key]?.wasBilledTooMuch = true
             changed.insert(key)
         case .transition(let job, _, let to):
-            guard let key = newest(job), claims[key]?.take(transitionTo: to, at: place) == true else { return true }
+            guard let key = newest(job),
+                claims[key]?.take(transitionTo: to, at: place, transaction: transaction, now: seconds) == true
+            else { return true }
             changed.insert(key)
         case .providerChanged:
             break
@@ -135,7 +139,7 @@ extension DeepSquareGateway {
             if fresh.place > last.place, readTo < fresh.place.block { return false }
             // Mined again after a reorganisation, or told twice.
             if var same = claims[Key(last)] {
-                same.place = max(same.place, fresh.place)
+                same.take(again: fresh)
                 claims[Key(last)] = same
                 changed.insert(Key(last))
             }
@@ -155,10 +159,12 @@ extension DeepSquareGateway {
         changed.insert(Key(numbered))
         logger.info(
             "claimed",
-            metadata: [
-                "job": "\(claim.name)", "claim": "\(number)", "customer": "\(claim.customer.hex)",
-                "minutes": "\(claim.minutes)",
-            ])
+            metadata: ids(
+                Key(numbered),
+                [
+                    "customer": "\(claim.customer.hex)", "minutes": "\(claim.minutes)",
+                    "block": "\(claim.place.block)",
+                ]))
     }
 }
 
