@@ -18,7 +18,7 @@ struct AdminServerTests {
 
     /// Runs a server until the body is done, then ends it, which must not depend on its clients.
     private func withServer(
-        port: UInt16? = nil, status: AgentStatus = SampleStatus.bare,
+        port: UInt16? = nil, status: @escaping @Sendable () async -> AgentStatus = { SampleStatus.bare },
         _ change: (inout AdminServer.Limits) -> Void = { _ in },
         _ body: (String) async throws -> Void
     ) async throws {
@@ -33,7 +33,7 @@ struct AdminServerTests {
             settings.tcp = .init(
                 listen: try #require(ListenAddress("127.0.0.1:\(port)")), token: try AdminAccessTests.token())
         }
-        let server = AdminServer(settings) { status }
+        let server = AdminServer(settings, status: status)
         let running = Task { try await server.run() }
         try await eventually { (try? RawClient(unix: path)) != nil }
         do {
@@ -78,6 +78,7 @@ struct AdminServerTests {
             #expect(try mode(path) == 0o660)
             let answer = try await ask(unix: path, Self.get("/healthz"))
             #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n") && answer.contains("\"status\":\"ok\""))
+            #expect(answer.firstMatch(of: #/\r\nDate: \w{3}, \d\d \w{3} 20\d\d \d\d:\d\d:\d\d GMT\r\n/#) != nil)
             for (name, value) in AdminResponse.commonHeaders { #expect(answer.contains("\r\n\(name): \(value)\r\n")) }
             let other = try await ask(unix: path, Self.get("/", host: "evil.example"))
             #expect(other.hasPrefix("HTTP/1.1 421 "))
@@ -199,11 +200,26 @@ struct AdminServerTests {
         }
     }
 
+    @Test("a status that hangs holds up neither what needs none nor the end")
+    func hangingStatus() async throws {
+        let (never, continuation) = AsyncStream<Void>.makeStream()
+        defer { continuation.finish() }
+        try await withServer(status: {
+            for await _ in never {}
+            return SampleStatus.bare
+        }) { path in
+            let waiting = try RawClient(unix: path)
+            try waiting.send(Self.get("/"))
+            #expect(try await ask(unix: path, Self.get("/icon.svg")).hasPrefix("HTTP/1.1 200 "))
+            withExtendedLifetime(waiting) {}
+        }
+    }
+
     @Test("a client that does not read its answer loses it")
     func slowReader() async throws {
         var status = SampleStatus.bare
         status.summary = String(repeating: "long ", count: 400_000)
-        try await withServer(status: status, { $0.deadlines.answer = .milliseconds(500) }) { path in
+        try await withServer(status: { [status] in status }, { $0.deadlines.answer = .milliseconds(500) }) { path in
             let client = try RawClient(unix: path)
             try client.send("GET /status.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
             try await client.closed()

@@ -50,6 +50,17 @@ struct StatusCacheTests {
         #expect(await fresh.current()?.status.summary == "3")
     }
 
+    @Test("who is cancelled waits no longer")
+    func cancelled() async {
+        let source = Source(isHeld: true)
+        let cache = StatusCache(patience: .seconds(3600)) { await source.read() }
+        let waiting = Task { await cache.current() == nil }
+        while await source.asked == 0 { await Task.yield() }
+        waiting.cancel()
+        #expect(await waiting.value)
+        await source.release()
+    }
+
     @Test("who waits long enough gets the last one, or nothing when there is none")
     func hanging() async {
         let source = Source(isHeld: true)

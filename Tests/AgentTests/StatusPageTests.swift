@@ -48,6 +48,8 @@ struct StatusPageTests {
     @Test func times() {
         let time = PageTime(now: 1_795_262_585)
         #expect(PageTime.iso(1_795_262_585) == "2026-11-21T12:03:05Z")
+        #expect(PageTime.http(1_795_262_585) == "Sat, 21 Nov 2026 12:03:05 GMT")
+        #expect(PageTime.http(0) == "Thu, 01 Jan 1970 00:00:00 GMT")
         #expect(time.short(1_795_262_580) == "12:03:00")
         #expect(time.short(1_795_262_585 - 86_400) == "2026-11-20 12:03:05")
         #expect(time.relative(1_795_262_585) == "now")

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Glibc
 internal import HTTPTypes
 internal import NIOCore
 internal import NIOHTTPTypes
@@ -66,6 +67,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             for (name, value) in AdminResponse.commonHeaders {
                 if let name = HTTPField.Name(name), head.headerFields[name] == nil { head.headerFields[name] = value }
             }
+            if let date = PageTime.http(Int64(time(nil))) { head.headerFields[.date] = date }
             closes = head.headerFields[.connection] == "close"
             if ![400, 401, 413, 414, 421].contains(head.status.code) { onTrusted(context.channel) }
             context.write(wrapOutboundOut(.head(head)), promise: promise)
