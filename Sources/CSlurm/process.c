@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/timex.h>
 
 void cs_name_thread(const char *name) {
     char shortened[16];
@@ -18,4 +19,11 @@ void cs_share_heap(void) {
 
 void cs_release_memory(void) {
     malloc_trim(0);
+}
+
+int cs_clock_is_synchronised(void) {
+    struct timex state = {0};
+    if (adjtimex(&state) < 0)
+        return -1;
+    return (state.status & STA_UNSYNC) == 0;
 }

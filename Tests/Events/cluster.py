@@ -195,6 +195,11 @@ class Agent:
     def plugins(self):
         return json.loads(self.ask("plugins", "status", "--json", "--control", self.lab.run / "control.sock"))
 
+    def status(self):
+        """None while nobody answers."""
+        said = self.ask("status", "--json", "--control", self.lab.run / "control.sock", check=False)
+        return json.loads(said) if said else None
+
     def kill(self):
         self.process.kill()
         self.process.wait()

@@ -140,10 +140,28 @@ def no_chain():
         agent.stop()
 
 
+def slurm_comes_later():
+    """an agent that starts before there is a slurm.conf, and goes on when there is one"""
+    with Lab(LAB_NODES=1) as lab:
+        conf = Path(lab.environment["SLURM_CONF"])
+        aside = conf.rename(conf.with_suffix(".aside"))
+        agent = Agent(lab)
+        agent.start(wait=False)
+        status = eventually("it says what it waits for", lambda: agent.status(), 30)
+        expect(status, status["summary"].startswith("idle: ") and not status["is_ready"])
+        expect(status, any(part["name"] == "slurm.conf" and part["level"] == "failure" for part in status["parts"]))
+        aside.rename(conf)
+        eventually("it listens", agent.listens, 60)
+        run_jobs(lab)
+        check_jobs(agent)
+        expect(agent.status(), agent.status()["is_ready"] and agent.status()["cluster"])
+        agent.stop()
+
+
 if __name__ == "__main__":
     if os.geteuid() != 0:
         sys.exit("robust.py: needs root, for the lab")
-    for test in (other_micro, garbage, no_spool, later_spool, chain, no_chain):
+    for test in (other_micro, garbage, no_spool, later_spool, chain, no_chain, slurm_comes_later):
         say(test.__doc__)
         test()
     say("all as it must be")

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import FoundationEssentials
 import GRDB
 import NIOConcurrencyHelpers
 import Testing
@@ -78,11 +79,15 @@ struct OutboxTests {
         #expect(try await !runner.deliverDue())
         #expect(try await bench.ledger.list(.parked, limit: 5).map(\.job) == ["1"])
         #expect(try await bench.ledger.list(.parked, limit: 5).first?.trouble == "never")
+        let backlog = try #require(try await bench.ledger.backlogs().first { $0.gateway == gateway.name })
+        #expect(backlog.parked == 1 && backlog.waiting == 1 && backlog.lastError == "never")
+        #expect(backlog.oldest == Int64(bench.clock.now().timeIntervalSince1970) - 1000)
         gateway.answer.withLockedValue { $0 = { _ in .delivered } }
         #expect(try await bench.ledger.retryDeliveries() == 2)
         try await runner.deliverDue()
         #expect(try await bench.ledger.counts().parkedDeliveries == 0)
         #expect(try await bench.ledger.counts().waitingDeliveries == 0)
+        #expect(try await bench.ledger.backlogs().first { $0.gateway == gateway.name }?.oldest == nil)
     }
 
     @Test("a gateway that answers for too few is asked again for the rest")

@@ -13,7 +13,6 @@ struct ChainParts: Sendable {
     let client: RPCClient
     let signer: any TransactionSigner
     let chainID: UInt64
-    private let transport: HTTPTransport
     /// Who else has to know of receipts and blocks; nil: nobody.
     private let follower: NIOLockedValueBox<Follower?>
 
@@ -23,19 +22,19 @@ struct ChainParts: Sendable {
         var headChanged: @Sendable () -> Void
     }
 
-    /// nil when the configuration names no node.
+    /// Asks a node for its chain's id when that is neither configured nor known.
     ///
-    /// Throws a `Daemon.StartFailure`. Asks a node for its chain's id when that is neither configured nor known.
-    static func open(_ settings: ChainSettings, folder: String, logger: Logger) async throws -> ChainParts? {
-        guard !settings.nodes.isEmpty else { return nil }
+    /// Throws a `Daemon.StartFailure` for what this host's own files say, and `Patience.Trouble` for what may change: a node
+    /// that is away or serves another chain.
+    static func open(
+        _ settings: ChainSettings, access: ChainAccess, folder: String, logger: Logger
+    ) async throws -> ChainParts {
         do {
-            let transport = try HTTPTransport(certificateAuthority: settings.certificateAuthority)
-            let signer = try signer(settings, transport, logger)
             let store = try ChainStore(path: folder + "/chain.sqlite")
             // Only the very first start needs a node: after that the agent does its work with Slurm while all are away.
             let bound = try await store.boundChainID()
             let client = RPCClient(
-                endpoints: settings.nodes, chainID: settings.id ?? bound, transport: transport, logger: logger)
+                endpoints: settings.nodes, chainID: settings.id ?? bound, transport: access.transport, logger: logger)
             var sending = TransactionSettings()
             sending.confirmations = settings.confirmations
             sending.inFlightLimit = settings.inFlight
@@ -43,20 +42,18 @@ struct ChainParts: Sendable {
             let chainID = try await client.chainID()
             let follower = NIOLockedValueBox<Follower?>(nil)
             let manager = TransactionManager(
-                client: client, chainID: chainID, signer: signer, store: store, settings: sending, classes: classes,
-                logger: logger, onReceipt: { await follower.withLockedValue { $0 }?.feed.offer($0) })
+                client: client, chainID: chainID, signer: access.signer, store: store, settings: sending,
+                classes: classes, logger: logger, onReceipt: { await follower.withLockedValue { $0 }?.feed.offer($0) })
             try await manager.start()
-            logger.notice("on the chain", metadata: ["chain": "\(chainID)", "account": "\(signer.address)"])
+            logger.notice("on the chain", metadata: ["chain": "\(chainID)", "account": "\(access.signer.address)"])
             return ChainParts(
-                manager: manager, store: store, client: client, signer: signer, chainID: chainID, transport: transport,
+                manager: manager, store: store, client: client, signer: access.signer, chainID: chainID,
                 follower: follower)
         } catch let error as ChainStoreError {
             let isFinal = [.newer, .otherAccount, .damaged].contains(error.code)
             throw Daemon.StartFailure(exitStatus: isFinal ? 78 : 73, description: error.description)
-        } catch let error as KeyError {
-            throw Daemon.StartFailure(exitStatus: 78, description: error.description)
         } catch let error as RPCError {
-            throw Daemon.StartFailure(exitStatus: error.kind == .wrongChain ? 78 : 69, description: error.description)
+            throw Patience.Trouble(description: error.description)
         }
     }
 
@@ -66,30 +63,6 @@ struct ChainParts: Sendable {
         TransactionClass("claim", priority: 1, isEssential: false),
         TransactionClass("other", priority: 2, isEssential: false),
     ]
-
-    static func signer(
-        _ settings: ChainSettings, _ transport: HTTPTransport, _ logger: Logger
-    ) throws -> any TransactionSigner {
-        if let endpoint = settings.signer, let address = settings.address {
-            return RemoteSigner(endpoint: endpoint, address: address, transport: transport)
-        }
-        KeySource.forbidCoreDumps()
-        let source: KeySource
-        if let file = settings.keyFile {
-            source = .file(file)
-        } else if let name = settings.keyCredential {
-            source = .credential(name)
-        } else {
-            logger.warning(
-                "the key comes from the environment, where others of this user can read it: `slurm-grid-agent key import`, then chain.key-file"
-            )
-            source = .environment(ChainSettings.keyVariable)
-        }
-        let key = try source.load(
-            passwordFile: settings.keyPasswordFile,
-            credentials: ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"])
-        return LocalSigner(key)
-    }
 
     /// Before the services run.
     func follow(with follower: Follower) {
@@ -134,8 +107,7 @@ struct ChainParts: Sendable {
         }
     }
 
-    func close() async {
-        await transport.shutdown()
+    func close() {
         store.close()
     }
 }

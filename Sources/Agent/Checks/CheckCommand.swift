@@ -52,23 +52,3 @@ struct CheckCommand: AsyncParsableCommand {
         if findings.contains(where: { $0.level == .failure }) { throw ExitCode(1) }
     }
 }
-
-/// What one check found.
-struct Finding: Encodable, Equatable {
-    enum Level: String, Encodable {
-        case ok, warning, failure
-    }
-
-    var level: Level
-    var subject: String
-    /// What is so; and what to do, if it should not be.
-    var text: String
-
-    /// `warning  slurmdbd   …`
-    var line: String {
-        func pad(_ text: String, _ width: Int) -> String {
-            text + String(repeating: " ", count: max(1, width - text.count))
-        }
-        return pad(level.rawValue, 9) + pad(subject, 16) + Table.printable(text)
-    }
-}

@@ -7,14 +7,10 @@ internal import SpankBridge
 
 /// What the running agent answers.
 struct ControlHandlers {
-    let ledger: Ledger
-    let registry: PluginRegistry
-    let counters: @Sendable () -> BridgeCounters
+    let parts: RunningParts
+    let status: StatusSource
+    /// Where the plugins report.
     let socket: String
-    /// nil: the agent has nothing to do with a chain.
-    let chain: ChainParts?
-    /// nil: it has nothing to do with a grid.
-    let grid: DeepSquareGateway?
 
     struct PluginsAnswer: Codable, Sendable {
         var socket: String
@@ -32,51 +28,35 @@ struct ControlHandlers {
     }
 
     private var gridHandlers: [String: ControlServer.Handler] {
-        @Sendable func gateway() throws -> DeepSquareGateway {
-            guard let grid else {
-                throw ControlFailure(
-                    description:
-                        "this agent is set up without a grid: metascheduler.smart-contract is not in its configuration")
-            }
-            return grid
-        }
         return [
-            "grid": { _ in try ControlServer.single(await gateway().status) },
-            "grid-jobs": { try ControlServer.single(try await gateway().recentJobs(limit: $0.limit ?? 100)) },
-            "provider": { _ in try ControlServer.single(try await gateway().providerReport()) },
-            "provider-register": { _ in try ControlServer.single(try await gateway().register()) },
+            "grid": { _ in try ControlServer.single(await parts.grid().status) },
+            "grid-jobs": { try ControlServer.single(try await parts.grid().recentJobs(limit: $0.limit ?? 100)) },
+            "provider": { _ in try ControlServer.single(try await parts.grid().providerReport()) },
+            "provider-register": { _ in try ControlServer.single(try await parts.grid().register()) },
             "drain": { _ in
-                try await gateway().setDrained(true)
+                try await parts.grid().setDrained(true)
                 return try ControlServer.single(["done": true])
             },
             "resume": { _ in
-                try await gateway().setDrained(false)
+                try await parts.grid().setDrained(false)
                 return try ControlServer.single(["done": true])
             },
         ]
     }
 
     private var chainHandlers: [String: ControlServer.Handler] {
-        @Sendable func parts() throws -> ChainParts {
-            guard let chain else {
-                throw ControlFailure(
-                    description:
-                        "this agent is set up without a chain: metascheduler.endpoint.rpc is not in its configuration")
-            }
-            return chain
-        }
         @Sendable func change(
             _ request: ControlRequest, _ body: (TransactionManager, String) async throws -> Bool
         ) async throws -> ControlServer.Answers {
-            guard let key = request.key, try await body(parts().manager, key) else {
+            guard let key = request.key, try await body(parts.chain().manager, key) else {
                 throw ControlFailure(description: "no transaction \"\(request.key ?? "")\" is open")
             }
             return try ControlServer.single(["done": true])
         }
         return [
-            "chain": { _ in try ControlServer.single(await parts().status) },
+            "chain": { _ in try ControlServer.single(await parts.chain().status) },
             "chain-acknowledge": { _ in
-                try await parts().manager.acknowledge()
+                try await parts.chain().manager.acknowledge()
                 return try ControlServer.single(["done": true])
             },
             "chain-cancel": { try await change($0) { try await $0.cancel($1) } },
@@ -86,22 +66,24 @@ struct ControlHandlers {
 
     private var general: [String: ControlServer.Handler] {
         [
+            "status": { _ in try ControlServer.single(await status.current()) },
             "plugins": { _ in
-                try ControlServer.single(
+                let ledger = try await parts.ledger()
+                return try ControlServer.single(
                     PluginsAnswer(
-                        socket: socket, plugins: registry.snapshot, bridge: counters(),
-                        ledger: try await ledger.counts()))
+                        socket: socket, plugins: parts.registry.snapshot,
+                        bridge: parts.now.bridge?.counters ?? BridgeCounters(), ledger: try await ledger.counts()))
             },
             "retry": { request in
                 try ControlServer.single(
-                    RetryAnswer(retried: try await ledger.retryDeliveries(ofJob: request.ledgerJob)))
+                    RetryAnswer(retried: try await parts.ledger().retryDeliveries(ofJob: request.ledgerJob)))
             },
-            "events": { request in events(request) },
+            "events": { request in events(request, try await parts.ledger()) },
         ]
     }
 
     /// First what is in the ledger, then what comes; each transition once.
-    private func events(_ request: ControlRequest) -> ControlServer.Answers {
+    private func events(_ request: ControlRequest, _ ledger: Ledger) -> ControlServer.Answers {
         let items = ledger.feed.items()
         let withObservations = request.observations ?? false
         return ControlServer.Answers { continuation in

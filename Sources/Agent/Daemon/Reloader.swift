@@ -6,9 +6,11 @@ internal import NIOConcurrencyHelpers
 internal import ServiceLifecycle
 internal import UnixSignals
 
-/// On SIGHUP reads the configuration again: takes over what can change while the agent runs, says what cannot.
+/// On SIGHUP reads the configuration again: takes over what can change while the agent runs, says what cannot. Of a
+/// configuration that cannot be used nothing is taken.
 struct Reloader: Service {
     let file: String?
+    /// What the agent was started with.
     let running: AgentConfiguration
     let retention: NIOLockedValueBox<Duration>
     let notifier: SystemdNotifier
@@ -16,29 +18,54 @@ struct Reloader: Service {
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
+            var inForce = running
             for await _ in await UnixSignalsSequence(trapping: .sighup) {
                 notifier.reloading()
-                reload()
-                notifier.ready(status: "configuration read again")
+                inForce = reload(inForce, environment: ProcessInfo.processInfo.environment)
             }
         }
     }
 
-    private func reload() {
+    /// - Returns: what is in force from now on.
+    func reload(_ inForce: AgentConfiguration, environment: [String: String]) -> AgentConfiguration {
+        let reload: Reload
         do throws(AgentConfiguration.Problem) {
-            let fresh = try running.reread(file: file, environment: ProcessInfo.processInfo.environment)
-            AgentLogHandler.setLevel(fresh.logLevel)
-            retention.withLockedValue { $0 = fresh.retention }
-            let later = running.differences(from: fresh).filter { !AgentConfiguration.reloadable.contains($0) }
-            if later.isEmpty {
-                logger.notice("the configuration was read again")
-            } else {
-                logger.warning(
-                    "the configuration was read again; some of it needs a restart",
-                    metadata: ["keys": "\(later.joined(separator: ","))"])
-            }
+            reload = Reload(running: inForce, fresh: try running.reread(file: file, environment: environment))
         } catch {
-            logger.error("the configuration stays as it is", metadata: ["problem": "\(error)"])
+            for line in error.lines { logger.error("the configuration cannot be used: \(line)") }
+            logger.notice("the configuration was read again: all stays as it is")
+            notifier.ready(status: "the configuration stays as it is: \(error.lines.first ?? "it cannot be used")")
+            return inForce
         }
+        AgentLogHandler.setLevel(reload.configuration.logLevel)
+        AgentLogHandler.setFormat(reload.configuration.logFormat.rawValue)
+        retention.withLockedValue { $0 = reload.configuration.retention }
+        tell(reload)
+        return reload.configuration
+    }
+
+    /// A line for each change. The key is a part of the message, as the same warning is not repeated within a minute; the last
+    /// line comes each time.
+    private func tell(_ reload: Reload) {
+        for change in reload.taken {
+            logger.notice("\(change.key) was taken over", metadata: Self.fields(change))
+        }
+        for change in reload.waiting {
+            logger.warning("\(change.key) changed and needs a restart", metadata: Self.fields(change))
+        }
+        guard !reload.taken.isEmpty || !reload.waiting.isEmpty else {
+            logger.notice("the configuration was read again: nothing changed")
+            return notifier.ready(status: "configuration read again: nothing changed")
+        }
+        let later = reload.waiting.map(\.key).joined(separator: ", ")
+        var fields: Logger.Metadata = [:]
+        if !reload.taken.isEmpty { fields["taken"] = "\(reload.taken.map(\.key).joined(separator: ", "))" }
+        if !later.isEmpty { fields["restart"] = "\(later)" }
+        logger.notice("the configuration was read again", metadata: fields)
+        notifier.ready(status: "configuration read again" + (later.isEmpty ? "" : "; needs a restart: \(later)"))
+    }
+
+    private static func fields(_ change: Reload.Change) -> Logger.Metadata {
+        ["old": "\(change.old)", "new": "\(change.new)"]
     }
 }

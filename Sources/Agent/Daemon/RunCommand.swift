@@ -28,13 +28,14 @@ struct RunCommand: AsyncParsableCommand {
             EXIT STATUS
               0   ended by a signal, all in order
               64  wrong use of the command line
-              69  slurmctld does not answer; or, at the very first start, no node of the chain does
               70  all threads that talk to Slurm were stuck for a minute; to be started again
               73  a socket or a folder cannot be used
               75  another agent uses the state folder
               77  started as root
-              78  the configuration, slurm.conf, a key, the ledger's format or the chain's ledger is not usable; starting \
-            again does not help
+              78  the configuration, the ledger's format or the chain's ledger is not usable; starting again does not help
+
+            A slurm.conf, slurmctld, key, node or contract that is not there is no reason to end: the agent waits for it, \
+            does what it can without, and says so (`slurm-grid-agent status`).
             """
     )
 

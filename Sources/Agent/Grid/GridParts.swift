@@ -14,16 +14,12 @@ struct GridParts: Sendable {
 
     /// nil when no contract is configured. At the very first start a node must answer.
     ///
-    /// Throws a `Daemon.StartFailure`.
+    /// Throws a `Daemon.StartFailure` for what this host's own files say, and `Patience.Trouble` for what may change.
     static func open(
-        _ configuration: AgentConfiguration, chain: ChainParts?, folder: String, ledger: Ledger,
+        _ configuration: AgentConfiguration, chain: ChainParts, folder: String, ledger: Ledger,
         scheduler: SlurmScheduler, logger: Logger
     ) async throws -> GridParts? {
         guard let contract = configuration.chain.contract else { return nil }
-        guard let chain else {
-            throw Daemon.StartFailure(
-                exitStatus: 78, description: "there is a contract and no node: set metascheduler.endpoint.rpc")
-        }
         do throws(GridError) {
             let file = try await GridFile.open(
                 path: folder + "/deepsquare.sqlite", contract: contract, account: chain.signer.address,
@@ -45,13 +41,12 @@ struct GridParts: Sendable {
             chain.follow(with: .init(feed: feed, headChanged: { gateway.headChanged() }))
             return GridParts(gateway: gateway, watched: file.contracts.filter.contracts)
         } catch {
-            let status: Int32 =
-                switch error.code {
-                case .configuration, .wrongContract: 78
-                case .storage: 73
-                case .unavailable, .reverted, .malformed: 69
-                }
-            throw Daemon.StartFailure(exitStatus: status, description: error.description)
+            switch error.code {
+            case .configuration: throw Daemon.StartFailure(exitStatus: 78, description: error.description)
+            case .storage: throw Daemon.StartFailure(exitStatus: 73, description: error.description)
+            case .unavailable, .reverted, .malformed, .wrongContract:
+                throw Patience.Trouble(description: error.description)
+            }
         }
     }
 }

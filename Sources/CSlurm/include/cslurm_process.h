@@ -15,4 +15,7 @@ void cs_share_heap(void);
 /* Gives memory that was freed back to the system: glibc keeps what a large answer of libslurm took. */
 void cs_release_memory(void);
 
+/* Whether something keeps the kernel's clock right (adjtimex(2)); -1: that may not be asked. */
+int cs_clock_is_synchronised(void);
+
 #endif

@@ -124,6 +124,49 @@ extension Ledger {
         }
     }
 
+    /// What one gateway has still to be told.
+    public struct Backlog: Sendable, Hashable {
+        public var gateway: String
+        public var waiting: Int
+        /// Given up until `retryDeliveries`.
+        public var parked: Int
+        /// When the oldest that waits was recorded, Unix seconds.
+        public var oldest: Int64?
+        /// Of what was given up, else of what was tried most often.
+        public var lastError: String?
+    }
+
+    /// Of each gateway that the ledger keeps deliveries for, those with nothing to be told too.
+    public func backlogs() async throws(LedgerError) -> [Backlog] {
+        let gateways = interests.map(\.gateway)
+        return try await read { database in
+            try gateways.map { gateway in
+                // Literals, so that SQLite uses the indexes of what is open.
+                func count(_ state: String) throws -> Int {
+                    try Int.fetchOne(
+                        database, sql: "SELECT count(*) FROM deliveries WHERE gateway = ? AND \(state)",
+                        arguments: [gateway]) ?? 0
+                }
+                let oldest = try Int64.fetchOne(
+                    database,
+                    sql: """
+                        SELECT t.recorded_at FROM deliveries d JOIN transitions t ON t.sequence = d.sequence
+                        WHERE d.gateway = ? AND d.state = 0 ORDER BY d.sequence LIMIT 1
+                        """, arguments: [gateway])
+                let error = try String.fetchOne(
+                    database,
+                    sql: """
+                        SELECT error FROM deliveries WHERE gateway = ? AND state <> 1 AND error IS NOT NULL
+                        ORDER BY state DESC, attempts DESC, sequence LIMIT 1
+                        """, arguments: [gateway])
+                return Backlog(
+                    gateway: gateway, waiting: try count("state = 0"), parked: try count("state <> 1 AND state = 2"),
+                    oldest: oldest.map { $0 / 1_000_000 },
+                    lastError: error)
+            }
+        }
+    }
+
     /// How much is in the ledger.
     public struct Counts: Sendable, Hashable, Codable {
         public var jobs = 0

@@ -52,8 +52,7 @@ public final class SlurmController: Sendable {
     /// - Throws: `configuration` when slurm.conf is missing or bad, or the process already uses another one;
     ///   `helperFailed` when the helper process cannot run.
     public static func connect(_ configuration: Configuration = .init()) async throws(SlurmError) -> SlurmController {
-        // Before the first thread: what glibc has given a thread stays.
-        cs_share_heap()
+        shareHeap()
         try await SlurmHelper.probe(configuration)
         try Library.initialise(configuration.configurationFile)
         return SlurmController(configuration)
@@ -160,6 +159,17 @@ public final class SlurmController: Sendable {
         if outcome.result != 0 && outcome.number != SlurmErrno.noChange {
             throw SlurmCall.failure("slurm_load_partitions", changes: false, number: outcome.number)
         }
+    }
+
+    /// One heap for all threads: to be called before the first thread, as what glibc has given a thread stays.
+    public static func shareHeap() {
+        cs_share_heap()
+    }
+
+    /// Whether something keeps this host's clock right, which MUNGE needs; nil where the kernel may not be asked.
+    public static var isClockSynchronised: Bool? {
+        let answer = cs_clock_is_synchronised()
+        return answer < 0 ? nil : answer == 1
     }
 
     /// Gives memory that large answers took back to the system.

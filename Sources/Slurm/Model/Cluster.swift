@@ -20,6 +20,9 @@ public struct Cluster: Sendable, Hashable {
     public var accountingStorageType: String
     public var accounting: Enforcement
     public var jobSubmitPlugins: String?
+    /// JobCompType and JobCompParams, as slurmctld has loaded them.
+    public var jobCompletionType: String?
+    public var jobCompletionParameters: String?
     public var mcsPlugin: String?
     public var stateSaveLocation: String?
     /// Bytes.
@@ -80,6 +83,8 @@ public struct Cluster: Sendable, Hashable {
             accountingStorageType: optionalText(conf.accounting_storage_type) ?? "accounting_storage/none",
             accounting: Enforcement(rawValue: conf.accounting_storage_enforce),
             jobSubmitPlugins: optionalText(conf.job_submit_plugins),
+            jobCompletionType: optionalText(conf.job_comp_type),
+            jobCompletionParameters: optionalText(conf.job_comp_params),
             mcsPlugin: optionalText(conf.mcs_plugin),
             stateSaveLocation: optionalText(conf.state_save_location),
             maximumScriptSize: scriptSize(optionalText(conf.sched_params)),

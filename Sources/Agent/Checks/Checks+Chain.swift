@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import DeepSquare
+internal import Ethereum
+internal import FoundationEssentials
+internal import Logging
+
+/// The key, the nodes, the contract and the grid's services.
+extension Checks {
+    func chain() async -> [Finding] {
+        let settings = configuration.chain
+        guard !settings.nodes.isEmpty else { return [ok("chain", "off: metascheduler.endpoint.rpc is not set")] }
+        if let running {
+            let now = running.now
+            guard let chain = now.chain else {
+                return [failure("chain", now.chainTrouble?.description ?? "is not open yet")]
+            }
+            return await findings(chain.client, chain.signer) + alarms(await chain.manager.status)
+        }
+        let quiet = Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }
+        do {
+            let access = try await ChainAccess.open(settings, logger: quiet)
+            let client = RPCClient(
+                endpoints: settings.nodes, chainID: settings.id, transport: access.transport, logger: quiet)
+            let found = await findings(client, access.signer)
+            await access.close()
+            return found
+        } catch {
+            return [failure("key", "\(error)")]
+        }
+    }
+
+    private func findings(_ client: RPCClient, _ signer: any TransactionSigner) async -> [Finding] {
+        var findings = [ok("key", signer.address.checksummed)]
+        findings += await account(client, signer)
+        if let contract = configuration.chain.contract {
+            findings += await grid(contract, client, signer)
+        }
+        return findings
+    }
+
+    private func alarms(_ status: TransactionManager.Status) -> [Finding] {
+        status.alarms.sorted { $0.key < $1.key }.map {
+            failure("transactions", "\($0.value) (\($0.key)); `slurm-grid-agent chain status` has more")
+        }
+    }
+
+    private func account(_ client: RPCClient, _ signer: any TransactionSigner) async -> [Finding] {
+        do throws(RPCError) {
+            let id = try await client.chainID()
+            let answer = try await client.call("eth_getBalance", [.string(signer.address.hex), .string("latest")])
+            guard let balance = answer.text.flatMap(Quantity.decode) else {
+                throw RPCError(.malformed, "eth_getBalance gives no number")
+            }
+            return [
+                ok("chain", "id \(id)"),
+                balance == 0
+                    ? failure("balance", "the account has no coins for gas: send it some")
+                    : ok("balance", "\(balance) wei"),
+            ]
+        } catch {
+            return [failure("chain", error.description)]
+        }
+    }
+
+    private func grid(_ contract: Address, _ client: RPCClient, _ signer: any TransactionSigner) async -> [Finding] {
+        var findings: [Finding] = []
+        do throws(GridError) {
+            let probe = try await GridProbe(contract: contract, account: signer.address, client: client)
+            findings.append(ok("contract", contract.checksummed))
+            let approval = try await probe.approval()
+            findings.append(
+                approval.isApproved
+                    ? ok("provider", approval.words)
+                    : warning(
+                        "provider", "\(approval.words): nothing is claimed or reported until the grid approves it"))
+            findings += await chainClock(probe)
+            if isThorough { findings += try await otherUsers(probe) }
+        } catch {
+            findings.append(failure("contract", error.description))
+        }
+        guard isThorough else { return findings }
+        do throws(GridError) {
+            try await GridProbe.tryService(configuration.grid, signer: signer)
+            findings.append(ok("sbatch service", "\(configuration.grid.sbatch)"))
+        } catch {
+            findings.append(failure("sbatch service", error.description))
+        }
+        return findings
+    }
+
+    /// An idle chain makes no blocks: only a clock that runs ahead of ours can be told.
+    private func chainClock(_ probe: GridProbe) async -> [Finding] {
+        guard let time = try? await probe.time() else { return [] }
+        let ahead = Double(time) - Date().timeIntervalSince1970
+        return ahead > 30
+            ? [
+                warning(
+                    "clock", "the chain's newest block is \(Int(ahead)) s ahead of this host: set the clock (chrony)")
+            ] : []
+    }
+
+    private static let recent: UInt64 = 3600
+
+    private func otherUsers(_ probe: GridProbe) async throws(GridError) -> [Finding] {
+        let opened = running == nil ? try? ChainStore(reading: configuration.stateFolder + "/chain.sqlite") : nil
+        let store = running?.now.chain?.store ?? opened
+        defer { opened?.close() }
+        let since = UInt64(max(0, Date().timeIntervalSince1970)) - Self.recent
+        let foreign = try await probe.foreignClaims(since: since) { hash in
+            guard let store else { return false }
+            return (try? await store.knows(hash)) == true
+        }
+        guard let last = foreign.max(by: { $0.time < $1.time }) else {
+            return [ok("key's use", "nobody else's in the last hour")]
+        }
+        let when = LocalTime.text(Date(timeIntervalSince1970: Double(last.time)))
+        return [
+            warning(
+                "key's use",
+                "another program claimed jobs with this key, last at \(when) (\(last.transaction)): a supervisor that still runs? Stop it; "
+                    + "two senders of one key race for nonces")
+        ]
+    }
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import FoundationEssentials
+internal import Glibc
+internal import JobLifecycle
+internal import Slurm
+internal import SpankBridge
+
+/// slurm.conf, slurmctld, slurmdbd, the plugins, and the ledger of their jobs.
+extension Checks {
+    func slurm() async -> [Finding] {
+        let controller: SlurmController
+        if let running {
+            guard let scheduler = running.now.scheduler else {
+                let trouble = running.now.slurmTrouble
+                return [
+                    Finding(
+                        level: trouble?.level ?? .warning, subject: "slurm.conf",
+                        text: trouble?.description ?? "is being read")
+                ]
+            }
+            controller = scheduler.controller
+        } else {
+            var settings = SlurmController.Configuration()
+            settings.configurationFile = configuration.slurmConf
+            do throws(SlurmError) {
+                controller = try await SlurmController.connect(settings)
+            } catch {
+                return [failure("slurm.conf", error.description), await ledger()]
+            }
+        }
+        defer { if running == nil { controller.close() } }
+        var findings = [ok("slurm.conf", "cluster \(controller.clusterName)"), await ledger()]
+        let cluster: Cluster
+        do throws(SlurmError) {
+            try await controller.ping()
+            cluster = try await controller.cluster()
+        } catch {
+            findings.append(failure("slurmctld", error.description))
+            return findings
+        }
+        running?.change { $0.slurmVersion = cluster.controllerVersion }
+        findings.append(ok("slurmctld", "cluster \(cluster.name), Slurm \(cluster.controllerVersion)"))
+        if cluster.slurmUserID == geteuid() {
+            findings.append(ok("SlurmUser", cluster.slurmUserName))
+        } else if geteuid() != 0 {
+            findings.append(
+                failure(
+                    "SlurmUser",
+                    "this user is not \(cluster.slurmUserName): jobs cannot be submitted for others. The unit's User= must be "
+                        + "SlurmUser (systemctl edit slurm-grid-agent)"))
+        }
+        findings.append(await accounting(cluster))
+        findings += plugins(cluster)
+        if configuration.chain.contract != nil {
+            findings += await partition(controller)
+            findings += await supervisorJobs(controller)
+        }
+        return findings
+    }
+
+    private func ledger() async -> Finding {
+        let path = configuration.stateFolder + "/ledger.sqlite"
+        if let running {
+            guard let ledger = running.now.ledger else { return warning("ledger", "is not open yet") }
+            do throws(LedgerError) {
+                return ok("ledger", "\(try await ledger.counts().jobs) jobs in \(path)")
+            } catch {
+                return failure("ledger", error.description)
+            }
+        }
+        guard access(path, F_OK) == 0 else { return ok("ledger", "none yet: the first start makes it") }
+        do throws(LedgerError) {
+            let ledger = try Ledger(reading: path)
+            defer { ledger.close() }
+            let findings = try await ledger.verify()
+            return findings.isEmpty
+                ? ok("ledger", "\(try await ledger.counts().jobs) jobs in \(path), nothing is amiss")
+                : failure(
+                    "ledger",
+                    "\(path): \(findings.count) findings, the first: \(findings[0]) (`slurm-grid-agent ledger verify` has all)"
+                )
+        } catch {
+            return failure("ledger", error.description)
+        }
+    }
+
+    private func accounting(_ cluster: Cluster) async -> Finding {
+        guard cluster.hasAccounting else {
+            return cluster.minimumJobAge < 300
+                ? warning(
+                    "slurmdbd",
+                    "none, and slurmctld forgets ended jobs after \(cluster.minimumJobAge) s (MinJobAge): an agent that is away "
+                        + "for longer cannot know how they ended; set MinJobAge=3600 or use slurmdbd")
+                : ok("slurmdbd", "none; slurmctld remembers ended jobs for \(cluster.minimumJobAge) s (MinJobAge)")
+        }
+        do throws(SlurmError) {
+            let answer = try await SlurmAccounting(configurationFile: configuration.slurmConf).jobs(
+                endedSince: Int64(Date().timeIntervalSince1970))
+            return answer.isAuthoritative
+                ? ok("slurmdbd", "answers") : failure("slurmdbd", "hides jobs from this user: run as SlurmUser")
+        } catch {
+            return warning("slurmdbd", error.description)
+        }
+    }
+
+    // MARK: the plugins
+
+    private static let howTo = "`slurm-grid-agent plugins status` has the lines"
+
+    private func plugins(_ cluster: Cluster) -> [Finding] {
+        let heard = heard()
+        var findings: [Finding] = []
+        if cluster.jobCompletionType != "jobcomp/grid_agent" {
+            findings.append(
+                warning(
+                    "jobcomp plugin",
+                    "slurmctld runs JobCompType=\(cluster.jobCompletionType ?? "jobcomp/none"): ends are seen by polling only; "
+                        + Self.howTo))
+        } else if let hello = heard?.jobcomp.first?.hello {
+            let words = "Slurm \(hello.running ?? "?"), records \(hello.mode ?? "not begun")"
+            findings.append(
+                hello.dropped > 0
+                    ? warning("jobcomp plugin", "\(words); it dropped \(hello.dropped) events: they are polled for")
+                    : hello.mode == "lean"
+                        ? ok(
+                            "jobcomp plugin",
+                            "\(words) (\(hello.modeReason ?? "no reason given")): slurmctld is asked for the rest")
+                        : ok("jobcomp plugin", words))
+        } else {
+            findings.append(
+                ok(
+                    "jobcomp plugin",
+                    heard == nil
+                        ? "in slurm.conf; the agent does not run" : "in slurm.conf; not heard since the agent started"))
+        }
+        if let heard, !heard.nodes.isEmpty {
+            findings.append(ok("SPANK plugin", "heard of \(heard.nodes.count) nodes"))
+        } else if Self.plugstackNames() {
+            findings.append(ok("SPANK plugin", "in plugstack.conf of this host; no node has been heard yet"))
+        } else {
+            findings.append(
+                warning("SPANK plugin", "no node has been heard: starts are seen by polling only; " + Self.howTo))
+        }
+        return findings
+    }
+
+    /// nil: the agent does not run.
+    private func heard() -> PluginRegistry.Snapshot? {
+        if let running { return running.registry.snapshot }
+        guard let answer = try? ControlClient(socket: configuration.controlSocket).answer(to: ControlRequest("plugins"))
+        else { return nil }
+        return try? ControlAnswer.decode(ControlHandlers.PluginsAnswer.self, answer).plugins
+    }
+
+    private static func plugstackNames() -> Bool {
+        let conf = getenv("SLURM_CONF").map { String(cString: $0) } ?? "/etc/slurm/slurm.conf"
+        let folder = conf.lastIndex(of: "/").map { String(conf[..<$0]) } ?? "."
+        guard let data = FileManager.default.contents(atPath: folder + "/plugstack.conf") else { return false }
+        return String(decoding: data, as: UTF8.self).split(separator: "\n").contains {
+            !$0.trimmed.hasPrefix("#") && $0.contains("spank_grid_agent.so")
+        }
+    }
+
+    // MARK: what the grid gets
+
+    private func partition(_ controller: SlurmController) async -> [Finding] {
+        do throws(SlurmError) {
+            let inventory = try await controller.inventory(partition: configuration.grid.partition)
+            guard !inventory.nodes.isEmpty else {
+                return [failure("partition", "\(inventory.partition) has no nodes: set slurm.partition")]
+            }
+            let words =
+                "\(inventory.partition): \(inventory.nodes.count) nodes, \(inventory.total.cpus) CPUs, \(inventory.total.gpus) GPUs"
+            return [
+                inventory.state == .up
+                    ? ok("partition", words) : warning("partition", "\(words); it is \(inventory.state), jobs wait")
+            ]
+        } catch {
+            return [failure("partition", error.description)]
+        }
+    }
+
+    /// Today's supervisor marks its jobs so.
+    private func supervisorJobs(_ controller: SlurmController) async -> [Finding] {
+        guard let jobs = try? await controller.jobs().jobs else { return [] }
+        let its = jobs.filter { !$0.state.hasEnded && $0.comment?.hasPrefix("supervisor ") == true }
+        guard let newest = its.compactMap(\.submitTime).max() else { return [] }
+        return [
+            warning(
+                "supervisor",
+                "\(its.count) jobs in the queue are a supervisor's, the newest submitted \(LocalTime.text(newest)): stop the supervisor "
+                    + "before the agent starts; its jobs are taken over")
+        ]
+    }
+}

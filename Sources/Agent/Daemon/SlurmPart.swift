@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Glibc
+internal import JobLifecycle
+internal import Logging
+internal import NIOConcurrencyHelpers
+internal import ServiceLifecycle
+internal import Slurm
+internal import SpankBridge
+
+/// Everything that needs slurm.conf, which says whose ledger it is: waits for it, opens the ledger, listens for the plugins,
+/// and follows the cluster's jobs. slurmctld itself may be down all the while.
+struct SlurmPart: Service {
+    let configuration: AgentConfiguration
+    /// The locked state folder.
+    let folder: String
+    let parts: RunningParts
+    let notifier: SystemdNotifier
+    let pace: Pace
+    let logger: Logger
+
+    func run() async throws {
+        guard let controller = try await connectPatiently() else { return }
+        defer { controller.close() }
+        let journal = configuration.journalFile.map(JournalGateway.init(path:))
+        let ledger = try openLedger(cluster: controller.clusterName, journal)
+        defer { ledger.close() }
+        let scheduler = SlurmScheduler(
+            controller: controller, accounting: SlurmAccounting(configurationFile: configuration.slurmConf))
+        let sink = EventSink(ledger: ledger, registry: parts.registry, marks: try await ledger.marks())
+        let bridge = try makeBridge(sink)
+        parts.change {
+            $0.scheduler = scheduler
+            $0.slurmTrouble = nil
+            $0.ledger = ledger
+            $0.bridge = bridge
+        }
+        var group = ServiceGroupConfiguration(
+            services: services(scheduler, ledger, journal, bridge).map { .init(service: $0) }, logger: logger)
+        group.gracefulShutdownSignals = []
+        try await ServiceGroup(configuration: group).run()
+    }
+
+    // MARK: opening
+
+    /// Idle is a state to be in, not a failure: systemd is told that all is ready, and what to do next.
+    private func connectPatiently() async throws -> SlurmController? {
+        // libslurm may look for a configless slurmctld in the DNS, for as long as that takes.
+        let impatience = Task { [notifier] in
+            try await Task.sleep(for: .milliseconds(700))
+            notifier.ready(status: "idle: reading slurm.conf")
+        }
+        defer { impatience.cancel() }
+        return try await Patience().open(
+            waiting: { trouble in
+                let words = trouble.description
+                parts.change { $0.slurmTrouble = trouble }
+                logger.warning("waits for Slurm", metadata: ["why": "\(words)"])
+                notifier.ready(status: "idle: \(words)")
+            }, { try await connect() })
+    }
+
+    /// Where libslurm looks by itself (slurm.conf(5); the second is where a configless slurmd leaves it).
+    private static let usualFiles = ["/etc/slurm/slurm.conf", "/run/slurm/conf/slurm.conf"]
+
+    private func connect() async throws -> SlurmController {
+        var settings = SlurmController.Configuration()
+        settings.configurationFile = configuration.slurmConf
+        let logger = logger
+        settings.onExhausted = { lasted in
+            logger.critical(
+                "every thread that talks to Slurm has been stuck; giving up so that systemd starts the agent anew",
+                metadata: ["for": "\(lasted)"])
+            exitProcess(70)
+        }
+        do throws(SlurmError) {
+            return try await SlurmController.connect(settings)
+        } catch {
+            let named = configuration.slurmConf ?? getenv("SLURM_CONF").map { String(cString: $0) }
+            if named == nil, !Self.usualFiles.contains(where: { access($0, F_OK) == 0 }) {
+                throw Patience.Trouble(
+                    description:
+                        "there is no \(Self.usualFiles[0]): set up slurmctld on this host, or name its file (key slurm.conf)",
+                    level: .warning)
+            }
+            throw Patience.Trouble(description: error.description)
+        }
+    }
+
+    private func openLedger(cluster: String, _ journal: JournalGateway?) throws -> Ledger {
+        var interests = journal.map { [Ledger.Interest(gateway: $0.name, scope: $0.scope)] } ?? []
+        if configuration.chain.contract != nil {
+            interests.append(Ledger.Interest(gateway: GridPart.gatewayName, scope: .ownJobs))
+        }
+        let ledger: Ledger
+        do throws(LedgerError) {
+            ledger = try Ledger(path: folder + "/ledger.sqlite", cluster: cluster, interests: interests)
+        } catch {
+            let final = error.code == .newer || error.code == .otherCluster
+            throw Daemon.StartFailure(exitStatus: final ? 78 : 73, description: error.description)
+        }
+        // Until slurmctld has said that failed jobs stay failed, each is asked about.
+        ledger.policy = RequeuePolicy(exitCodesRequeue: true)
+        switch ledger.opening {
+        case .created:
+            logger.notice("began a new ledger", metadata: ["path": "\(ledger.path)"])
+        case .existing:
+            break
+        case .replaced(let aside, let why):
+            logger.error(
+                "the ledger was damaged: it is kept aside, a new one is rebuilt from what Slurm knows",
+                metadata: ["aside": "\(aside)", "why": "\(why)"])
+        }
+        return ledger
+    }
+
+    private func makeBridge(_ sink: EventSink) throws -> BridgeServer {
+        var settings = BridgeServer.Settings(socket: try Daemon.socket(configuration.bridgeSocket))
+        settings.mode = configuration.bridgeMode
+        let path = settings.socket.path
+        settings.listen = configuration.bridgeListen.flatMap(ListenAddress.init).map { ($0.host, $0.port) }
+        return BridgeServer(
+            settings: settings, sink: sink, opener: MungeOpener(socket: configuration.mungeSocket), logger: logger,
+            onListening: { [logger, notifier, parts] in
+                logger.notice("listening for the plugins", metadata: ["socket": "\(path)"])
+                parts.change { $0.isListening = true }
+                notifier.ready(status: "listening for the plugins")
+            })
+    }
+
+    // MARK: running
+
+    /// Ended in the opposite order: first nothing new comes in, last goes out what is there.
+    private func services(
+        _ scheduler: SlurmScheduler, _ ledger: Ledger, _ journal: JournalGateway?, _ bridge: BridgeServer
+    ) -> [any Service] {
+        var reconciler = Reconciler.Settings()
+        reconciler.interval = configuration.pollInterval
+        reconciler.sweepInterval = configuration.sweepInterval
+        reconciler.accountingInterval = configuration.accountingInterval
+        var follower = HintFollower.Settings()
+        follower.vanishInterval = configuration.vanishAfter
+
+        var services: [any Service] = [
+            LedgerCare(ledger: ledger, controller: scheduler.controller, retention: pace.retention, logger: logger)
+        ]
+        if !configuration.chain.nodes.isEmpty {
+            services.append(
+                GridPart(
+                    configuration: configuration, folder: folder, parts: parts, ledger: ledger, scheduler: scheduler,
+                    logger: logger))
+        }
+        if let journal { services.append(OutboxRunner(ledger: ledger, gateway: journal, logger: logger)) }
+        return services + [
+            HintFollower(ledger: ledger, scheduler: scheduler, settings: follower, logger: logger),
+            Submitter(ledger: ledger, scheduler: scheduler, logger: logger),
+            Reconciler(
+                ledger: ledger, scheduler: scheduler, settings: reconciler, logger: logger,
+                afterPoll: { SlurmController.releaseMemory() }),
+            bridge,
+        ]
+    }
+}
+
+/// What SIGHUP changes while the parts run.
+struct Pace: Sendable {
+    let retention: NIOLockedValueBox<Duration>
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import DeepSquare
+internal import Foundation
+internal import JobLifecycle
+
+/// Makes the `AgentStatus` of the running agent.
+struct StatusSource: Sendable {
+    private let parts: RunningParts
+    private let problems: @Sendable () -> [AgentStatus.Problem]
+
+    private static let jobLimit = 50
+    private static let days = 30
+
+    init(_ parts: RunningParts, problems: @escaping @Sendable () -> [AgentStatus.Problem]) {
+        self.parts = parts
+        self.problems = problems
+    }
+
+    func current() async -> AgentStatus {
+        let now = parts.now
+        var status = AgentStatus(
+            version: Version.number, startedAt: parts.startedAt, now: Int64(Date().timeIntervalSince1970), health: .ok,
+            summary: "", isReady: false)
+        status.cluster = now.scheduler?.controller.clusterName
+        status.slurmVersion = now.slurmVersion
+        status.problems = problems()
+        status.parts = Self.parts(of: now.findings)
+        if let ledger = now.ledger {
+            do throws(LedgerError) {
+                let counts = try await ledger.counts()
+                status.jobs = .init(
+                    openRuns: counts.openRuns, openOrders: counts.openOrders, ofGrid: 0, known: counts.jobs,
+                    vanished: counts.vanished)
+                status.deliveries = try await ledger.backlogs().map {
+                    .init(
+                        gateway: $0.gateway, waiting: $0.waiting, parked: $0.parked, oldest: $0.oldest,
+                        lastError: $0.lastError)
+                }
+            } catch {
+                status.set(.init(name: "ledger", level: .failure, text: error.description))
+            }
+        }
+        if let trouble = now.slurmTrouble {
+            status.set(.init(name: "slurm.conf", level: .init(trouble.level), text: trouble.description))
+        }
+        if let trouble = now.chainTrouble {
+            status.set(.init(name: "chain", level: .init(trouble.level), text: trouble.description))
+        }
+        if let chain = now.chain { status.chain = AgentStatus.Chain(await chain.status) }
+        if let grid = now.grid { await take(grid, into: &status) }
+        status.isReady = now.isListening && now.chainTrouble == nil
+        status.health = status.parts.map(\.level).max() ?? .ok
+        status.summary = status.words
+        return status
+    }
+
+    private func take(_ grid: DeepSquareGateway, into status: inout AgentStatus) async {
+        let word = await grid.status
+        status.grid = .init(
+            contract: word.contract, state: word.state, isApproved: word.isApproved, isDrained: word.isDrained,
+            credits: word.credits)
+        status.jobs.ofGrid = word.jobs.count
+        status.held = word.jobs.compactMap(AgentStatus.HeldReport.init)
+        do throws(GridError) {
+            status.recentJobs = try await grid.recentJobs(limit: Self.jobLimit).map(AgentStatus.Job.init)
+            status.earnings = try await grid.earnings(days: Self.days).map(AgentStatus.Earnings.init)
+        } catch {
+            status.set(.init(name: "grid's file", level: .failure, text: error.description))
+        }
+    }
+
+    /// One part for each subject of the checks: the worst of its findings, and all that is not well.
+    static func parts(of findings: [Finding]) -> [AgentStatus.Part] {
+        var parts: [AgentStatus.Part] = []
+        for finding in findings {
+            let level = AgentStatus.Level(finding)
+            guard let index = parts.firstIndex(where: { $0.name == finding.subject }) else {
+                parts.append(.init(name: finding.subject, level: level, text: finding.text))
+                continue
+            }
+            if level > parts[index].level {
+                parts[index] = .init(name: finding.subject, level: level, text: finding.text)
+            } else if level == parts[index].level {
+                parts[index].text += "; " + finding.text
+            }
+        }
+        return parts
+    }
+}
+
+extension AgentStatus.Level: Comparable {
+    private var rank: Int {
+        switch self {
+        case .off: 0
+        case .ok: 1
+        case .warning: 2
+        case .failure: 3
+        }
+    }
+
+    static func < (left: Self, right: Self) -> Bool { left.rank < right.rank }
+
+    init(_ level: Finding.Level) {
+        switch level {
+        case .ok: self = .ok
+        case .warning: self = .warning
+        case .failure: self = .failure
+        }
+    }
+
+    init(_ finding: Finding) {
+        self = finding.text.hasPrefix("off: ") ? .off : .init(finding.level)
+    }
+}
+
+extension AgentStatus {
+    mutating func set(_ part: Part) {
+        if let index = parts.firstIndex(where: { $0.name == part.name }) {
+            parts[index] = part
+        } else {
+            parts.append(part)
+        }
+    }
+
+    /// The line for systemd: what is wrong, else what goes on and what could be next.
+    fileprivate var words: String {
+        guard let cluster else {
+            return "idle: \(parts.first { $0.name == "slurm.conf" }?.text ?? "reading slurm.conf")"
+        }
+        let doing =
+            "cluster \(cluster): \(jobs.openRuns) open runs"
+            + (grid == nil ? "" : ", \(jobs.ofGrid) of the grid")
+            + deliveries.filter { $0.waiting + $0.parked > 0 }.map {
+                ", \($0.waiting) deliveries to \($0.gateway) waiting" + ($0.parked > 0 ? ", \($0.parked) parked" : "")
+            }.joined()
+        if let worst = parts.first(where: { $0.level == .failure }) {
+            return "\(doing); FAILURE \(worst.name): \(worst.text)"
+        }
+        if grid == nil, chain == nil {
+            return "\(doing); no grid is configured: /etc/slurm-grid-agent/config.yaml, then `slurm-grid-agent check`"
+        }
+        if let worst = parts.first(where: { $0.level == .warning }) {
+            return "\(doing); \(worst.name): \(worst.text)"
+        }
+        return doing
+    }
+}
+
+extension AgentStatus.Chain {
+    init(_ status: ChainParts.Status) {
+        let account = status.account
+        self.init(
+            id: account.chain, account: account.address, balance: account.balance, head: account.head,
+            readTo: status.feed?.block, lag: status.feed?.lag, inFlight: account.inFlight, waiting: account.waiting,
+            alarms: account.alarms)
+    }
+}
+
+extension AgentStatus.HeldReport {
+    /// nil: nothing of this job waits.
+    init?(_ job: GridStatus.Job) {
+        guard let reason = job.trouble ?? job.hold.map({ "the contract would not pay \($0.minutes) minutes before" })
+        else { return nil }
+        self.init(job: job.job, slurmJob: job.slurmJob, reason: reason, until: job.hold?.until)
+    }
+}
+
+extension AgentStatus.Job {
+    init(_ job: GridStatus.Job) {
+        self.init(
+            id: job.job, claim: job.claim, slurmJob: job.slurmJob, customer: job.customer, chainStatus: job.chainStatus,
+            state: job.state, isOver: job.isOver, minutes: job.minutes, reportedMinutes: job.reportedMinutes,
+            trouble: job.trouble, earned: job.earned,
+            steps: job.steps.map { .init(at: $0.at, what: $0.what, transaction: $0.transaction) })
+    }
+}
+
+extension AgentStatus.Earnings {
+    init(_ earnings: GridEarnings) {
+        self.init(day: earnings.day, jobs: earnings.jobs, credits: earnings.credits)
+    }
+}
