@@ -281,20 +281,6 @@ extension DeepSquareGateway {
         advance(key)
     }
 
-    private func pay(in receipt: TransactionReceipt, of report: GridClaim.Report, _ key: Key) -> [GridPayment] {
-        guard report.kind == .end, let claim = claims[key] else { return [] }
-        let payments = GridPayment.all(in: receipt, of: claim, to: address, contracts: contracts, now: seconds)
-        for payment in payments {
-            logger.info(
-                "paid",
-                metadata: [
-                    "job": "\(key.job)", "credits": "\(Credits.text(payment.credits))",
-                    "transaction": "\(payment.transaction)",
-                ])
-        }
-        return payments
-    }
-
     private func close(_ key: Key) async {
         do {
             // The chain may have taken the job back in the very moment in which it was ordered.

@@ -38,30 +38,3 @@ public struct GridEarnings: Codable, Sendable, Hashable {
         Date(timeIntervalSince1970: Double(day * secondsOfDay)).formatted(.iso8601.year().month().day())
     }
 }
-
-extension DeepSquareGateway {
-    /// What was paid on each of the last days, today among them; the newest first. Days without a payment are left out.
-    ///
-    /// Answered from memory while nothing has been paid: cheap enough to be asked every second. The gateway remembers 90 days.
-    public func earnings(days: Int) async throws(GridError) -> [GridEarnings] {
-        let today = seconds / GridEarnings.secondsOfDay
-        let question = Earned.Question(days: days, today: today, payments: paymentsSoFar)
-        if let earned, earned.question == question { return earned.answer }
-        let since = (today - Int64(clamping: max(1, days) - 1)) * GridEarnings.secondsOfDay
-        let answer = GridEarnings.byDay(try await store.payments(since: since))
-        earned = Earned(question: question, answer: answer)
-        return answer
-    }
-
-    /// The last answer; another one when the day is over, or something was paid.
-    struct Earned: Sendable {
-        struct Question: Sendable, Hashable {
-            var days: Int
-            var today: Int64
-            var payments: UInt64
-        }
-
-        var question: Question
-        var answer: [GridEarnings]
-    }
-}
