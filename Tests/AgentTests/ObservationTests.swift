@@ -50,14 +50,4 @@ struct ObservationTests {
             #expect(SchedulerError(submission: SlurmError(code, "no")).code == .unavailable)
         }
     }
-
-    @Test(
-        "a log line stays one line",
-        arguments: [
-            ("a b", "\"a b\""), ("plain", "plain"), ("x\ny\u{1b}[1m", "\"x\\ny\\u{1b}[1m\""), ("", "\"\""),
-            ("a\"b", "\"a\\\"b\""),
-        ])
-    func quoting(_ text: String, _ shown: String) {
-        #expect(AgentLogHandler.quoted(text) == shown)
-    }
 }

@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import cluster
 import grid as contracts
-from cluster import Agent
 from world import PROVIDER, World
 
 CALLS = {"providerSetJobStatus": (bytes(32), 0, 0, "", 0), "refuseJob": (bytes(32),)}
@@ -131,16 +130,9 @@ def same(found, wanted, what):
 # ---- the agent
 
 
-def configure(world, **settings):
-    """Another configuration for the agent's next start."""
-    world.settings = {**world.settings, **settings}
-    own = world.agent_settings(world.lab.state / "key", world.lab.stage / "grid-ca.pem")
-    world.agent = Agent(world.lab, **{**own, **world.settings})
-
-
 def restart(world, **settings):
     world.agent.stop()
-    configure(world, **settings)
+    world.configure(settings)
     world.agent.start()
 
 

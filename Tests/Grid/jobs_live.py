@@ -6,7 +6,7 @@ import time
 
 import grid as contracts
 from jobs_common import (
-    WAITING, Stage, calls, check, clock, configure, customer_log, ends, events, eventually, facts, fails, free_gpus, hold_gpus,
+    WAITING, Stage, calls, check, clock, customer_log, ends, events, eventually, facts, fails, free_gpus, hold_gpus,
     home, is_approved, known, log, minute_price, output, over_here, refused_then_failed, reported_minutes, running, same,
     slurm_id, slurm_state, status, steps, stranger, time_limit, transactions, user,
 )
@@ -34,7 +34,7 @@ RETRY = 20  # s
 def prepare(world):
     # A node of the chain that only the agent asks, so that it alone may lose it.
     world.chain.call("lab_node", "/behind", {"behind": 0})
-    configure(world, **{
+    world.configure({
         "metascheduler.endpoint.rpc": world.chain.url("/behind"), "metascheduler.endpoint.ws": world.chain.url("/behind", "ws"),
         "policy.deny": world.customers[DENIED].address,
     })

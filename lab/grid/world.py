@@ -121,8 +121,14 @@ class World:
         os.chown(key, self.lab.uid, -1)
         if self.block_time or self.confirmations:
             self.chain.call("lab_mode", self.block_time or 0.5, bool(self.confirmations))
-        self.agent = Agent(self.lab, **{**self.agent_settings(key, ca), **self.settings})
+        self.configure({})
         return self
+
+    def configure(self, more):
+        """Another configuration for the agent's next start."""
+        self.settings = {**self.settings, **more}
+        own = self.agent_settings(self.lab.state / "key", self.lab.stage / "grid-ca.pem")
+        self.agent = Agent(self.lab, **{**own, **self.settings})
 
     def agent_settings(self, key, ca):
         web_socket = self.chain.url(scheme="ws")

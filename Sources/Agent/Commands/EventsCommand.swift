@@ -51,7 +51,7 @@ extension EventLine {
             if let code = transition.exitCode { words.append("exit \(code)") }
             if let signal = transition.exitSignal { words.append("signal \(signal)") }
             if let elapsed = transition.elapsed { words.append("after \(elapsed) s") }
-            if let name = transition.details.name { words.append(AgentLogHandler.quoted(name)) }
+            if let name = transition.details.name { words.append(LogText.quoted(name)) }
             if let user = transition.details.userName { words.append(user) }
             if let message = transition.message { words.append(message) }
             return Self.line(

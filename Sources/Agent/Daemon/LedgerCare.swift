@@ -27,7 +27,7 @@ struct LedgerCare: Service {
             let cluster = try await controller.cluster(maximumAge: .seconds(60))
             ledger.policy = RequeuePolicy(exitCodesRequeue: cluster.requeuesByExitCode)
         } catch {
-            logger.debug("slurmctld's settings could not be read", metadata: ["error": "\(error)"])
+            logger.debug("slurmctld's settings could not be read", metadata: ["why": "\(error)"])
         }
     }
 
@@ -40,9 +40,9 @@ struct LedgerCare: Service {
                 pruned += count
                 if count == 0 { break }
             }
-            if pruned > 0 { logger.info("old jobs left the ledger", metadata: ["jobs": "\(pruned)"]) }
+            if pruned > 0 { logger.info("old jobs left the ledger", metadata: ["count": "\(pruned)"]) }
         } catch {
-            logger.warning("the ledger could not be pruned", metadata: ["error": "\(error)"])
+            logger.warning("the ledger could not be pruned", metadata: ["why": "\(error)"])
         }
     }
 }

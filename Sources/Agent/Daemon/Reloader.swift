@@ -38,7 +38,7 @@ struct Reloader: Service {
                     metadata: ["keys": "\(later.joined(separator: ","))"])
             }
         } catch {
-            logger.error("the configuration stays as it is", metadata: ["problem": "\(error)"])
+            logger.error("the configuration stays as it is", metadata: ["why": "\(error)"])
         }
     }
 }

@@ -10,9 +10,10 @@ func exitProcess(_ status: Int32) -> Never {
     exit(status)
 }
 
-/// Writes a line to standard error.
+/// Writes a line to standard error; journald is told that it is an error.
 func complain(_ text: String) {
-    let line = text + "\n"
+    let mark = JournalStream.isStandardError ? JournalStream.prefix(.error) : ""
+    let line = text.split(separator: "\n", omittingEmptySubsequences: false).map { mark + $0 + "\n" }.joined()
     _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
 }
 

@@ -23,7 +23,7 @@ struct Table {
     }
 
     /// Controls, and what turns or breaks the line without showing itself (bidirectional overrides, U+2028).
-    private static func isUnsafe(_ scalar: Unicode.Scalar) -> Bool {
+    static func isUnsafe(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator: true
         default: false

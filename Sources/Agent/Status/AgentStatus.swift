@@ -150,4 +150,6 @@ struct AgentStatus: Codable, Sendable, Equatable {
     var earnings: [Earnings] = []
     /// The newest first.
     var problems: [Problem] = []
+    /// How many warnings and errors were logged since the start, by level (`warning`, `error`, `critical`); nil: not counted.
+    var problemCounts: [String: Int]?
 }

@@ -122,7 +122,7 @@ extension DeepSquareGateway {
         case .failed(let reason): why = "failed: \(reason)"
         case .undecided, .accepted: return
         }
-        logger.notice("no job becomes of a claim", metadata: ["job": "\(key.job)", "why": "\(why)"])
+        logger.notice("no job becomes of a claim", metadata: ids(key, ["why": "\(why)"]))
         spawn { await self.tell(key.job, customer, claim: self.claims[key], why) }
     }
 

@@ -55,7 +55,7 @@ extension DeepSquareGateway {
         }
         logger.notice(
             "took over a job that was there before the agent",
-            metadata: ["job": "\(key.job)", "job_id": "\(last.jobID)"])
+            metadata: ids(key, ["slurm": "\(last.jobID)"]))
         claims[key]?.slurm.limit = last.details.timeLimit.map(UInt64.init)
         await adopted(key)
         return true

@@ -99,12 +99,12 @@ extension DeepSquareGateway {
             guard who == address, minutes > 0, let key = newest(job) else { return true }
             claims[key]?.take(topUp: minutes, log: delivered.sequence)
             changed.insert(key)
-            logger.info("topped up", metadata: ["job": "\(job)", "minutes": "\(minutes)"])
+            logger.info("topped up", metadata: ids(key, ["minutes": "\(minutes)"]))
         case .billedTooMuch(let job, let who):
             guard who == address else { return true }
             logger.error(
                 "the contract found our report too long and paid for its own wall time only",
-                metadata: ["job": "\(job)"])
+                metadata: newest(job).map { ids($0) } ?? ["job": "\(job)"])
             guard let key = newest(job) else { return true }
             claims[key]?.wasBilledTooMuch = true
             changed.insert(key)
@@ -155,10 +155,12 @@ extension DeepSquareGateway {
         changed.insert(Key(numbered))
         logger.info(
             "claimed",
-            metadata: [
-                "job": "\(claim.name)", "claim": "\(number)", "customer": "\(claim.customer.hex)",
-                "minutes": "\(claim.minutes)",
-            ])
+            metadata: ids(
+                Key(numbered),
+                [
+                    "customer": "\(claim.customer.hex)", "minutes": "\(claim.minutes)",
+                    "block": "\(claim.place.block)",
+                ]))
     }
 }
 

@@ -80,7 +80,7 @@ extension DeepSquareGateway {
         retry.notBefore = now() + min(30, 0.5 * Double(1 << min(retry.tries - 1, 6)))
         retries[key, default: [:]][work] = retry
         if retry.tries == 1 || retry.tries == 6 {
-            logger.notice("will be tried again", metadata: ["job": "\(key.job)", "what": "\(work)", "why": "\(why)"])
+            logger.notice("will be tried again", metadata: ids(key, ["what": "\(work)", "why": "\(why)"]))
         }
         return retry.tries
     }
@@ -105,7 +105,7 @@ extension DeepSquareGateway {
             try await cluster.cancel(id)
             succeeded(.cancel, key)
             claims[key]?.slurm.isCancelled = true
-            logger.info("cancelled", metadata: ["job": "\(key.job)", "job_id": "\(id)"])
+            logger.info("cancelled", metadata: ids(key))
             await saveOrRetry(key)
         } catch {
             failed(.cancel, key, error.description)
@@ -117,9 +117,7 @@ extension DeepSquareGateway {
             try await cluster.setTimeLimit(id, minutes: minutes)
             succeeded(.setLimit, key)
             claims[key]?.slurm.limit = minutes
-            logger.info(
-                "set the time limit",
-                metadata: ["job": "\(key.job)", "job_id": "\(id)", "minutes": "\(minutes)"])
+            logger.info("set the time limit", metadata: ids(key, ["minutes": "\(minutes)"]))
             await saveOrRetry(key)
         } catch {
             failed(.setLimit, key, error.description)
@@ -176,10 +174,13 @@ extension DeepSquareGateway {
         }
         logger.info(
             "reports",
-            metadata: [
-                "job": "\(key.job)", "status": "\(report.kind == .refuse ? "refused" : "\(report.status)")",
-                "minutes": "\(report.minutes)", "exit_code": "\(report.exitCode)", "why": "\(report.words)",
-            ])
+            metadata: ids(
+                key,
+                [
+                    "status": "\(numbered.statusWord)", "minutes": "\(report.minutes)",
+                    "exit_code": "\(report.exitCode)", "why": "\(report.words)",
+                    "transaction_key": "\(intentKey(key, numbered.attempt))",
+                ]))
         await handOver(numbered, key)
     }
 
@@ -199,7 +200,7 @@ extension DeepSquareGateway {
                 await saveOrRetry(key)
             } catch {
                 logger.error(
-                    "a report waits for the chain's ledger", metadata: ["job": "\(key.job)", "why": "\(error)"])
+                    "a report waits for the chain's ledger", metadata: ids(key, ["why": "\(error)"]))
                 try? await Task.sleep(for: .seconds(1))
             }
         }
@@ -255,17 +256,20 @@ extension DeepSquareGateway {
         guard let known = report.kind == .running ? claims[key]?.running : claims[key]?.final,
             known.attempt == report.attempt, known.state == .sent
         else { return }
+        var words: Logger.Metadata = ["status": "\(report.statusWord)"]
+        if let receipt = outcome.receipt {
+            words["transaction"] = "\(receipt.transaction)"
+            words["block"] = "\(receipt.block.number)"
+        }
         switch outcome {
         case .succeeded(let receipt):
             claims[key]?.succeeded(report.kind, block: receipt.block.number)
+            logger.info("reported", metadata: ids(key, words))
         case .reverted, .cancelled:
             claims[key]?.reverted(report.kind, block: outcome.receipt?.block.number ?? 0, now: seconds)
+            words["outcome"] = "\(outcome.receipt == nil ? "cancelled" : "reverted")"
             logger.notice(
-                "the contract did not take a report; its state decides what comes next",
-                metadata: [
-                    "job": "\(key.job)", "status": "\(report.status)",
-                    "outcome": "\(outcome.receipt == nil ? "cancelled" : "reverted")",
-                ])
+                "the contract did not take a report; its state decides what comes next", metadata: ids(key, words))
         }
         await saveOrRetry(key)
         advance(key)
@@ -292,12 +296,11 @@ extension DeepSquareGateway {
             return
         }
         guard let claim = claims[key] else { return }
+        logger.info("over", metadata: ids(key, ["status": "\(claim.chain.status)"]))
         claims.removeValue(forKey: key)
         retries.removeValue(forKey: key)
         timers.removeValue(forKey: key)
         holds.removeValue(forKey: key)
-        logger.info(
-            "over", metadata: ["job": "\(claim.name)", "claim": "\(claim.number)", "status": "\(claim.chain.status)"])
         if settings.maximumJobs != nil { claimWake.raise() }
     }
 }

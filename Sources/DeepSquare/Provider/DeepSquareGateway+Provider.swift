@@ -80,7 +80,7 @@ extension DeepSquareGateway {
         guard before.isApproved != provider.isApproved else { return }
         if !provider.isApproved, !claims.isEmpty {
             logger.error(
-                "reports wait until the chain approves this provider again", metadata: ["jobs": "\(claims.count)"])
+                "reports wait until the chain approves this provider again", metadata: ["count": "\(claims.count)"])
         }
         for key in Array(claims.keys) { advance(key) }
         claimWake.raise()

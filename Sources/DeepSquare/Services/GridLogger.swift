@@ -39,7 +39,7 @@ struct GridLogger: Sendable {
             if let told, !told.isEmpty {
                 logger.warning(
                     "the sbatch service names a grid logger that is not configured; nothing is sent there",
-                    metadata: ["address": "\(told.prefix(100))", "configure": "grid-logger.endpoint"])
+                    metadata: ["job": "\(job)", "service": "\(told.prefix(100))", "key": "grid-logger.endpoint"])
             }
             return
         }
@@ -68,7 +68,7 @@ struct GridLogger: Sendable {
         } catch {
             logger.notice(
                 "the customer's log could not be written",
-                metadata: ["job": "\(name)", "grid_logger": "\(endpoint)", "why": "\(GridTransport.words(error))"])
+                metadata: ["job": "\(name)", "service": "\(endpoint)", "why": "\(GridTransport.words(error))"])
         }
     }
 }

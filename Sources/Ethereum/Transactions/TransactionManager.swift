@@ -287,10 +287,11 @@ public actor TransactionManager: Service {
         }
         for (intent, outcome) in machine.takeOutcomes() {
             if let receipt = outcome.receipt { await onReceipt(receipt) }
-            let words: Logger.Metadata = [
-                "key": "\(intent.key)", "outcome": "\(outcome.word)",
-                "block": "\(outcome.receipt.map { "\($0.block.number)" } ?? "-")",
-            ]
+            var words: Logger.Metadata = ["transaction_key": "\(intent.key)", "outcome": "\(outcome.word)"]
+            if let receipt = outcome.receipt {
+                words["transaction"] = "\(receipt.transaction)"
+                words["block"] = "\(receipt.block.number)"
+            }
             logger.info("a transaction is over", metadata: words)
             outcomeWaiters.removeValue(forKey: intent.key)?.values.forEach { $0.resume(returning: outcome) }
         }
@@ -298,7 +299,7 @@ public actor TransactionManager: Service {
 
     private func reportAlarms() {
         for (alarm, words) in machine.alarms where knownAlarms.insert(alarm).inserted {
-            logger.error("alarm", metadata: ["alarm": "\(alarm.rawValue)", "what": "\(words)"])
+            logger.error("alarm", metadata: ["alarm": "\(alarm.rawValue)", "why": "\(words)"])
         }
         for alarm in knownAlarms where machine.alarms[alarm] == nil {
             knownAlarms.remove(alarm)

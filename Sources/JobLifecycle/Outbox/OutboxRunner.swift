@@ -39,7 +39,7 @@ public struct OutboxRunner: Service {
                     failures += 1
                     continue
                 } catch {
-                    logger.warning("deliveries wait: the ledger cannot be used", metadata: ["error": "\(error)"])
+                    logger.warning("deliveries wait: the ledger cannot be used", metadata: ["why": "\(error)"])
                 }
                 await wakeUp.wait(atMost: min(pause, .seconds(60)))
             }
@@ -80,9 +80,13 @@ public struct OutboxRunner: Service {
     }
 
     private func metadata(_ item: Ledger.Waiting, _ why: String) -> Logger.Metadata {
-        [
-            "gateway": "\(gateway.name)", "sequence": "\(item.transition.sequence)",
-            "job": "\(item.transition.job ?? "-")", "why": "\(why)",
+        var words: Logger.Metadata = [
+            "gateway": "\(gateway.name)", "transition": "\(item.transition.sequence)",
+            "ledger_job": "\(item.transition.ledgerJob)", "why": "\(why)",
         ]
+        if let slurm = item.transition.job { words["slurm"] = "\(slurm)" }
+        if let id = item.transition.externalID { words["job"] = "\(JobOrder.logID(id))" }
+        if let claim = item.transition.claim { words["claim"] = "\(claim)" }
+        return words
     }
 }

@@ -44,7 +44,7 @@ public struct HintFollower: Service {
                         pause = .seconds(60)
                     }
                 } catch {
-                    logger.warning("hints wait: the ledger cannot be used", metadata: ["error": "\(error)"])
+                    logger.warning("hints wait: the ledger cannot be used", metadata: ["why": "\(error)"])
                 }
                 await wakeUp.wait(atMost: pause)
             }
@@ -190,7 +190,7 @@ public struct HintFollower: Service {
                 postpone([hint], why: "neither slurmctld nor slurmdbd knows the job yet", &outcome)
             } else {
                 logger.notice(
-                    "a plugin spoke of a job that Slurm does not know", metadata: ["job_id": "\(hint.jobID)"])
+                    "a plugin spoke of a job that Slurm does not know", metadata: ["slurm": "\(hint.jobID)"])
                 outcome.parked.append((hint, "neither slurmctld nor slurmdbd knows the job"))
             }
         }

@@ -71,10 +71,10 @@ public actor Reconciler: Service {
             if !isReachable { logger.notice("slurmctld answers again") }
             isReachable = true
         } catch let error as SchedulerError {
-            if isReachable { logger.warning("slurmctld does not answer", metadata: ["error": "\(error)"]) }
+            if isReachable { logger.warning("slurmctld does not answer", metadata: ["why": "\(error)"]) }
             isReachable = false
         } catch {
-            logger.error("the ledger cannot be written", metadata: ["error": "\(error)"])
+            logger.error("the ledger cannot be written", metadata: ["why": "\(error)"])
         }
         if lastAccounting.map({ $0.duration(to: now) >= settings.accountingInterval }) ?? true {
             await catchUp(now: now)
@@ -148,7 +148,7 @@ public actor Reconciler: Service {
             lastAccounting = now
         } catch {
             if !accountingFailed {
-                logger.warning("slurmdbd could not be asked for ended jobs", metadata: ["error": "\(error)"])
+                logger.warning("slurmdbd could not be asked for ended jobs", metadata: ["why": "\(error)"])
             }
             accountingFailed = true
         }

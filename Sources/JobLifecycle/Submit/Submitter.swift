@@ -32,7 +32,7 @@ public struct Submitter: Service {
                     let next = try await ledger.nextOrderTime()
                     pause = next.map { max(.milliseconds(5), .microseconds($0 - ledger.microseconds)) } ?? .seconds(60)
                 } catch {
-                    logger.warning("orders wait: the ledger cannot be used", metadata: ["error": "\(error)"])
+                    logger.warning("orders wait: the ledger cannot be used", metadata: ["why": "\(error)"])
                 }
                 await wakeUp.wait(atMost: min(pause, .seconds(60)))
             }
@@ -75,6 +75,7 @@ public struct Submitter: Service {
         do {
             let id = try await scheduler.submitHeld(order.order.request, tag: order.tag)
             try await ledger.noteSubmitted(order.ledgerJob, jobID: id)
+            logger.info("submitted", metadata: order.logIDs(slurm: id))
         } catch let error as SchedulerError where error.code == .refused {
             try await ledger.noteRefused(order.ledgerJob, .scheduler, why: error.message)
         }
@@ -86,9 +87,8 @@ public struct Submitter: Service {
         for _ in 0..<2 {
             try await scheduler.settle()
             if let id = try await scheduler.jobs(tagged: order.tag).min() {
-                logger.notice(
-                    "found the job of a lost answer", metadata: ["order": "\(order.ledgerJob)", "job_id": "\(id)"])
                 try await ledger.noteSubmitted(order.ledgerJob, jobID: id)
+                logger.notice("found the job of a lost answer", metadata: order.logIDs(slurm: id))
                 return
             }
         }

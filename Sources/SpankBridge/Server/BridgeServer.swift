@@ -74,11 +74,11 @@ public final class BridgeServer: Service {
                 await serve(server, limit: settings.maximumConnections) { await self.serveLocal($0) }
                 if !Task.isCancelled {
                     logger.warning(
-                        "the event socket vanished; making it anew", metadata: ["path": "\(settings.socket.path)"])
+                        "the event socket vanished; making it anew", metadata: ["socket": "\(settings.socket.path)"])
                 }
             } catch {
                 if isFirst { throw error }
-                logger.error("the event socket cannot be made", metadata: ["error": "\(error)"])
+                logger.error("the event socket cannot be made", metadata: ["why": "\(error)"])
                 try? await Task.sleep(for: settings.checkInterval)
             }
         }

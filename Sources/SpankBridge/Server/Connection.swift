@@ -73,7 +73,7 @@ struct Connection {
             counters.withLockedValue { $0.commitFailures += 1 }
             logger.error(
                 "events could not be committed; their plugin will send them again",
-                metadata: ["peer": "\(peer)", "error": "\(error)"])
+                metadata: ["peer": "\(peer)", "why": "\(error)"])
             // The plugin comes back at once; the disk does not.
             try? await Task.sleep(for: .milliseconds(200))
             return false

@@ -72,7 +72,7 @@ struct SealedConnection {
             try await sink.commit(delivery)
         } catch {
             counters.withLockedValue { $0.commitFailures += 1 }
-            logger.warning("a SPANK message was lost", metadata: ["peer": "\(address)", "error": "\(error)"])
+            logger.warning("a SPANK message was lost", metadata: ["peer": "\(address)", "why": "\(error)"])
         }
     }
 

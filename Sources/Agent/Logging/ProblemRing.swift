@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Logging
+
+/// The last warnings and errors, for ``AgentStatus/problems``. One that comes again moves to the front and counts.
+struct ProblemRing: Sendable {
+    private struct Entry {
+        var label: String
+        var level: Logger.Level
+        var message: String
+        var problem: AgentStatus.Problem
+    }
+
+    /// Bytes of one problem's text.
+    static let textLimit = 500
+
+    private let capacity: Int
+    private var entries: [Entry] = []
+
+    init(capacity: Int = 50) {
+        self.capacity = capacity
+    }
+
+    /// The newest first.
+    var problems: [AgentStatus.Problem] { entries.map(\.problem) }
+
+    /// - Parameter time: Unix seconds.
+    mutating func note(_ line: LogLine, label: String, at time: Int64) {
+        let known = entries.firstIndex { $0.level == line.level && $0.label == label && $0.message == line.message }
+        let count = known.map { entries.remove(at: $0).problem.count } ?? 0
+        if entries.count >= capacity { entries.removeLast() }
+        let problem = AgentStatus.Problem(
+            at: time, level: line.level.rawValue, message: line.words(limit: Self.textLimit), count: count + 1)
+        entries.insert(Entry(label: label, level: line.level, message: line.message, problem: problem), at: 0)
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Logging
+internal import NIOCore
+internal import ServiceLifecycle
+internal import SpankBridge
+
+/// Health, metrics and the status page over HTTP: on a Unix socket, whose permissions decide who may ask, and if configured on
+/// TCP, where a token does.
+///
+/// It only shows. No client can hold anything up: places, sizes and times are bounded, and whatever the clients do, the status is
+/// gathered at most once a second.
+struct AdminServer: Service {
+    struct TCP: Sendable {
+        var listen: ListenAddress
+        var token: AdminToken
+    }
+
+    struct Settings: Sendable {
+        var socket: UnixSocketPath
+        /// Permissions of the socket.
+        var mode: UInt32 = 0o660
+        /// nil: no TCP.
+        var tcp: TCP?
+        /// Names by which clients reach the server, beside the address that it listens on and localhost.
+        var hosts: [String] = []
+        var limits = Limits()
+
+        init(socket: UnixSocketPath) {
+            self.socket = socket
+        }
+    }
+
+    struct Limits: Sendable {
+        /// At each place.
+        var connections = 64
+        /// Of all headers together, with the path.
+        var headerBytes = 16 * 1024
+        var headerCount = 64
+        var deadlines = ConnectionGuard.Deadlines()
+        /// How much later a wrong token is answered.
+        var guessDelay: Duration = .seconds(1)
+        /// Between two attempts at a place that cannot be used.
+        var retry: Duration = .seconds(30)
+        /// How often it is checked that the socket is still at its path.
+        var watch: Duration = .seconds(2)
+    }
+
+    private let settings: Settings
+    private let cache: StatusCache
+    private let logger: Logger
+
+    init(
+        _ settings: Settings, logger: Logger = Logger(label: "admin"),
+        status: @escaping @Sendable () async -> AgentStatus
+    ) {
+        self.settings = settings
+        self.logger = logger
+        cache = StatusCache(read: status)
+    }
+
+    /// Ends at once when the daemon does: a request that is under way is cut.
+    func run() async throws {
+        var listeners = [listener(.unix(settings.socket, mode: settings.mode), token: nil, hosts: settings.hosts)]
+        if let tcp = settings.tcp {
+            if !tcp.listen.isLoopback {
+                logger.warning(
+                    "token and status page can be read on their way: listen on 127.0.0.1 and use ssh -L or a TLS proxy",
+                    metadata: ["listen": "\(tcp.listen)"])
+            }
+            listeners.append(listener(.tcp(tcp.listen), token: tcp.token, hosts: settings.hosts + [tcp.listen.host]))
+        }
+        await cancelWhenGracefulShutdown { [listeners] in
+            await withDiscardingTaskGroup { group in
+                for listener in listeners { group.addTask { await listener.run() } }
+            }
+        }
+    }
+
+    private func listener(_ place: AdminListener.Place, token: AdminToken?, hosts: [String]) -> AdminListener {
+        AdminListener(
+            place,
+            routes: AdminRoutes(
+                access: AdminAccess(token: token, hosts: hosts), snapshot: { [cache] in await cache.current() }),
+            limits: settings.limits, logger: logger)
+    }
+}
+
+extension ListenAddress {
+    fileprivate var isLoopback: Bool { host == "::1" || host.hasPrefix("127.") }
+}

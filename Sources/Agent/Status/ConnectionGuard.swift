@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import HTTPTypes
+internal import NIOCore
+internal import NIOHTTPTypes
+
+/// Ends a connection that takes its time: until the first request, from a request to the end of its answer, and between two.
+/// Each part of a request or answer that trickles in or out is inside one of these, so that no trickle keeps a place.
+///
+/// Also sees to it that every answer has the common headers, those to what is no HTTP as well, and that `Connection: close` is
+/// done.
+final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    struct Deadlines: Sendable {
+        var firstRequest: TimeAmount = .seconds(10)
+        var answer: TimeAmount = .seconds(30)
+        var nextRequest: TimeAmount = .seconds(60)
+    }
+
+    private let deadlines: Deadlines
+    /// Called when an answer shows that the client may ask.
+    private let onTrusted: @Sendable (any Channel) -> Void
+    private var deadline: Scheduled<Void>?
+    /// Requests whose answer is not sent.
+    private var open = 0
+    private var closes = false
+
+    init(deadlines: Deadlines, onTrusted: @escaping @Sendable (any Channel) -> Void) {
+        self.deadlines = deadlines
+        self.onTrusted = onTrusted
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        if context.channel.isActive { wait(deadlines.firstRequest, context) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        deadline?.cancel()
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        wait(deadlines.firstRequest, context)
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        deadline?.cancel()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .head = unwrapInboundIn(data) {
+            open += 1
+            if open == 1 { wait(deadlines.answer, context) }
+        }
+        context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        switch unwrapOutboundIn(data) {
+        case .head(var head):
+            for (name, value) in AdminResponse.commonHeaders {
+                if let name = HTTPField.Name(name), head.headerFields[name] == nil { head.headerFields[name] = value }
+            }
+            closes = head.headerFields[.connection] == "close"
+            if ![400, 401, 413, 414, 421].contains(head.status.code) { onTrusted(context.channel) }
+            context.write(wrapOutboundOut(.head(head)), promise: promise)
+        case .body:
+            context.write(data, promise: promise)
+        case .end:
+            let sent = promise ?? context.eventLoop.makePromise(of: Void.self)
+            sent.futureResult.assumeIsolated().whenSuccess { self.answered(context) }
+            context.write(data, promise: sent)
+        }
+    }
+
+    private func answered(_ context: ChannelHandlerContext) {
+        open = max(0, open - 1)
+        if closes {
+            context.close(promise: nil)
+        } else {
+            wait(open > 0 ? deadlines.answer : deadlines.nextRequest, context)
+        }
+    }
+
+    private func wait(_ time: TimeAmount, _ context: ChannelHandlerContext) {
+        deadline?.cancel()
+        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: time) { context.close(promise: nil) }
+    }
+}

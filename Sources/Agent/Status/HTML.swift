@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// Text that is HTML. What is put into it as a `String` is escaped, so that nothing from outside (names of jobs, messages
+/// of other programs) is ever markup; attributes are always in double quotes.
+struct HTML: ExpressibleByStringInterpolation, Sendable, Equatable {
+    private(set) var text: String
+
+    init(stringLiteral text: String) {
+        self.text = text
+    }
+
+    init(stringInterpolation: Interpolation) {
+        text = stringInterpolation.text
+    }
+
+    struct Interpolation: StringInterpolationProtocol {
+        fileprivate(set) var text = ""
+
+        init(literalCapacity: Int, interpolationCount: Int) {
+            text.reserveCapacity(literalCapacity + interpolationCount * 16)
+        }
+
+        mutating func appendLiteral(_ literal: String) { text += literal }
+        mutating func appendInterpolation(_ value: String) { text += HTML.escaped(value) }
+        mutating func appendInterpolation(_ value: some BinaryInteger) { text += "\(value)" }
+        mutating func appendInterpolation(_ html: HTML) { text += html.text }
+        mutating func appendInterpolation(_ html: HTML?) { text += html?.text ?? "" }
+        mutating func appendInterpolation(_ parts: [HTML]) { for part in parts { text += part.text } }
+    }
+
+    static func += (left: inout HTML, right: HTML) { left.text += right.text }
+
+    /// For text between tags and for attributes in double quotes. Control characters and those that turn the direction of
+    /// writing (U+202A to U+202E, U+2066 to U+2069) show as U+FFFD: a name must not rearrange what stands beside it.
+    static func escaped(_ text: String) -> String {
+        var out = ""
+        out.reserveCapacity(text.utf8.count)
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "&": out += "&amp;"
+            case "<": out += "&lt;"
+            case ">": out += "&gt;"
+            case "\"": out += "&quot;"
+            case "'": out += "&#39;"
+            case "\n", "\t": out.unicodeScalars.append(scalar)
+            case _ where scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value): out += "\u{fffd}"
+            case "\u{202a}"..."\u{202e}", "\u{2066}"..."\u{2069}": out += "\u{fffd}"
+            default: out.unicodeScalars.append(scalar)
+            }
+        }
+        return out
+    }
+}
