@@ -51,11 +51,11 @@ def seal(world):
     bare, sealed, password = (world.lab.state / name for name in ("key", "sealed", "password"))
     password.write_text("lab\n")
     password.chmod(0o600)
-    os.chown(password, world.lab.uid, -1)
     subprocess.run(
         [world.lab.stage / "slurm-grid-agent", "key", "import", "--file", sealed, "--password-file", password], check=True,
         stdin=bare.open(), stdout=subprocess.DEVNULL, env=world.lab.environment)
-    os.chown(sealed, world.lab.uid, -1)
+    for file in (sealed, password):
+        os.chown(file, world.lab.uid, -1)
     return {"chain.key-file": sealed, "chain.key-password-file": password}
 
 

@@ -63,11 +63,14 @@ struct ConfigurationTests {
 
     @Test("what the environment and the file system have wrong is said with the place")
     func wrongPlaces() {
+        let problem = #expect(throws: AgentConfiguration.Problem.self) {
+            try AgentConfiguration.load(file: nil, environment: ["SLURM_GRID_AGENT_LOG_LEVEL": "loud"])
+        }
         #expect(
-            throws: AgentConfiguration.Problem(
-                description: "SLURM_GRID_AGENT_LOG_LEVEL: \"loud\" is no level; there are trace, debug, info, notice, "
-                    + "warning, error, critical")
-        ) { try AgentConfiguration.load(file: nil, environment: ["SLURM_GRID_AGENT_LOG_LEVEL": "loud"]) }
+            problem?.lines == [
+                "environment variable SLURM_GRID_AGENT_LOG_LEVEL: log-level: \"loud\" is no level; there are trace, debug, "
+                    + "info, notice, warning, error, critical"
+            ])
         #expect(throws: AgentConfiguration.Problem.self) {
             try AgentConfiguration.load(file: "/none", environment: [:])
         }
@@ -135,29 +138,32 @@ struct ConfigurationTests {
         arguments: [
             ("\nsocket: /x", "f.yaml:2: unknown key \"socket\""),
             ("bridge:\n  socket: relative", "f.yaml:2: bridge.socket: \"relative\" is no absolute path"),
-            ("bridge:\n  sockets: /x", "f.yaml:2: unknown key \"bridge.sockets\""), ("bridge: /x", "f.yaml:1: expects"),
+            ("bridge:\n  sockets: /x", "f.yaml:2: unknown key \"bridge.sockets\""),
+            ("bridge: /x", "f.yaml:1: bridge: has no value of its own: `key: value` lines belong below it"),
             ("state-folder: [a]", "f.yaml:1: state-folder: takes one value"),
             ("bridge:\n  mode: \"0666\"", "f.yaml:2: bridge.mode:"),
             ("bridge:\n  listen: head.example.org:1", "f.yaml:2: bridge.listen:"),
             ("bridge:\n  listen: 1.2.3.4", "bridge.listen:"),
             ("poll-interval: 5", "f.yaml:1: poll-interval: \"5\" is no duration"),
-            ("poll-interval: 1ms", "1ms is out of range, 100ms to 1h are possible"),
+            ("poll-interval: 1ms", "\"1ms\" is out of range, 100ms to 1h are possible"),
             ("poll-interval: -1s", "no duration"),
             ("poll-interval: nans", "no duration"), ("log-level: loud", "f.yaml:1: log-level:"),
             ("- a", "f.yaml:1: expects"), ("a: [", "f.yaml"),
             ("\"\\0\": x", "unknown key"),
             ("poll-intervall: 1s", "f.yaml:1: unknown key \"poll-intervall\"; did you mean \"poll-interval\"?"),
-            ("socket: /x", "did you mean \"bridge.socket\"?"), ("partition: x", "did you mean \"slurm.partition\"?"),
+            ("socket: /x", "did you mean \"bridge.socket\", \"control.socket\" or \"admin.socket\"?"),
+            ("partition: x", "did you mean \"slurm.partition\"?"),
             ("sbatch:\n  endpont: h:1", "f.yaml:2: unknown key \"sbatch.endpont\"; did you mean \"sbatch.endpoint\"?"),
-            ("quite-something-else: 1", "--help` lists all keys"), ("enable: true", "unknown key \"enable\""),
+            ("quite-something-else: 1", "config reference` lists all keys"), ("enable: true", "unknown key \"enable\""),
             ("sbatch: {enable: true}", "unknown key \"sbatch.enable\""),
             ("sbatch.tls: {enable: {a: b}}", "sbatch.tls: takes one value"),
             ("sbatch.tls: [true]", "sbatch.tls: takes one value"), ("sbatch.tls: maybe", "is neither true nor false"),
             ("sbatch.tls: true\nsbatch: {tls: false}", "f.yaml:2: sbatch.tls: is given twice"),
             ("label: a=b\nmetascheduler.label: c=d", "f.yaml:2: metascheduler.label: is given twice"),
-            ("label: [[a]]", "label: takes a list of KEY=VALUE or a mapping"), ("label: linux", "is no KEY=VALUE"),
+            ("label: [[a]]", "label: takes a list of KEY=VALUE or a mapping; nothing deeper"),
+            ("label: linux", "is no KEY=VALUE"),
             ("label: a=b,a=c", "\"a\" is given twice"), ("label: =b", "is no KEY=VALUE"),
-            ("metascheduler.endpoint.rpc: {a: b}", "takes one value or a list of them"),
+            ("metascheduler.endpoint.rpc: {a: b}", "takes a list of single values"),
             ("metascheduler.endpoint.rpc: ftp://a", "is no address"),
             ("metascheduler.private-key: \"0xabc\"", "a key does not belong here"),
             ("chain.key: {a: b}", "a key does not belong here"),
@@ -183,11 +189,67 @@ struct ConfigurationTests {
         }
     }
 
+    @Test("all that is wrong is told: the file's in its order, then the environment's, then the command line's")
+    func all() {
+        var configuration = AgentConfiguration()
+        let problem = #expect(throws: AgentConfiguration.Problem.self) {
+            try configuration.take(
+                yaml: "log-level: loud\nbridge: {socket: x, mode: \"0660\"}\nretention: 2d\nkey: 1", file: "f.yaml")
+        }
+        #expect(problem?.lines.map { $0.prefix(9) } == ["f.yaml:1:", "f.yaml:2:", "f.yaml:4:"])
+        // What is right is taken all the same: nothing but the end of the reading depends on it.
+        #expect(configuration.retention == .seconds(2 * 86_400) && configuration.bridgeMode == 0o660)
+        let both = #expect(throws: AgentConfiguration.Problem.self) {
+            try AgentConfiguration.load(
+                file: nil, environment: ["TLS_ENABLE": "perhaps", "BENCHMARK_RUN_AS": "1"],
+                flags: [ConfigurationFlag(key: "l", value: "x"), ConfigurationFlag(key: "retention", value: "1s")])
+        }
+        #expect(
+            both?.lines.map { $0.split(separator: ":").first } == [
+                "environment variable BENCHMARK_RUN_AS", "environment variable TLS_ENABLE", "--l", "--retention",
+            ])
+    }
+
+    @Test("more faults than anybody reads are counted")
+    func many() {
+        var configuration = AgentConfiguration()
+        let yaml = (1...30).map { "unknown\($0): 1\n" }.joined()
+        let problem = #expect(throws: AgentConfiguration.Problem.self) {
+            try configuration.take(yaml: yaml, file: "f.yaml")
+        }
+        #expect(problem?.lines.count == 21 && problem?.lines.last == "… and 10 more")
+    }
+
+    @Test("keys whose children are all commented out are nothing")
+    func commentedOut() throws {
+        #expect(try read("bridge:\n#  socket: /x\nsbatch:\n  tls: {}\n") == AgentConfiguration())
+    }
+
+    @Test("where each key was set; the last place counts")
+    func places() throws {
+        var configuration = try read(
+            "log-level: debug\nbridge:\n  socket: /x\nlabel: a=b\nsbatch: {tls: {enable: false}}")
+        try configuration.take(environment: ["SBATCH_TLS_ENABLE": "true", "ETH_PRIVATE_KEY": "ab", "SBATCH_CA": ""])
+        try configuration.take(flags: [ConfigurationFlag(key: "trace", value: "true")])
+        #expect(
+            configuration.places == [
+                "log-level": .flag("trace"), "bridge.socket": .file("f.yaml", line: 3),
+                "metascheduler.label": .file("f.yaml", line: 4), "sbatch.tls": .environment("SBATCH_TLS_ENABLE"),
+                "metascheduler.private-key": .environment("ETH_PRIVATE_KEY"),
+            ])
+    }
+
+    @Test("an empty variable for the key is none")
+    func noKey() throws {
+        #expect(try AgentConfiguration.load(file: nil, environment: ["ETH_PRIVATE_KEY": ""]) == AgentConfiguration())
+    }
+
     @Test(
         "numeric addresses only",
         arguments: [
             ("10.0.0.1:6821", true), ("[fd00::1]:1", true), ("head:6821", false), ("10.0.0.1", false),
-            ("10.0.0.1:0", false), (":1", false), ("1.2.3.4:99999", false),
+            ("10.0.0.1:0", false), (":1", false), ("1.2.3.4:99999", false), ("1.2.3.4:+5", false), ("1.2.3:80", false),
+            ("1.2.3.400:80", false), ("fd00::1:80", false), ("[10.0.0.1]:80", false), ("[:::]:80", false),
         ])
     func addresses(_ text: String, _ good: Bool) {
         #expect((ListenAddress(text) != nil) == good)

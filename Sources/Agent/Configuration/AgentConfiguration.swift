@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import DeepSquare
-internal import FoundationEssentials
 
 /// The settings of `run`. `ConfigurationKey.all` has every key once; what is not there is an error.
 struct AgentConfiguration: Equatable, Sendable {
@@ -33,6 +32,10 @@ struct AgentConfiguration: Equatable, Sendable {
     var journalFile: String?
     /// `log-level`: trace, debug, info, notice, warning, error, critical. Default info. `trace`, boolean, is its level trace.
     var logLevel = "info"
+    /// `log-format`: text or json. Default text.
+    var logFormat = LogFormat.text
+    /// `admin.…`.
+    var admin = AdminSettings()
     /// `metascheduler.…`, `chain.…`.
     var chain = ChainSettings()
     /// What a provider settles of the grid; its own comments name the keys.
@@ -46,58 +49,84 @@ struct AgentConfiguration: Equatable, Sendable {
 
     /// What somebody should read at start: options without meaning, weakened checks.
     private(set) var notices: [String] = []
+    /// Where each key that is not at its default was set.
+    var places: [String: Place] = [:]
     /// The command line's part, for the next reading.
     private var flags: [ConfigurationFlag] = []
 
-    struct Problem: Error, Equatable, CustomStringConvertible {
-        var description: String
-    }
-
-    /// What SIGHUP takes over; the rest needs a restart.
-    static let reloadable: Set<String> = ["log-level", "retention"]
-
     /// Reads a YAML file, then the environment, then the command line; the later one wins.
+    ///
+    /// - Throws: everything that is wrong in any of them; when there is nothing, what does not fit together.
     static func load(
         file: String?, environment: [String: String], flags: [ConfigurationFlag] = []
     ) throws(Problem) -> AgentConfiguration {
         var configuration = AgentConfiguration()
-        if let file {
-            guard let data = FileManager.default.contents(atPath: file) else {
-                throw Problem(description: "\(file): cannot be read")
-            }
-            try configuration.take(yaml: String(decoding: data, as: UTF8.self), file: file)
+        var problem = Problem([])
+        do throws(Problem) {
+            if let file { try configuration.take(yaml: try ConfigurationFile.read(file), file: file) }
+        } catch {
+            problem.add(error)
         }
-        try configuration.take(environment: environment)
-        try configuration.take(flags: flags)
+        do throws(Problem) { try configuration.take(environment: environment) } catch { problem.add(error) }
+        do throws(Problem) { try configuration.take(flags: flags) } catch { problem.add(error) }
         configuration.flags = flags
-        try configuration.check()
+        // A wrong value may be all that keeps the others from fitting.
+        if problem.items.isEmpty { problem = configuration.check() }
+        guard problem.items.isEmpty else { throw problem }
         return configuration
     }
 
     /// Reads all of it again for the running agent.
     func reread(file: String?, environment: [String: String]) throws(Problem) -> AgentConfiguration {
         var environment = environment
-        // The key was taken from there at start.
-        if let name = chain.keyInEnvironment { environment[name] = "" }
+        // The key was taken from there at start: only that it was is known, and needed.
+        if let name = chain.keyInEnvironment { environment[name] = "taken" }
         return try .load(file: file, environment: environment, flags: flags)
     }
 
     mutating func notify(_ notice: String) {
+        let notice = redacted(notice)
         if !notices.contains(notice) { notices.append(notice) }
     }
 
-    /// What must fit together. Throws what to do.
-    private mutating func check() throws(Problem) {
-        try chain.check()
-        try sbatchTLS.check()
-        try benchmark.check()
-        for notice in sbatchTLS.notices { notify(notice) }
+    /// What must fit together, and what is of no use.
+    private mutating func check() -> Problem {
+        let checks: [() throws(Conflict) -> Void] = [
+            chain.check, sbatchTLS.check, benchmark.check, admin.check, checkSockets, checkListeners,
+        ]
+        var problem = Problem([])
+        for check in checks {
+            do throws(Conflict) { try check() } catch { problem.add(self.problem(error)) }
+        }
+        for notice in chain.notices + sbatchTLS.notices + admin.notices { notify(notice) }
+        return problem
     }
 
-    /// The keys in which the two differ.
-    func differences(from other: AgentConfiguration) -> [String] {
-        let mine = Dictionary(uniqueKeysWithValues: effective)
-        return other.effective.filter { mine[$0.key] != $0.value }.map(\.key)
+    private func checkSockets() throws(Conflict) {
+        let sockets = [
+            ("bridge.socket", bridgeSocket), ("control.socket", controlSocket), ("admin.socket", admin.socket),
+        ]
+        for (index, (key, path)) in sockets.enumerated() {
+            guard let other = sockets[..<index].first(where: { $0.1 == path })?.0 else { continue }
+            throw Conflict(keys: [key, other], text: "\(path) is the path of \(other) too: each socket needs its own")
+        }
+    }
+
+    private func checkListeners() throws(Conflict) {
+        guard let address = admin.listen?.description, address == bridgeListen else { return }
+        throw Conflict(
+            keys: ["admin.listen", "bridge.listen"],
+            text: "\(address) is the address of bridge.listen too: each needs a port of its own")
+    }
+
+    private func problem(_ conflict: Conflict) -> Problem {
+        let set = conflict.keys.compactMap { key in places[key].map { (key, $0) } }
+        let others = set.dropFirst().map { "\($0.0): \($0.1)" }
+        return Problem([
+            .init(
+                place: set.first?.1, key: set.first?.0 ?? conflict.keys.first,
+                text: conflict.text + (others.isEmpty ? "" : " (\(others.joined(separator: "; ")))"))
+        ])
     }
 
     /// Every key with its value, for the report at start.

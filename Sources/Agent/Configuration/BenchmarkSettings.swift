@@ -52,65 +52,87 @@ struct BenchmarkSettings: Equatable, Sendable {
     /// `tls.key-file`, path of a PEM file.
     var keyFile: String?
 
-    func check() throws(AgentConfiguration.Problem) {
+    /// What must fit together.
+    func check() throws(AgentConfiguration.Conflict) {
         guard isDisabled || user != "root" || allowsRoot else {
             throw .init(
-                description:
-                    "benchmark.run-as: a benchmark needs no root: name another user, or set benchmark.allow-root")
+                keys: ["benchmark.run-as"],
+                text: "a benchmark needs no root: name another user, or set benchmark.allow-root")
         }
-        guard !usesTLS || (certificateFile != nil && keyFile != nil) else {
-            throw .init(description: "tls: needs tls.cert-file and tls.key-file")
+        let missing = [("tls.cert-file", certificateFile), ("tls.key-file", keyFile)].filter { $0.1 == nil }.map(\.0)
+        guard !usesTLS || missing.isEmpty else {
+            throw .init(
+                keys: ["tls"], text: "needs a certificate and its key: set \(missing.joined(separator: " and "))")
         }
     }
 }
 
 extension ConfigurationKey {
     static let benchmark: [ConfigurationKey] = [
-        ConfigurationKey("benchmark.disable", \.benchmark.isDisabled, .boolean, supervisor: "BENCHMARK_DISABLE"),
         ConfigurationKey(
-            "benchmark.hpl.image", \.benchmark.hplImage, .word("IMAGE"), supervisor: "BENCHMARK_HPL_IMAGE"),
+            "benchmark.disable", \.benchmark.isDisabled, .boolean, "Measures nothing.", supervisor: "BENCHMARK_DISABLE"),
         ConfigurationKey(
-            "benchmark.hpl.single-node", \.benchmark.hplOnSingleNode, .boolean,
+            "benchmark.hpl.image", \.benchmark.hplImage, .word("IMAGE"), "Image of Linpack.",
+            supervisor: "BENCHMARK_HPL_IMAGE"),
+        ConfigurationKey(
+            "benchmark.hpl.single-node", \.benchmark.hplOnSingleNode, .boolean, "Linpack on each node by itself.",
             supervisor: "BENCHMARK_HPL_SINGLE_NODE"),
         ConfigurationKey(
-            "benchmark.hpl.block-size", \.benchmark.hplBlockSize, .number(1...65_536),
+            "benchmark.hpl.block-size", \.benchmark.hplBlockSize, .number(1...65_536), "Linpack's block size.",
             supervisor: "BENCHMARK_HPL_BLOCK_SIZE"),
         ConfigurationKey(
             "benchmark.hpl.memory-percent", \.benchmark.hplMemoryFraction, .fraction,
+            "Linpack's part of the memory, as a fraction whatever the name says.",
             supervisor: "BENCHMARK_HPL_MEMORY_PERCENT"),
         ConfigurationKey(
-            "benchmark.ior.image", \.benchmark.iorImage, .word("IMAGE"), supervisor: "BENCHMARK_IOR_IMAGE"),
+            "benchmark.ior.image", \.benchmark.iorImage, .word("IMAGE"), "Image of what measures storage.",
+            supervisor: "BENCHMARK_IOR_IMAGE"),
         ConfigurationKey(
-            "benchmark.ior.single-node", \.benchmark.iorOnSingleNode, .boolean,
+            "benchmark.ior.single-node", \.benchmark.iorOnSingleNode, .boolean, "Storage from each node by itself.",
             supervisor: "BENCHMARK_IOR_SINGLE_NODE"),
         ConfigurationKey(
-            "benchmark.osu.image", \.benchmark.osuImage, .word("IMAGE"), supervisor: "BENCHMARK_OSU_IMAGE"),
+            "benchmark.osu.image", \.benchmark.osuImage, .word("IMAGE"), "Image of what measures the network.",
+            supervisor: "BENCHMARK_OSU_IMAGE"),
         ConfigurationKey(
             "benchmark.speedtest.image", \.benchmark.speedtestImage, .word("IMAGE"),
-            supervisor: "BENCHMARK_SPEEDTEST_IMAGE"),
+            "Image of what measures the way to the internet.", supervisor: "BENCHMARK_SPEEDTEST_IMAGE"),
         ConfigurationKey(
             "benchmark.include-unresponsive", \.benchmark.includesUnresponsiveNodes, .boolean,
-            supervisor: "BENCHMARK_UNRESPONSIVE"),
-        ConfigurationKey("benchmark.run-as", \.benchmark.user, .login, supervisor: "BENCHMARK_RUN_AS"),
-        ConfigurationKey("benchmark.allow-root", \.benchmark.allowsRoot, .boolean),
+            "Nodes too that do not answer.", supervisor: "BENCHMARK_UNRESPONSIVE"),
         ConfigurationKey(
-            "benchmark.time-limit", \.benchmark.timeLimit, .duration(.seconds(60), .days(365)),
+            "benchmark.run-as", \.benchmark.user, .login, "Whose jobs they are; root only with the next.",
+            supervisor: "BENCHMARK_RUN_AS"),
+        ConfigurationKey("benchmark.allow-root", \.benchmark.allowsRoot, .boolean, "Lets them run as root."),
+        ConfigurationKey(
+            "benchmark.time-limit", \.benchmark.timeLimit, .duration(.seconds(60), .days(365)), "Time limit of one.",
             supervisor: "BENCHMARK_TIME_LIMIT"),
-        ConfigurationKey("benchmark.trace", \.benchmark.isTraced, .boolean, supervisor: "BENCHMARK_TRACE"),
-        ConfigurationKey("benchmark.env", \.benchmark.environment, .variables, supervisor: "BENCHMARK_ENV"),
-        ConfigurationKey("benchmark.ucx", \.benchmark.usesUCX, .boolean, supervisor: "BENCHMARK_UCX"),
+        ConfigurationKey(
+            "benchmark.trace", \.benchmark.isTraced, .boolean, "They say more.", supervisor: "BENCHMARK_TRACE"),
+        ConfigurationKey(
+            "benchmark.env", \.benchmark.environment, .variables, "Their environment. Only the names are ever shown.",
+            supervisor: "BENCHMARK_ENV", example: "UCX_NET_DEVICES=mlx5_0:1"),
+        ConfigurationKey(
+            "benchmark.ucx", \.benchmark.usesUCX, .boolean, "Uses UCX for MPI.", supervisor: "BENCHMARK_UCX"),
         ConfigurationKey(
             "benchmark.ucx.affinity", \.benchmark.ucxAffinity, .optional(.word("DEVICES|…")),
-            supervisor: "BENCHMARK_UCX_AFFINITY"),
+            "UCX's devices: those of the first node, `|`, those of the second one, and so on.",
+            supervisor: "BENCHMARK_UCX_AFFINITY", example: "mlx5_0:1|mlx5_1:1"),
         ConfigurationKey(
-            "benchmark.ucx.transport", \.benchmark.ucxTransport, .optional(.word("TRANSPORTS")),
-            supervisor: "BENCHMARK_UCX_TRANSPORT"),
+            "benchmark.ucx.transport", \.benchmark.ucxTransport, .optional(.word("TRANSPORTS")), "UCX's transports.",
+            supervisor: "BENCHMARK_UCX_TRANSPORT", example: "sm,self,rc"),
         ConfigurationKey(
-            "grpc.listen-address", \.benchmark.listenAddress, .listenEndpoint, supervisor: "LISTEN_ADDRESS"),
+            "grpc.listen-address", \.benchmark.listenAddress, .listenEndpoint, "Where results arrive.",
+            supervisor: "LISTEN_ADDRESS"),
         ConfigurationKey(
-            "public-address", \.benchmark.publicAddress, .optional(.endpoint), supervisor: "PUBLIC_ADDRESS"),
-        ConfigurationKey("tls", \.benchmark.usesTLS, .boolean, supervisor: "TLS_ENABLE"),
-        ConfigurationKey("tls.cert-file", \.benchmark.certificateFile, .optional(.path), supervisor: "TLS_CERT"),
-        ConfigurationKey("tls.key-file", \.benchmark.keyFile, .optional(.path), supervisor: "TLS_KEY"),
+            "public-address", \.benchmark.publicAddress, .optional(.endpoint), "How compute nodes reach that.",
+            supervisor: "PUBLIC_ADDRESS", example: "head.example.org:3000"),
+        ConfigurationKey(
+            "tls", \.benchmark.usesTLS, .boolean, "TLS there. Needs the next two.", supervisor: "TLS_ENABLE"),
+        ConfigurationKey(
+            "tls.cert-file", \.benchmark.certificateFile, .optional(.path), "Its certificate, PEM.",
+            supervisor: "TLS_CERT", example: "/etc/slurm-grid-agent/tls.pem"),
+        ConfigurationKey(
+            "tls.key-file", \.benchmark.keyFile, .optional(.path), "Its key, PEM.", supervisor: "TLS_KEY",
+            example: "/etc/slurm-grid-agent/tls.key"),
     ]
 }

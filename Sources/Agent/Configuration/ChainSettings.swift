@@ -36,29 +36,48 @@ struct ChainSettings: Equatable, Sendable {
     var certificateAuthority: String?
 
     static let keyVariable = "ETH_PRIVATE_KEY"
+    static let keyName = "metascheduler.private-key"
     /// What to do with a key.
     static let keyAdvice =
         "put a key into a file of mode 0600 and name that with chain.key-file (`slurm-grid-agent key import` does it)"
 
     /// What must fit together. Throws what to do.
-    func check() throws(AgentConfiguration.Problem) {
-        let keys = [keyInEnvironment, keyFile, keyCredential, signer?.url].count { $0 != nil }
+    func check() throws(AgentConfiguration.Conflict) {
+        let places = [
+            (Self.keyName, keyInEnvironment), ("chain.key-file", keyFile), ("chain.key-credential", keyCredential),
+            ("chain.signer", signer?.url),
+        ]
+        let keys = places.filter { $0.1 != nil }.map(\.0)
         guard !nodes.isEmpty else {
-            guard keys == 0 else {
-                throw .init(description: "there is a key and no node: set metascheduler.endpoint.rpc")
+            guard keys.isEmpty else {
+                throw .init(keys: keys, text: "there is a key and no node: set metascheduler.endpoint.rpc")
             }
             return
         }
-        guard keys == 1 else {
+        guard !keys.isEmpty else {
             throw .init(
-                description: keys == 0
-                    ? "there is a node and no key: set one of chain.key-file, chain.key-credential, chain.signer"
-                    : "the key is given in several places: keep one of chain.key-file, chain.key-credential, chain.signer, "
-                        + "\(Self.keyVariable)")
+                keys: ["metascheduler.endpoint.rpc"],
+                text: "there is a node and no key: set one of chain.key-file, chain.key-credential, chain.signer")
+        }
+        guard keys.count == 1 else {
+            throw .init(
+                keys: keys,
+                text:
+                    "the key is given in several places: keep one of chain.key-file, chain.key-credential, chain.signer, "
+                    + Self.keyVariable)
         }
         guard (signer == nil) == (address == nil) else {
-            throw .init(description: "chain.signer and chain.address belong together")
+            throw .init(
+                keys: ["chain.signer", "chain.address"],
+                text:
+                    "chain.signer and chain.address belong together: set \(signer == nil ? "chain.signer" : "chain.address") too"
+            )
         }
+    }
+
+    var notices: [String] {
+        nodes.isEmpty && contract != nil
+            ? ["metascheduler.smart-contract means nothing without metascheduler.endpoint.rpc"] : []
     }
 }
 
@@ -67,25 +86,48 @@ extension ConfigurationKey {
 
     static let chain: [ConfigurationKey] = [
         ConfigurationKey(
-            "metascheduler.endpoint.rpc", \.chain.nodes, .list(.http), supervisor: "METASCHEDULER_ENDPOINT_RPC"),
+            "metascheduler.endpoint.rpc", \.chain.nodes, .list(.http), "The nodes, the preferred one first.",
+            supervisor: "METASCHEDULER_ENDPOINT_RPC", example: "https://node.example.org/rpc"),
         ConfigurationKey(
             "metascheduler.endpoint.ws", \.chain.webSocket, .optional(.webSocket),
-            supervisor: "METASCHEDULER_ENDPOINT_WS"),
+            "Wakes the agent for new blocks; without it the clock does.", supervisor: "METASCHEDULER_ENDPOINT_WS",
+            example: "wss://node.example.org/ws"),
         ConfigurationKey(
-            "metascheduler.smart-contract", \.chain.contract, .optional(.account),
-            supervisor: "METASCHEDULER_SMART_CONTRACT"),
-        ConfigurationKey("chain.key-file", \.chain.keyFile, .optional(.path)),
-        ConfigurationKey("chain.key-credential", \.chain.keyCredential, .optional(.word("NAME"))),
-        ConfigurationKey("chain.key-password-file", \.chain.keyPasswordFile, .optional(.path)),
-        ConfigurationKey("chain.signer", \.chain.signer, .optional(.http)),
-        ConfigurationKey("chain.address", \.chain.address, .optional(.account, else: "the key's")),
-        ConfigurationKey("chain.id", \.chain.id, .optional(.number(1...UInt64.max), else: "the node's")),
-        ConfigurationKey("chain.confirmations", \.chain.confirmations, .number(0...1000)),
-        ConfigurationKey("chain.in-flight", \.chain.inFlight, .number(1...1000)),
-        ConfigurationKey("chain.fee-ceiling", \.chain.feeCeiling, .gasPrice),
+            "metascheduler.smart-contract", \.chain.contract, .optional(.account), "The contract's address.",
+            supervisor: "METASCHEDULER_SMART_CONTRACT", example: "0x3707aB457CF457275b7ec32e203c54df80C299d5"),
         ConfigurationKey(
-            "chain.certificate-authority", \.chain.certificateAuthority, .optional(.path, else: "the system's")),
-        ConfigurationKey(secret: "metascheduler.private-key", instead: noKeyHere),
+            "chain.key-file", \.chain.keyFile, .optional(.path), "Holds the key, or a keystore; of mode 0600.",
+            example: "/etc/slurm-grid-agent/chain.key"),
+        ConfigurationKey(
+            "chain.key-credential", \.chain.keyCredential, .optional(.word("NAME")),
+            "The name of a systemd credential with the same.", example: "chain.key"),
+        ConfigurationKey(
+            "chain.key-password-file", \.chain.keyPasswordFile, .optional(.path),
+            "Holds the password of the keystore; of mode 0600.", example: "/etc/slurm-grid-agent/chain.password"),
+        ConfigurationKey(
+            "chain.signer", \.chain.signer, .optional(.http),
+            "A remote signer such as web3signer, instead of a key. Needs `chain.address`.",
+            example: "https://signer.example.org:9000"),
+        ConfigurationKey(
+            "chain.address", \.chain.address, .optional(.account, else: "the key's"), "The remote signer's account.",
+            example: "0x52908400098527886E0F7030069857D2E4169EE7"),
+        ConfigurationKey(
+            "chain.id", \.chain.id, .optional(.number(1...UInt64.max), else: "the node's"),
+            "What the nodes must serve.",
+            example: "1"),
+        ConfigurationKey(
+            "chain.confirmations", \.chain.confirmations, .number(0...1000, "blocks"),
+            "Blocks on top of one before it counts; 0 where what is accepted is final (Avalanche and its kin)."),
+        ConfigurationKey(
+            "chain.in-flight", \.chain.inFlight, .number(1...1000, "transactions"), "Transactions at once."),
+        ConfigurationKey(
+            "chain.fee-ceiling", \.chain.feeCeiling, .gasPrice, "The most for a unit of gas."),
+        ConfigurationKey(
+            "chain.certificate-authority", \.chain.certificateAuthority, .optional(.path, else: "the system's"),
+            "A PEM file that is trusted for nodes and signer instead.", example: "/etc/ssl/certs/grid-ca.pem"),
+        ConfigurationKey(
+            secret: ChainSettings.keyName, instead: noKeyHere,
+            "The key itself, from the variable `ETH_PRIVATE_KEY` only, with a warning. Prefer a file."),
         ConfigurationKey(secret: "chain.private-key", instead: noKeyHere),
         ConfigurationKey(secret: "chain.key", instead: noKeyHere),
         ConfigurationKey(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// One key of the configuration. File, environment and command line all set it through this.
+/// One key of the configuration. File, environment and command line all set it through this, and its documentation is made
+/// of it.
 struct ConfigurationKey: Sendable {
     typealias Path<Value> = any WritableKeyPath<AgentConfiguration, Value> & Sendable
     typealias Problem = AgentConfiguration.Problem
@@ -29,57 +30,92 @@ struct ConfigurationKey: Sendable {
     let form: Form
     /// What stands for the value in help.
     let placeholder: String
-    let set: @Sendable (inout AgentConfiguration, [String]) throws(Problem) -> Void
-    /// The effective value; nil when there is nothing to show.
+    /// What is allowed, with the unit.
+    let allowed: String
+    /// A sentence or two; for a key that is gone the reason. Backquotes mark what is typed.
+    let summary: String
+    /// A value for the example configuration where the default cannot be written down.
+    let example: String?
+    /// Whether SIGHUP takes it over.
+    let isReloadable: Bool
+    /// Sets it; returns the key whose value that is, or nil when it has no effect.
+    let set: @Sendable (inout AgentConfiguration, [String]) throws(Problem) -> String?
+    /// The effective value, without secrets; nil when there is nothing to show.
     let show: (@Sendable (AgentConfiguration) -> String)?
+    /// Whether both have the same value, secrets and all.
+    let isSame: @Sendable (AgentConfiguration, AgentConfiguration) -> Bool
+    /// Copies the value of the second to the first.
+    let copy: @Sendable (inout AgentConfiguration, AgentConfiguration) -> Void
 
-    init<Value>(
-        _ name: String, _ path: Path<Value>, _ kind: ValueKind<Value>, supervisor variable: String? = nil,
-        aliases: [String] = []
+    init<Value: Equatable>(
+        _ name: String, _ path: Path<Value>, _ kind: ValueKind<Value>, _ summary: String,
+        supervisor variable: String? = nil, aliases: [String] = [], example: String? = nil, isReloadable: Bool = false
     ) {
         self.name = name
         self.aliases = aliases
         supervisorVariable = variable
         form = kind.form
         placeholder = kind.placeholder
-        set = { (configuration, values) throws(Problem) in configuration[keyPath: path] = try kind.read(values) }
-        show = { kind.show($0[keyPath: path]) }
+        allowed = kind.allowed
+        self.summary = summary
+        self.example = example
+        self.isReloadable = isReloadable
+        set = { (configuration, values) throws(Problem) in
+            configuration[keyPath: path] = try kind.read(values)
+            return name
+        }
+        show = { redacted(kind.show($0[keyPath: path])) }
+        isSame = { $0[keyPath: path] == $1[keyPath: path] }
+        copy = { $0[keyPath: path] = $1[keyPath: path] }
+    }
+
+    /// A key without a value of its own.
+    private init(
+        _ name: String, _ form: Form, supervisor variable: String?, placeholder: String = "…", allowed: String = "",
+        _ summary: String, isReloadable: Bool = false,
+        set: @escaping @Sendable (inout AgentConfiguration, [String]) throws(Problem) -> String?
+    ) {
+        self.name = name
+        aliases = []
+        supervisorVariable = variable
+        self.form = form
+        self.placeholder = placeholder
+        self.allowed = allowed
+        self.summary = summary
+        example = nil
+        self.isReloadable = isReloadable
+        self.set = set
+        show = nil
+        isSame = { _, _ in true }
+        copy = { _, _ in }
     }
 
     /// `trace`: one level under a name of its own.
     init(trace name: String, supervisor variable: String) {
-        self.name = name
-        aliases = []
-        supervisorVariable = variable
-        form = .boolean
-        placeholder = ValueKind<Bool>.boolean.placeholder
-        set = { (configuration, values) throws(Problem) in
-            if try ValueKind<Bool>.boolean.read(values) { configuration.logLevel = "trace" }
+        let kind = ValueKind<Bool>.boolean
+        self.init(
+            name, .boolean, supervisor: variable, placeholder: kind.placeholder, allowed: kind.allowed,
+            "The same as `log-level: trace`.", isReloadable: true
+        ) { (configuration, values) throws(Problem) in
+            guard try kind.read(values) else { return nil }
+            configuration.logLevel = "trace"
+            return "log-level"
         }
-        show = nil
     }
 
     /// - Parameter reason: completes "NAME has no meaning any more: …".
     init(gone name: String, supervisor variable: String, because reason: String) {
-        self.name = name
-        aliases = []
-        supervisorVariable = variable
-        form = .gone
-        placeholder = "…"
-        set = { (configuration, _) throws(Problem) in
+        self.init(name, .gone, supervisor: variable, reason) { (configuration, _) throws(Problem) in
             configuration.notify("\(name) has no meaning any more: \(reason)")
+            return nil
         }
-        show = nil
     }
 
-    init(secret name: String, instead words: String) {
-        self.name = name
-        aliases = []
-        supervisorVariable = nil
-        form = .secret
-        placeholder = "…"
-        set = { (_, _) throws(Problem) in throw Problem(description: words) }
-        show = nil
+    /// - Parameter summary: for the documentation; without one it is left out there.
+    init(secret name: String, instead words: String, _ summary: String = "") {
+        self.init(name, .secret, supervisor: nil, summary) { (_, _) throws(Problem) in
+            throw Problem(description: words)
+        }
     }
 
     /// `SLURM_GRID_AGENT_BRIDGE_SOCKET` for `bridge.socket`.
@@ -88,6 +124,9 @@ struct ConfigurationKey: Sendable {
     }
 
     static let variablePrefix = "SLURM_GRID_AGENT_"
+
+    /// The default as text; nil where there is no value.
+    var defaultText: String? { show?(AgentConfiguration()) ?? (form == .boolean ? "false" : nil) }
 
     /// What a value as text says: its items for a list.
     func values(_ text: String) -> [String] {

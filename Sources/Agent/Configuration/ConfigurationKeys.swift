@@ -2,38 +2,68 @@
 
 extension ConfigurationKey {
     /// Every key, in the order of the documentation and of the report at start.
-    static let all: [ConfigurationKey] = agent + chain + grid + benchmark + gone
+    static let all: [ConfigurationKey] = ConfigurationSection.all.flatMap(\.keys) + gone
 
     private static let byName: [String: ConfigurationKey] = Dictionary(
         uniqueKeysWithValues: all.flatMap { key in ([key.name] + key.aliases).map { ($0, key) } })
 
     static func named(_ name: String) -> ConfigurationKey? { byName[name] }
 
+    /// The longer keys that begin with this one.
+    static func below(_ name: String) -> [String] {
+        all.filter { $0.form != .gone && $0.form != .secret }.map(\.name).filter { $0.hasPrefix(name + ".") }
+    }
+
     /// Whether longer keys begin with this one.
     static func isPrefix(_ name: String) -> Bool { byName.keys.contains { $0.hasPrefix(name + ".") } }
 
-    private static let agent: [ConfigurationKey] = [
-        ConfigurationKey("slurm.conf", \.slurmConf, .optional(.path, else: "libslurm's default")),
-        ConfigurationKey("state-folder", \.stateFolder, .path),
-        ConfigurationKey("bridge.socket", \.bridgeSocket, .path),
-        ConfigurationKey("bridge.mode", \.bridgeMode, .mode),
-        ConfigurationKey("bridge.listen", \.bridgeListen, .optional(.listenAddress)),
-        ConfigurationKey("bridge.munge-socket", \.mungeSocket, .optional(.path, else: "libmunge's default")),
-        ConfigurationKey("control.socket", \.controlSocket, .path),
-        ConfigurationKey("poll-interval", \.pollInterval, .duration(.milliseconds(100), .seconds(3600))),
-        ConfigurationKey("sweep-interval", \.sweepInterval, .duration(.seconds(1), .days(1))),
-        ConfigurationKey("accounting-interval", \.accountingInterval, .duration(.seconds(1), .days(1))),
-        ConfigurationKey("vanish-after", \.vanishAfter, .duration(.seconds(1), .days(7))),
-        ConfigurationKey("retention", \.retention, .duration(.seconds(3600), .days(3650))),
-        ConfigurationKey("journal.file", \.journalFile, .optional(.path)),
-        ConfigurationKey("log-level", \.logLevel, .logLevel),
+    static let agent: [ConfigurationKey] = [
+        ConfigurationKey(
+            "slurm.conf", \.slurmConf, .optional(.path, else: "libslurm's default"), "The cluster's slurm.conf.",
+            example: "/etc/slurm/slurm.conf"),
+        ConfigurationKey(
+            "state-folder", \.stateFolder, .path, "The ledger's folder: owned by SlurmUser, of mode 0700."),
+        ConfigurationKey("bridge.socket", \.bridgeSocket, .socket, "Where the plugins report: a Unix socket."),
+        ConfigurationKey("bridge.mode", \.bridgeMode, .mode, "Its permissions."),
+        ConfigurationKey(
+            "bridge.listen", \.bridgeListen, .optional(.listenAddress),
+            "Takes messages of compute nodes, signed with MUNGE, by TCP.", example: "10.0.0.1:6821"),
+        ConfigurationKey(
+            "bridge.munge-socket", \.mungeSocket, .optional(.socket, else: "libmunge's default"),
+            "The socket of munged.",
+            example: "/run/munge/munge.socket.2"),
+        ConfigurationKey(
+            "control.socket", \.controlSocket, .socket,
+            "Where `status`, `events`, `plugins status`, `ledger retry` and `chain` ask: a Unix socket for root and SlurmUser."
+        ),
+        ConfigurationKey(
+            "poll-interval", \.pollInterval, .duration(.milliseconds(100), .seconds(3600)),
+            "The time between two looks at slurmctld's job list. Without change one costs half a millisecond."),
+        ConfigurationKey(
+            "sweep-interval", \.sweepInterval, .duration(.seconds(1), .days(1)),
+            "How often every open run is looked for in that list."),
+        ConfigurationKey(
+            "accounting-interval", \.accountingInterval, .duration(.seconds(1), .days(1)),
+            "How often slurmdbd is asked for what ended unseen."),
+        ConfigurationKey(
+            "vanish-after", \.vanishAfter, .duration(.seconds(1), .days(7)),
+            "The time between the two answers that make a forgotten job `vanished`."),
+        ConfigurationKey(
+            "retention", \.retention, .duration(.seconds(3600), .days(3650)),
+            "How long jobs that are over and delivered stay in the ledger.", isReloadable: true),
+        ConfigurationKey(
+            "journal.file", \.journalFile, .optional(.path), "Gets every transition as a line of JSON.",
+            example: "/var/log/slurm-grid-agent/journal.jsonl"),
+        ConfigurationKey("log-level", \.logLevel, .logLevel, "The least that is logged.", isReloadable: true),
+        ConfigurationKey(
+            "log-format", \.logFormat, .choice, "A line of the log is text, or an object in JSON.", isReloadable: true),
         ConfigurationKey(trace: "trace", supervisor: "TRACE"),
     ]
 
     private static let noCommands = "the agent talks to Slurm through libslurm, not through its commands"
     private static let noShell = "the agent runs on the slurmctld host and needs no ssh"
 
-    private static let gone: [ConfigurationKey] = [
+    static let gone: [ConfigurationKey] = [
         ConfigurationKey(
             gone: "nvidia-smi", supervisor: "NVIDIA_SMI_PATH", because: "Slurm says which GPUs there are (GRES)"),
         ConfigurationKey(gone: "slurm.batch", supervisor: "SLURM_SBATCH_PATH", because: noCommands),
@@ -47,33 +77,4 @@ extension ConfigurationKey {
             gone: "slurm.ssh.private-key", supervisor: "SLURM_SSH_PRIVATE_KEY",
             because: noShell + "; remove that key from where it is"),
     ]
-
-    /// Completes a message about a name that is no key.
-    static func suggestion(for name: String) -> String {
-        let candidates = all.filter { $0.form != .secret }.map { key in
-            (key.name, key.name.hasSuffix("." + name) ? 1 : editDistance(name, key.name))
-        }
-        guard let (nearest, distance) = candidates.min(by: { $0.1 < $1.1 }),
-            distance <= min(3, max(1, name.count / 3))
-        else { return "; `slurm-grid-agent run --help` lists all keys" }
-        return "; did you mean \"\(nearest)\"?"
-    }
-
-    /// Insertions, deletions and replacements that turn one into the other (Levenshtein).
-    static func editDistance(_ one: String, _ other: String) -> Int {
-        // Far longer than any key: not worth the product of both lengths.
-        guard one.utf8.count <= 100 else { return .max }
-        let other = Array(other.utf8)
-        var row = Array(0...other.count)
-        for (index, byte) in one.utf8.enumerated() {
-            var diagonal = row[0]
-            row[0] = index + 1
-            for column in other.indices {
-                let replaced = diagonal + (byte == other[column] ? 0 : 1)
-                diagonal = row[column + 1]
-                row[column + 1] = min(replaced, diagonal + 1, row[column] + 1)
-            }
-        }
-        return row[other.count]
-    }
 }

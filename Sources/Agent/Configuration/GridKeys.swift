@@ -20,13 +20,14 @@ struct SbatchTLS: Equatable, Sendable {
     }
 
     /// A file that is needed must be there: without it every server would be refused, later and with worse words.
-    func check() throws(AgentConfiguration.Problem) {
+    func check() throws(AgentConfiguration.Conflict) {
         guard case .verified(let path?) = security else { return }
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw .init(description: "sbatch.tls.ca: \(path) cannot be read")
+            throw .init(
+                keys: ["sbatch.tls.ca"], text: "\(path) cannot be read: it must be there, and this user may read it")
         }
         guard String(decoding: data, as: UTF8.self).contains("-----BEGIN CERTIFICATE-----") else {
-            throw .init(description: "sbatch.tls.ca: \(path) has no certificate in PEM form")
+            throw .init(keys: ["sbatch.tls.ca"], text: "\(path) has no certificate in PEM form")
         }
     }
 
@@ -46,56 +47,99 @@ struct SbatchTLS: Equatable, Sendable {
 }
 
 extension ConfigurationKey {
-    static let grid: [ConfigurationKey] = services + offer + policy + billing
-
-    private static let services: [ConfigurationKey] = [
-        ConfigurationKey("sbatch.endpoint", \.grid.sbatch, .endpoint, supervisor: "SBATCH_ENDPOINT"),
-        ConfigurationKey("sbatch.tls", \.sbatchTLS.isOn, .boolean, supervisor: "SBATCH_TLS_ENABLE"),
+    static let services: [ConfigurationKey] = [
+        ConfigurationKey(
+            "sbatch.endpoint", \.grid.sbatch, .endpoint, "Gives a job's script.", supervisor: "SBATCH_ENDPOINT"),
+        ConfigurationKey(
+            "sbatch.tls", \.sbatchTLS.isOn, .boolean, "TLS on the way there.", supervisor: "SBATCH_TLS_ENABLE"),
         ConfigurationKey(
             "sbatch.tls.ca", \.sbatchTLS.certificateAuthority, .optional(.path, else: "the system's"),
-            supervisor: "SBATCH_CA"),
+            "A PEM file: what its certificate is verified against. One that cannot be read is an error.",
+            supervisor: "SBATCH_CA", example: "/etc/ssl/certs/ca-certificates.crt"),
         ConfigurationKey(
-            "sbatch.tls.insecure", \.sbatchTLS.isInsecure, .boolean, supervisor: "SBATCH_TLS_INSECURE"),
-        ConfigurationKey("grid-logger.endpoint", \.grid.gridLogger, .optional(.endpoint)),
-        ConfigurationKey("claim-interval", \.grid.claimInterval, .duration(.milliseconds(100), .seconds(3600))),
-        ConfigurationKey("retry-limit", \.grid.retryLimit, .duration(.seconds(1), .days(7))),
-        ConfigurationKey("start-window", \.grid.startWindow, .duration(.zero, .days(3650))),
-        ConfigurationKey("script-limit", \.grid.scriptLimit, .number(1024...(64 << 20))),
+            "sbatch.tls.insecure", \.sbatchTLS.isInsecure, .boolean,
+            "Takes every certificate (`sbatch.tls.ca` then means nothing). Whoever sits in between can make this cluster run "
+                + "any script: for tests, with a warning at each start.", supervisor: "SBATCH_TLS_INSECURE"),
+        ConfigurationKey(
+            "grid-logger.endpoint", \.grid.gridLogger, .optional(.endpoint),
+            "Gets the output of jobs, besides what lies under the domain of `sbatch.endpoint`.",
+            example: "logger.example.org:443"),
+        ConfigurationKey(
+            "claim-interval", \.grid.claimInterval, .duration(.milliseconds(100), .seconds(3600)),
+            "The longest time between two looks at the queues."),
+        ConfigurationKey(
+            "retry-limit", \.grid.retryLimit, .duration(.seconds(1), .days(7)),
+            "How long a job waits for a service or for Slurm before it goes back to the pool."),
+        ConfigurationKey(
+            "start-window", \.grid.startWindow, .duration(.zero, .days(3650)),
+            "How far back the first start looks for jobs of this provider."),
+        ConfigurationKey(
+            "script-limit", \.grid.scriptLimit, .number(1024...(64 << 20), "bytes"), "The longest script."),
     ]
 
-    private static let offer: [ConfigurationKey] = [
-        ConfigurationKey("slurm.partition", \.grid.partition, .partition, supervisor: "SLURM_PARTITION"),
+    static let offer: [ConfigurationKey] = [
         ConfigurationKey(
-            "metascheduler.label", \.grid.labels, .labels, supervisor: "METASCHEDULER_LABELS", aliases: ["label", "l"]),
+            "slurm.partition", \.grid.partition, .partition, "Where jobs go, and what is registered.",
+            supervisor: "SLURM_PARTITION"),
         ConfigurationKey(
-            "metascheduler.cpu-price-per-min", \.grid.prices.cpuPerMinute, .wei,
+            "metascheduler.label", \.grid.labels, .labels,
+            "What customers look for, such as os, arch, gpu, cpu, name, zone, region. Also `label` and `l`.",
+            supervisor: "METASCHEDULER_LABELS", aliases: ["label", "l"], example: "os=linux,arch=amd64,zone=west"),
+        ConfigurationKey(
+            "metascheduler.cpu-price-per-min", \.grid.prices.cpuPerMinute, .wei, "Credits for a CPU and minute.",
             supervisor: "METASCHEDULER_CPU_PRICE_PER_MIN"),
         ConfigurationKey(
-            "metascheduler.gpu-price-per-min", \.grid.prices.gpuPerMinute, .wei,
+            "metascheduler.gpu-price-per-min", \.grid.prices.gpuPerMinute, .wei, "Credits for a GPU and minute.",
             supervisor: "METASCHEDULER_GPU_PRICE_PER_MIN"),
         ConfigurationKey(
-            "metascheduler.mem-price-per-min", \.grid.prices.memoryPerMinute, .wei,
+            "metascheduler.mem-price-per-min", \.grid.prices.memoryPerMinute, .wei, "Credits for a MB and minute.",
             supervisor: "METASCHEDULER_MEM_PRICE_PER_MIN"),
-        ConfigurationKey("auto-register", \.grid.registersAutomatically, .boolean),
+        ConfigurationKey(
+            "auto-register", \.grid.registersAutomatically, .boolean,
+            "Registers again when the offer differs from the chain's; otherwise only when the chain knows none."),
     ]
 
-    private static let policy: [ConfigurationKey] = [
-        ConfigurationKey("policy.allow", \.grid.allowedCustomers, .accounts),
-        ConfigurationKey("policy.deny", \.grid.deniedCustomers, .accounts),
-        ConfigurationKey("policy.max-jobs", \.grid.maximumJobs, .optional(.number(0...1_000_000), else: "no limit")),
+    static let policy: [ConfigurationKey] = [
         ConfigurationKey(
-            "policy.max-minutes", \.grid.maximumMinutes, .optional(.number(1...10_000_000), else: "no limit")),
-        ConfigurationKey("policy.max-cpus", \.grid.maximumCPUs, .optional(.number(1...100_000_000), else: "no limit")),
-        ConfigurationKey("policy.max-gpus", \.grid.maximumGPUs, .optional(.number(0...100_000_000), else: "no limit")),
+            "policy.allow", \.grid.allowedCustomers, .accounts, "Customers; none: everybody who is not denied.",
+            example: "0x52908400098527886E0F7030069857D2E4169EE7"),
         ConfigurationKey(
-            "policy.max-memory", \.grid.maximumMemory, .optional(.number(1...1_000_000_000_000), else: "no limit")),
-        ConfigurationKey("policy.minimum-uid", \.grid.minimumUserID, .number(1...4_000_000_000)),
-        ConfigurationKey("users.map", \.grid.users, .users),
+            "policy.deny", \.grid.deniedCustomers, .accounts, "Customers whose jobs are refused.",
+            example: "0x8617E340B3D01FA5F11F306F4090FD50E238070D"),
+        ConfigurationKey(
+            "policy.max-jobs", \.grid.maximumJobs, .optional(.number(0...1_000_000), else: "no limit"),
+            "Jobs of the grid at once. Nothing is claimed beyond it; 0 claims nothing.", example: "100"),
+        ConfigurationKey(
+            "policy.max-minutes", \.grid.maximumMinutes,
+            .optional(.number(1...10_000_000, "minutes"), else: "no limit"), "The longest job.", example: "1440"),
+        ConfigurationKey(
+            "policy.max-cpus", \.grid.maximumCPUs, .optional(.number(1...100_000_000), else: "no limit"),
+            "CPUs of one job.", example: "256"),
+        ConfigurationKey(
+            "policy.max-gpus", \.grid.maximumGPUs, .optional(.number(0...100_000_000), else: "no limit"),
+            "GPUs of one job.", example: "8"),
+        ConfigurationKey(
+            "policy.max-memory", \.grid.maximumMemory,
+            .optional(.number(1...1_000_000_000_000, "MB"), else: "no limit"), "Memory of one job.", example: "512000"),
+        ConfigurationKey(
+            "policy.minimum-uid", \.grid.minimumUserID, .number(1...4_000_000_000),
+            "Jobs run as no user with a lower uid."),
+        ConfigurationKey(
+            "users.map", \.grid.users, .users,
+            "Customers' login names. A customer who is not there is the user whose login name is the address in lower case.",
+            example: "0x52908400098527886E0F7030069857D2E4169EE7=alice"),
     ]
 
-    private static let billing: [ConfigurationKey] = [
-        ConfigurationKey("billing.rounding", \.grid.rounding, .choice),
-        ConfigurationKey("billing.max-hold", \.grid.longestHold, .duration(.zero, .days(7))),
-        ConfigurationKey("billing.exit-code", \.grid.exitCode, .choice),
+    static let billing: [ConfigurationKey] = [
+        ConfigurationKey(
+            "billing.rounding", \.grid.rounding, .choice,
+            "How used seconds become minutes: `down` (begun ones do not count, as the supervisor has it) or `up`."),
+        ConfigurationKey(
+            "billing.max-hold", \.grid.longestHold, .duration(.zero, .days(7)),
+            "How long an end waits for the chain's clock when it would be paid less otherwise."),
+        ConfigurationKey(
+            "billing.exit-code", \.grid.exitCode, .choice,
+            "`wait-status` (256 × code + signal, as the supervisor has it) or `code` (128 + signal for a job that a signal "
+                + "ended)."),
     ]
 }

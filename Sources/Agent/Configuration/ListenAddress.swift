@@ -1,18 +1,27 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Glibc
+
 /// A numeric address and a port.
-struct ListenAddress: Equatable, CustomStringConvertible {
+struct ListenAddress: Equatable, Sendable, CustomStringConvertible {
     var host: String
     var port: Int
 
+    /// Reads `10.0.0.1:6821` or `[fd00::1]:6821`. A name would have to be looked up, so it is none.
     init?(_ text: String) {
-        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
-            (1...65_535).contains(port)
+        guard let colon = text.lastIndex(of: ":") else { return nil }
+        let digits = text[text.index(after: colon)...]
+        guard digits.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let port = Int(digits), (1...65_535).contains(port)
         else { return nil }
         var host = text[..<colon]
-        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
-        // A name would be looked up; only digits, dots, colons and hex letters make a numeric address.
-        guard !host.isEmpty, host.allSatisfy({ $0.isHexDigit || $0 == "." || $0 == ":" }) else { return nil }
+        var four = in_addr()
+        var six = in6_addr()
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+            guard inet_pton(AF_INET6, String(host), &six) == 1 else { return nil }
+        } else {
+            guard inet_pton(AF_INET, String(host), &four) == 1 else { return nil }
+        }
         self.host = String(host)
         self.port = port
     }

@@ -9,15 +9,20 @@ struct Pair: Hashable, Sendable {
     var value: String
 
     /// Reads each; the value may have `=` too. No name twice.
-    static func read(_ values: [String], _ form: String) throws(AgentConfiguration.Problem) -> [Pair] {
+    ///
+    /// - Parameter isSecret: no message repeats what was written.
+    static func read(
+        _ values: [String], _ form: String, isSecret: Bool = false
+    ) throws(AgentConfiguration.Problem) -> [Pair] {
         var pairs: [Pair] = []
-        for text in values {
+        for (index, text) in values.enumerated() {
             guard let sign = text.firstIndex(of: "="), sign > text.startIndex else {
-                throw .init(description: "\"\(text)\" is no \(form)")
+                let what = isSecret ? "entry \(index + 1)" : quoted(text)
+                throw AgentConfiguration.Problem(description: "\(what) is no \(form)").of(index: index)
             }
             let name = text[..<sign].trimmed
             guard !pairs.contains(where: { $0.name == name }) else {
-                throw .init(description: "\"\(name)\" is given twice")
+                throw AgentConfiguration.Problem(description: "\(quoted(name)) is given twice").of(index: index)
             }
             pairs.append(Pair(name: name, value: text[text.index(after: sign)...].trimmed))
         }
@@ -27,8 +32,10 @@ struct Pair: Hashable, Sendable {
 
 extension ValueKind where Value == [Label] {
     static var labels: Self {
-        Self(form: .pairs, "KEY=VALUE,…", show: { shown($0.map { "\($0.key)=\($0.value)" }) }) {
-            values throws(Problem) in
+        Self(
+            form: .pairs, "KEY=VALUE,…", allowed: "pairs KEY=VALUE",
+            show: { shown($0.map { "\($0.key)=\($0.value)" }) }
+        ) { values throws(Problem) in
             try Pair.read(values, "KEY=VALUE").map { Label(key: $0.name, value: $0.value) }
         }
     }
@@ -37,8 +44,12 @@ extension ValueKind where Value == [Label] {
 extension ValueKind where Value == [Pair] {
     /// Shown without the values: there may be a password among them.
     static var variables: Self {
-        Self(form: .pairs, "NAME=VALUE,…", show: { shown($0.map(\.name)) }) { values throws(Problem) in
-            try Pair.read(values, "NAME=VALUE; a value with a comma is possible in YAML, as an entry of a mapping")
+        Self(
+            form: .pairs, "NAME=VALUE,…", allowed: "pairs NAME=VALUE", show: { shown($0.map(\.name)) }
+        ) { values throws(Problem) in
+            try Pair.read(
+                values, "NAME=VALUE; a value with a comma is possible in YAML, as an entry of a mapping", isSecret: true
+            )
         }
     }
 }
@@ -46,13 +57,19 @@ extension ValueKind where Value == [Pair] {
 extension ValueKind where Value == [Address: String] {
     static var users: Self {
         Self(
-            form: .pairs, "ADDRESS=USER,…", show: { shown($0.map { "\($0.checksummed)=\($1)" }.sorted()) }
+            form: .pairs, "ADDRESS=USER,…", allowed: "pairs ADDRESS=USER",
+            show: { shown($0.map { "\($0.checksummed)=\($1)" }.sorted()) }
         ) { values throws(Problem) in
             var users: [Address: String] = [:]
-            for pair in try Pair.read(values, "ADDRESS=USER") {
-                let address = try ValueKind<Address>.account.read([pair.name])
-                guard users.updateValue(try ValueKind<String>.login.read([pair.value]), forKey: address) == nil else {
-                    throw Problem(description: "\"\(pair.name)\" is given twice")
+            for (index, pair) in try Pair.read(values, "ADDRESS=USER").enumerated() {
+                do throws(Problem) {
+                    let address = try ValueKind<Address>.account.read([pair.name])
+                    let user = try ValueKind<String>.login.read([pair.value])
+                    guard users.updateValue(user, forKey: address) == nil else {
+                        throw Problem(description: "\(quoted(pair.name)) is given twice")
+                    }
+                } catch {
+                    throw error.of(index: index)
                 }
             }
             return users

@@ -31,6 +31,7 @@ struct Daemon {
         SlurmController.shareHeap()
         let notifier = SystemdNotifier(environment: ProcessInfo.processInfo.environment)
         AgentLogHandler.setLevel(configuration.logLevel)
+        AgentLogHandler.setFormat(configuration.logFormat.rawValue)
         for (key, value) in configuration.effective {
             logger.info("setting", metadata: ["key": "\(key)", "value": "\(value)"])
         }
@@ -60,10 +61,11 @@ struct Daemon {
     private func services(_ folder: String, _ notifier: SystemdNotifier) throws -> [any Service] {
         let parts = RunningParts(configuration.chain)
         let pace = Pace(retention: NIOLockedValueBox(configuration.retention))
-        let status = StatusSource(parts, problems: { [] })
+        let status = StatusSource(parts, problems: { AgentLogHandler.problems })
         // While there is still somebody to tell.
         _ = try Self.socket(configuration.bridgeSocket)
         return [
+            LogKeeper(),
             Caretaker(parts: parts, status: status, notifier: notifier, logger: logger),
             HealthRounds(configuration: configuration, file: configurationFile, parts: parts, logger: logger),
             SlurmPart(
@@ -76,7 +78,22 @@ struct Daemon {
                 socket: try Self.socket(configuration.controlSocket), allowedUsers: [0, geteuid()],
                 handlers: ControlHandlers(parts: parts, status: status, socket: configuration.bridgeSocket).all,
                 logger: logger),
+            try adminServer(status),
         ]
+    }
+
+    private func adminServer(_ status: StatusSource) throws -> AdminServer {
+        var settings = AdminServer.Settings(socket: try Self.socket(configuration.admin.socket))
+        settings.mode = configuration.admin.mode
+        settings.hosts = configuration.admin.hosts
+        if let listen = configuration.admin.listen, let file = configuration.admin.tokenFile {
+            do {
+                settings.tcp = .init(listen: listen, token: try AdminToken(file: file))
+            } catch {
+                throw StartFailure(exitStatus: 78, description: "admin.token-file: \(error)")
+            }
+        }
+        return AdminServer(settings, logger: logger, status: { await status.current() })
     }
 
     /// Checks that a socket can be made there.

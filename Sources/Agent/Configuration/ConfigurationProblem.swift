@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+extension AgentConfiguration {
+    /// Where a key was set.
+    enum Place: Hashable, Sendable, CustomStringConvertible {
+        case file(String, line: Int)
+        /// The variable's name.
+        case environment(String)
+        /// As it was written, without hyphens.
+        case flag(String)
+
+        var description: String {
+            switch self {
+            case .file(let path, let line): "\(path):\(line)"
+            case .environment(let name): "environment variable \(name)"
+            case .flag(let name): "--\(name)"
+            }
+        }
+    }
+
+    /// What is wrong with a configuration: one line for each fault, the most useful first.
+    struct Problem: Error, Equatable, CustomStringConvertible {
+        struct Item: Equatable, Sendable {
+            var place: Place?
+            var key: String?
+            /// What is wrong, and what is allowed.
+            var text: String
+            /// Which one of several values is meant, from 0.
+            var index: Int?
+
+            /// `file:line: key: what is wrong; what is allowed`, in one line and without secrets.
+            var line: String {
+                var parts = [place?.description, key, text].compactMap { $0 }
+                if case .flag(let name)? = place, name == key { parts.remove(at: 1) }
+                return Table.printable(redacted(parts.joined(separator: ": ")))
+            }
+        }
+
+        private(set) var items: [Item]
+
+        /// More would only hide the first ones.
+        static let mostLines = 20
+
+        init(_ items: [Item]) {
+            self.items = items
+        }
+
+        init(description: String) {
+            items = [Item(text: description)]
+        }
+
+        var lines: [String] {
+            let lines = items.prefix(Self.mostLines).map(\.line)
+            let more = items.count - lines.count
+            return more > 0 ? lines + ["… and \(more) more"] : lines
+        }
+
+        var description: String { lines.joined(separator: "\n") }
+
+        /// The same of one value among several.
+        func of(index: Int) -> Problem {
+            Problem(
+                items.map { item in
+                    var item = item
+                    item.index = item.index ?? index
+                    return item
+                })
+        }
+
+        mutating func add(_ other: Problem) { items += other.items }
+    }
+
+    /// Keys that are right by themselves and do not fit together.
+    struct Conflict: Error {
+        /// Those it is about, the one to change first.
+        var keys: [String]
+        var text: String
+    }
+}

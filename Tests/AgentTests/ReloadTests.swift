@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import Logging
+import NIOConcurrencyHelpers
+import Testing
+
+@testable import Agent
+
+@Suite("Reading the configuration again")
+struct ReloadTests {
+    private func configuration(_ yaml: String) throws -> AgentConfiguration {
+        var configuration = AgentConfiguration()
+        try configuration.take(yaml: yaml, file: "f.yaml")
+        return configuration
+    }
+
+    @Test(
+        "what is taken, and what waits",
+        arguments: [
+            ("", "", [], []), ("log-level: info", "# the same", [], []),
+            ("", "log-level: debug", ["log-level: info -> debug"], []),
+            ("log-level: debug", "", ["log-level: debug -> info"], []),
+            ("trace: true", "", ["log-level: trace -> info"], []),
+            ("", "{retention: 2d, log-format: json}", ["retention: 30d -> 2d", "log-format: text -> json"], []),
+            ("poll-interval: 1s", "", [], ["poll-interval: 1s -> 5s"]),
+            (
+                "", "{log-level: debug, slurm.partition: gpu}", ["log-level: info -> debug"],
+                ["slurm.partition: main -> gpu"]
+            ),
+            ("benchmark.env: A=b", "benchmark.env: A=c", [], ["benchmark.env (changed)"]),
+            (
+                "metascheduler.endpoint.rpc: http://h/a", "metascheduler.endpoint.rpc: http://h/b", [],
+                ["metascheduler.endpoint.rpc (changed)"]
+            ),
+            ("sbatch.tls: true", "sbatch.tls: false", [], ["sbatch.tls: true -> false"]),
+        ] as [(String, String, [String], [String])])
+    func changes(_ old: String, _ new: String, _ taken: [String], _ waiting: [String]) throws {
+        let reload = Reload(running: try configuration(old), fresh: try configuration(new))
+        #expect(reload.taken.map(\.description) == taken && reload.waiting.map(\.description) == waiting)
+        #expect(reload.configuration.differences(from: try configuration(new)) == reload.waiting.map(\.key))
+    }
+
+    @Test("what waits is told until it is as it was, and then no longer")
+    func waiting() throws {
+        let start = try configuration("poll-interval: 1s")
+        let first = Reload(running: start, fresh: try configuration("{poll-interval: 2s, log-level: debug}"))
+        let second = Reload(
+            running: first.configuration, fresh: try configuration("{poll-interval: 2s, log-level: debug}"))
+        #expect(second.taken.isEmpty && second.waiting.map(\.key) == ["poll-interval"])
+        let third = Reload(running: second.configuration, fresh: start)
+        #expect(third.taken.map(\.key) == ["log-level"] && third.waiting.isEmpty && third.configuration == start)
+    }
+
+    @Test("every key's change is noticed")
+    func complete() throws {
+        for key in ConfigurationKey.all where key.show != nil {
+            let other = key.example ?? (key.defaultText == "true" ? "false" : key.form == .boolean ? "true" : nil)
+            guard let other else { continue }
+            let changed = try configuration("\(key.name): \(ConfigurationReference.scalar(other))")
+            let reload = Reload(running: AgentConfiguration(), fresh: changed)
+            #expect((reload.taken + reload.waiting).map(\.key) == [key.name])
+            #expect(reload.taken.isEmpty != key.isReloadable, "\(key.name)")
+        }
+    }
+
+    @Test("the reloader takes over, reports, and leaves all as it is when the file is broken")
+    func reloader() throws {
+        let path = NSTemporaryDirectory() + "reload-\(UUID().uuidString).yaml"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let lines = NIOLockedValueBox<[String]>([])
+        let retention = NIOLockedValueBox(Duration.days(30))
+        let formats = NIOLockedValueBox<[LogFormat]>([])
+        let start = AgentConfiguration()
+        let reloader = Reloader(
+            file: path, running: start, retention: retention, notifier: SystemdNotifier(environment: [:]),
+            logger: Logger(label: "test") { _ in Recorder(lines: lines) },
+            onChange: { taken in formats.withLockedValue { $0.append(taken.logFormat) } })
+        func reload(_ inForce: AgentConfiguration, _ yaml: String) throws -> (AgentConfiguration, [String]) {
+            try Data(yaml.utf8).write(to: URL(fileURLWithPath: path))
+            lines.withLockedValue { $0 = [] }
+            let next = reloader.reload(inForce, environment: [:])
+            return (next, lines.withLockedValue { $0 })
+        }
+        var (inForce, told) = try reload(start, "# nothing\n")
+        #expect(told == ["notice the configuration was read again: nothing changed"] && inForce == start)
+        (inForce, told) = try reload(inForce, "retention: 2d\nlog-format: json\npoll-interval: 9s\n")
+        #expect(
+            told == [
+                "notice the configuration was read again: taken over key=retention new=2d old=30d",
+                "notice the configuration was read again: taken over key=log-format new=json old=text",
+                "warning the configuration was read again: needs a restart key=poll-interval new=9s old=5s",
+            ])
+        #expect(retention.withLockedValue { $0 } == .days(2) && inForce.pollInterval == .seconds(5))
+        let before = inForce
+        (inForce, told) = try reload(inForce, "retention: 3d\nlog-level: loud\nbridge: 1\n")
+        #expect(
+            told.count == 2 && told.allSatisfy { $0.hasPrefix("error the configuration stays as it is") }
+                && told[0].contains("\(path):2: log-level: ") && told[1].contains("\(path):3: bridge: "))
+        #expect(inForce == before && retention.withLockedValue { $0 } == .days(2))
+        (inForce, told) = try reload(inForce, "")
+        #expect(retention.withLockedValue { $0 } == .days(30) && inForce == start && told.count == 2)
+        #expect(formats.withLockedValue { $0 } == [.json, .text])
+    }
+}
+
+private struct Recorder: LogHandler {
+    let lines: NIOLockedValueBox<[String]>
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.trace
+
+    init(lines: NIOLockedValueBox<[String]>) { self.lines = lines }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let fields = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+        lines.withLockedValue { $0.append("\(event.level) \(event.message)\(fields)") }
+    }
+}
