@@ -21,6 +21,7 @@ declare -A why=(
     [debootstrap]="roots of other Debian releases"
     [debhelper]="builds the Debian package"
     [lintian]="checks the Debian package"
+    [build-essential]="builds the Debian package"
     [dpkg-dev]="builds the Debian package"
     [help2man]="makes the manual page from --help"
 )
@@ -36,7 +37,7 @@ for group in "$@"; do
     build) wanted+=(libslurm-dev libmunge-dev libsqlite3-dev libsecp256k1-dev libssl-dev g++ libc6-dev) ;;
     plugins) wanted+=(libslurm-dev libmunge-dev gcc make libc6-dev dpkg-dev python3 util-linux) ;;
     lint) wanted+=(shellcheck python3) ;;
-    deb) wanted+=(debhelper dpkg-dev help2man lintian) ;;
+    deb) wanted+=(build-essential debhelper dpkg-dev help2man lintian) ;;
     versions) wanted+=(debootstrap) ;;
     *) die "no group \"$group\"; there are build, plugins, lint, deb, versions" ;;
     esac

@@ -16,9 +16,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundOut = HTTPResponsePart
 
     struct Deadlines: Sendable {
-        var firstRequest: TimeAmount = .seconds(10)
-        var answer: TimeAmount = .seconds(30)
-        var nextRequest: TimeAmount = .seconds(60)
+        var firstRequest: Duration = .seconds(10)
+        var answer: Duration = .seconds(30)
+        var nextRequest: Duration = .seconds(60)
     }
 
     private let deadlines: Deadlines
@@ -87,8 +87,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    private func wait(_ time: TimeAmount, _ context: ChannelHandlerContext) {
+    private func wait(_ time: Duration, _ context: ChannelHandlerContext) {
         deadline?.cancel()
-        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: time) { context.close(promise: nil) }
+        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(time)) { context.close(promise: nil) }
     }
 }

@@ -53,10 +53,10 @@ final class StatusSource: Sendable {
             }
         }
         if let trouble = now.slurmTrouble {
-            status.set(.init(name: "slurm.conf", level: .failure, text: trouble))
+            status.set(.init(name: "slurm.conf", level: .init(trouble.level), text: trouble.description))
         }
         if let trouble = now.chainTrouble {
-            status.set(.init(name: "chain", level: .failure, text: trouble))
+            status.set(.init(name: "chain", level: .init(trouble.level), text: trouble.description))
         }
         if let chain = now.chain { status.chain = AgentStatus.Chain(await chain.status) }
         if let grid = now.grid { await take(grid, into: &status) }
@@ -111,12 +111,16 @@ extension AgentStatus.Level: Comparable {
 
     static func < (left: Self, right: Self) -> Bool { left.rank < right.rank }
 
-    init(_ finding: Finding) {
-        switch finding.level {
-        case .ok: self = finding.text.hasPrefix("off: ") ? .off : .ok
+    init(_ level: Finding.Level) {
+        switch level {
+        case .ok: self = .ok
         case .warning: self = .warning
         case .failure: self = .failure
         }
+    }
+
+    init(_ finding: Finding) {
+        self = finding.text.hasPrefix("off: ") ? .off : .init(finding.level)
     }
 }
 
