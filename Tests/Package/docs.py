@@ -138,7 +138,7 @@ def runner(machine):
         shell = f"bash -eo pipefail -c {shlex.quote(command)}"
         if user != "root":
             shell = f"runuser -u {shlex.quote(user)} -- {shell}"
-        text = machine.run(f"{shell}; echo; echo docs-status=$?", check=False)
+        text = machine.run(f"{shell}; status=$?; echo; echo docs-status=$status", check=False)
         text, _, status = text.rpartition("\ndocs-status=")
         return int(status), text
     return run
