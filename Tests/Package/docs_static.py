@@ -283,8 +283,30 @@ def all_troubles(name, text, texts, world, isrun):
         yield from messages(name, text, sources)
 
 
+# What must be found in a machine: a page, what its command gives, and words of the complaint.
+BROKEN_RUNS = [
+    ("<!-- run: root -->\n```sh\nls\n```\n", (2, "no"), "exit status 2, not 0"),
+    ("<!-- run: root; exits: 1 -->\n```sh\nls\n```\n", (0, ""), "exit status 0, not 1"),
+    ("<!-- run: root; says: here -->\n```sh\nls\n```\n", (0, "there"), "does not say 'here'"),
+    ("<!-- run: root; for: 1 -->\n```sh\nls\n```\n", (1, ""), "exit status 1, not 0 or 124"),
+    ("<!-- run: root; with: USER -->\n```sh\nid USER\n```\n", (0, ""), "nothing is known for USER"),
+]
+
+
+def prove_runs():
+    for text, answer, words in BROKEN_RUNS:
+        found = ""
+        try:
+            docs.run_block(lambda command, user, answer=answer: answer, docs.blocks("broken.md", text)[0], {})
+        except docs.Wrong as error:
+            found = str(error)
+        if words not in found:
+            yield f"docs.py does not find {words!r} in {text!r}, but: {found!r}"
+
+
 def prove(world):
     """Every kind of fault is found."""
+    yield from prove_runs()
     for text, words in BROKEN:
         found = "\n".join(all_troubles("broken.md", text, {}, world, True))
         if words not in found:
