@@ -12,6 +12,7 @@ extension DeepSquareGateway {
             try? await Task.sleep(for: .seconds(60))
             if Task.isCancelled { return }
             await refreshClaims()
+            await learnTimes()
             sinceTidying += 1
             if sinceTidying >= 60 {
                 sinceTidying = 0
@@ -47,4 +48,28 @@ extension DeepSquareGateway {
             }
         }
     }
+
+    /// Times of blocks, for people and for the days of the earnings: of claims that are over, so that nobody waits for it.
+    func learnTimes() async {
+        guard let waiting = try? await store.claimsWithoutTimes(since: now() - Self.timesPatience, limit: 50),
+            !waiting.isEmpty, let (words, _) = try? await reader.jobs(waiting.map(\.job), of: contracts),
+            let blocks = try? await StartBlock.times(of: Set(waiting.map(\.place.block)), reader.client)
+        else { return }
+        var heard: [GridClaim] = []
+        for (var claim, word) in zip(waiting, words) {
+            if case .failure(let error) = word, error.code == .unavailable { continue }
+            claim.close(with: try? word.get(), provider: address, claimed: blocks[claim.place.block])
+            claim.revision += 1
+            heard.append(claim)
+        }
+        do throws(GridError) {
+            try await store.save(heard, isNews: false)
+            paymentsSoFar += 1
+        } catch {
+            note(error)
+        }
+    }
+
+    /// Seconds for which they are asked for.
+    private static let timesPatience = 86_400.0
 }
