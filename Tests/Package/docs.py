@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The documents do what they say. `check(machine)` types every command of the administrator's pages into a booted machine,
-page by page, and looks at what comes back; the boot test calls it. Run by itself it checks what needs no machine
-(docs_static.py).
+page by page, and looks at what comes back.
+
+    docs.py             what needs no machine: docs_static.py
+    docs.py --boot      boots a Debian with the packages of `make deb` and Slurm, and types all pages; needs root. SKIP_BOOT=1 goes
+                        without
 
 A comment right before a fenced block says what the block is:
 
@@ -22,16 +25,19 @@ A comment right before a fenced block says what the block is:
 
 import dataclasses
 import json
+import os
 import re
 import shlex
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 DOCS = TOP / "docs"
 # In the order in which a reader needs them; the last one removes the packages.
 PAGES = ["install", "operate", "security", "troubleshooting", "architecture", "moving-over", "controller-pairs", "upgrade"]
-# Debian packages whose programs the pages use, beside Slurm's and ours.
+# A Debian package whose program the pages use, beside Slurm's and ours.
 NEEDS = "curl"
 KINDS = {"run", "file", "append", "config", "build", "elsewhere", "shown"}
 OPTIONS = {"with", "in", "exits", "says", "for", "mode"}
@@ -214,6 +220,27 @@ def check(machine, variables, names=PAGES, run=None, say=lambda text: print(text
         say(f"{page}: {count} blocks")
 
 
+def boot():
+    from head import DAEMONS, SLURM_CONF, Head
+    from machine import base, eventually
+    from packages import built, repacked
+    debs = built()
+    with tempfile.TemporaryDirectory(prefix="sga-debs.") as folder, Head(base(debs.values())) as head:
+        for name, files in (("packages", debs.values()), ("newer", [repacked(deb, "+1", folder) for deb in debs.values()])):
+            head.run(f"mkdir /root/{name}")
+            for file in files:
+                shutil.copy(file, f"/proc/{head.leader}/root/root/{name}")
+        head.run(f"apt-get -q -y install slurm-wlm munge {NEEDS} && useradd -m alice")
+        head.write("/etc/slurm/slurm.conf", SLURM_CONF)
+        head.run(f"systemctl restart {' '.join(DAEMONS)}")
+        eventually("the node is idle", lambda: head.run("sinfo -h -o %t", check=False).strip() == "idle", 60)
+        check(head, {"PACKAGES": "/root/packages", "NEWER": "/root/newer", "USER": "alice"})
+
+
 if __name__ == "__main__":
-    import docs_static
-    sys.exit(docs_static.main())
+    sys.modules["docs"] = sys.modules["__main__"]
+    if sys.argv[1:] == ["--boot"]:
+        boot() if os.environ.get("SKIP_BOOT") != "1" else print("SKIPPED: no machine was booted (SKIP_BOOT=1)")
+    else:
+        import docs_static
+        sys.exit(docs_static.main())
