@@ -39,6 +39,7 @@ extension Checks {
             findings.append(failure("slurmctld", error.description))
             return findings
         }
+        running?.change { $0.slurmVersion = cluster.controllerVersion }
         findings.append(ok("slurmctld", "cluster \(cluster.name), Slurm \(cluster.controllerVersion)"))
         if cluster.slurmUserID == geteuid() {
             findings.append(ok("SlurmUser", cluster.slurmUserName))

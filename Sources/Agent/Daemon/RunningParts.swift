@@ -12,6 +12,8 @@ final class RunningParts: Sendable {
     struct State: Sendable {
         /// nil until slurm.conf could be read.
         var scheduler: SlurmScheduler?
+        /// slurmctld's, once it has answered.
+        var slurmVersion: String?
         /// Why not.
         var slurmTrouble: Patience.Trouble?
         var ledger: Ledger?

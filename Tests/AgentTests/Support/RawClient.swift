@@ -16,7 +16,8 @@ final class RawClient: @unchecked Sendable {
         guard descriptor >= 0 else { throw Failure(what: "socket", number: errno) }
         self.descriptor = descriptor
         // Nothing here waits for ever.
-        var patience = timeval(tv_sec: 60, tv_usec: 0)
+        var patience = timeval()
+        patience.tv_sec = 60
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     }
 
