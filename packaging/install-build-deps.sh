@@ -12,6 +12,7 @@ declare -A why=(
     [libsqlite3-dev]="the ledger"
     [libsecp256k1-dev]="signs transactions"
     [libssl-dev]="opens keystores"
+    [zlib1g-dev]="compresses what goes over gRPC"
     [gcc]="compiles the Slurm plugins"
     [make]="builds the Slurm plugins"
     [python3]="tests of events on a live cluster"
@@ -34,7 +35,7 @@ die() {
 wanted=()
 for group in "$@"; do
     case $group in
-    build) wanted+=(libslurm-dev libmunge-dev libsqlite3-dev libsecp256k1-dev libssl-dev g++ libc6-dev) ;;
+    build) wanted+=(libslurm-dev libmunge-dev libsqlite3-dev libsecp256k1-dev libssl-dev zlib1g-dev g++ libc6-dev) ;;
     plugins) wanted+=(libslurm-dev libmunge-dev gcc make libc6-dev dpkg-dev python3 util-linux) ;;
     lint) wanted+=(shellcheck python3) ;;
     deb) wanted+=(build-essential debhelper dpkg-dev help2man lintian) ;;

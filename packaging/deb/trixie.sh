@@ -21,8 +21,8 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/lab/lib/roots.sh"
 
 readonly NAME=trixie-build
-# What Swift's own programs are linked to, and what they call.
-readonly PACKAGES="git ca-certificates python3 libcurl4 libxml2 libncurses6 libsqlite3-0 zlib1g libuuid1"
+# What Swift's own programs are linked to, and what they call; systemd, whose release decides what the unit may say.
+readonly PACKAGES="git ca-certificates python3 libcurl4 libxml2 libncurses6 libsqlite3-0 zlib1g libuuid1 systemd"
 work=$top/.build-trixie
 
 fresh=0
