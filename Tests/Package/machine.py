@@ -21,7 +21,7 @@ def say(text):
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
-def eventually(what, condition, within=120, every=0.2):
+def eventually(what, condition, within=20, every=0.2):
     """Looks again and again until the condition is true; returns its value."""
     end = time.monotonic() + within
     while True:
@@ -93,16 +93,19 @@ class Machine:
             path.mkdir()
         quiet("mount", "-t", "overlay", "overlay", "-o", f"lowerdir={root},upperdir={self.top},workdir={self.folder}/work", self.root)
         (self.root / "etc/hosts").write_text("127.0.0.1 localhost head\n")
+        (self.root / "etc/hostname").write_text("head\n")
         self.process = None
         self.leader = None
 
     def __enter__(self):
-        words = ["systemd-nspawn", "-q", "-D", self.root, "--boot", "--machine", self.folder.name.replace("_", "-"), "--hostname=head",
+        words = ["systemd-nspawn", "-q", "-D", self.root, "--boot", "--machine", self.folder.name.replace("_", "-"),
                  "--register=no", "--keep-unit", "--private-network", "--resolv-conf=off", "--timezone=off", "--console=pipe"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             self.leader = eventually("the container has a process 1", self.find_leader, 30)
+            # Slurm resolves no name, not even in /etc/hosts, where loopback is the only address.
+            quiet("nsenter", "-t", self.leader, "-n", "ip", "address", "add", "192.0.2.1/32", "dev", "lo")
             eventually("it has booted", lambda: self.run("systemctl is-system-running", check=False).strip() in ("running", "degraded"), 120)
         except Exception:
             self.__exit__(Exception)
@@ -116,6 +119,8 @@ class Machine:
         return next((child for child in children if Path(f"/proc/{child}/comm").read_text().strip() == "systemd"), None)
 
     def __exit__(self, kind, *_):
+        if kind and self.leader and self.process.poll() is None:
+            say("the last lines of its journal:\n" + self.run("journalctl -b --no-pager | grep -v 'info: setting' | tail -n 60", check=False))
         if self.process.poll() is None:
             if self.leader:
                 self.run("systemctl poweroff", check=False)
