@@ -127,7 +127,7 @@ def looks_up_users(head):
     head.run("apt-get -q -y install nscd && sed -i 's/^\\tcheck-files.*passwd.*/\\tcheck-files passwd no/' /etc/nscd.conf && systemctl restart nscd")
     head.run("useradd --system ghost && getent passwd ghost && sed -i /^ghost:/d /etc/passwd")
     unit = head.run("cat /lib/systemd/system/slurm-grid-agent.service")
-    lines = [line for line in unit.splitlines() if not line.startswith(("Alias", "Watchdog", "Restart", "RuntimeDir", "StateDir", "Configuration", "NotifyAccess"))]
+    lines = [line for line in unit.splitlines() if not line.startswith(("Alias", "Watchdog", "Restart", "RuntimeDir", "StateDir", "LogsDir", "Configuration", "NotifyAccess"))]
     text = "\n".join("Type=oneshot" if line.startswith("Type=") else "ExecStart=/usr/bin/getent passwd ghost" if line.startswith("ExecStart=") else line for line in lines)
     head.write("/etc/systemd/system/probe.service", text)
     head.run("systemctl daemon-reload && systemctl start probe")

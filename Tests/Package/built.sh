@@ -64,7 +64,7 @@ done
 ! grep -q "built without Slurm's private headers" "$root"/usr/lib/*/slurm-wlm/jobcomp_grid_agent.so || die "the jobcomp plugin cannot read records"
 
 # What the administrator changes is kept, what is secret is shut.
-[ "$(dpkg-deb --fsys-tarfile "$agent" | tar -tv ./etc/slurm-grid-agent/credentials/ | cut -c 1-21)" = "drwx------ root/root  " ] || die "others can enter the folder of credentials"
+[ "$(dpkg-deb --fsys-tarfile "$agent" | tar -tv ./etc/slurm-grid-agent/credentials/ | awk '{ print $1, $2 }')" = "drwx------ root/root" ] || die "others can enter the folder of credentials"
 diff <(dpkg-deb -I "$agent" conffiles | sort) <(printf '/etc/%s\n' default/slurm-grid-agent slurm-grid-agent/config.yaml) || die "other configuration files"
 
 # A daemon of Slurm is none of ours to restart.

@@ -22,7 +22,7 @@ PLUGIN_LINES = """JobCompType=jobcomp/grid_agent
 JobCompParams=grid_agent_socket=/run/slurm-grid-agent/events.sock
 """
 PLUGSTACK = "optional spank_grid_agent.so socket=/run/slurm-grid-agent/events.sock\n"
-JOURNAL = "/var/lib/slurm-grid-agent/journal.jsonl"
+JOURNAL = "/var/log/slurm-grid-agent/journal.jsonl"
 DAEMONS = ("munge", "slurmd", "slurmctld")
 
 
