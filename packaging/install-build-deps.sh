@@ -14,6 +14,7 @@ declare -A why=(
     [libsqlite3-dev]="the ledger"
     [libsecp256k1-dev]="signs transactions"
     [libssl-dev]="opens keystores"
+    [zlib1g-dev]="compresses what goes over gRPC"
     [gcc]="compiles the Slurm plugins"
     [make]="builds the Slurm plugins"
     [python3]="tests of events on a live cluster"
@@ -29,6 +30,7 @@ declare -A why=(
     [debootstrap]="roots of other Debian releases"
     [debhelper]="builds the Debian package"
     [lintian]="checks the Debian package"
+    [build-essential]="builds the Debian package"
     [dpkg-dev]="builds the Debian package"
 )
 
@@ -40,10 +42,10 @@ die() {
 wanted=()
 for group in "$@"; do
     case $group in
-    build) wanted+=(libslurm-dev libmunge-dev libsqlite3-dev libsecp256k1-dev libssl-dev g++ libc6-dev) ;;
+    build) wanted+=(libslurm-dev libmunge-dev libsqlite3-dev libsecp256k1-dev libssl-dev zlib1g-dev g++ libc6-dev) ;;
     plugins) wanted+=(libslurm-dev libmunge-dev gcc make libc6-dev dpkg-dev python3 util-linux) ;;
     lint) wanted+=(shellcheck python3 systemd man-db) ;;
-    deb) wanted+=(debhelper dpkg-dev lintian slurm-wlm-basic-plugins python3 systemd man-db binutils) ;;
+    deb) wanted+=(build-essential debhelper dpkg-dev lintian slurm-wlm-basic-plugins python3 systemd man-db binutils) ;;
     boot) wanted+=(debootstrap systemd-container iproute2 dpkg-dev python3) ;;
     versions) wanted+=(debootstrap) ;;
     *) die "no group \"$group\"; there are build, plugins, lint, deb, boot, versions" ;;

@@ -91,7 +91,7 @@ struct GridCommand: AsyncParsableCommand {
     }
 
     /// Ids in practice are small numbers.
-    private static func short(_ job: String) -> String {
+    static func short(_ job: String) -> String {
         let digits = job.dropFirst(2).drop { $0 == "0" }
         return digits.count <= 16 ? "0x" + (digits.isEmpty ? "0" : digits) : job
     }

@@ -14,6 +14,8 @@ struct ControlClient {
     }
 
     let socket: String
+    /// Seconds without a word after which the agent counts as silent; nil: any time.
+    var patience: Int?
 
     /// Hands each line of the answer to `take` as it comes.
     /// - Throws: ``Failure``; also for an `{"error":…}` of the agent.
@@ -23,6 +25,7 @@ struct ControlClient {
         var bytes = Array(try ControlServer.json(request).utf8) + [UInt8(ascii: "\n")]
         while !bytes.isEmpty {
             let count = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+            if count < 0, errno == EAGAIN { throw silence }
             guard count > 0 else { throw Failure(exitStatus: 69, description: "the agent closed the connection") }
             bytes.removeFirst(count)
         }
@@ -31,6 +34,7 @@ struct ControlClient {
         while true {
             let count = recv(descriptor, &chunk, chunk.count, 0)
             if count < 0, errno == EINTR { continue }
+            if count < 0, errno == EAGAIN { throw silence }
             guard count > 0 else { return }
             pending += chunk[..<count]
             while let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
@@ -42,6 +46,14 @@ struct ControlClient {
                 try take(line)
             }
         }
+    }
+
+    private var silence: Failure {
+        Failure(
+            exitStatus: 69,
+            description:
+                "the agent at \(socket) has said nothing for \(patience ?? 0) s: journalctl -u slurm-grid-agent tells more"
+        )
     }
 
     /// The one line of an answer.
@@ -64,6 +76,13 @@ struct ControlClient {
         guard descriptor >= 0 else {
             throw Failure(exitStatus: 1, description: "no socket: \(String(cString: strerror(errno)))")
         }
+        if let patience {
+            // connect(2) waits as long as a send, when too many are before it.
+            var limit = timeval(tv_sec: patience, tv_usec: 0)
+            for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+                setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
+            }
+        }
         let result = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
@@ -72,6 +91,7 @@ struct ControlClient {
         if result == 0 { return descriptor }
         let number = errno
         close(descriptor)
+        if number == EAGAIN { throw silence }
         if number == EACCES {
             throw Failure(exitStatus: 77, description: "\(socket): permission denied: run this as root or SlurmUser")
         }

@@ -27,4 +27,30 @@ enum LocalTime {
         return [Int(fields.tm_hour), Int(fields.tm_min), Int(fields.tm_sec)].map { digits($0, 2) }
             .joined(separator: ":") + "." + digits(milliseconds, 3)
     }
+
+    /// The time of day; with the day before it when that is not today. Both Unix seconds, in the process's time zone.
+    static func short(_ time: Int64, now: Int64) -> String {
+        func text(_ time: Int64, _ format: String) -> String {
+            var seconds = time_t(time)
+            var fields = tm()
+            localtime_r(&seconds, &fields)
+            var buffer = [CChar](repeating: 0, count: 64)
+            let length = strftime(&buffer, buffer.count, format, &fields)
+            return String(decoding: buffer.prefix(length).map(UInt8.init(bitPattern:)), as: UTF8.self)
+        }
+        let isToday = text(time, "%Y-%m-%d") == text(now, "%Y-%m-%d")
+        return text(time, isToday ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S")
+    }
+
+    /// A duration in its two largest units: `12 s`, `3 min`, `2 h 5 min`, `3 d 4 h`.
+    static func span(_ seconds: Int64) -> String {
+        let minutes = seconds / 60
+        let hours = minutes / 60
+        func pair(_ large: String, _ rest: Int64, _ unit: String) -> String {
+            rest == 0 ? large : "\(large) \(rest) \(unit)"
+        }
+        if hours >= 24 { return pair("\(hours / 24) d", hours % 24, "h") }
+        if hours > 0 { return pair("\(hours) h", minutes % 60, "min") }
+        return minutes > 0 ? "\(minutes) min" : "\(max(0, seconds)) s"
+    }
 }

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import ArgumentParser
+internal import FoundationEssentials
+internal import Glibc
+
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "How the agent does, on one screen.",
+        discussion: """
+            Health, jobs in flight, what waits to be told and why, the chain, the balance, the last warnings and errors of the \
+            log. Asks the running agent; run it as root or SlurmUser.
+
+            EXIT STATUS
+              0   all is well, or nothing is configured yet, or there are warnings; --watch: ended with Ctrl-C
+              1   something fails: the screen says what, and what to do
+              64  wrong use of the command line
+              69  no agent answers
+              77  permission denied
+            """)
+
+    @OptionGroup var options: ControlOptions
+
+    @Option(
+        defaultAsFlag: 2.0,
+        help: ArgumentHelp("Show it anew every so often (default: 2), until Ctrl-C.", valueName: "seconds"))
+    var watch: Double?
+
+    /// A part that hangs may make the agent slow, not silent.
+    private static let patience = 10
+
+    func validate() throws {
+        if let watch {
+            guard watch >= 0.2, watch <= 3600 else { throw ValidationError("--watch takes 0.2 to 3600 seconds") }
+        }
+    }
+
+    func run() async throws {
+        try await reportingControl {
+            if let watch {
+                try await StatusWatch(client: client, json: options.json, interval: watch).run()
+            } else {
+                let answer = try client.answer(to: ControlRequest("status"))
+                let status = try Self.decode(answer)
+                if options.json {
+                    print(answer)
+                } else {
+                    // One row is the shell's.
+                    let size = Terminal.isThere ? Terminal.size : nil
+                    print(StatusScreen(status: status, columns: size?.columns, rows: size.map { $0.rows - 1 }).text)
+                }
+                if status.health == .failure { throw ExitCode(1) }
+            }
+        }
+    }
+
+    private var client: ControlClient {
+        var client = options.client
+        client.patience = Self.patience
+        return client
+    }
+
+    static func decode(_ answer: String) throws(ControlClient.Failure) -> AgentStatus {
+        do {
+            return try ControlAnswer.decode(AgentStatus.self, answer)
+        } catch {
+            throw ControlClient.Failure(
+                exitStatus: 1,
+                description:
+                    "the running agent is of another release than this command: systemctl restart slurm-grid-agent")
+        }
+    }
+}
+
+/// `status --watch`: over and over, also while the agent is away.
+private struct StatusWatch {
+    let client: ControlClient
+    let json: Bool
+    let interval: Double
+
+    func run() async throws {
+        Terminal.endWellOnInterrupt()
+        var last: AgentStatus?
+        var silentSince: Int64?
+        while true {
+            var trouble: String?
+            var answer = ""
+            do throws(ControlClient.Failure) {
+                answer = try ask()
+                last = try StatusCommand.decode(answer)
+            } catch {
+                // Neither gets better by itself.
+                guard error.exitStatus != 64, error.exitStatus != 77 else { throw error }
+                trouble = error.description
+            }
+            let now = Int64(Date().timeIntervalSince1970)
+            let isNews = trouble == nil || silentSince == nil
+            silentSince = trouble == nil ? nil : silentSince ?? now
+            let notice = trouble.map { "NO ANSWER since \(LocalTime.short(silentSince ?? now, now: now)): \($0)" }
+            guard show(answer, last, notice, isNews: isNews, now: now) else { return }
+            try await Task.sleep(for: .seconds(interval))
+        }
+    }
+
+    private func ask() throws(ControlClient.Failure) -> String {
+        do {
+            return try client.answer(to: ControlRequest("status"))
+        } catch let error as ControlClient.Failure {
+            throw error
+        } catch {
+            throw ControlClient.Failure(exitStatus: 1, description: "\(error)")
+        }
+    }
+
+    /// - Returns: whether anybody still looks.
+    private func show(_ answer: String, _ last: AgentStatus?, _ notice: String?, isNews: Bool, now: Int64) -> Bool {
+        if json {
+            guard notice == nil else {
+                if isNews { complain("slurm-grid-agent: \(notice ?? "")") }
+                return true
+            }
+            return Terminal.write(answer + "\n")
+        }
+        guard Terminal.isThere else {
+            guard isNews else { return true }
+            let text = notice.map(Table.printable) ?? last.map { StatusScreen(status: $0).text } ?? ""
+            return Terminal.write(
+                "---- \(LocalTime.text(Date(timeIntervalSince1970: Double(now))))\n\(text)\n")
+        }
+        let size = Terminal.size
+        var lines: [String] = []
+        if let notice {
+            let words = notice + (last.map { "; below is what it said at \(LocalTime.short($0.now, now: now))" } ?? "")
+            lines = ScreenText.wrap(Table.printable(words), columns: size.columns, limit: 4) + [""]
+        }
+        if let last {
+            lines += StatusScreen(status: last, columns: size.columns, rows: max(1, size.rows - lines.count)).lines
+        }
+        return Terminal.write(Terminal.redraw(Array(lines.prefix(size.rows))))
+    }
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// What `status` shows: health, what goes on, what waits and why, what went wrong. One screen of a terminal, 80×24 and up.
+struct StatusScreen {
+    let status: AgentStatus
+    /// nil: no terminal, nothing is cut.
+    var columns: Int?
+    var rows: Int?
+    /// A moment, seen from `now`: the time of day, with its day if it is another one.
+    var clock: (_ time: Int64, _ now: Int64) -> String = LocalTime.short
+
+    /// Entries of one line, when there are too many.
+    private var isTight = false
+
+    init(
+        status: AgentStatus, columns: Int? = nil, rows: Int? = nil,
+        clock: @escaping (_ time: Int64, _ now: Int64) -> String = LocalTime.short
+    ) {
+        (self.status, self.columns, self.rows, self.clock) = (status, columns, rows, clock)
+    }
+
+    /// Printable, whatever grids and users named their things.
+    var lines: [String] {
+        var lines = layout.allLines
+        if let rows, lines.count > rows {
+            var tight = self
+            tight.isTight = true
+            lines = tight.layout.lines(rows: rows)
+        }
+        return lines.map { ScreenText.cut(Table.printable($0), to: columns) }
+    }
+
+    var text: String { lines.joined(separator: "\n") }
+
+    private var layout: ScreenLayout {
+        var layout = ScreenLayout()
+        layout.parts = [.fixed(head), .gap, .block(troubles), .fixed(overview), .block(deliveries)]
+        for block in [held, jobs, problems] where !block.entries.isEmpty {
+            layout.parts += [.gap, .block(block)]
+        }
+        return layout
+    }
+
+    // MARK: always there
+
+    private var head: [String] {
+        var words = ["slurm-grid-agent \(status.version)"]
+        if let cluster = status.cluster { words.append("cluster \(cluster)") }
+        if !status.isReady { words.append("NOT READY") }
+        words.append("up \(LocalTime.span(status.now - status.startedAt))")
+        if let version = status.slurmVersion { words.append("Slurm \(version)") }
+        let right = clock(status.now, status.now)
+        var left: String { Self.label(status.health.word) + words.joined(separator: ", ") }
+        guard let columns else { return [left + "   " + right, status.summary] }
+        func room() -> Int { columns - ScreenText.width(left) - ScreenText.width(right) }
+        while room() < 2, words.count > 1 { words.removeLast() }
+        return [left + String(repeating: " ", count: max(2, room())) + right]
+            + wrap(status.summary, limit: isTight ? 2 : 3)
+    }
+
+    private var overview: [String] {
+        var lines: [String] = []
+        for level in [AgentStatus.Level.ok, .off] {
+            let names = status.parts.filter { $0.level == level }.map(\.name)
+            if !names.isEmpty { lines += wrap(names.joined(separator: ", "), level.rawValue, limit: 2) }
+        }
+        let jobs = status.jobs
+        var words = status.grid == nil ? [] : ["\(jobs.ofGrid) of the grid"]
+        words.append("\(jobs.openRuns) open runs")
+        if jobs.openOrders > 0 { words.append("\(jobs.openOrders) not in Slurm yet") }
+        words.append("\(jobs.known) known")
+        if jobs.vanished > 0 { words.append("\(jobs.vanished) vanished") }
+        lines += wrap(words.joined(separator: ", "), "jobs", limit: 1)
+        if let chain = status.chain { lines += self.lines(of: chain) }
+        if let grid = status.grid {
+            var words = [grid.state]
+            if grid.isDrained { words.append("drained") }
+            if let credits = grid.credits { words.append("credits \(Self.amount(credits))") }
+            lines += wrap(words.joined(separator: "; "), "grid", limit: 2)
+        }
+        return lines
+    }
+
+    private func lines(of chain: AgentStatus.Chain) -> [String] {
+        var words = ["\(chain.id)", "head \(chain.head.map(String.init) ?? "unknown")"]
+        if chain.lag == 0 {
+            words.append("logs up to date")
+        } else if let readTo = chain.readTo {
+            words.append("logs read to \(readTo)" + (chain.lag.map { ", \($0) behind" } ?? ""))
+        }
+        words.append("sending \(chain.inFlight)" + (chain.waiting > 0 ? ", \(chain.waiting) wait" : ""))
+        let balance = chain.balance.map { "balance \(Self.amount($0)) for gas" } ?? "balance unknown"
+        return wrap(words.joined(separator: "; "), "chain", limit: 2)
+            + wrap("\(chain.account), \(balance)", "account", limit: 2)
+    }
+
+    // MARK: what may be shortened
+
+    private var troubles: ScreenLayout.Block {
+        let parts = status.parts.filter { $0.level > .ok }.sorted { $0.level > $1.level }.map { part in
+            wrap("\(part.name): \(part.text)", part.level.word, limit: isTight ? 2 : 3)
+        }
+        let alarms = (status.chain?.alarms ?? [:]).sorted { $0.key < $1.key }.map { name, words in
+            wrap("\(name): \(words)", "ALARM", limit: isTight ? 2 : 3)
+        }
+        return .init(name: "TROUBLE", entries: parts + alarms, whereElse: "slurm-grid-agent check")
+    }
+
+    private var deliveries: ScreenLayout.Block {
+        let behind = status.deliveries.filter { $0.waiting + $0.parked > 0 }.map { one in
+            var words = ["\(one.waiting) wait"]
+            if let oldest = one.oldest { words[0] += ", the oldest for \(LocalTime.span(status.now - oldest))" }
+            if one.parked > 0 { words.append("\(one.parked) PARKED") }
+            if let error = one.lastError { words.append(error) }
+            return wrap("\(one.gateway): " + words.joined(separator: "; "), "behind", limit: isTight ? 1 : 2)
+        }
+        return .init(name: "BEHIND", entries: behind, whereElse: "slurm-grid-agent ledger list --waiting")
+    }
+
+    private var held: ScreenLayout.Block {
+        let entries = status.held.map { report in
+            let until = report.until.map { "; until \(clock($0, status.now))" } ?? ""
+            let slurm = report.slurmJob.map { " (Slurm \($0))" } ?? ""
+            return wrap("\(report.reason)\(until)", label: "\(job(report.job))\(slurm)  ", limit: isTight ? 1 : 2)
+        }
+        return .init(
+            name: "HELD REPORTS", title: "HELD REPORTS", entries: entries, whereElse: "slurm-grid-agent grid jobs")
+    }
+
+    private var jobs: ScreenLayout.Block {
+        var table = Table(["JOB IN FLIGHT", "CLAIM", "SLURM", "CHAIN", "MINUTES", "STATE"], rightAligned: [1, 2, 4])
+        let open = status.recentJobs.filter { !$0.isOver }
+        for one in open {
+            table.add([
+                job(one.id), "\(one.claim)", one.slurmJob.map(String.init) ?? "-", one.chainStatus,
+                "\(one.minutes)", one.state + (one.trouble.map { " (\($0))" } ?? ""),
+            ])
+        }
+        let lines = table.render().split(separator: "\n").map(String.init)
+        return .init(
+            name: "JOBS IN FLIGHT", title: lines[0], entries: lines.dropFirst().map { [$0] },
+            whereElse: "slurm-grid-agent grid status")
+    }
+
+    private var problems: ScreenLayout.Block {
+        let entries = status.problems.map { problem in
+            let times = problem.count > 1 ? " ×\(problem.count)" : ""
+            return wrap(
+                problem.message, label: "\(clock(problem.at, status.now)) \(problem.level)\(times)  ",
+                limit: isTight ? 1 : 2)
+        }
+        return .init(
+            name: "LAST ERRORS", title: "LAST ERRORS", entries: entries,
+            whereElse: "journalctl -u slurm-grid-agent -p warning")
+    }
+
+    // MARK: words
+
+    /// In the column beside the labels.
+    private func wrap(_ text: String, _ name: String? = nil, label: String? = nil, limit: Int) -> [String] {
+        let start = label ?? name.map(Self.label) ?? ""
+        return ScreenText.wrap(Table.printable(text), label: start, columns: columns, limit: limit)
+    }
+
+    private static func label(_ name: String) -> String {
+        name + String(repeating: " ", count: max(1, 9 - name.count))
+    }
+
+    private static func amount(_ wei: String) -> String { Amount(wei: wei)?.rounded ?? "unknown" }
+
+    /// Ids are small numbers, or hashes of which the two ends will do for the eye.
+    private func job(_ id: String) -> String {
+        let short = GridCommand.short(id)
+        return columns == nil || short.count <= 18 ? short : "\(short.prefix(10))…\(short.suffix(4))"
+    }
+}
+
+extension AgentStatus.Level {
+    /// What is not well is to be seen.
+    fileprivate var word: String {
+        switch self {
+        case .ok: "ok"
+        case .off: "idle"
+        case .warning: "WARNING"
+        case .failure: "FAILURE"
+        }
+    }
+}
