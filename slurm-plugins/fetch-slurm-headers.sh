@@ -5,7 +5,7 @@
 #
 #   fetch-slurm-headers.sh FOLDER     FOLDER: where to unpack (a cache)
 #
-# SLURM_SOURCE=DIR: use that source tree instead (for a Slurm that the site built itself).
+# For a Slurm that the site built itself: SLURM_PREFIX=DIR, where it is installed, and SLURM_SOURCE=DIR, its source.
 # Exit status 3: the source cannot be had; the plugin can still be built lean.
 set -euo pipefail
 
@@ -15,8 +15,8 @@ die() {
 }
 
 cache=$(mkdir -p "${1:?the folder to unpack into}" && cd "$1" && pwd)
-header=/usr/include/slurm/slurm_version.h
-[ -r "$header" ] || die "no $header: install libslurm-dev"
+header=${SLURM_PREFIX:-/usr}/include/slurm/slurm_version.h
+[ -r "$header" ] || die "no $header: install libslurm-dev, or name with SLURM_PREFIX where Slurm is installed"
 number=$(awk '$2 == "SLURM_VERSION_NUMBER" { print $3 }' "$header")
 wanted=$(printf '%d.%02d.%d' $((number >> 16 & 255)) $((number >> 8 & 255)) $((number & 255)))
 
@@ -32,6 +32,7 @@ if [ -n "${SLURM_SOURCE:-}" ]; then
     exit 0
 fi
 
+[ -z "${SLURM_PREFIX:-}" ] || die "SLURM_PREFIX without SLURM_SOURCE: name the source of Slurm $wanted too"
 package=$(dpkg-query -W -f '${source:Version}' libslurm-dev 2>/dev/null) || die "libslurm-dev is not Debian's: set SLURM_SOURCE"
 source=$(dpkg-query -W -f '${source:Package}' libslurm-dev)
 tree=$cache/$package

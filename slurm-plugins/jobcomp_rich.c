@@ -140,7 +140,7 @@ static bool agrees(const job_record_t *record, char **environment, char *reason,
         !same_text(environment, "SLURM_JOB_NODELIST", record->nodes, reason, size) ||
         !same_text(environment, "SLURM_JOB_NAME", record->name, reason, size))
         return false;
-    struct job_details details;
+    __typeof__(*record->details) details; // struct job_details, job_details_t from 24.11 on
     if (record->details && !peek(&details, record->details, sizeof(details))) {
         snprintf(reason, size, "the record's layout is another one: its details cannot be read");
         return false;

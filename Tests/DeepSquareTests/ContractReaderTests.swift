@@ -139,6 +139,18 @@ struct ContractReaderTests {
         #expect(missing?.code == .unavailable)
     }
 
+    @Test("times of several blocks, in one request; one that the node lacks is left out")
+    func blockTimes() async throws {
+        let node = Self.chain(newest: 1000)
+        #expect(try await StartBlock.times(of: [0, 7, 1001], node.client()) == [0: 1000, 7: 1070])
+        #expect(node.asked.withLockedValue { $0 } == Array(repeating: "eth_getBlockByNumber", count: 3))
+        #expect(try await StartBlock.times(of: [], FakeNode { _, _ in nil }.client()).isEmpty)
+        let error = await #expect(throws: GridError.self) {
+            try await StartBlock.times(of: [1], FakeNode { _, _ in nil }.client())
+        }
+        #expect(error?.code == .unavailable)
+    }
+
     // MARK: the file
 
     private static func open(

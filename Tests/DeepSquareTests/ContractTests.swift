@@ -267,7 +267,7 @@ struct ContractTests {
         .tuple([
             .hash(hash(1)), .uint64(status), .address(customer), .address(provider), definitionValue,
             .tuple([.uint(BigUInt(10).power(20)), .uint64(3), .uint64(0), .bool(false)]),
-            .tuple([.uint64(1), .uint(start), .uint64(2000), .uint64(1), .uint64(9), .uint64(0)]),
+            .tuple([.uint64(900), .uint(start), .uint64(2000), .uint64(1500), .uint64(9), .uint64(0)]),
             .fixedBytes([UInt8](repeating: 0x61, count: 32)), .bool(true), .string("boom"), .int64(exitCode),
         ])
     }
@@ -284,8 +284,8 @@ struct ContractTests {
             job
                 == ChainJob(
                     id: hash(1), status: .running, customer: customer, provider: provider, definition: definition,
-                    maximumCost: BigUInt(10).power(20), finalCost: 3, start: 1000, end: 2000, hasCancelRequest: true,
-                    lastError: "boom", exitCode: -7))
+                    maximumCost: BigUInt(10).power(20), finalCost: 3, submitted: 900, start: 1000, end: 2000,
+                    cancelRequested: 1500, hasCancelRequest: true, lastError: "boom", exitCode: -7))
     }
 
     @Test("jobs that are none")

@@ -334,7 +334,7 @@ struct GridClaimTests {
         stage.take(.chainBefore(status))
         #expect(stage.claim == before)
         var same = before
-        let isNews = same.take(transitionTo: status, at: before.place)
+        let isNews = same.take(transitionTo: status, at: before.place, transaction: hash(1), now: 0)
         #expect(!isNews)
     }
 
@@ -345,12 +345,13 @@ struct GridClaimTests {
         let told: [ChainJobStatus] = [.metaScheduled, .scheduled, .running, .running, .cancelled, .running]
         for (block, status) in told.enumerated() {
             let place = GridClaim.Place(block: 101 + UInt64(block), index: 0)
-            isNews.append(claim.take(transitionTo: status, at: place))
+            isNews.append(claim.take(transitionTo: status, at: place, transaction: hash(1), now: 0))
         }
         #expect(isNews == [false, false, true, false, true, false])
         #expect(claim.chain.status == .cancelled)
         claim.closedAt = 1
-        let isNewsAfterAll = claim.take(transitionTo: .pending, at: GridClaim.Place(block: 200, index: 0))
+        let isNewsAfterAll = claim.take(
+            transitionTo: .pending, at: GridClaim.Place(block: 200, index: 0), transaction: hash(1), now: 0)
         #expect(!isNewsAfterAll)
     }
 
@@ -359,11 +360,11 @@ struct GridClaimTests {
         var claim = ClaimStage(Self.told).claim
         var waits: [Int64] = []
         for _ in 0..<11 {
-            claim.reverted(.running, block: 0, now: 1000)
+            claim.reverted(.running, block: 0, transaction: hash(1), now: 1000)
             waits.append(max(0, claim.notBefore - 1000))
         }
         #expect(waits == [0, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300])
-        claim.succeeded(.running, block: 0)
+        claim.succeeded(.running, block: 0, transaction: hash(1), now: 1000)
         #expect(claim.failures == 0)
     }
 

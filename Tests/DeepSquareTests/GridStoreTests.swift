@@ -102,7 +102,9 @@ struct GridStoreTests {
         try await shelf.store.set("drained", nil)
         #expect(try await shelf.store.value("drained") == nil)
         try await shelf.store.set("binding", "1 2 3")
+        try await shelf.store.save([Self.paid(2)])
         try await shelf.store.forgetBinding()
+        #expect(try await shelf.store.payments(since: 0).isEmpty)
         #expect(try await shelf.store.value("binding") == nil)
         #expect(try await shelf.store.known(logs: [1]).isEmpty)
     }
@@ -110,12 +112,74 @@ struct GridStoreTests {
     @Test("old claims that are closed are forgotten, open ones never")
     func prunes() async throws {
         let shelf = try Shelf()
-        try await shelf.store.save([Self.claim(1), Self.claim(2, closed: true)], logs: [1, 2, 3])
-        try await shelf.store.prune(before: Date() - 3600, logsBelow: 2)
-        #expect(try await shelf.store.recentClaims(limit: 9).count == 2)
+        try await shelf.store.save([Self.claim(1), Self.claim(2, closed: true), Self.paid(3)], logs: [1, 2, 3])
+        let day = Date(timeIntervalSince1970: Double(ClaimStage.epoch))
+        try await shelf.store.prune(before: day, logsBelow: 2)
+        #expect(try await shelf.store.recentClaims(limit: 9).count == 3)
+        #expect(try await shelf.store.payments(since: 0).count == 1)
         #expect(try await shelf.store.known(logs: [1, 2, 3]) == [2, 3])
         try await shelf.store.prune(before: Date() + 3600, logsBelow: 0)
         #expect(try await shelf.store.recentClaims(limit: 9).map(\.job) == [hash(1)])
+        #expect(try await shelf.store.payments(since: 0).isEmpty)
+    }
+
+    // MARK: payments and times
+
+    private static func paid(_ job: UInt64, at seconds: Int64 = 10, _ wei: String = "12") -> GridClaim {
+        var claim = claim(job)
+        let payment = GridPayment(
+            transaction: ClaimStage.transaction(100 + job), place: 0, block: 100 + job,
+            learnedAt: ClaimStage.epoch + seconds, wei: wei)
+        claim.succeeded(
+            .end, block: payment.block, transaction: payment.transaction, payments: [payment], now: payment.learnedAt)
+        claim.closedAt = payment.learnedAt
+        return claim
+    }
+
+    @Test("a payment is one row, however often its claim is saved, and learns its time")
+    func payments() async throws {
+        let shelf = try Shelf()
+        var claim = Self.paid(1)
+        let epoch = ClaimStage.epoch
+        func row(_ at: Int64) -> GridEarnings.Payment {
+            GridEarnings.Payment(at: epoch + at, job: claim.name, claim: 1, wei: "12")
+        }
+        try await shelf.store.save([claim])
+        #expect(try await shelf.store.payments(since: epoch) == [row(10)])
+        claim.revision += 1
+        try await shelf.store.save([claim])
+        #expect(try await shelf.store.payments(since: epoch) == [row(10)])
+        let early = claim
+        claim.revision += 1
+        claim.times = GridClaim.Times(end: epoch + 4)
+        try await shelf.store.save([claim])
+        // A save that was overtaken.
+        try await shelf.store.save([early])
+        #expect(try await shelf.store.payments(since: epoch) == [row(4)])
+        #expect(try await shelf.store.payments(since: epoch + 4).count == 1)
+        #expect(try await shelf.store.payments(since: epoch + 5).isEmpty)
+        // Of another job's transaction.
+        try await shelf.store.save([Self.paid(2, at: 20, "5")])
+        #expect(Set(try await shelf.store.payments(since: epoch).map(\.wei)) == ["12", "5"])
+    }
+
+    @Test("claims whose times are to be asked for: those that are over, until they are known")
+    func times() async throws {
+        let shelf = try Shelf()
+        let (open, first, second) = (Self.claim(1), Self.claim(2, closed: true), Self.claim(3, closed: true))
+        try await shelf.store.save([open])
+        try await shelf.store.save([first])
+        try await shelf.store.save([second])
+        #expect(try await shelf.store.claimsWithoutTimes(since: Date() - 60, limit: 9) == [second, first])
+        #expect(try await shelf.store.claimsWithoutTimes(since: Date() - 60, limit: 1) == [second])
+        #expect(try await shelf.store.claimsWithoutTimes(since: Date() + 60, limit: 9).isEmpty)
+        var known = first
+        known.revision += 1
+        known.close(with: nil, provider: provider, claimed: nil)
+        try await shelf.store.save([known], isNews: false)
+        #expect(try await shelf.store.claimsWithoutTimes(since: Date() - 60, limit: 9) == [second])
+        // It is no newer for that.
+        #expect(try await shelf.store.recentClaims(limit: 9) == [second, known, open])
     }
 
     @Test("files that are not ours to read say what to do")

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,6 +107,18 @@ class Stage:
         assert paid == billed, f"{paid} minutes were billed"
         assert not self.grid.events(name="BilledTooMuchEvent"), "the contract found a report too long"
 
+    def earnings(self):
+        """What the contract moved to the provider, by the UTC day of its block, as the driver prints it."""
+        days = {}
+        for event in self.grid.events(name="Transfer"):
+            told = event["arguments"]
+            if told["receiver"].lower() == PROVIDER.lower() and told["sender"].lower() == self.grid.meta.address.lower():
+                block = self.grid.chain.rpc("eth_getBlockByNumber", hex(event["block"]), False)
+                day = time.strftime("%Y-%m-%d", time.gmtime(int(block["timestamp"], 16)))
+                jobs, wei = days.get(day, (0, 0))
+                days[day] = (jobs + 1, wei + told["value"])
+        return ";".join(f"{day} {jobs} {wei}" for day, (jobs, wei) in sorted(days.items(), reverse=True))
+
     def submitted(self, job):
         self.driver.tell("clock", self.ahead)
         return self.driver.tell("submitted", job) == "yes"
@@ -120,6 +133,10 @@ def main():
             for case in CASES:
                 stage.case(*case)
                 say("ok   wall {} min, used {} min, {}: {} min would be lost, {} billed".format(*case))
+            # The blocks' own times are asked for once a minute.
+            wanted = stage.earnings()
+            eventually(f"the earnings are {wanted}", lambda: stage.driver.tell("earnings") == wanted, 100)
+            say(f"ok   earnings by day: {wanted}")
         except BaseException:
             print((Path(folder) / "driver.log").read_text()[-4000:], file=sys.stderr)
             raise

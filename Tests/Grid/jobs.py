@@ -27,6 +27,7 @@ sys.path += [str(ROOT / part) for part in ("lab/grid", "Tests/Chain", "Tests/Eve
 import jobs_live
 import jobs_moving
 import jobs_outage
+import jobs_timeline  # noqa: F401 - its scenarios are on the stages of jobs_live
 
 # The longest first.
 STAGES = [jobs_live.AWAY, jobs_outage.STAGE, jobs_moving.STAGE, jobs_live.STAGE, jobs_moving.DISTRUST]

@@ -238,6 +238,7 @@ def new_prices_wait_for_the_jobs_under_way(world):
     price, before = minute_price(world, job), registrations(world)
     restart(world, **{"metascheduler.cpu-price-per-min": "1900000000000000000", "auto-register": "false"})
     eventually("the difference is told", lambda: any("cpu" in one for one in differences(world)))
+    eventually("it is the only one", lambda: len(world.ask("grid", "status")["jobs"]) == 1)
     same(world.ask("provider", "register"), {"draining": {"jobs": 1}}, "the answer")
     later = world.request("true", 10)
     same(ends(world, job, "Finished")["cost"]["finalCost"], price, "the bill")

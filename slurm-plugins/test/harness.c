@@ -45,6 +45,9 @@ __attribute__((visibility("default"))) char **job_common_env_vars(job_record_t *
     env_array_append_fmt(&environment, "SLURM_JOB_PARTITION", "%s", job->partition);
     env_array_append_fmt(&environment, "SLURM_JOB_NODELIST", "%s", job->nodes);
     env_array_append_fmt(&environment, "SLURM_JOB_NAME", "%s", job->name);
+    // From 24.11 on.
+    env_array_append_fmt(&environment, "SLURM_JOB_START_TIME", "%lu", job->start_time);
+    env_array_append_fmt(&environment, "SLURM_JOB_END_TIME", "%lu", job->end_time);
     return environment;
 }
 

@@ -12,7 +12,9 @@ extension Checks {
         guard !settings.nodes.isEmpty else { return [ok("chain", "off: metascheduler.endpoint.rpc is not set")] }
         if let running {
             let now = running.now
-            guard let chain = now.chain else { return [failure("chain", now.chainTrouble ?? "is not open yet")] }
+            guard let chain = now.chain else {
+                return [failure("chain", now.chainTrouble?.description ?? "is not open yet")]
+            }
             return await findings(chain.client, chain.signer) + alarms(await chain.manager.status)
         }
         let quiet = Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }

@@ -12,7 +12,12 @@ extension Checks {
         let controller: SlurmController
         if let running {
             guard let scheduler = running.now.scheduler else {
-                return [failure("slurm.conf", running.now.slurmTrouble ?? "is being read")]
+                let trouble = running.now.slurmTrouble
+                return [
+                    Finding(
+                        level: trouble?.level ?? .warning, subject: "slurm.conf",
+                        text: trouble?.description ?? "is being read")
+                ]
             }
             controller = scheduler.controller
         } else {
@@ -34,6 +39,7 @@ extension Checks {
             findings.append(failure("slurmctld", error.description))
             return findings
         }
+        running?.change { $0.slurmVersion = cluster.controllerVersion }
         findings.append(ok("slurmctld", "cluster \(cluster.name), Slurm \(cluster.controllerVersion)"))
         if cluster.slurmUserID == geteuid() {
             findings.append(ok("SlurmUser", cluster.slurmUserName))

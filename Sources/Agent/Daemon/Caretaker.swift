@@ -41,7 +41,7 @@ struct Caretaker: Service {
 
     private func writeStatus() async {
         var last = ""
-        await every(.seconds(2)) {
+        await every(.seconds(5)) {
             let summary = await status.current().summary
             if summary != last { notifier.status(summary) }
             last = summary

@@ -53,7 +53,7 @@ struct GridPart: Service {
         try await Patience(most: .seconds(30)).open(
             waiting: { trouble in
                 let words = trouble.description
-                parts.change { $0.chainTrouble = words }
+                parts.change { $0.chainTrouble = trouble }
                 logger.error("the chain's part cannot be opened yet", metadata: ["why": "\(words)"])
             }, open)
     }

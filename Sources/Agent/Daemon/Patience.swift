@@ -8,6 +8,8 @@ struct Patience: Sendable {
     /// What can be tried again.
     struct Trouble: Error, CustomStringConvertible {
         var description: String
+        /// How bad it is meanwhile: a host that is not set up yet is no failure.
+        var level = Finding.Level.failure
     }
 
     var first: Duration = .milliseconds(500)

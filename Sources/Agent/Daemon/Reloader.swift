@@ -15,8 +15,6 @@ struct Reloader: Service {
     let retention: NIOLockedValueBox<Duration>
     let notifier: SystemdNotifier
     let logger: Logger
-    /// Called with what is in force after something of it was taken over.
-    var onChange: @Sendable (AgentConfiguration) -> Void = { _ in }
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
@@ -34,41 +32,43 @@ struct Reloader: Service {
         do throws(AgentConfiguration.Problem) {
             reload = Reload(running: inForce, fresh: try running.reread(file: file, environment: environment))
         } catch {
-            for line in error.lines {
-                logger.error("the configuration stays as it is: it cannot be used", metadata: ["why": "\(line)"])
-            }
-            notifier.ready(status: "the configuration stays as it is: \(error.lines.first ?? "")")
+            for line in error.lines { logger.error("the configuration cannot be used: \(line)") }
+            logger.notice("the configuration was read again: all stays as it is")
+            notifier.ready(status: "the configuration stays as it is: \(error.lines.first ?? "it cannot be used")")
             return inForce
         }
-        if !reload.taken.isEmpty {
-            AgentLogHandler.setLevel(reload.configuration.logLevel)
-            AgentLogHandler.setFormat(reload.configuration.logFormat.rawValue)
-            retention.withLockedValue { $0 = reload.configuration.retention }
-            onChange(reload.configuration)
-        }
-        for (level, message, metadata) in Self.report(reload) {
-            logger.log(level: level, "\(message)", metadata: metadata)
-        }
-        notifier.ready(status: Self.status(reload))
+        AgentLogHandler.setLevel(reload.configuration.logLevel)
+        AgentLogHandler.setFormat(reload.configuration.logFormat.rawValue)
+        retention.withLockedValue { $0 = reload.configuration.retention }
+        tell(reload)
         return reload.configuration
     }
 
-    /// One line for each change.
-    static func report(_ reload: Reload) -> [(level: Logger.Level, message: String, metadata: Logger.Metadata)] {
-        let fields = { (change: Reload.Change) -> Logger.Metadata in
-            ["key": "\(change.key)", "old": "\(change.old)", "new": "\(change.new)"]
+    /// A line for each change. The key is a part of the message, as the same warning is not repeated within a minute; the last
+    /// line comes each time.
+    private func tell(_ reload: Reload) {
+        for change in reload.taken {
+            logger.notice("\(change.key) was taken over", metadata: Self.fields(change))
+        }
+        for change in reload.waiting {
+            logger.warning("\(change.key) changed and needs a restart", metadata: Self.fields(change))
         }
         guard !reload.taken.isEmpty || !reload.waiting.isEmpty else {
-            return [(.notice, "the configuration was read again: nothing changed", [:])]
+            logger.notice("the configuration was read again: nothing changed")
+            return notifier.ready(status: "configuration read again: nothing changed")
         }
-        return reload.taken.map { (.notice, "the configuration was read again: taken over", fields($0)) }
-            + reload.waiting.map { (.warning, "the configuration was read again: needs a restart", fields($0)) }
+        let taken = reload.taken.map(\.key).joined(separator: ", ")
+        let later = reload.waiting.map(\.key).joined(separator: ", ")
+        if later.isEmpty {
+            logger.notice("the configuration was read again", metadata: ["keys": "\(taken)"])
+        } else {
+            logger.notice(
+                "the configuration was read again; some of it needs a restart", metadata: ["keys": "\(later)"])
+        }
+        notifier.ready(status: "configuration read again" + (later.isEmpty ? "" : "; needs a restart: \(later)"))
     }
 
-    private static func status(_ reload: Reload) -> String {
-        reload.waiting.isEmpty
-            ? "configuration read again"
-            : "configuration read again; needs a restart: "
-                + reload.waiting.map(\.key).joined(separator: ", ")
+    private static func fields(_ change: Reload.Change) -> Logger.Metadata {
+        ["old": "\(change.old)", "value": "\(change.new)"]
     }
 }

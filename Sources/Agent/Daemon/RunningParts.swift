@@ -12,15 +12,17 @@ final class RunningParts: Sendable {
     struct State: Sendable {
         /// nil until slurm.conf could be read.
         var scheduler: SlurmScheduler?
+        /// slurmctld's, once it has answered.
+        var slurmVersion: String?
         /// Why not.
-        var slurmTrouble: String?
+        var slurmTrouble: Patience.Trouble?
         var ledger: Ledger?
         var bridge: BridgeServer?
         var isListening = false
         /// nil until key and chain's ledger are open; for ever without `metascheduler.endpoint.rpc`.
         var chain: ChainParts?
         var grid: DeepSquareGateway?
-        var chainTrouble: String?
+        var chainTrouble: Patience.Trouble?
         /// The newest answers of the checks.
         var findings: [Finding] = []
     }
@@ -66,7 +68,7 @@ final class RunningParts: Sendable {
     }
 
     private func part<Part>(
-        _ name: String, _ path: KeyPath<State, Part?>, trouble: (State) -> String?
+        _ name: String, _ path: KeyPath<State, Part?>, trouble: (State) -> Patience.Trouble?
     ) async throws(ControlFailure) -> Part {
         let end = ContinuousClock.now + patience
         while true {
@@ -74,7 +76,8 @@ final class RunningParts: Sendable {
             if let part = now[keyPath: path] { return part }
             let trouble = trouble(now)
             guard trouble == nil, ContinuousClock.now < end, !Task.isCancelled else {
-                throw ControlFailure(description: "the \(name) is not open yet: \(trouble ?? "the agent is starting")")
+                throw ControlFailure(
+                    description: "the \(name) is not open yet: \(trouble?.description ?? "the agent is starting")")
             }
             try? await Task.sleep(for: .milliseconds(20))
         }

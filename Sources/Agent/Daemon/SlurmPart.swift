@@ -54,7 +54,7 @@ struct SlurmPart: Service {
         return try await Patience().open(
             waiting: { trouble in
                 let words = trouble.description
-                parts.change { $0.slurmTrouble = words }
+                parts.change { $0.slurmTrouble = trouble }
                 logger.warning("waits for Slurm", metadata: ["why": "\(words)"])
                 notifier.ready(status: "idle: \(words)")
             }, { try await connect() })
@@ -80,8 +80,8 @@ struct SlurmPart: Service {
             if named == nil, !Self.usualFiles.contains(where: { access($0, F_OK) == 0 }) {
                 throw Patience.Trouble(
                     description:
-                        "there is no \(Self.usualFiles[0]): set up slurmctld on this host, or name its file (key slurm.conf)"
-                )
+                        "there is no \(Self.usualFiles[0]): set up slurmctld on this host, or name its file (key slurm.conf)",
+                    level: .warning)
             }
             throw Patience.Trouble(description: error.description)
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Glibc
 internal import HTTPTypes
 internal import NIOCore
 internal import NIOHTTPTypes
@@ -16,9 +17,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundOut = HTTPResponsePart
 
     struct Deadlines: Sendable {
-        var firstRequest: TimeAmount = .seconds(10)
-        var answer: TimeAmount = .seconds(30)
-        var nextRequest: TimeAmount = .seconds(60)
+        var firstRequest: Duration = .seconds(10)
+        var answer: Duration = .seconds(30)
+        var nextRequest: Duration = .seconds(60)
     }
 
     private let deadlines: Deadlines
@@ -66,6 +67,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             for (name, value) in AdminResponse.commonHeaders {
                 if let name = HTTPField.Name(name), head.headerFields[name] == nil { head.headerFields[name] = value }
             }
+            if let date = PageTime.http(Int64(time(nil))) { head.headerFields[.date] = date }
             closes = head.headerFields[.connection] == "close"
             if ![400, 401, 413, 414, 421].contains(head.status.code) { onTrusted(context.channel) }
             context.write(wrapOutboundOut(.head(head)), promise: promise)
@@ -87,8 +89,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    private func wait(_ time: TimeAmount, _ context: ChannelHandlerContext) {
+    private func wait(_ time: Duration, _ context: ChannelHandlerContext) {
         deadline?.cancel()
-        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: time) { context.close(promise: nil) }
+        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(time)) { context.close(promise: nil) }
     }
 }

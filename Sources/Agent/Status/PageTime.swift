@@ -12,7 +12,12 @@ struct PageTime {
         var day: String
         /// `12:03:05`
         var clock: String
+        /// As HTTP writes it (RFC 9110 section 5.6.7): `Sat, 21 Nov 2026 12:03:05 GMT`
+        var http: String
     }
+
+    private static let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+    private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
     private static func fields(_ time: Int64) -> Fields? {
         var seconds = time_t(time)
@@ -22,10 +27,12 @@ struct PageTime {
             let text = String(value)
             return String(repeating: "0", count: max(0, count - text.utf8.count)) + text
         }
+        let year = digits(parts.tm_year + 1900, 4)
+        let clock = [parts.tm_hour, parts.tm_min, parts.tm_sec].map { digits($0) }.joined(separator: ":")
+        let (weekday, month) = (weekdays[Int(parts.tm_wday)], months[Int(parts.tm_mon)])
         return Fields(
-            day: [digits(parts.tm_year + 1900, 4), digits(parts.tm_mon + 1), digits(parts.tm_mday)].joined(
-                separator: "-"),
-            clock: [parts.tm_hour, parts.tm_min, parts.tm_sec].map { digits($0) }.joined(separator: ":"))
+            day: "\(year)-\(digits(parts.tm_mon + 1))-\(digits(parts.tm_mday))", clock: clock,
+            http: "\(weekday), \(digits(parts.tm_mday)) \(month) \(year) \(clock) GMT")
     }
 
     /// `2026-11-21T12:03:05Z`; nil for what no calendar has.
@@ -37,6 +44,9 @@ struct PageTime {
     static func full(_ time: Int64) -> String {
         fields(time).map { "\($0.day) \($0.clock) UTC" } ?? "an impossible time"
     }
+
+    /// For the header `Date`.
+    static func http(_ time: Int64) -> String? { fields(time)?.http }
 
     /// `2026-11-21`
     static func day(_ time: Int64) -> String? { fields(time)?.day }

@@ -29,11 +29,16 @@ actor StatusCache {
         }
         let waiter = nextWaiter
         nextWaiter += 1
+        // Cancelled, it is over at once, as is the wait.
         let timer = Task {
             try? await Task.sleep(for: patience)
             waiters.removeValue(forKey: waiter)?.resume()
         }
-        await withCheckedContinuation { waiters[waiter] = $0 }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { waiters[waiter] = $0 }
+        } onCancel: {
+            timer.cancel()
+        }
         timer.cancel()
         return last.map { ($0.status, $0.at.duration(to: .now).components.seconds) }
     }

@@ -3,17 +3,14 @@
 internal import DeepSquare
 internal import Foundation
 internal import JobLifecycle
-internal import NIOConcurrencyHelpers
 
 /// Makes the `AgentStatus` of the running agent.
-final class StatusSource: Sendable {
+struct StatusSource: Sendable {
     private let parts: RunningParts
     private let problems: @Sendable () -> [AgentStatus.Problem]
-    private let latest = NIOLockedValueBox<(made: ContinuousClock.Instant, status: AgentStatus)?>(nil)
 
-    /// However many watch, the databases are asked once a second.
-    private static let age: Duration = .seconds(1)
     private static let jobLimit = 50
+    private static let days = 30
 
     init(_ parts: RunningParts, problems: @escaping @Sendable () -> [AgentStatus.Problem]) {
         self.parts = parts
@@ -21,20 +18,12 @@ final class StatusSource: Sendable {
     }
 
     func current() async -> AgentStatus {
-        if let latest = latest.withLockedValue({ $0 }), latest.made.duration(to: .now) < Self.age {
-            return latest.status
-        }
-        let status = await make()
-        latest.withLockedValue { $0 = (.now, status) }
-        return status
-    }
-
-    private func make() async -> AgentStatus {
         let now = parts.now
         var status = AgentStatus(
             version: Version.number, startedAt: parts.startedAt, now: Int64(Date().timeIntervalSince1970), health: .ok,
             summary: "", isReady: false)
         status.cluster = now.scheduler?.controller.clusterName
+        status.slurmVersion = now.slurmVersion
         status.problems = problems()
         status.parts = Self.parts(of: now.findings)
         if let ledger = now.ledger {
@@ -53,10 +42,10 @@ final class StatusSource: Sendable {
             }
         }
         if let trouble = now.slurmTrouble {
-            status.set(.init(name: "slurm.conf", level: .failure, text: trouble))
+            status.set(.init(name: "slurm.conf", level: .init(trouble.level), text: trouble.description))
         }
         if let trouble = now.chainTrouble {
-            status.set(.init(name: "chain", level: .failure, text: trouble))
+            status.set(.init(name: "chain", level: .init(trouble.level), text: trouble.description))
         }
         if let chain = now.chain { status.chain = AgentStatus.Chain(await chain.status) }
         if let grid = now.grid { await take(grid, into: &status) }
@@ -75,6 +64,7 @@ final class StatusSource: Sendable {
         status.held = word.jobs.compactMap(AgentStatus.HeldReport.init)
         do throws(GridError) {
             status.recentJobs = try await grid.recentJobs(limit: Self.jobLimit).map(AgentStatus.Job.init)
+            status.earnings = try await grid.earnings(days: Self.days).map(AgentStatus.Earnings.init)
         } catch {
             status.set(.init(name: "grid's file", level: .failure, text: error.description))
         }
@@ -111,12 +101,16 @@ extension AgentStatus.Level: Comparable {
 
     static func < (left: Self, right: Self) -> Bool { left.rank < right.rank }
 
-    init(_ finding: Finding) {
-        switch finding.level {
-        case .ok: self = finding.text.hasPrefix("off: ") ? .off : .ok
+    init(_ level: Finding.Level) {
+        switch level {
+        case .ok: self = .ok
         case .warning: self = .warning
         case .failure: self = .failure
         }
+    }
+
+    init(_ finding: Finding) {
+        self = finding.text.hasPrefix("off: ") ? .off : .init(finding.level)
     }
 }
 
@@ -176,8 +170,14 @@ extension AgentStatus.Job {
     init(_ job: GridStatus.Job) {
         self.init(
             id: job.job, claim: job.claim, slurmJob: job.slurmJob, customer: job.customer, chainStatus: job.chainStatus,
-            state: job.state, isOver: false, minutes: job.minutes, reportedMinutes: job.reportedMinutes,
-            trouble: job.trouble, earned: nil,
-            steps: [])
+            state: job.state, isOver: job.isOver, minutes: job.minutes, reportedMinutes: job.reportedMinutes,
+            trouble: job.trouble, earned: job.earned,
+            steps: job.steps.map { .init(at: $0.at, what: $0.what, transaction: $0.transaction) })
+    }
+}
+
+extension AgentStatus.Earnings {
+    init(_ earnings: GridEarnings) {
+        self.init(day: earnings.day, jobs: earnings.jobs, credits: earnings.credits)
     }
 }

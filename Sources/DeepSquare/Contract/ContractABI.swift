@@ -56,6 +56,8 @@ enum ContractABI {
     static let providerBanChanged = event("ProviderBanChanged(address,bool)")
     static let providerRemoved = event("ProviderRemoved(address)")
     static let providerWaiting = event("ProviderWaitingForApproval(address)")
+    /// Of the credits; read from receipts of ours only, so it is none of the feed's.
+    static let transfer = event("Transfer(address indexed,address indexed,uint256)")
 
     static let events = [
         claimJobEvent, claimCancellingEvent, claimTopUpEvent, billedTooMuchEvent, jobTransitionEvent, providerApproved,

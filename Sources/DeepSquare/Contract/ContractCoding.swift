@@ -30,7 +30,8 @@ extension ChainJob {
         else { throw ContractAnswer(description: "no job such as JobRepository keeps") }
         self.init(
             id: id, status: status, customer: customer, provider: provider,
-            definition: try JobDefinition(fields[4]), maximumCost: maximum, finalCost: final, start: start, end: end,
+            definition: try JobDefinition(fields[4]), maximumCost: maximum, finalCost: final,
+            submitted: times[0].uint64 ?? 0, start: start, end: end, cancelRequested: times[3].uint64 ?? 0,
             hasCancelRequest: hasCancelRequest, lastError: lastError, exitCode: exitCode)
     }
 }

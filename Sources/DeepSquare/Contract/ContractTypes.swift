@@ -107,17 +107,21 @@ public struct ChainJob: Sendable, Hashable {
     /// Wei of credits.
     public var maximumCost: BigUInt
     public var finalCost: BigUInt
+    /// Block time of the request, Unix seconds.
+    public var submitted: UInt64
     /// Block time of Running and of the end, Unix seconds; 0: not yet.
     public var start: UInt64
     public var end: UInt64
+    /// Block time of the customer's cancel; means nothing without `hasCancelRequest` (contract facts, section 2).
+    public var cancelRequested: UInt64
     public var hasCancelRequest: Bool
     public var lastError: String
     public var exitCode: Int64
 
     public init(
         id: Hash32, status: ChainJobStatus, customer: Address, provider: Address, definition: JobDefinition,
-        maximumCost: BigUInt = 0, finalCost: BigUInt = 0, start: UInt64 = 0, end: UInt64 = 0,
-        hasCancelRequest: Bool = false, lastError: String = "", exitCode: Int64 = 0
+        maximumCost: BigUInt = 0, finalCost: BigUInt = 0, submitted: UInt64 = 0, start: UInt64 = 0, end: UInt64 = 0,
+        cancelRequested: UInt64 = 0, hasCancelRequest: Bool = false, lastError: String = "", exitCode: Int64 = 0
     ) {
         self.id = id
         self.status = status
@@ -126,8 +130,10 @@ public struct ChainJob: Sendable, Hashable {
         self.definition = definition
         self.maximumCost = maximumCost
         self.finalCost = finalCost
+        self.submitted = submitted
         self.start = start
         self.end = end
+        self.cancelRequested = cancelRequested
         self.hasCancelRequest = hasCancelRequest
         self.lastError = lastError
         self.exitCode = exitCode

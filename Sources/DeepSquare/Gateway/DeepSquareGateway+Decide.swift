@@ -108,7 +108,7 @@ extension DeepSquareGateway {
 
     private func settle(_ key: Key, _ verdict: GridClaim.Verdict) async {
         succeeded(.decide, key)
-        claims[key]?.verdict = verdict
+        claims[key]?.settle(verdict, now: seconds)
         await saveOrRetry(key)
         tell(key, verdict)
     }

@@ -86,8 +86,10 @@ extension DeepSquareGateway {
             let claimed = try await StartBlock.time(of: claim.place.block, reader.client)
             let age = seconds - Int64(clamping: claimed)
             if age >= (try await cluster.endedJobMemory()) {
-                claims[key]?.verdict = .failed(
-                    "whether the job was submitted before cannot be known any more, so it is not submitted again")
+                claims[key]?.settle(
+                    .failed(
+                        "whether the job was submitted before cannot be known any more, so it is not submitted again"),
+                    now: seconds)
             }
         }
         // Otherwise it was provably never submitted: now it is.
@@ -105,9 +107,7 @@ extension DeepSquareGateway {
             return
         }
         claims[key]?.needsExamination = false
-        claims[key]?.verdict = .accepted
-        claims[key]?.slurm.isOver = true
-        claims[key]?.slurm.ending = Ending(state: nil, exitStatus: nil, knownAt: seconds)
+        claims[key]?.lost(now: seconds)
         succeeded(.examine, key)
         await saveOrRetry(key)
     }

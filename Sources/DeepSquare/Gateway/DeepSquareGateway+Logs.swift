@@ -83,21 +83,23 @@ extension DeepSquareGateway {
         _ event: GridEvent, _ delivered: DeliveredLog, readTo: UInt64, changed: inout Set<Key>
     ) async throws -> Bool {
         let place = GridClaim.Place(block: delivered.log.block.number, index: delivered.log.index)
+        let transaction = delivered.log.transaction
         switch event {
         case .claimed(let job, let customer, let who, let minutes, let definition):
             guard who == address else { return true }
             return try await takeClaim(
                 GridClaim(
                     job: job, number: 1, customer: customer, definition: definition, minutes: minutes, place: place,
-                    claimedAt: seconds, needsExamination: place.block <= examinedBlocks),
+                    claimedAt: seconds, needsExamination: place.block <= examinedBlocks,
+                    transaction: transaction),
                 readTo: readTo, changed: &changed)
         case .cancelClaimed(let job, let who):
             guard who == address, let key = newest(job), claims[key]?.chain.isOver == false else { return true }
-            claims[key]?.isCancelWanted = true
+            claims[key]?.wantCancel(at: seconds, transaction: transaction)
             changed.insert(key)
         case .topUpClaimed(let job, let who, let minutes):
             guard who == address, minutes > 0, let key = newest(job) else { return true }
-            claims[key]?.take(topUp: minutes, log: delivered.sequence)
+            claims[key]?.take(topUp: minutes, log: delivered.sequence, transaction: transaction, now: seconds)
             changed.insert(key)
             logger.info("topped up", metadata: ids(key, ["minutes": "\(minutes)"]))
         case .billedTooMuch(let job, let who):
@@ -109,7 +111,9 @@ extension DeepSquareGateway {
             claims[key]?.wasBilledTooMuch = true
             changed.insert(key)
         case .transition(let job, _, let to):
-            guard let key = newest(job), claims[key]?.take(transitionTo: to, at: place) == true else { return true }
+            guard let key = newest(job),
+                claims[key]?.take(transitionTo: to, at: place, transaction: transaction, now: seconds) == true
+            else { return true }
             changed.insert(key)
         case .providerChanged:
             break
@@ -135,7 +139,7 @@ extension DeepSquareGateway {
             if fresh.place > last.place, readTo < fresh.place.block { return false }
             // Mined again after a reorganisation, or told twice.
             if var same = claims[Key(last)] {
-                same.place = max(same.place, fresh.place)
+                same.take(again: fresh)
                 claims[Key(last)] = same
                 changed.insert(Key(last))
             }

@@ -12,6 +12,7 @@ extension DeepSquareGateway {
             try? await Task.sleep(for: .seconds(60))
             if Task.isCancelled { return }
             await refreshClaims()
+            await learnTimes()
             sinceTidying += 1
             if sinceTidying >= 60 {
                 sinceTidying = 0

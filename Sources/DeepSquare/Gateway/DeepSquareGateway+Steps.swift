@@ -35,6 +35,7 @@ extension DeepSquareGateway {
             case .hold(let until, let losing):
                 wake(key, at: until)
                 holds[key] = GridStatus.Hold(until: until, minutes: losing)
+                claims[key]?.hold(until: until, losing: losing, now: seconds)
             case .close: start(.send, key) { await self.close(key) }
             }
         }
@@ -263,10 +264,15 @@ extension DeepSquareGateway {
         }
         switch outcome {
         case .succeeded(let receipt):
-            claims[key]?.succeeded(report.kind, block: receipt.block.number)
+            let payments = pay(in: receipt, of: report, key)
+            claims[key]?.succeeded(
+                report.kind, block: receipt.block.number, transaction: receipt.transaction, payments: payments,
+                now: seconds)
             logger.info("reported", metadata: ids(key, words))
         case .reverted, .cancelled:
-            claims[key]?.reverted(report.kind, block: outcome.receipt?.block.number ?? 0, now: seconds)
+            claims[key]?.reverted(
+                report.kind, block: outcome.receipt?.block.number ?? 0, transaction: outcome.receipt?.transaction,
+                now: seconds)
             words["outcome"] = "\(outcome.receipt == nil ? "cancelled" : "reverted")"
             logger.notice(
                 "the contract did not take a report; its state decides what comes next", metadata: ids(key, words))

@@ -80,6 +80,9 @@ public actor DeepSquareGateway: Gateway, Service {
     /// Where the customers' logs go, as the sbatch service said last.
     var loggerAddress: String?
     var lastProblem: GridStatus.Problem?
+    /// Changes with each save of a claim that was paid.
+    var paymentsSoFar: UInt64 = 0
+    var earned: Earned?
     var children: [UInt64: Task<Void, Never>] = [:]
     private var nextChild: UInt64 = 0
     private var isEnding = false
@@ -251,6 +254,7 @@ public actor DeepSquareGateway: Gateway, Service {
             if let claim = claims[key] { changed.append(claim) }
         }
         try await store.save(changed, logs: logs)
+        if changed.contains(where: { $0.payments?.isEmpty == false }) { paymentsSoFar += 1 }
     }
 
     /// For what follows from what is known elsewhere too: a later save brings it to the disk, and after a crash it is learned

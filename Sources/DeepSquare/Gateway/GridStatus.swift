@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import BigInt
 internal import Ethereum
 internal import JobLifecycle
 internal import Logging
@@ -25,6 +26,16 @@ public struct GridStatus: Codable, Sendable {
         public var trouble: String?
     }
 
+    /// One step of a job's way from the request to the payment.
+    public struct Step: Codable, Sendable, Hashable {
+        /// Unix seconds: of the block, or Slurm's word, or when it became known here.
+        public var at: Int64
+        /// `claimed`, `submitted as Slurm job 7`, `reported Running`, `ended: COMPLETED`, `paid 8.333 credits`, …
+        public var what: String
+        /// The transaction that did it, or that told of it.
+        public var transaction: String?
+    }
+
     public struct Job: Codable, Sendable {
         public var job: String
         public var claim: Int64
@@ -41,6 +52,12 @@ public struct GridStatus: Codable, Sendable {
         /// What is tried again, and why.
         public var trouble: String?
         public var wasBilledTooMuch: Bool
+        /// Nothing more will happen to it.
+        public var isOver: Bool
+        /// Wei of credits that this provider got; nil while it may still get some, and when that was not kept.
+        public var earned: String?
+        /// In the order in which they became known.
+        public var steps: [Step]
     }
 
     public var contract: String
@@ -94,7 +111,8 @@ extension DeepSquareGateway {
             minutes: claim.paidMinutes, chainStatus: claim.chain.isOurs ? "\(claim.chain.status)" : "not ours any more",
             state: claim.words, reportedMinutes: claim.final?.kind == .end ? claim.final?.minutes : nil, hold: hold,
             trouble: retries.values.filter { $0.tries > 0 }.map(\.why).sorted().first,
-            wasBilledTooMuch: claim.wasBilledTooMuch)
+            wasBilledTooMuch: claim.wasBilledTooMuch, isOver: claim.isClosed, earned: claim.earned.map { "\($0)" },
+            steps: claim.timeline)
     }
 
     /// No new jobs are claimed until `resume`; what is claimed goes on.
@@ -127,7 +145,13 @@ extension GridClaim {
         return slurm.jobID == nil ? "is being submitted" : "waits in the queue"
     }
 
-    private var closedWords: String {
+    /// nil while it may still be paid, and when that was not kept.
+    var earned: BigUInt? {
+        guard let payments, isClosed || !payments.isEmpty else { return nil }
+        return payments.reduce(0) { $0 + $1.credits }
+    }
+
+    var closedWords: String {
         switch verdict {
         case .refused(let why): "given back: \(why)"
         case .failed(let why): "failed: \(why)"

@@ -44,6 +44,14 @@ struct Ending: Sendable, Hashable, Codable {
             ? "the job failed with exit code \(exitStatus >> 8 & 0xff)" : "signal \(exitStatus & 0x7f) ended the job"
     }
 
+    /// For a timeline: `COMPLETED`; `FAILED, exit code 3`; `FAILED, signal 9`.
+    var shown: String {
+        let word = state?.rawValue ?? "unknown"
+        guard let exitStatus, exitStatus != 0 else { return word }
+        return exitStatus & 0x7f == 0
+            ? "\(word), exit code \(exitStatus >> 8 & 0xff)" : "\(word), signal \(exitStatus & 0x7f)"
+    }
+
     func exitCode(_ form: GridSettings.ExitCodeForm) -> Int64 {
         let status = exitStatus ?? 0
         switch form {

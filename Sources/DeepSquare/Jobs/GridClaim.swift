@@ -1,97 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import Ethereum
-internal import JobLifecycle
 
 /// One claim of a job: what the chain, Slurm and we ourselves have said of it so far. No I/O.
 ///
 /// (contract, job, number) is its identity. The same job may come to us again; a new number opens only after the chain showed
 /// the job Pending in between, so a claim that a reorganisation takes back and mines again keeps its number.
 struct GridClaim: Sendable, Hashable, Codable {
-    /// Where the claim's event stands on the chain.
-    struct Place: Sendable, Hashable, Codable, Comparable {
-        var block: UInt64
-        var index: UInt64
-
-        static func < (left: Place, right: Place) -> Bool {
-            (left.block, left.index) < (right.block, right.index)
-        }
-    }
-
-    /// What we make of a claim.
-    enum Verdict: Sendable, Hashable, Codable {
-        case undecided
-        /// It is, or will be, a Slurm job.
-        case accepted
-        /// Back to the pool: another provider may take it.
-        case refused(String)
-        /// The job can run nowhere.
-        case failed(String)
-    }
-
-    /// A status that goes, or went, to the chain.
-    struct Report: Sendable, Hashable, Codable {
-        enum Kind: String, Sendable, Hashable, Codable {
-            case running
-            case end
-            /// refuseJob.
-            case refuse
-        }
-
-        enum State: String, Sendable, Hashable, Codable {
-            /// Handed to the transaction manager.
-            case sent
-            /// Mined without effect: the contract is to be asked.
-            case reverted
-            case done
-        }
-
-        var kind: Kind
-        var status: ChainJobStatus
-        var minutes: UInt64 = 0
-        var exitCode: Int64 = 0
-        var words = ""
-        /// Of the claim's reports; a new one after each that the chain did not take.
-        var attempt = 0
-        var state = State.sent
-    }
-
-    /// What Slurm said.
-    struct SlurmPart: Sendable, Hashable, Codable {
-        /// The ledger has the order.
-        var isOrdered = false
-        var jobID: UInt32?
-        /// It ran, or runs.
-        var hasStarted = false
-        /// Of runs that are over, without suspensions.
-        var seconds: Int64 = 0
-        var ending: Ending?
-        /// It never became a job, or is over.
-        var isOver = false
-        /// Minutes that Slurm was told.
-        var limit: UInt64?
-        /// The ledger's last transition that is in here.
-        var sequence: Int64 = 0
-        /// scancel was asked for; the end is still to come.
-        var isCancelled = false
-
-        var isLive: Bool { isOrdered && !isOver }
-    }
-
-    /// What the chain said.
-    struct ChainPart: Sendable, Hashable, Codable {
-        var status = ChainJobStatus.scheduled
-        /// The job is with us.
-        var isOurs = true
-        /// Block time of Running, Unix seconds.
-        var start: Int64?
-        /// The newest block that said something of it: an answer from an older one is of a node that lags.
-        var block: UInt64 = 0
-
-        /// Nothing that we report is taken any more.
-        var isOver: Bool { !isOurs || status.isCold }
-    }
-
     let job: Hash32
     private(set) var number: Int64
     let customer: Address
@@ -124,10 +39,17 @@ struct GridClaim: Sendable, Hashable, Codable {
     var closedAt: Int64?
     /// Grows with each save.
     var revision: Int64 = 0
+    /// For people, in the order in which it became known; nil in claims from before it was kept.
+    var history: [Moment]?
+    /// Times of blocks, as far as they were asked for.
+    var times: Times?
+    /// What the contract paid us for it; nil in claims from before it was kept.
+    private(set) var payments: [GridPayment]?
 
+    /// - Parameter transaction: of the claim.
     init(
         job: Hash32, number: Int64, customer: Address, definition: JobDefinition, minutes: UInt64, place: Place,
-        claimedAt: Int64, needsExamination: Bool
+        claimedAt: Int64, needsExamination: Bool, transaction: Hash32? = nil
     ) {
         self.job = job
         self.number = number
@@ -137,6 +59,8 @@ struct GridClaim: Sendable, Hashable, Codable {
         self.place = place
         self.claimedAt = claimedAt
         self.needsExamination = needsExamination
+        payments = []
+        history = [Moment(at: claimedAt, kind: .claimed, transaction: transaction)]
     }
 
     func numbered(_ number: Int64) -> GridClaim {
@@ -159,10 +83,27 @@ struct GridClaim: Sendable, Hashable, Codable {
     /// Whether its next claim is to be failed: we gave it back once.
     var wasRefusedByUs: Bool { final?.kind == .refuse && final?.state != .reverted }
 
+    /// What becomes of it is decided.
+    mutating func settle(_ verdict: Verdict, now: Int64) {
+        self.verdict = verdict
+        switch verdict {
+        case .refused(let why), .failed(let why): note(.settled, at: now, Ending.bounded(why))
+        case .undecided, .accepted: break
+        }
+    }
+
     // MARK: what the chain says
 
+    /// Mined again, or told twice.
+    mutating func take(again claim: GridClaim) {
+        guard claim.place > place else { return }
+        place = claim.place
+        if history?.first?.kind == .claimed { history?[0].transaction = claim.history?.first?.transaction }
+    }
+
+    /// - Parameter transaction: that moved it.
     /// - Returns: whether it says something new of this claim.
-    mutating func take(transitionTo status: ChainJobStatus, at place: Place) -> Bool {
+    mutating func take(transitionTo status: ChainJobStatus, at place: Place, transaction: Hash32, now: Int64) -> Bool {
         // Of an earlier claim.
         guard place > self.place, !isClosed else { return false }
         chain.block = max(chain.block, place.block)
@@ -175,7 +116,28 @@ struct GridClaim: Sendable, Hashable, Codable {
         case .running: if !chain.status.isCold { chain.status = .running }
         case .cancelled, .finished, .failed, .outOfCredits, .panicked: chain.status = status
         }
+        if (chain.status, chain.isOurs) != (before.status, before.isOurs), !hasReported(status) {
+            note(.byOthers, at: now, "\(status)", transaction)
+        }
         return chain != before
+    }
+
+    /// Whether it is, or may become, a report of ours that brings the job there.
+    private func hasReported(_ status: ChainJobStatus) -> Bool {
+        switch status {
+        case .running: running.map { $0.state != .reverted } ?? false
+        case .pending: final?.kind == .refuse && final?.state != .reverted
+        default: final?.kind == .end && final?.status == status && final?.state != .reverted
+        }
+    }
+
+    /// - Parameters:
+    ///   - time: Unix seconds.
+    ///   - transaction: of the cancel's claim; nil when the contract's record tells of it.
+    mutating func wantCancel(at time: Int64, transaction: Hash32? = nil) {
+        guard !isCancelWanted else { return }
+        isCancelWanted = true
+        note(.cancelWanted, at: time, nil, transaction)
     }
 
     /// A later claim of the job is there.
@@ -185,10 +147,11 @@ struct GridClaim: Sendable, Hashable, Codable {
     }
 
     /// - Parameter log: its number; the same again changes nothing.
-    mutating func take(topUp minutes: UInt64, log: Int64) {
+    mutating func take(topUp minutes: UInt64, log: Int64, transaction: Hash32, now: Int64) {
         guard topUpLogs.insert(log).inserted else { return }
         let (sum, overflow) = topUps.addingReportingOverflow(minutes)
         topUps = overflow ? .max : sum
+        note(.toppedUp, at: now, "\(minutes)", transaction)
     }
 
     /// The contract's word, asked for while no report of ours was on its way. What it did not take is decided anew.
@@ -198,12 +161,12 @@ struct GridClaim: Sendable, Hashable, Codable {
     mutating func take(_ word: ChainJob, provider: Address, block: UInt64) -> Bool {
         guard !isSuperseded, block >= max(chain.block, place.block) else { return false }
         chain.block = block
+        learn(word, provider: provider)
         chain.isOurs = word.provider == provider && word.status != .pending && word.status != .metaScheduled
         chain.status = word.status
         if word.status == .running {
-            // Whatever a node says: a time that can be counted with.
-            if word.start > 0 { chain.start = Int64(min(word.start, 1 << 40)) }
-            if word.hasCancelRequest { isCancelWanted = true }
+            if word.start > 0 { chain.start = Self.seconds(word.start) }
+            if word.hasCancelRequest { wantCancel(at: Self.seconds(word.cancelRequested)) }
             // What was wanted holds, whoever did it.
             running?.state = .done
         }
@@ -218,27 +181,44 @@ struct GridClaim: Sendable, Hashable, Codable {
         return true
     }
 
+    /// Whatever a node says: a time that can be counted with.
+    static func seconds(_ time: UInt64) -> Int64 { Int64(min(time, 1 << 40)) }
+
     /// A report of ours was mined with effect.
-    /// - Parameter block: of its receipt.
-    mutating func succeeded(_ kind: Report.Kind, block: UInt64) {
+    /// - Parameters:
+    ///   - block: of its receipt.
+    ///   - payments: that its receipt tells.
+    mutating func succeeded(
+        _ kind: Report.Kind, block: UInt64, transaction: Hash32, payments: [GridPayment] = [], now: Int64
+    ) {
         failures = 0
         chain.block = max(chain.block, block)
         switch kind {
         case .running:
             running?.state = .done
             if chain.status == .scheduled { chain.status = .running }
+            note(.reportedRunning, at: now, nil, transaction)
         case .end:
             final?.state = .done
             if let status = final?.status { chain.status = status }
+            note(.reportedEnd, at: now, final?.shown(ran: slurm.hasStarted), transaction)
         case .refuse:
             final?.state = .done
             chain.isOurs = false
+            note(.givenBack, at: now, nil, transaction)
+        }
+        for payment in payments {
+            self.payments = (self.payments ?? []) + [payment]
+            note(.paid, at: now, Credits.text(payment.credits), payment.transaction)
         }
     }
 
     /// It was mined without effect, or taken back by an administrator.
-    mutating func reverted(_ kind: Report.Kind, block: UInt64, now: Int64) {
+    /// - Parameter transaction: that was mined; nil: none was.
+    mutating func reverted(_ kind: Report.Kind, block: UInt64, transaction: Hash32?, now: Int64) {
         chain.block = max(chain.block, block)
+        let report = kind == .running ? running : final
+        note(transaction == nil ? .cancelled : .notTaken, at: now, report?.shown(ran: slurm.hasStarted), transaction)
         let state = chain.isOver ? Report.State.done : .reverted
         switch kind {
         case .running: running?.state = state
@@ -246,47 +226,5 @@ struct GridClaim: Sendable, Hashable, Codable {
         }
         failures += 1
         if failures > 1 { notBefore = now + min(300, 1 << min(Int64(failures), 9)) }
-    }
-
-    // MARK: what Slurm says
-
-    mutating func take(_ transition: JobTransition, now: Int64) {
-        guard transition.sequence > slurm.sequence else { return }
-        slurm.sequence = transition.sequence
-        slurm.isOrdered = true
-        slurm.jobID = transition.jobID ?? slurm.jobID
-        switch transition.kind {
-        case .submitted, .pending, .suspended, .resumed:
-            break
-        case .running:
-            slurm.hasStarted = true
-        case .requeued:
-            slurm.seconds += seconds(of: transition)
-            slurm.isCancelled = false
-        case .ended:
-            if slurm.ending == nil { slurm.seconds += seconds(of: transition) }
-            finish(transition.state, transition.exitStatus, now: now)
-        case .vanished:
-            finish(nil, nil, now: now)
-        case .refused:
-            slurm.isOver = true
-            let why = transition.message ?? "the cluster took no such job"
-            switch verdict {
-            case .accepted, .undecided: verdict = transition.refusal == .doubt ? .failed(why) : .refused(why)
-            case .refused, .failed: break
-            }
-        }
-    }
-
-    private func seconds(of transition: JobTransition) -> Int64 {
-        if let elapsed = transition.elapsed { return max(0, elapsed) }
-        guard let start = transition.startTime, let end = transition.endTime else { return 0 }
-        return max(0, end - start)
-    }
-
-    private mutating func finish(_ state: SchedulerState.Base?, _ exitStatus: UInt32?, now: Int64) {
-        guard slurm.ending == nil else { return }
-        slurm.isOver = true
-        slurm.ending = Ending(state: state, exitStatus: exitStatus, knownAt: now)
     }
 }

@@ -24,7 +24,7 @@ final class GridStore: Sendable {
             queue = try DatabaseQueue(path: path, configuration: configuration)
             // GRDB sets NORMAL with WAL.
             try queue.inDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
-            try queue.inDatabase { try Self.migrate($0, path: path) }
+            try queue.inDatabase { try GridSchema.migrate($0, path: path) }
         } catch {
             throw Self.translate(error, path: path)
         }
@@ -53,39 +53,6 @@ final class GridStore: Sendable {
         try? queue.close()
     }
 
-    private static let current = 1
-
-    private static func migrate(_ database: Database, path: String) throws {
-        let findings = try String.fetchAll(database, sql: "PRAGMA quick_check(1)")
-        if findings != ["ok"] {
-            throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: findings.joined(separator: "; "))
-        }
-        let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
-        guard version <= current else {
-            throw GridError(
-                .storage,
-                "\(path) has format \(version), this release reads up to \(current): install the later release again")
-        }
-        guard version == 0 else { return }
-        try database.inTransaction {
-            try database.execute(
-                sql: """
-                    CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-                    -- body: JSON of a GridClaim.
-                    CREATE TABLE claims (
-                        job TEXT NOT NULL, number INTEGER NOT NULL, revision INTEGER NOT NULL, open INTEGER NOT NULL,
-                        changed_at REAL NOT NULL, body TEXT NOT NULL, PRIMARY KEY (job, number)
-                    ) WITHOUT ROWID;
-                    CREATE INDEX claims_open ON claims (open) WHERE open = 1;
-                    CREATE INDEX claims_changed ON claims (changed_at);
-                    -- Logs of the chain, by the feed's number, that are in the claims.
-                    CREATE TABLE logs (sequence INTEGER PRIMARY KEY);
-                    PRAGMA user_version = 1;
-                    """)
-            return .commit
-        }
-    }
-
     // MARK: meta
 
     func value(_ name: String) async throws(GridError) -> String? {
@@ -104,26 +71,33 @@ final class GridStore: Sendable {
 
     /// The next start is a first one: for another contract or account.
     func forgetBinding() async throws(GridError) {
-        try await write { try $0.execute(sql: "DELETE FROM meta; DELETE FROM logs; DELETE FROM claims") }
+        try await write {
+            try $0.execute(sql: "DELETE FROM meta; DELETE FROM logs; DELETE FROM claims; DELETE FROM payments")
+        }
     }
 
     // MARK: claims
 
-    /// Writes claims, each with a `revision` of its own, and that these logs are in them, in one transaction.
-    func save(_ claims: [GridClaim], logs: [Int64] = []) async throws(GridError) {
+    /// Writes claims, each with a `revision` of its own and with what was paid for it, and that these logs are in them, in one
+    /// transaction.
+    /// - Parameter isNews: false: they keep their place among the recent ones.
+    func save(_ claims: [GridClaim], logs: [Int64] = [], isNews: Bool = true) async throws(GridError) {
         try await write { database in
             for claim in claims {
                 // Saves may overtake each other on their way here: an older state never replaces a newer one.
                 try database.cachedStatement(
                     sql: """
-                        INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET revision = excluded.revision,
-                            open = excluded.open, changed_at = excluded.changed_at, body = excluded.body
+                        INSERT INTO claims (job, number, revision, open, changed_at, body, lacks_times)
+                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET revision = excluded.revision,
+                            open = excluded.open, body = excluded.body, lacks_times = excluded.lacks_times,
+                            changed_at = iif(?8, excluded.changed_at, claims.changed_at)
                             WHERE excluded.revision > claims.revision
                         """
                 ).execute(arguments: [
                     claim.job.description, claim.number, claim.revision, !claim.isClosed, Date().timeIntervalSince1970,
-                    String(decoding: try JSONEncoder().encode(claim), as: UTF8.self),
+                    String(decoding: try JSONEncoder().encode(claim), as: UTF8.self), claim.lacksTimes, isNews,
                 ])
+                if database.changesCount > 0 { try Self.savePayments(of: claim, database) }
             }
             for log in logs {
                 try database.cachedStatement(sql: "INSERT OR IGNORE INTO logs VALUES (?)").execute(arguments: [log])
@@ -148,6 +122,12 @@ final class GridStore: Sendable {
         try await claims("job = ? AND number = ?", [job, number]).first
     }
 
+    /// Those that are over, changed since then, and whose times are still to be asked for; the newest first.
+    func claimsWithoutTimes(since time: Date, limit: Int) async throws(GridError) -> [GridClaim] {
+        try await claims(
+            "lacks_times = 1 AND changed_at >= ? ORDER BY changed_at DESC LIMIT ?", [time.timeIntervalSince1970, limit])
+    }
+
     private func claims(_ condition: String, _ arguments: StatementArguments = []) async throws(GridError)
         -> [GridClaim]
     {
@@ -166,18 +146,20 @@ final class GridStore: Sendable {
         }
     }
 
-    /// Forgets claims that were closed before a time, and logs that the feed no longer delivers.
+    /// Forgets claims that were closed before a time, payments from before it, and logs that the feed no longer delivers.
     func prune(before time: Date, logsBelow sequence: Int64) async throws(GridError) {
         try await write { database in
             try database.execute(
                 sql: "DELETE FROM claims WHERE open = 0 AND changed_at < ?", arguments: [time.timeIntervalSince1970])
+            try database.execute(
+                sql: "DELETE FROM payments WHERE at < ?", arguments: [Int64(time.timeIntervalSince1970)])
             try database.execute(sql: "DELETE FROM logs WHERE sequence < ?", arguments: [sequence])
         }
     }
 
     // MARK: access
 
-    private func read<Answer: Sendable>(
+    func read<Answer: Sendable>(
         _ body: @escaping @Sendable (Database) throws -> Answer
     ) async throws(GridError) -> Answer {
         do {

@@ -37,7 +37,14 @@ struct ClaimStage {
         /// The gateway hands over all that is to be sent.
         case sent
         case succeeded(GridClaim.Report.Kind)
+        /// The end, and its receipt tells of so many wei.
+        case paid(String)
         case reverted(GridClaim.Report.Kind)
+        /// An administrator took the transaction back.
+        case withdrawn(GridClaim.Report.Kind)
+        case held(until: Int64)
+        /// By an examination.
+        case lost
         /// The gateway did the step with slurmctld.
         case cancelled, limited
         case closed
@@ -48,7 +55,8 @@ struct ClaimStage {
 
     var claim = GridClaim(
         job: hash(1), number: 1, customer: customer, definition: definition, minutes: 60,
-        place: GridClaim.Place(block: 100, index: 5), claimedAt: Self.epoch, needsExamination: false)
+        place: GridClaim.Place(block: 100, index: 5), claimedAt: Self.epoch, needsExamination: false,
+        transaction: Self.transaction(100))
     var now: Int64 = 0
     var isApproved = true
     var billing = Billing(rounding: .down, delta: 15, longestHold: 3600)
@@ -101,8 +109,8 @@ struct ClaimStage {
             claim.verdict = .accepted
             claim.slurm.isOrdered = true
             claim.slurm.limit = claim.minutes
-        case .refused(let why): claim.verdict = .refused(why)
-        case .failed(let why): claim.verdict = .failed(why)
+        case .refused(let why): claim.settle(.refused(why), now: seconds)
+        case .failed(let why): claim.settle(.failed(why), now: seconds)
         case .unexamined: claim.needsExamination = true
         case .submitted: tell(.submitted)
         case .pending: tell(.pending)
@@ -128,39 +136,62 @@ struct ClaimStage {
             tell(.requeued) { $0.elapsed = 3600 }
         case .chain(let status):
             block += 1
-            _ = claim.take(transitionTo: status, at: GridClaim.Place(block: block, index: 0))
-        case .chainBefore(let status):
-            _ = claim.take(transitionTo: status, at: GridClaim.Place(block: 100, index: 4))
+            hear(status, at: GridClaim.Place(block: block, index: 0))
+        case .chainBefore(let status): hear(status, at: GridClaim.Place(block: 100, index: 4))
         case .word(let status, let start): hear(word(status, start))
         case .cancelWord(let start):
             var word = word(.running, start)
             word.hasCancelRequest = true
+            word.cancelRequested = UInt64(seconds)
             hear(word)
         case .foreignWord:
             var word = word(.scheduled, 0)
             word.provider = address(0x33)
             hear(word)
-        case .cancelRequest: claim.isCancelWanted = true
-        case .topUp(let minutes, let log): claim.take(topUp: minutes, log: log)
+        case .cancelRequest: claim.wantCancel(at: seconds, transaction: Self.transaction(block))
+        case .topUp(let minutes, let log):
+            claim.take(topUp: minutes, log: log, transaction: Self.transaction(block), now: seconds)
         case .sent: send()
-        case .succeeded(let kind): claim.succeeded(kind, block: block)
-        case .reverted(let kind): claim.reverted(kind, block: block, now: Self.epoch + now)
+        case .succeeded(let kind):
+            claim.succeeded(kind, block: block, transaction: Self.transaction(block), now: seconds)
+        case .paid(let wei):
+            let payment = GridPayment(
+                transaction: Self.transaction(block), place: 0, block: block, learnedAt: seconds, wei: wei)
+            claim.succeeded(
+                .end, block: block, transaction: Self.transaction(block), payments: [payment], now: seconds)
+        case .reverted(let kind):
+            claim.reverted(kind, block: block, transaction: Self.transaction(block), now: seconds)
+        case .withdrawn(let kind): claim.reverted(kind, block: 0, transaction: nil, now: seconds)
+        case .held(let until): claim.hold(until: Self.epoch + until, losing: 12, now: seconds)
+        case .lost: claim.lost(now: seconds)
         case .cancelled: claim.slurm.isCancelled = true
         case .limited: claim.slurm.limit = claim.paidMinutes
-        case .closed: claim.closedAt = Self.epoch + now
+        case .closed: claim.closedAt = seconds
         }
     }
+
+    private mutating func hear(_ status: ChainJobStatus, at place: GridClaim.Place) {
+        _ = claim.take(transitionTo: status, at: place, transaction: Self.transaction(place.block), now: seconds)
+    }
+
+    /// One for each block.
+    static func transaction(_ block: UInt64) -> Hash32 { hash(1_000_000 + block) }
+
+    private var seconds: Int64 { Self.epoch + now }
 
     private func word(_ status: ChainJobStatus, _ start: UInt64) -> ChainJob {
         let isFree = status == .pending
         return ChainJob(
             id: hash(1), status: status, customer: customer, provider: isFree ? .zero : provider,
-            definition: definition, start: status.rawValue >= 3 ? UInt64(Self.epoch) + start : 0)
+            definition: definition, submitted: UInt64(Self.epoch - 30),
+            start: status.rawValue >= 3 ? UInt64(Self.epoch) + start : 0)
     }
 
     private mutating func tell(_ kind: JobTransition.Kind, _ change: (inout JobTransition) -> Void = { _ in }) {
         sequence += 1
-        claim.take(Self.transition(kind, sequence: sequence, change), now: Self.epoch + now)
+        var transition = Self.transition(kind, sequence: sequence, change)
+        transition.recordedAt = seconds * 1_000_000
+        claim.take(transition, now: seconds)
     }
 
     static func transition(

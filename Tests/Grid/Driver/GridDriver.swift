@@ -21,6 +21,7 @@ import Support
 ///     start JOB                  Slurm starts the job
 ///     end JOB SECONDS STATE      it has ended, after running for so long
 ///     holds                      prints how many jobs are held, and the minutes that they would lose
+///     earnings                   prints each day with its jobs and wei
 @main
 enum GridDriver {
     static func main() async throws {
@@ -106,6 +107,10 @@ enum GridDriver {
         case "holds":
             let holds = await gateway.status.jobs.compactMap(\.hold)
             say("\(holds.count) \(holds.reduce(0) { $0 + $1.minutes })")
+            return
+        case "earnings":
+            let days = try await gateway.earnings(days: 30).map { "\($0.day) \($0.jobs) \($0.credits)" }
+            say(days.joined(separator: ";"))
             return
         default:
             say("no such command")

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import JobLifecycle
+
+/// What Slurm says of a claim.
+extension GridClaim {
+    mutating func take(_ transition: JobTransition, now: Int64) {
+        guard transition.sequence > slurm.sequence else { return }
+        slurm.sequence = transition.sequence
+        slurm.isOrdered = true
+        slurm.jobID = transition.jobID ?? slurm.jobID
+        let told = transition.recordedAt / 1_000_000
+        switch transition.kind {
+        case .pending, .suspended, .resumed:
+            break
+        case .submitted:
+            note(.submitted, at: told, transition.jobID.map(String.init))
+        case .running:
+            slurm.hasStarted = true
+            note(.started, at: transition.startTime ?? told)
+        case .requeued:
+            slurm.seconds += seconds(of: transition)
+            slurm.isCancelled = false
+            note(.requeued, at: transition.endTime ?? told)
+        case .ended:
+            if slurm.ending == nil { slurm.seconds += seconds(of: transition) }
+            finish(transition.state, transition.exitStatus, at: transition.endTime ?? told, now: now)
+        case .vanished:
+            finish(nil, nil, at: told, now: now)
+        case .refused:
+            slurm.isOver = true
+            let why = transition.message ?? "the cluster took no such job"
+            note(.refusedBySlurm, at: told, Ending.bounded(why))
+            switch verdict {
+            case .accepted, .undecided: verdict = transition.refusal == .doubt ? .failed(why) : .refused(why)
+            case .refused, .failed: break
+            }
+        }
+    }
+
+    private func seconds(of transition: JobTransition) -> Int64 {
+        if let elapsed = transition.elapsed { return max(0, elapsed) }
+        guard let start = transition.startTime, let end = transition.endTime else { return 0 }
+        return max(0, end - start)
+    }
+
+    /// On the chain it runs, and neither Slurm nor its accounting knows it.
+    mutating func lost(now: Int64) {
+        verdict = .accepted
+        finish(nil, nil, at: now, now: now)
+    }
+
+    private mutating func finish(
+        _ state: SchedulerState.Base?, _ exitStatus: UInt32?, at time: Int64, now: Int64
+    ) {
+        guard slurm.ending == nil else { return }
+        slurm.isOver = true
+        let ending = Ending(state: state, exitStatus: exitStatus, knownAt: now)
+        slurm.ending = ending
+        if state == nil { note(.lost, at: time) } else { note(.ended, at: time, ending.shown) }
+    }
+}

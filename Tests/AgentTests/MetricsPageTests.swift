@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import Testing
+
+@testable import Agent
+
+@Suite("Metrics")
+struct MetricsPageTests {
+    @Test("every state gives text that the grammar knows", arguments: SampleStatus.allCases)
+    func grammar(_ state: SampleStatus) throws {
+        let status = try state.read()
+        let text = try OpenMetricsText(MetricsPage.text(status))
+        #expect(text.families.values.allSatisfy { $0.name.hasPrefix("grid_agent_") && $0.help?.hasSuffix(".") == true })
+        let known = Set(MetricsPage.families.map(\.name))
+        #expect(known.count == MetricsPage.families.count)
+        #expect(text.families.keys.allSatisfy(known.contains))
+        // The failing one has all there is.
+        if state == .failing { #expect(Set(text.families.keys) == known) }
+    }
+
+    @Test("the reader would see it if the text were broken")
+    func strictness() {
+        let good =
+            "# TYPE a_seconds gauge\n# UNIT a_seconds seconds\n# HELP a_seconds It.\na_seconds{b=\"c\"} 1.5\n# EOF\n"
+        #expect(throws: Never.self) { try OpenMetricsText(good) }
+        for (part, instead) in [
+            ("# EOF\n", ""), ("# EOF\n", "# EOF"), (" gauge", " thing"), ("UNIT a_seconds", "UNIT b"), (" 1.5", " x"),
+            ("UNIT a_seconds seconds", "UNIT a_seconds bytes"), ("\"c\"", "\"c"), ("\"c\"", "\"c\\q\""),
+            (" 1.5\n", " 1.5\na_seconds{b=\"c\"} 2\n"), (" 1.5\n", " 1.5\n\n"), (" gauge", " counter"),
+            (" gauge", " stateset"), ("b=\"c\"", "b=\"c\",b=\"d\""), (" 1.5", "  1.5"), (" 1.5\n", " 1.5\r\n"),
+            ("a_seconds{", "b_seconds{"), (" 1.5\n", " 1.5\n# TYPE a_seconds gauge\na_seconds 1\n"),
+        ] {
+            #expect(throws: OpenMetricsText.Broken.self, "\(instead)") {
+                try OpenMetricsText(good.replacingOccurrences(of: part, with: instead))
+            }
+        }
+    }
+
+    @Test("values are what the status says")
+    func values() throws {
+        let families = try OpenMetricsText(MetricsPage.text(SampleStatus.failing.read())).families
+        func value(_ name: String, _ labels: [String: String] = [:]) -> Double? {
+            families[name]?.samples.first { sample in labels.allSatisfy { sample.labels[$0] == $1 } }?.value
+        }
+        #expect(value("grid_agent_ready") == 1)
+        #expect(value("grid_agent_health", ["grid_agent_health": "failure"]) == 1)
+        #expect(value("grid_agent_health", ["grid_agent_health": "ok"]) == 0)
+        #expect(value("grid_agent_part_state", ["part": "ledger", "grid_agent_part_state": "ok"]) == 1)
+        #expect(value("grid_agent_part_state", ["part": "chain", "grid_agent_part_state": "failure"]) == 1)
+        #expect(value("grid_agent_deliveries_waiting", ["gateway": "deepsquare"]) == 37)
+        #expect(value("grid_agent_deliveries_parked", ["gateway": "deepsquare"]) == 2)
+        #expect(value("grid_agent_delivery_oldest_age_seconds", ["gateway": "deepsquare"]) == 1380)
+        #expect(value("grid_agent_delivery_oldest_age_seconds", ["gateway": "journal"]) == 0)
+        #expect(value("grid_agent_held_reports") == 2)
+        #expect(value("grid_agent_grid_jobs_in_trouble") == 2)
+        #expect(value("grid_agent_chain_lag_blocks") == 1213)
+        #expect(value("grid_agent_chain_balance_coins") == 0.0000123)
+        #expect(value("grid_agent_chain_alarms") == 2)
+        #expect(value("grid_agent_chain_alarm", ["alarm": "stuck"]) == 1)
+        #expect(value("grid_agent_provider_approved") == 0)
+        #expect(value("grid_agent_provider_drained") == 1)
+        #expect(value("grid_agent_earned_today_credits") == 18.333333333333333333)
+        #expect(value("grid_agent_jobs_paid_today") == 3)
+        #expect(value("grid_agent_problems", ["level": "error"]) == 412)
+    }
+
+    @Test("what is not configured has no metrics; what is quiet has zeros")
+    func absent() throws {
+        var status = SampleStatus.bare
+        let names = try OpenMetricsText(MetricsPage.text(status)).families.keys
+        #expect(!names.contains { $0.contains("chain") || $0.contains("provider") || $0.contains("earned") })
+        status.grid = .init(contract: "0x1", state: "approved", isApproved: true, isDrained: false)
+        let families = try OpenMetricsText(MetricsPage.text(status)).families
+        #expect(families["grid_agent_earned_today_credits"]?.samples.first?.value == 0)
+        #expect(families["grid_agent_provider_credits"] == nil)
+        #expect(families["grid_agent_provider_approved"]?.samples.first?.value == 1)
+    }
+
+    @Test("text from elsewhere cannot break out of a label, nor make ever more series")
+    func hostile() throws {
+        var status = SampleStatus.bare
+        let name = "a\"} 1\n# EOF\n\\x\r{" + String(repeating: "y", count: 500)
+        status.cluster = name
+        status.parts = (0..<500).map { .init(name: "part \($0)", level: .ok, text: "") }
+        status.parts += [.init(name: "part 0", level: .failure, text: "")]
+        status.deliveries = (0..<500).map { .init(gateway: "\(name)\($0)", waiting: $0, parked: 0) }.suffix(1)
+        let families = try OpenMetricsText(MetricsPage.text(status)).families
+        let cluster = try #require(families["grid_agent_cluster"]?.samples.first?.labels["cluster"])
+        #expect(cluster.hasPrefix("a\"} 1\n# EOF\n\\x\u{fffd}{yyy") && cluster.count == 200)
+        #expect(families["grid_agent_part_state"]?.samples.count == 64 * 4)
+        #expect(families["grid_agent_deliveries_waiting"]?.samples.first?.value == 499)
+    }
+
+    @Test("docs/metrics.md has exactly the metrics that there are")
+    func documented() throws {
+        let text = try String(contentsOf: SampleStatus.root.appending(path: "docs/metrics.md"), encoding: .utf8)
+        let rows = text.matches(of: #/(?m)^\| `(grid_agent_\w+)` \| (\w+) \|/#).map { "\($0.1) \($0.2)" }
+        let made = MetricsPage.families.map { "\($0.sampleName) \($0.kind.rawValue)" }
+        #expect(rows.sorted() == made.sorted())
+    }
+
+    @Test("the examples ask for no other metric", arguments: ["prometheus-rules.yaml", "grafana-dashboard.json"])
+    func examples(_ file: String) throws {
+        let path = SampleStatus.root.appending(path: "packaging/deb/examples/\(file)")
+        let text = try String(contentsOf: path, encoding: .utf8)
+        let used = Set(text.matches(of: #/grid_agent_\w+/#).map { String($0.0) })
+        #expect(used.count > 10)
+        #expect(used.isSubset(of: MetricsPage.families.map(\.sampleName)))
+        if file.hasSuffix("json") {
+            #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(text.utf8)) }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+
+@testable import Agent
+
+/// The states of an agent that the tests of the page show: Tests/Page/states.
+enum SampleStatus: String, CaseIterable {
+    case idle, busy, failing
+
+    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+
+    func read() throws -> AgentStatus {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return try decoder.decode(
+            AgentStatus.self,
+            from: try Data(contentsOf: Self.root.appending(path: "Tests/Page/states/\(rawValue).json")))
+    }
+
+    /// With nothing in it but what must be.
+    static var bare: AgentStatus {
+        AgentStatus(version: "1.2.3", startedAt: 100, now: 160, health: .ok, summary: "fine", isReady: true)
+    }
+}

@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an administrator does with the packages, on a Debian 12 that boots with systemd in a container: installs them, looks,
+makes mistakes, starts Slurm, runs jobs, updates under them, removes and purges. `make deb` comes first. Needs root and
+systemd-nspawn; where that cannot run the test fails, unless SKIP_BOOT=1. KEEP=1 keeps what the machine has changed."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from head import DAEMONS, JOURNAL, PLUGIN_LINES, PLUGSTACK, SLURM_CONF, Head
+from machine import base, eventually, say
+from packages import AGENT, PLUGINS, TOP, built, repacked, with_plugin
+
+CONFIG = "/etc/slurm-grid-agent/config.yaml"
+
+
+def expect(what, condition):
+    if not condition:
+        raise AssertionError(what)
+
+
+def copy_in(head, *debs):
+    for deb in debs:
+        shutil.copy(deb, f"/proc/{head.leader}/root/root/")
+    return " ".join(f"./{Path(deb).name}" for deb in debs)
+
+
+def installs(head, debs):
+    """apt install: active, idle, and it says what to do next"""
+    users = head.run("cut -d: -f1 /etc/passwd").split()
+    head.run(f"apt-get -q -y install {copy_in(head, *debs.values())}")
+    expect("no user but Slurm's is made", set(head.run("cut -d: -f1 /etc/passwd").split()) - set(users) == {"slurm"})
+    eventually("it is active", head.is_active, 20)
+    eventually(f"it says what to do: {head.status()}", lambda: head.status().startswith("idle: ") and "slurm.conf" in head.status())
+    expect("it is enabled, by both names", head.run("systemctl is-enabled slurm-grid-agent agent", check=False).split() == ["enabled", "alias"])
+    for path, mode in {"/var/lib/slurm-grid-agent": "700 slurm", "/run/slurm-grid-agent": "755 slurm", "/etc/slurm-grid-agent/credentials": "700 root",
+                       CONFIG: "644 root", "/etc/default/slurm-grid-agent": "600 root"}.items():
+        expect(f"{path} is {mode}", head.run(f"stat -c '%a %U' {path}").strip() == mode)
+    expect("the sandbox is as tight as it is said to be", "OK" in head.run("systemd-analyze security --threshold=16 slurm-grid-agent | tail -1"))
+    log = head.run("journalctl -b -o cat -u slurm-grid-agent")
+    expect(f"systemd and the run-time library have nothing to complain of: {log}", "ignoring" not in log and "Failed" not in log)
+    page = head.run("man -P cat agent 2>&1; man -P cat slurm-grid-agent 2>&1; man -P cat slurm-grid-agent.yaml jobcomp_grid_agent 2>&1", check=False)
+    expect("the manual pages are there", all(f"{name}({section})" in page for name, section in
+                                             [("SLURM-GRID-AGENT", 1), ("SLURM-GRID-AGENT.YAML", 5), ("SLURM-GRID-AGENT-PLUGINS", 8)]))
+
+
+def mistaken(head):
+    """a mistake in the configuration: one clear line, exit status 78, no restart"""
+    shipped = head.read(CONFIG)
+    head.write(CONFIG, shipped + "poll-intervall: 5s\n")
+    line = head.read(CONFIG).count("\n")
+    head.refused("systemctl restart agent")
+    state, result, restarts = head.unit("agent", "ActiveState", "ExecMainStatus", "NRestarts")
+    expect(f"failed with 78, once: {state} {result} {restarts}", (state, result, restarts) == ("failed", "78", "0"))
+    text = head.run("systemctl status agent", check=False)
+    expect(f"systemctl status names file, line and key: {text}", f"{CONFIG}:{line}" in text and "poll-intervall" in text)
+    head.write(CONFIG, shipped)
+    head.run("systemctl restart agent")
+
+
+def without_secrets(head):
+    """credentials: handed over by name; neither a missing key nor a missing folder keeps it from running"""
+    shipped = head.read(CONFIG)
+    head.write("/etc/slurm-grid-agent/credentials/other", "secret", 0o600)
+    head.run("systemctl restart agent")
+    expect("a file is a credential", head.run("cat /run/credentials/slurm-grid-agent.service/agent_other") == "secret")
+    head.run("rm -r /etc/slurm-grid-agent/credentials")
+    head.write(CONFIG, shipped + "metascheduler.endpoint.rpc: http://127.0.0.1:9\nchain.key-credential: agent_chain-key\n")
+    head.run("systemctl restart agent")
+    pid = head.pid()
+    eventually("it says what it lacks", lambda: "agent_chain-key" in head.run("journalctl -b -o cat -u slurm-grid-agent"))
+    expect("it runs without", head.is_active() and head.pid() == pid)
+    head.write(CONFIG, shipped)
+    head.run("systemd-tmpfiles --create slurm-grid-agent.conf && systemctl restart agent")
+    expect("the folder is made anew", head.run("stat -c '%a %U' /etc/slurm-grid-agent/credentials").strip() == "700 root")
+
+
+def other_user(head):
+    """SlurmUser of another name: the package says what to write, and with that it runs so"""
+    head.run("useradd --system hpc; mkdir -p /etc/slurm")
+    head.write("/etc/slurm/slurm.conf", "ClusterName=x SlurmctldHost=nobody # comment\ninclude user.conf\n")
+    head.write("/etc/slurm/user.conf", "SLURMUSER = hpc\n")
+    again = f"DPKG_MAINTSCRIPT_NAME=postinst DPKG_MAINTSCRIPT_PACKAGE={AGENT} /var/lib/dpkg/info/{AGENT}.postinst configure 0"
+    said = head.run(again)
+    expect(f"the drop-in is told: {said}", "[Service]\nUser=hpc\nGroup=hpc\n" in said)
+    head.run("mkdir -p /etc/systemd/system/slurm-grid-agent.service.d")
+    head.write("/etc/systemd/system/slurm-grid-agent.service.d/override.conf", "[Service]\nUser=hpc\nGroup=hpc\n")
+    expect("and not told any more", "User=" not in head.run(again))
+    head.run("systemctl daemon-reload && systemctl restart agent")
+    expect("it runs so", head.run(f"stat -c %U /proc/{head.pid()} /var/lib/slurm-grid-agent").split() == ["hpc", "hpc"])
+    head.run("rm -r /etc/systemd/system/slurm-grid-agent.service.d /etc/slurm && systemctl daemon-reload && systemctl restart agent")
+
+
+def runs_jobs(head):
+    """Slurm with the plugin lines: the agent sees it without a restart, and a job runs through"""
+    head.write(CONFIG, head.read(CONFIG) + f"journal.file: {JOURNAL}\n")
+    head.run("systemctl restart agent")
+    pid = head.pid()
+    head.start_slurm()
+    eventually(f"it is no more idle: {head.status()}", lambda: head.status() and not head.status().startswith("idle"))
+    good, bad = head.submit("good", "sleep 1"), head.submit("bad", "exit 3")
+    expect(f"{head.told(good)}", head.ended(good)["state"] == "COMPLETED")
+    end = head.ended(bad)
+    expect(f"{end}", (end["state"], end["exit_status"]) == ("FAILED", 3 << 8))
+    expect("the ledger has both", all(name in head.run("slurm-grid-agent ledger list") for name in ("good", "bad")))
+    heard = head.plugins()
+    expect(f"both plugins are heard, records are rich: {heard}", heard["jobcomp"][0]["hello"]["mode"] == "rich" and heard["nodes"])
+    expect("the agent is the same process as before", head.pid() == pid)
+    head.run("slurm-grid-agent events --since 0 --json >/root/events & sleep 2; kill $!; grep -q good /root/events")
+    return [good, bad]
+
+
+def killed(head):
+    """kill -9: systemd brings it back"""
+    pid = head.pid()
+    head.run(f"kill -9 {pid}")
+    eventually("it is back", lambda: head.is_active() and head.pid() not in (0, pid), 60)
+    expect("counted", head.unit("agent", "NRestarts")[0] == "1")
+
+
+def looks_up_users(head):
+    """a user whom only a look-up service knows is found from inside the sandbox"""
+    head.run("apt-get -q -y install nscd && sed -i 's/^\\tcheck-files.*passwd.*/\\tcheck-files passwd no/' /etc/nscd.conf && systemctl restart nscd")
+    head.run("useradd --system ghost && getent passwd ghost && sed -i /^ghost:/d /etc/passwd")
+    unit = head.run("cat /lib/systemd/system/slurm-grid-agent.service")
+    lines = [line for line in unit.splitlines() if not line.startswith(("Alias", "Watchdog", "Restart", "RuntimeDir", "StateDir", "LogsDir", "Configuration", "NotifyAccess"))]
+    text = "\n".join("Type=oneshot" if line.startswith("Type=") else "ExecStart=/usr/bin/getent passwd ghost" if line.startswith("ExecStart=") else line for line in lines)
+    head.write("/etc/systemd/system/probe.service", text)
+    head.run("systemctl daemon-reload && systemctl start probe")
+    head.run("systemctl stop nscd")
+    head.refused("systemctl start probe")
+    head.run("rm /etc/systemd/system/probe.service; systemctl daemon-reload; systemctl reset-failed")
+
+
+def upgrades(head, debs, folder):
+    """an upgrade while a job runs: the agent is another one, the job is told once, the configuration stays"""
+    job = head.submit("through", "while [ ! -e /tmp/go ]; do sleep 0.2; done; exit 7")
+    eventually("it runs", lambda: any(line["state"] == "RUNNING" for line in head.told(job)))
+    pid, config, slurm = head.pid(), head.read(CONFIG), head.pids()
+    later = [repacked(deb, "+1", folder) for deb in debs.values()]
+    head.run(f"apt-get -q -y install {copy_in(head, *later)}")
+    eventually("it is active", head.is_active, 20)
+    expect("it is the new one", head.pid() not in (0, pid) and head.run("dpkg-query -W -f '${Version}' slurm-grid-agent").endswith("+1"))
+    expect("the configuration is as it was", head.read(CONFIG) == config)
+    head.run("touch /tmp/go")
+    end = head.ended(job)
+    expect(f"{end}", (end["state"], end["exit_status"]) == ("FAILED", 7 << 8))
+    expect("no daemon of Slurm was restarted", head.pids() == slurm)
+    return [job]
+
+
+def micro_update(head, debs, folder):
+    """Slurm of another micro release than the plugin was built for: slurmctld starts, records are lean"""
+    plugin = TOP / "slurm-plugins/build/micro/jobcomp_grid_agent.so"
+    later = repacked(debs[PLUGINS], "+2", folder, with_plugin(plugin))
+    slurm = head.pids()
+    head.run(f"apt-get -q -y install {copy_in(head, later)}")
+    expect("no daemon of Slurm was restarted", head.pids() == slurm)
+    head.run("systemctl restart slurmctld")
+    job = eventually("slurmctld takes jobs", lambda: head.run("sinfo -h -o %t", check=False).strip() == "idle" and head.submit("lean", "exit 4"))
+    end = head.ended(job)
+    expect(f"{end}", (end["state"], end["exit_status"]) == ("FAILED", 4 << 8))
+    text = eventually("the mode is told", lambda: next((line for line in head.run("slurm-grid-agent plugins status").splitlines() if " lean" in line), None))
+    expect(text, "built for Slurm" in text)
+    return [job]
+
+
+def is_removed(head, debs, jobs):
+    """removal: refused while Slurm's files name the plugins; state stays until the purge, then only what policy says"""
+    slurm, remove = head.pids(), f"apt-get -q -y remove {PLUGINS}"
+    files = {"/etc/slurm/slurm.conf": SLURM_CONF + PLUGIN_LINES, "/etc/slurm/plugstack.conf": PLUGSTACK}
+    expect("Slurm's files are as they were", all(head.read(path) == text for path, text in files.items()))
+    said = head.refused(remove)
+    expect(f"slurm.conf keeps it: {said}", "/etc/slurm/slurm.conf says JobCompType=jobcomp/grid_agent" in said)
+    head.write("/etc/slurm/slurm.conf", SLURM_CONF)
+    head.write("/etc/slurm/plugstack.conf", PLUGSTACK.replace("optional", "required"))
+    said = head.refused(remove)
+    expect(f"plugstack.conf keeps it: {said}", "/etc/slurm/plugstack.conf has spank_grid_agent as required" in said)
+    expect("it is installed all the while", head.run(f"dpkg-query -W -f '${{Status}}' {PLUGINS}") == "install ok installed")
+    expect("an upgrade is no removal", "upgraded" in head.run(f"apt-get -q -y --allow-downgrades install ./{debs[PLUGINS].name}"))
+    for path, text in files.items():
+        head.write(path, text)
+    head.run("touch /run/slurm-grid-agent.allow-plugin-removal")
+    head.run(remove)
+    expect("allowed once", "No such" in head.run("ls /run/slurm-grid-agent.allow-plugin-removal", check=False))
+
+    expect("each job was told once", all(len([line for line in head.told(job) if line["final"]]) == 1 for job in jobs))
+    head.write("/etc/slurm-grid-agent/credentials/chain-key", "money", 0o600)
+    head.run(f"apt-get -q -y remove {AGENT}")
+    expect("the ledger outlives a removal", head.run(f"ls /var/lib/slurm-grid-agent/ledger.sqlite {CONFIG}"))
+    said = head.run(f"apt-get -q -y purge {AGENT} {PLUGINS}")
+    expect(f"a key outlives a purge, and that is said: {said}", "credentials still holds" in said and head.read("/etc/slurm-grid-agent/credentials/chain-key") == "money")
+    head.run("rm -r /etc/slurm-grid-agent")
+    # What the test brought, what the plugin may have left for slurmctld in its own state, and man-db's cache.
+    others = " ".join(f"-not -path '{path}'" for path in ("/.slurm-grid-agent-root", "/root/*", "/var/lib/slurm/slurmctld/*", "/var/cache/man/*"))
+    left = head.run(f"find / -xdev \\( -name '*grid?agent*' -o -name agent.service \\) {others}")
+    expect(f"nothing else is left: {left}", left == "")
+    expect("nothing of systemd's either", "grid-agent" not in head.run("systemctl list-units --all; systemctl list-unit-files"))
+    expect("no daemon of Slurm was restarted", head.pids() == slurm)
+    expect("Slurm's files are as they were", all(head.read(path) == text for path, text in files.items()))
+
+
+def main():
+    if os.environ.get("SKIP_BOOT") == "1":
+        say("SKIPPED: no machine was booted (SKIP_BOOT=1)")
+        return
+    if os.geteuid() != 0 or not shutil.which("systemd-nspawn"):
+        sys.exit("boot.py: needs root and systemd-nspawn (packaging/install-build-deps.sh boot); SKIP_BOOT=1 goes without")
+    debs = built()
+    subprocess.run(["make", "-s", "-C", TOP / "slurm-plugins", "OUT=build/micro", "EXTRA=-DGRID_AGENT_TEST_OTHER_MICRO", "jobcomp"], check=True, stdout=subprocess.DEVNULL)
+    with tempfile.TemporaryDirectory(prefix="sga-debs.") as folder, Head(base(debs.values())) as head:
+        jobs = []
+        for step, arguments in ((installs, [debs]), (mistaken, []), (without_secrets, []), (other_user, []), (runs_jobs, []), (killed, []),
+                                (looks_up_users, []), (upgrades, [debs, folder]), (micro_update, [debs, folder])):
+            say(step.__doc__)
+            jobs += step(head, *arguments) or []
+        say(is_removed.__doc__)
+        is_removed(head, debs, jobs)
+    say("all as it must be")
+
+
+if __name__ == "__main__":
+    main()
