@@ -187,6 +187,8 @@ import Testing
     }
 
     @Test func redrawing() {
-        #expect(Terminal.redraw(["a", "b"]) == "\u{1b}[Ha\u{1b}[K\r\nb\u{1b}[K\u{1b}[J")
+        #expect(Terminal.redraw(["a", "b"], rows: 3) == "\u{1b}[H\u{1b}[Ka\r\n\u{1b}[Kb\r\n\u{1b}[J")
+        // Nothing scrolls away.
+        #expect(Terminal.redraw(["a", "b", "c"], rows: 2) == "\u{1b}[H\u{1b}[Ka\r\n\u{1b}[Kb")
     }
 }

@@ -137,6 +137,6 @@ private struct StatusWatch {
         if let last {
             lines += StatusScreen(status: last, columns: size.columns, rows: max(1, size.rows - lines.count)).lines
         }
-        return Terminal.write(Terminal.redraw(Array(lines.prefix(size.rows))))
+        return Terminal.write(Terminal.redraw(lines, rows: size.rows))
     }
 }
