@@ -61,6 +61,12 @@ struct StatusSource: Sendable {
             contract: word.contract, state: word.state, isApproved: word.isApproved, isDrained: word.isDrained,
             credits: word.credits)
         status.jobs.ofGrid = word.jobs.count
+        // The gateway hears of an approval with the block that brings it, the checks a round later.
+        status.set(
+            .init(
+                name: "provider", level: word.isApproved ? .ok : .warning,
+                text: word.isApproved
+                    ? word.state : "\(word.state): nothing is claimed or reported until the grid approves it"))
         status.held = word.jobs.compactMap(AgentStatus.HeldReport.init)
         do throws(GridError) {
             status.recentJobs = try await grid.recentJobs(limit: Self.jobLimit).map(AgentStatus.Job.init)
@@ -129,10 +135,11 @@ extension AgentStatus {
             return "idle: \(parts.first { $0.name == "slurm.conf" }?.text ?? "reading slurm.conf")"
         }
         let doing =
-            "cluster \(cluster): \(jobs.openRuns) open runs"
+            "cluster \(cluster): \(jobs.openRuns) open run\(jobs.openRuns == 1 ? "" : "s")"
             + (grid == nil ? "" : ", \(jobs.ofGrid) of the grid")
             + deliveries.filter { $0.waiting + $0.parked > 0 }.map {
-                ", \($0.waiting) deliveries to \($0.gateway) waiting" + ($0.parked > 0 ? ", \($0.parked) parked" : "")
+                ", \($0.waiting) \($0.waiting == 1 ? "delivery" : "deliveries") to \($0.gateway) waiting"
+                    + ($0.parked > 0 ? ", \($0.parked) parked" : "")
             }.joined()
         if let worst = parts.first(where: { $0.level == .failure }) {
             return "\(doing); FAILURE \(worst.name): \(worst.text)"
