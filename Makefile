@@ -29,7 +29,9 @@ plugins: ## Build the Slurm plugins
 	$(MAKE) -s -C slurm-plugins all
 
 .PHONY: test
-test: test-lab test-plugins test-unit test-chain test-integration test-events test-grid ## Run all tests; needs root, for the lab
+test: build-tests plugins ## Run all tests, and say how long each part took; needs root, for the lab
+	@Tests/run-all.sh test-unit test-configuration test-lab test-plugins test-chain test-integration test-events test-grid \
+		test-page test-package
 
 .PHONY: test-plugins
 test-plugins: plugins ## Tests of the plugins without Slurm
@@ -70,6 +72,25 @@ test-grid: build-tests plugins ## The DeepSquare gateway: contracts, services, m
 	python3 Tests/Grid/jobs.py
 	python3 Tests/Grid/soak.py --short
 
+.PHONY: test-configuration
+test-configuration: build-tests ## Broken configurations, given to the program; needs root, to become another user
+	python3 Tests/Configuration/broken.py
+
+.PHONY: test-page
+test-page: build-tests plugins ## The status page in headless Chromium (pictures: .build/screenshots), and live on a grid; needs root
+	@lab/install.sh --dbd && lab/grid/install.sh >/dev/null && Tests/Page/install.sh >/dev/null
+	python3 Tests/Page/page.py
+	python3 Tests/Page/examples.py
+	python3 Tests/Page/live.py
+
+.PHONY: test-package
+test-package: build deb ## The packages on a Debian that boots in a container, and each command of the administrator's pages; needs root
+	@$(DEPS) boot
+	Tests/Package/built.sh
+	python3 Tests/Package/docs.py
+	python3 Tests/Package/boot.py
+	python3 Tests/Package/docs.py --boot
+
 .PHONY: test-integration
 test-integration: build-tests ## Tests on live clusters, with and without slurmdbd; needs root
 	@lab/install.sh --dbd
@@ -81,11 +102,12 @@ test-lab: ## Tests of the lab itself; needs root
 	lab/test.sh
 
 .PHONY: lint
-lint: ## Check format and scripts
+lint: ## Check format, scripts, unit, manual pages
 	@$(DEPS) lint
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks FuzzTesting
 	python3 -m py_compile Tests/*/*.py lab/*.py lab/*/*.py lab/grid/services/*.py Benchmarks/*/*.py slurm-plugins/*.py
 	shellcheck -S warning -x -P SCRIPTDIR $$(git ls-files '*.sh') .ci/run
+	packaging/check.sh
 
 .PHONY: sanitize
 sanitize: ## The stress test under AddressSanitizer and ThreadSanitizer; needs root
@@ -111,6 +133,7 @@ bench: ## Measure against bare C, sbatch and ssh: one JSON object a line; needs 
 	@$(MAKE) -s bench-events
 	@$(MAKE) -s bench-chain
 	@$(MAKE) -s bench-grid
+	@$(MAKE) -s bench-daemon
 
 .PHONY: bench-chain
 bench-chain: ## The part of it about the chain client
@@ -122,6 +145,12 @@ bench-grid: ## The part of it about the grid: from the chain to Slurm and back; 
 	@($(DEPS) build plugins && lab/install.sh && lab/grid/install.sh && \
 		$(SWIFT) build -c release --product slurm-grid-agent --scratch-path .build-bench && $(MAKE) -s -C slurm-plugins all) >&2
 	@BINARY=.build-bench/release/slurm-grid-agent Benchmarks/grid/grid.py
+
+.PHONY: bench-daemon
+bench-daemon: ## The part of it about the daemon: how soon it is ready, its memory, the packages' sizes; needs root
+	@($(DEPS) build plugins && lab/install.sh && lab/grid/install.sh && \
+		$(SWIFT) build -c release --product slurm-grid-agent --scratch-path .build-bench && $(MAKE) -s -C slurm-plugins all) >&2
+	@BINARY=.build-bench/release/slurm-grid-agent Benchmarks/daemon/daemon.py
 
 .PHONY: bench-events
 bench-events: ## The part of it about events: plugins, ledger, idle agent
@@ -174,9 +203,14 @@ demo: ## The main job from nothing: a cluster, a chain, a grid's jobs and their 
 		BINARY=$(BINARY) lab/demo.py --installed $$installed --built $$((SECONDS - installed))
 
 .PHONY: deb
-deb: ## Build the Debian package (so far: the commands)
-	@$(DEPS) build deb
+deb: ## Build the Debian packages
+	@$(DEPS) build plugins deb
 	@packaging/deb/build.sh
+
+.PHONY: deb-trixie
+deb-trixie: ## Build the Debian packages for Debian 13, in a root of its own, and try them there; needs root
+	@$(DEPS) build versions
+	@packaging/deb/trixie.sh
 
 .PHONY: lab-up
 lab-up: ## Start a throwaway Slurm cluster (knobs: lab/README.md); needs root

@@ -235,7 +235,8 @@ let package = Package(
                 "Agent", "CSlurm", "DeepSquare", "Ethereum", "JobLifecycle", "Slurm", "SpankBridge",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: strict
+            // As for the agent itself.
+            swiftSettings: common
         ),
         .testTarget(
             name: "IntegrationTests",

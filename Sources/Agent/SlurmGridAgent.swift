@@ -41,7 +41,8 @@ struct SlurmGridAgent: AsyncParsableCommand {
         version: "slurm-grid-agent \(Version.number) (built with Slurm \(Cluster.libraryVersion))",
         subcommands: [
             ClusterCommand.self, JobsCommand.self, JobCommand.self, SubmitCommand.self, CancelCommand.self,
-            WaitCommand.self, RunCommand.self, CheckCommand.self, ConfigCommand.self, EventsCommand.self,
+            WaitCommand.self, RunCommand.self, StatusCommand.self, CheckCommand.self, ConfigCommand.self,
+            EventsCommand.self,
             LedgerCommand.self, PluginsCommand.self, ChainCommand.self, KeyCommand.self, GridCommand.self,
             ProviderCommand.self, DrainCommand.self,
             ResumeCommand.self,

@@ -154,6 +154,7 @@ struct ConfigurationTests {
             ("socket: /x", "did you mean \"bridge.socket\", \"control.socket\" or \"admin.socket\"?"),
             ("partition: x", "did you mean \"slurm.partition\"?"),
             ("sbatch:\n  endpont: h:1", "f.yaml:2: unknown key \"sbatch.endpont\"; did you mean \"sbatch.endpoint\"?"),
+            ("brigde: {socket: /x}", "unknown key \"brigde\"; did you mean \"bridge\"?"),
             ("quite-something-else: 1", "config reference` lists all keys"), ("enable: true", "unknown key \"enable\""),
             ("sbatch: {enable: true}", "unknown key \"sbatch.enable\""),
             ("sbatch.tls: {enable: {a: b}}", "sbatch.tls: takes one value"),

@@ -97,7 +97,7 @@ struct ReloadTests {
             told.map { $0.components(separatedBy: ": ").prefix(3).joined(separator: ": ") } == [
                 "error the configuration cannot be used: \(path):2: log-level",
                 "error the configuration cannot be used: \(path):3: bridge",
-                "notice the configuration was read again: all stays as it is",
+                "notice the configuration was read again: all stays as it is why=\(path):2: log-level",
             ])
         #expect(inForce == before && retention.withLockedValue { $0 } == .days(2))
         (inForce, told) = try reload(inForce, "")

@@ -155,11 +155,30 @@ struct ContractReaderTests {
 
     private static func open(
         _ folder: TemporaryFolder, _ node: FakeNode, contract: Address = contracts.metaScheduler,
-        account: Address = provider, now: Double = 11_000
+        account: Address = provider, now: Double = 11_000, onNew: () async throws(GridError) -> Void = {}
     ) async throws -> GridFile {
         try await GridFile.open(
             path: folder.file, contract: contract, account: account, chainID: 1337, window: .seconds(6000),
-            client: node.client(), now: Date(timeIntervalSince1970: now))
+            client: node.client(), now: Date(timeIntervalSince1970: now), onNew: onNew)
+    }
+
+    @Test("what was read of the logs is forgotten with the file that had it, before the new one is bound")
+    func forgetsLogs() async throws {
+        let folder = try TemporaryFolder()
+        defer { withExtendedLifetime(folder) {} }
+        var calls = 0
+        let refused = await #expect(throws: GridError.self) {
+            try await Self.open(folder, Self.chain(newest: 1000)) { () async throws(GridError) in
+                calls += 1
+                throw GridError(.storage, "a full disk")
+            }
+        }
+        #expect(refused?.code == .storage)
+        let first = try await Self.open(folder, Self.chain(newest: 1000)) { () async throws(GridError) in calls += 1 }
+        #expect(calls == 2, "the first one did not count")
+        first.store.close()
+        _ = try await Self.open(folder, Self.chain(newest: 1000)) { () async throws(GridError) in calls += 1 }
+        #expect(calls == 2)
     }
 
     @Test("the first start asks a node, later ones ask nobody")

@@ -197,7 +197,7 @@ struct GridStoreTests {
         try await queue.write { try $0.execute(sql: "PRAGMA user_version = 99") }
         try queue.close()
         let later = #expect(throws: GridError.self) { try GridStore(path: newer) }
-        #expect(later?.message.contains("install the later release") == true)
+        #expect(later?.code == .configuration && later?.message.contains("install the later release") == true)
 
         let missing = #expect(throws: GridError.self) { try GridStore(reading: folder.path + "/missing.sqlite") }
         #expect(missing?.code == .storage)

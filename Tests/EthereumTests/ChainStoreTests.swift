@@ -155,6 +155,13 @@ struct ChainStoreTests {
             try await store.markHandled(second.map(\.sequence))
             try await store.pruneLogs("f", below: 200)
             #expect(try await store.checkpoints("f").map(\.number) == [103])
+
+            try await store.forget(feed: "f")
+            #expect(try await store.cursor("f") == nil)
+            #expect(try await store.checkpoints("f").isEmpty)
+            #expect(
+                try await store.takeLogs("f", [Self.log(1, 101)], cursor: nil) == 1, "handled or not, it comes again")
+            #expect(try await store.takeLogs("other", [Self.log(1, 101)], cursor: nil) == 0)
         }
     }
 }

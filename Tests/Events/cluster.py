@@ -157,7 +157,7 @@ class Agent:
         self.log = lab.base / "agent.log"
         lines = {
             "state-folder": lab.state, "bridge.socket": lab.socket, "control.socket": lab.run / "control.sock",
-            "journal.file": self.journal, "poll-interval": "1s", **settings,
+            "admin.socket": lab.run / "admin.sock", "journal.file": self.journal, "poll-interval": "1s", **settings,
         }
         groups = {}
         for key, value in lines.items():

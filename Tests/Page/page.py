@@ -4,8 +4,8 @@
 lives.
 
     page.py [FOLDER]                 the pages that the unit test StatusPageFiles has written there; without FOLDER it is run first
-    page.py --live URL [--token-file F] [--end COMMAND]
-                                     the page of a running agent: URL is http://…, or unix:/path/of/admin.sock; COMMAND ends that
+    page.py --live URL [--name NAME] [--token-file F] [--end COMMAND]
+                                     the page of a running agent; NAME begins the pictures' names; URL is http://…, or unix:/path/of/admin.sock; COMMAND ends that
                                      agent, after which the page must say so
 
 Pictures go to $ARTIFACTS, else .build/screenshots."""
@@ -166,9 +166,9 @@ def ask(url, path):
         return answer.status, answer.headers, answer.read().decode()
 
 
-def live(browser, url, end):
+def live(browser, url, name, end):
     """the page and the metrics of a running agent"""
-    pictures(browser, url, "live")
+    pictures(browser, url, name)
     status, headers, text = ask(url, "metrics")
     assert headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0"), headers
     families = list(openmetrics.text_string_to_metric_families(text))
@@ -183,7 +183,7 @@ def live(browser, url, end):
     if end:
         subprocess.run(end, shell=True, check=True)
         page.eventually("the silence is shown", "!document.getElementById('gone').hidden", 120)
-        page.picture(PICTURES / "live-no-answer.png")
+        page.picture(PICTURES / f"{name}-no-answer.png")
         say("the agent ended, and the page says so")
     page.close()
 
@@ -204,6 +204,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--live", metavar="URL")
+    parser.add_argument("--name", default="live")
     parser.add_argument("--token-file", type=Path)
     parser.add_argument("--end", metavar="COMMAND")
     options = parser.parse_args()
@@ -217,7 +218,7 @@ def main():
             url = options.live
             if url.startswith("unix:"):
                 url = f"http://127.0.0.1:{forward(url.removeprefix('unix:'))}/"
-            live(browser, url if urlsplit(url).path else url + "/", options.end)
+            live(browser, url if urlsplit(url).path else url + "/", options.name, options.end)
         else:
             folder = options.folder
             if folder is None:

@@ -40,7 +40,7 @@ struct CheckCommand: AsyncParsableCommand {
             configuration = try AgentConfiguration.load(
                 file: file, environment: ProcessInfo.processInfo.environment, flags: line.flags)
         } catch {
-            complain("slurm-grid-agent: \(error)")
+            for line in error.lines { complain("slurm-grid-agent: \(line)") }
             throw ExitCode(78)
         }
         let findings = await Checks(configuration: configuration, file: file).all()

@@ -84,7 +84,7 @@ struct PluginsCommand: AsyncParsableCommand {
                 slurm.conf (then restart slurmctld):
                   JobCompType=jobcomp/grid_agent
                   JobCompParams=grid_agent_socket=\(path)
-                plugstack.conf on every node (where the agent runs on the same host):
+                plugstack.conf on every node, then restart slurmd (where the agent runs on the same host):
                   optional spank_grid_agent.so socket=\(path)
                 plugstack.conf on other hosts (with bridge.listen in the agent's configuration):
                   optional spank_grid_agent.so controller=ADDRESS:PORT

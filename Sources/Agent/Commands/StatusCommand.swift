@@ -21,24 +21,25 @@ struct StatusCommand: AsyncParsableCommand {
 
     @OptionGroup var options: ControlOptions
 
-    @Option(
-        defaultAsFlag: 2.0,
-        help: ArgumentHelp("Show it anew every so often (default: 2), until Ctrl-C.", valueName: "seconds"))
-    var watch: Double?
+    @Flag(help: "Show it anew, again and again, until Ctrl-C.")
+    var watch = false
+
+    @Argument(help: "With --watch: how often (default: 2).")
+    var seconds: Double?
 
     /// A part that hangs may make the agent slow, not silent.
     private static let patience = 10
 
     func validate() throws {
-        if let watch {
-            guard watch >= 0.2, watch <= 3600 else { throw ValidationError("--watch takes 0.2 to 3600 seconds") }
-        }
+        guard let seconds else { return }
+        guard watch else { throw ValidationError("\(seconds) without --watch means nothing") }
+        guard seconds >= 0.2, seconds <= 3600 else { throw ValidationError("--watch takes 0.2 to 3600 seconds") }
     }
 
     func run() async throws {
         try await reportingControl {
-            if let watch {
-                try await StatusWatch(client: client, json: options.json, interval: watch).run()
+            if watch {
+                try await StatusWatch(client: client, json: options.json, interval: seconds ?? 2).run()
             } else {
                 let answer = try client.answer(to: ControlRequest("status"))
                 let status = try Self.decode(answer)
@@ -136,6 +137,6 @@ private struct StatusWatch {
         if let last {
             lines += StatusScreen(status: last, columns: size.columns, rows: max(1, size.rows - lines.count)).lines
         }
-        return Terminal.write(Terminal.redraw(Array(lines.prefix(size.rows))))
+        return Terminal.write(Terminal.redraw(lines, rows: size.rows))
     }
 }

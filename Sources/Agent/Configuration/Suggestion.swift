@@ -30,8 +30,17 @@ extension ConfigurationKey {
             if distance < best.distance { best = (distance, []) }
             if distance == best.distance { best.names.append(key.name) }
         }
-        return best.names.count <= 3 ? best.names : []
+        guard best.names.isEmpty else { return best.names.count <= 3 ? best.names : [] }
+        // A wrong first part, with keys below it.
+        return prefixes.filter { editDistance(name, $0) <= min(2, limit) }
     }
+
+    /// What keys begin with and is none itself: `bridge`, `metascheduler.endpoint`.
+    private static let prefixes: [String] = Set(
+        all.filter { $0.form != .secret && $0.form != .gone }.flatMap { key in
+            key.name.indices.filter { key.name[$0] == "." }.map { String(key.name[..<$0]) }
+        }
+    ).filter { named($0) == nil }.sorted()
 
     /// Insertions, deletions and replacements that turn one into the other (Levenshtein).
     static func editDistance(_ one: String, _ other: String) -> Int {

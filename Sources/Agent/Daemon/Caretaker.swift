@@ -31,7 +31,7 @@ struct Caretaker: Service {
                     try await ledger.fold(Ledger.Intake())
                 } catch {
                     // A full disk is no reason to be restarted: the writer lives.
-                    logger.debug("the watchdog's commit failed", metadata: ["error": "\(error)"])
+                    logger.debug("the watchdog's commit failed", metadata: ["why": "\(error)"])
                 }
             }
             if let chain = parts.now.chain { _ = await chain.manager.status }

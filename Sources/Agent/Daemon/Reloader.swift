@@ -33,8 +33,10 @@ struct Reloader: Service {
             reload = Reload(running: inForce, fresh: try running.reread(file: file, environment: environment))
         } catch {
             for line in error.lines { logger.error("the configuration cannot be used: \(line)") }
-            logger.notice("the configuration was read again: all stays as it is")
-            notifier.ready(status: "the configuration stays as it is: \(error.lines.first ?? "it cannot be used")")
+            // An error that was told a moment ago is held back, a notice is not: who asks again gets an answer.
+            let first = error.lines.first ?? "it cannot be used"
+            logger.notice("the configuration was read again: all stays as it is", metadata: ["why": "\(first)"])
+            notifier.ready(status: "the configuration stays as it is: \(first)")
             return inForce
         }
         AgentLogHandler.setLevel(reload.configuration.logLevel)

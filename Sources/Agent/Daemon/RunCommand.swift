@@ -70,7 +70,7 @@ struct RunCommand: AsyncParsableCommand {
                 file: file, environment: ProcessInfo.processInfo.environment, flags: line.flags)
             try await Daemon(configurationFile: file, configuration: settings).run()
         } catch let error as AgentConfiguration.Problem {
-            complain("slurm-grid-agent: \(error)")
+            for line in error.lines { complain("slurm-grid-agent: \(line)") }
             throw ExitCode(78)
         } catch let error as Daemon.StartFailure {
             complain("slurm-grid-agent: \(error)")

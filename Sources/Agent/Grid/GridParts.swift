@@ -21,15 +21,23 @@ struct GridParts: Sendable {
     ) async throws -> GridParts? {
         guard let contract = configuration.chain.contract else { return nil }
         do throws(GridError) {
+            let feedName = "metascheduler \(chain.chainID) \(contract.hex)"
             let file = try await GridFile.open(
                 path: folder + "/deepsquare.sqlite", contract: contract, account: chain.signer.address,
-                chainID: chain.chainID, window: configuration.grid.startWindow, client: chain.client)
+                chainID: chain.chainID, window: configuration.grid.startWindow, client: chain.client,
+                onNew: { () async throws(GridError) in
+                    do throws(ChainStoreError) {
+                        try await chain.store.forget(feed: feedName)
+                    } catch {
+                        throw GridError(.storage, error.description)
+                    }
+                })
             var reading = LogFeed.Settings()
             reading.confirmations = configuration.chain.confirmations
             reading.firstBlock = file.firstBlock
             let wake = WakeUp()
             let feed = LogFeed(
-                name: "metascheduler \(chain.chainID) \(contract.hex)", filter: file.contracts.filter,
+                name: feedName, filter: file.contracts.filter,
                 client: chain.client, store: chain.store, settings: reading, logger: logger,
                 onNews: { wake.raise() })
             let gateway = try DeepSquareGateway(

@@ -31,6 +31,9 @@ struct AgentLogHandler: LogHandler {
     /// The last warnings and errors, the newest first; those too that the level or the rate limit kept from the log.
     static var problems: [AgentStatus.Problem] { LogPipeline.shared.problems }
 
+    /// How many there were since the start, by level; all levels from warning on are there.
+    static var problemCounts: [String: Int] { LogPipeline.shared.problemCounts }
+
     init(label: String, pipeline: LogPipeline = .shared) {
         self.label = label
         self.pipeline = pipeline

@@ -46,6 +46,8 @@ final class LogPipeline: Sendable {
 
     var problems: [AgentStatus.Problem] { state.withLockedValue { $0.ring.problems } }
 
+    var problemCounts: [String: Int] { state.withLockedValue { $0.ring.counts } }
+
     func take(_ label: String, _ level: Logger.Level, _ message: String, _ metadata: [String: String]) {
         let line = LogLine(level, message, metadata)
         var overdue: [RepeatLimiter.Overdue] = []

@@ -16,6 +16,9 @@ struct ProblemRing: Sendable {
 
     private let capacity: Int
     private var entries: [Entry] = []
+    /// Since the start, by level; those too that are no longer among the last.
+    private(set) var counts: [String: Int] = Dictionary(
+        uniqueKeysWithValues: [Logger.Level.warning, .error, .critical].map { ($0.rawValue, 0) })
 
     init(capacity: Int = 50) {
         self.capacity = capacity
@@ -26,6 +29,7 @@ struct ProblemRing: Sendable {
 
     /// - Parameter time: Unix seconds.
     mutating func note(_ line: LogLine, label: String, at time: Int64) {
+        counts[line.level.rawValue, default: 0] += 1
         let known = entries.firstIndex { $0.level == line.level && $0.label == label && $0.message == line.message }
         let count = known.map { entries.remove(at: $0).problem.count } ?? 0
         if entries.count >= capacity { entries.removeLast() }

@@ -41,16 +41,4 @@ enum LocalTime {
         let isToday = text(time, "%Y-%m-%d") == text(now, "%Y-%m-%d")
         return text(time, isToday ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S")
     }
-
-    /// A duration in its two largest units: `12 s`, `3 min`, `2 h 5 min`, `3 d 4 h`.
-    static func span(_ seconds: Int64) -> String {
-        let minutes = seconds / 60
-        let hours = minutes / 60
-        func pair(_ large: String, _ rest: Int64, _ unit: String) -> String {
-            rest == 0 ? large : "\(large) \(rest) \(unit)"
-        }
-        if hours >= 24 { return pair("\(hours / 24) d", hours % 24, "h") }
-        if hours > 0 { return pair("\(hours) h", minutes % 60, "min") }
-        return minutes > 0 ? "\(minutes) min" : "\(max(0, seconds)) s"
-    }
 }

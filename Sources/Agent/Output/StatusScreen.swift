@@ -47,7 +47,7 @@ struct StatusScreen {
         var words = ["slurm-grid-agent \(status.version)"]
         if let cluster = status.cluster { words.append("cluster \(cluster)") }
         if !status.isReady { words.append("NOT READY") }
-        words.append("up \(LocalTime.span(status.now - status.startedAt))")
+        words.append("up \(PageTime.span(status.now - status.startedAt))")
         if let version = status.slurmVersion { words.append("Slurm \(version)") }
         let right = clock(status.now, status.now)
         var left: String { Self.label(status.health.word) + words.joined(separator: ", ") }
@@ -109,7 +109,7 @@ struct StatusScreen {
     private var deliveries: ScreenLayout.Block {
         let behind = status.deliveries.filter { $0.waiting + $0.parked > 0 }.map { one in
             var words = ["\(one.waiting) wait"]
-            if let oldest = one.oldest { words[0] += ", the oldest for \(LocalTime.span(status.now - oldest))" }
+            if let oldest = one.oldest { words[0] += ", the oldest for \(PageTime.span(status.now - oldest))" }
             if one.parked > 0 { words.append("\(one.parked) PARKED") }
             if let error = one.lastError { words.append(error) }
             return wrap("\(one.gateway): " + words.joined(separator: "; "), "behind", limit: isTight ? 1 : 2)

@@ -15,10 +15,12 @@ enum Terminal {
         return (Int(size.ws_col), Int(size.ws_row))
     }
 
-    /// Over what is there: no flicker, and nothing scrolls.
-    static func redraw(_ lines: [String]) -> String {
-        // Home; each line and the erasure of what was right of it; the erasure of what was below.
-        "\u{1b}[H" + lines.map { $0 + "\u{1b}[K" }.joined(separator: "\r\n") + "\u{1b}[J"
+    /// Over what is there: no flicker, and nothing scrolls. Each line is erased before it is written: after a line as wide as
+    /// the terminal the erasure would take its last letter.
+    static func redraw(_ lines: [String], rows: Int) -> String {
+        let shown = lines.prefix(rows)
+        return "\u{1b}[H" + shown.map { "\u{1b}[K" + $0 }.joined(separator: "\r\n")
+            + (shown.count < rows ? "\r\n\u{1b}[J" : "")
     }
 
     /// At once, past any buffer.

@@ -50,10 +50,10 @@ struct AdminListener: Sendable {
             do {
                 let server = try await bind()
                 said = nil
-                logger.notice("the status page is served", metadata: ["at": "\(place)"])
+                logger.notice("the status page is served", metadata: ["address": "\(place)"])
                 await serve(server)
                 guard !Task.isCancelled else { break }
-                logger.warning("the status page's socket vanished; making it anew", metadata: ["at": "\(place)"])
+                logger.warning("the status page's socket vanished; making it anew", metadata: ["address": "\(place)"])
                 pause = limits.watch
             } catch {
                 // Once, not every time.
@@ -61,7 +61,7 @@ struct AdminListener: Sendable {
                 if words != said {
                     logger.error(
                         "the status page cannot be served there; it is tried again and again",
-                        metadata: ["at": "\(place)", "error": "\(words)", "every": "\(limits.retry)"])
+                        metadata: ["address": "\(place)", "why": "\(words)", "every": "\(limits.retry)"])
                 }
                 said = words
             }
@@ -107,7 +107,7 @@ struct AdminListener: Sendable {
                                 connections.addTask { await admit(connection) }
                             }
                         } catch {
-                            logger.debug("no longer accepting", metadata: ["at": "\(place)", "error": "\(error)"])
+                            logger.debug("no longer accepting", metadata: ["address": "\(place)", "why": "\(error)"])
                         }
                         connections.cancelAll()
                     }
@@ -179,7 +179,7 @@ struct AdminListener: Sendable {
         guard let count = guesses.withLockedValue({ $0.guessed() }) else { return }
         logger.warning(
             "asked for the status with a wrong token",
-            metadata: ["from": "\(channel.remoteAddress?.ipAddress ?? "?")", "times": "\(count)"])
+            metadata: ["peer": "\(channel.remoteAddress?.ipAddress ?? "?")", "count": "\(count)"])
     }
 }
 

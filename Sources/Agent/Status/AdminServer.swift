@@ -66,7 +66,7 @@ struct AdminServer: Service {
             if !tcp.listen.isLoopback {
                 logger.warning(
                     "token and status page can be read on their way: listen on 127.0.0.1 and use ssh -L or a TLS proxy",
-                    metadata: ["listen": "\(tcp.listen)"])
+                    metadata: ["address": "\(tcp.listen)"])
             }
             listeners.append(listener(.tcp(tcp.listen), token: tcp.token, hosts: settings.hosts + [tcp.listen.host]))
         }

@@ -17,9 +17,10 @@ public struct GridFile: Sendable {
     /// Opens the file; at the very first start it asks a node for the contracts' addresses and for the block to begin with.
     ///
     /// Throws `configuration` when the file is another contract's or account's and has open claims.
+    /// - Parameter onNew: called before the file takes its first binding: what was read of the logs before is not in it.
     public static func open(
         path: String, contract: Address, account: Address, chainID: UInt64, window: Duration, client: RPCClient,
-        now: Date = Date()
+        now: Date = Date(), onNew: () async throws(GridError) -> Void = {}
     ) async throws(GridError) -> GridFile {
         let store = try GridStore(path: path)
         let binding = "\(chainID) \(contract.hex) \(account.hex)"
@@ -43,6 +44,7 @@ public struct GridFile: Sendable {
             let head = try await StartBlock.head(client)
             let begin = try await StartBlock.first(
                 since: UInt64(max(0, now.timeIntervalSince1970 - window / .seconds(1))), head: head, client: client)
+            try await onNew()
             try await store.set("examined", "\(head.number)")
             try await store.set("first", "\(begin)")
             try await store.set("contracts", encode(contracts))

@@ -47,7 +47,7 @@ enum GridSchema {
         let found = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
         guard found <= current else {
             throw GridError(
-                .storage,
+                .configuration,
                 "\(path) has format \(found), this release reads up to \(current): install the later release again")
         }
         for step in steps where step.version > found {

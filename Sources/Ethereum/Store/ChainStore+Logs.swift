@@ -93,6 +93,15 @@ extension ChainStore {
         }
     }
 
+    /// As if the feed had never been: whoever has lost what it made of the logs needs them again.
+    public func forget(feed: String) async throws(ChainStoreError) {
+        try await write { database in
+            for table in ["cursors", "checkpoints", "inbox"] {
+                try database.execute(sql: "DELETE FROM \(table) WHERE feed = ?", arguments: [feed])
+            }
+        }
+    }
+
     /// Those that nobody has handled. One whose block is gone waits until it is found again.
     func unhandledLogs(_ feed: String, limit: Int) async throws(ChainStoreError) -> [DeliveredLog] {
         try await read { database in

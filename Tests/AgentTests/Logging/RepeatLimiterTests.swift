@@ -120,5 +120,6 @@ import Testing
         let text = ring.problems[0].message
         #expect(text.hasPrefix("c\\u{1b} why=\"\\n\\n") && text.hasSuffix("…[cut]"))
         #expect(text.utf8.count <= ProblemRing.textLimit)
+        #expect(ring.counts == ["warning": 2, "error": 3, "critical": 0])
     }
 }
