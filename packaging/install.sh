@@ -5,7 +5,8 @@
 #   packaging/install.sh SLURM_PREFIX [PREFIX]       SLURM_PREFIX: where Slurm is installed, as /opt/slurm
 #                                                    PREFIX: where the program goes; default /usr/local
 #
-# BINARY: the program; default .build/release/slurm-grid-agent. PLUGINS: a folder; default slurm-plugins/build. DESTDIR: a folder to install below, for packagers.
+# BINARY: the program; default .build/release/slurm-grid-agent. PLUGINS: the folder of the plugins; default
+# slurm-plugins/build. DESTDIR: a folder to install below, for packagers.
 # Configuration that is there stays as it is. Nothing of Slurm's is changed but that its plugin folder gets two plugins; no
 # daemon is started, stopped or restarted. SlurmUser is found in slurm.conf.
 set -euo pipefail
