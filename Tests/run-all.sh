@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Runs parts of the tests, one after the other, and says how long each took. The packages are built meanwhile, as patiently
-# as it goes: a release build takes as long as half of the tests.
+# as it goes: that takes as long as half of the tests.
 #
 #   Tests/run-all.sh TARGET…      of the Makefile
 set -euo pipefail
@@ -13,10 +13,13 @@ finish() {
     [ -z "$packages" ] || kill -- "-$packages" 2>/dev/null || true
 }
 trap finish EXIT
-set -m
-nice -n 19 make -s deb >.build/deb.log 2>&1 </dev/null &
-packages=$!
-set +m
+# After the unit tests, some of which give a helper process little time.
+build_packages() {
+    set -m
+    nice -n 19 make -s deb >.build/deb.log 2>&1 </dev/null &
+    packages=$!
+    set +m
+}
 
 for part in "$@"; do
     start=$SECONDS
@@ -32,5 +35,6 @@ for part in "$@"; do
     fi
     make -s "$part"
     echo "=== $part took $((SECONDS - start)) s"
+    if [ "$part" = test-unit ] && [[ " $* " = *" test-package "* ]]; then build_packages; fi
 done
 echo "=== all parts took $SECONDS s"

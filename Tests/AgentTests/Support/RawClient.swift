@@ -55,7 +55,8 @@ final class RawClient: @unchecked Sendable {
 
     func send(_ text: String) throws {
         let sent = Glibc.send(descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL))
-        guard sent == text.utf8.count else { throw Failure(what: "send", number: errno) }
+        // A server that has turned us away already says so in its answer.
+        guard sent == text.utf8.count || errno == EPIPE else { throw Failure(what: "send", number: errno) }
     }
 
     /// All that comes until the other side closes.
