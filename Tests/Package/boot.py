@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from head import DAEMONS, JOURNAL, PLUGIN_LINES, PLUGSTACK, SLURM_CONF, Head
@@ -34,7 +35,7 @@ def installs(head, debs):
     users = head.run("cut -d: -f1 /etc/passwd").split()
     head.run(f"apt-get -q -y install {copy_in(head, *debs.values())}")
     expect("no user but Slurm's is made", set(head.run("cut -d: -f1 /etc/passwd").split()) - set(users) == {"slurm"})
-    eventually("it is active", head.is_active, 20)
+    eventually("it is active", head.is_active, 60)
     eventually(f"it says what to do: {head.status()}", lambda: head.status().startswith("idle: ") and "slurm.conf" in head.status())
     expect("it is enabled, by both names", head.run("systemctl is-enabled slurm-grid-agent agent", check=False).split() == ["enabled", "alias"])
     for path, mode in {"/var/lib/slurm-grid-agent": "700 slurm", "/run/slurm-grid-agent": "755 slurm", "/etc/slurm-grid-agent/credentials": "700 root",
@@ -114,12 +115,25 @@ def runs_jobs(head):
     return [good, bad]
 
 
-def killed(head):
-    """kill -9: systemd brings it back"""
+def comes_back(head):
+    """kill -9 and hanging: systemd brings it back; a reload is no restart"""
     pid = head.pid()
     head.run(f"kill -9 {pid}")
     eventually("it is back", lambda: head.is_active() and head.pid() not in (0, pid), 60)
     expect("counted", head.unit("agent", "NRestarts")[0] == "1")
+    # Sooner than in two minutes, and gone sooner than in one.
+    folder = "/run/systemd/system/slurm-grid-agent.service.d"
+    head.run(f"mkdir -p {folder}")
+    head.write(f"{folder}/test.conf", "[Service]\nWatchdogSec=4s\nTimeoutAbortSec=1s\n")
+    head.run("systemctl daemon-reload && systemctl restart agent")
+    pid = head.pid()
+    head.run("systemctl reload agent")
+    time.sleep(9)
+    expect("it feeds the watchdog, and a reload is no restart", head.is_active() and head.pid() == pid)
+    head.run(f"kill -STOP {pid}")
+    eventually("it is killed and back", lambda: head.is_active() and head.pid() not in (0, pid), 60)
+    expect("by the watchdog", "watchdog" in head.run("journalctl -b -o cat -u slurm-grid-agent").lower())
+    head.run(f"rm -r {folder} && systemctl daemon-reload && systemctl restart agent")
 
 
 def looks_up_users(head):
@@ -137,20 +151,24 @@ def looks_up_users(head):
 
 
 def upgrades(head, debs, folder):
-    """an upgrade while a job runs: the agent is another one, the job is told once, the configuration stays"""
+    """an upgrade while jobs run and end: the agent is another one, each job is told once, the configuration stays"""
     job = head.submit("through", "while [ ! -e /tmp/go ]; do sleep 0.2; done; exit 7")
-    eventually("it runs", lambda: any(line["state"] == "RUNNING" for line in head.told(job)))
+    others = [head.submit(f"during{i}", f"while [ ! -e /tmp/begin ]; do sleep 0.2; done; sleep {i}; exit 5") for i in range(2, 14, 2)]
+    eventually("they run", lambda: all(any(line["state"] == "RUNNING" for line in head.told(one)) for one in [job, *others]))
     pid, config, slurm = head.pid(), head.read(CONFIG), head.pids()
     later = [repacked(deb, "+1", folder) for deb in debs.values()]
-    head.run(f"apt-get -q -y install {copy_in(head, *later)}")
-    eventually("it is active", head.is_active, 20)
+    head.run(f"touch /tmp/begin && apt-get -q -y install {copy_in(head, *later)}")
+    eventually("it is active", head.is_active, 60)
     expect("it is the new one", head.pid() not in (0, pid) and head.run("dpkg-query -W -f '${Version}' slurm-grid-agent").endswith("+1"))
     expect("the configuration is as it was", head.read(CONFIG) == config)
     head.run("touch /tmp/go")
     end = head.ended(job)
     expect(f"{end}", (end["state"], end["exit_status"]) == ("FAILED", 7 << 8))
+    for other in others:
+        end = head.ended(other)
+        expect(f"{end}", (end["state"], end["exit_status"]) == ("FAILED", 5 << 8))
     expect("no daemon of Slurm was restarted", head.pids() == slurm)
-    return [job]
+    return [job, *others]
 
 
 def micro_update(head, debs, folder):
@@ -214,7 +232,7 @@ def main():
     subprocess.run(["make", "-s", "-C", TOP / "slurm-plugins", "OUT=build/micro", "EXTRA=-DGRID_AGENT_TEST_OTHER_MICRO", "jobcomp"], check=True, stdout=subprocess.DEVNULL)
     with tempfile.TemporaryDirectory(prefix="sga-debs.") as folder, Head(base(debs.values())) as head:
         jobs = []
-        for step, arguments in ((installs, [debs]), (mistaken, []), (without_secrets, []), (other_user, []), (runs_jobs, []), (killed, []),
+        for step, arguments in ((installs, [debs]), (mistaken, []), (without_secrets, []), (other_user, []), (runs_jobs, []), (comes_back, []),
                                 (looks_up_users, []), (upgrades, [debs, folder]), (micro_update, [debs, folder])):
             say(step.__doc__)
             jobs += step(head, *arguments) or []

@@ -12,9 +12,11 @@ StateSaveLocation=/var/lib/slurm/slurmctld
 SlurmdSpoolDir=/var/lib/slurm/slurmd
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
 ReturnToService=2
 SlurmdParameters=config_overrides
-NodeName=head CPUs=4 RealMemory=200 State=UNKNOWN
+NodeName=head CPUs=16 RealMemory=200 State=UNKNOWN
 PartitionName=main Nodes=head Default=YES MaxTime=60 State=UP
 """
 # As slurm-grid-agent-plugins(8) has them.

@@ -21,7 +21,7 @@ def say(text):
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
-def eventually(what, condition, within=20, every=0.2):
+def eventually(what, condition, within=120, every=0.2):
     """Looks again and again until the condition is true; returns its value."""
     end = time.monotonic() + within
     while True:

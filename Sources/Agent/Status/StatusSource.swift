@@ -8,13 +8,18 @@ internal import JobLifecycle
 struct StatusSource: Sendable {
     private let parts: RunningParts
     private let problems: @Sendable () -> [AgentStatus.Problem]
+    private let problemCounts: @Sendable () -> [String: Int]
 
     private static let jobLimit = 50
     private static let days = 30
 
-    init(_ parts: RunningParts, problems: @escaping @Sendable () -> [AgentStatus.Problem]) {
+    init(
+        _ parts: RunningParts, problems: @escaping @Sendable () -> [AgentStatus.Problem] = { [] },
+        problemCounts: @escaping @Sendable () -> [String: Int] = { [:] }
+    ) {
         self.parts = parts
         self.problems = problems
+        self.problemCounts = problemCounts
     }
 
     func current() async -> AgentStatus {
@@ -25,6 +30,7 @@ struct StatusSource: Sendable {
         status.cluster = now.scheduler?.controller.clusterName
         status.slurmVersion = now.slurmVersion
         status.problems = problems()
+        status.problemCounts = problemCounts()
         status.parts = Self.parts(of: now.findings)
         if let ledger = now.ledger {
             do throws(LedgerError) {
