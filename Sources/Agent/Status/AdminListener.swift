@@ -97,7 +97,7 @@ struct AdminListener: Sendable {
                     await withDiscardingTaskGroup { connections in
                         do {
                             for try await connection in incoming {
-                                // In the order in which they came: the newest is the last to give its place up.
+                                // Here and not in its task, so that the newest is about the last to give its place up.
                                 let isAdmitted = admit(connection.channel)
                                 connections.addTask {
                                     if isAdmitted {

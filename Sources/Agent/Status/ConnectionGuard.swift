@@ -28,6 +28,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var deadline: Scheduled<Void>?
     /// Requests whose answer is not sent.
     private var open = 0
+    /// The client has said that it asks no more.
+    private var isLast = false
+    /// The answer under way is the last one.
     private var closes = false
 
     init(deadlines: Deadlines, onTrusted: @escaping @Sendable (any Channel) -> Void) {
@@ -54,8 +57,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if case .head = unwrapInboundIn(data) {
+        if case .head(let head) = unwrapInboundIn(data) {
             open += 1
+            isLast = isLast || head.headerFields[.connection]?.lowercased() == "close"
             if open == 1 { wait(deadlines.answer, context) }
         }
         context.fireChannelRead(data)
@@ -82,7 +86,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func answered(_ context: ChannelHandlerContext) {
         open = max(0, open - 1)
-        if closes {
+        if closes || (isLast && open == 0) {
             context.close(promise: nil)
         } else {
             wait(open > 0 ? deadlines.answer : deadlines.nextRequest, context)

@@ -83,6 +83,12 @@ final class RawClient: @unchecked Sendable {
         }
     }
 
+    /// Whether the other side of a Unix socket has closed.
+    var isClosed: Bool {
+        var events = pollfd(fd: descriptor, events: 0, revents: 0)
+        return poll(&events, 1, 0) == 1
+    }
+
     /// Returns when the other side of a Unix socket has closed (POLLHUP), without reading anything.
     func closed() async throws {
         try await Self.offThePool { [descriptor] in
