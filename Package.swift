@@ -234,6 +234,8 @@ let package = Package(
             dependencies: [
                 "Agent", "CSlurm", "DeepSquare", "Ethereum", "JobLifecycle", "Slurm", "SpankBridge",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ],
             // As for the agent itself.
             swiftSettings: common

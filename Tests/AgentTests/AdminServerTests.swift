@@ -239,4 +239,23 @@ struct AdminServerTests {
             #expect(try await silent[0].answer().isEmpty)
         }
     }
+
+    @Test("when all places are taken by those who may ask, the next is turned away")
+    func full() async throws {
+        try await withServer({ $0.connections = 2 }) { path in
+            let first = try RawClient(unix: path)
+            let second = try RawClient(unix: path)
+            for client in [first, second] {
+                try client.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                try await client.firstBytes()
+            }
+            #expect(try await RawClient(unix: path).answer().isEmpty)
+            try first.send(Self.get("/healthz"))
+            #expect(try await first.answer().contains("HTTP/1.1 200 "))
+            try await eventually {
+                (try? await ask(unix: path, Self.get("/healthz")))?.hasPrefix("HTTP/1.1 200 ") == true
+            }
+            withExtendedLifetime(second) {}
+        }
+    }
 }

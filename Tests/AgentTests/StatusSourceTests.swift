@@ -33,7 +33,7 @@ struct StatusSourceTests {
     @Test("before anything is open it says so")
     func starting() async {
         let parts = RunningParts()
-        let source = StatusSource(parts, problems: { [] })
+        let source = StatusSource(parts)
         let status = await source.current()
         #expect(status.summary == "idle: reading slurm.conf" && !status.isReady && status.cluster == nil)
     }
@@ -42,7 +42,7 @@ struct StatusSourceTests {
     func waiting() async {
         let parts = RunningParts()
         parts.change { $0.slurmTrouble = .init(description: "there is no /etc/slurm/slurm.conf", level: .warning) }
-        let status = await StatusSource(parts, problems: { [] }).current()
+        let status = await StatusSource(parts).current()
         #expect(status.health == .warning && status.summary == "idle: there is no /etc/slurm/slurm.conf")
         await #expect {
             try await parts.ledger()

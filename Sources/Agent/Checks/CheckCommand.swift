@@ -34,13 +34,13 @@ struct CheckCommand: AsyncParsableCommand {
         guard !line.asksForHelp else { throw CleanExit.helpRequest(self) }
         AgentLogHandler.bootstrap()
         AgentLogHandler.setLevel("critical")
-        let file = line.file ?? (access(RunCommand.defaultFile, F_OK) == 0 ? RunCommand.defaultFile : nil)
+        let file = ConfigurationFile.path(named: line.file)
         let configuration: AgentConfiguration
         do throws(AgentConfiguration.Problem) {
             configuration = try AgentConfiguration.load(
                 file: file, environment: ProcessInfo.processInfo.environment, flags: line.flags)
         } catch {
-            for line in error.lines { complain("slurm-grid-agent: \(line)") }
+            error.complain()
             throw ExitCode(78)
         }
         let findings = await Checks(configuration: configuration, file: file).all()

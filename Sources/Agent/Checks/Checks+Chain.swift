@@ -56,7 +56,7 @@ extension Checks {
                 ok("chain", "id \(id)"),
                 balance == 0
                     ? failure("balance", "the account has no coins for gas: send it some")
-                    : ok("balance", "\(balance) wei"),
+                    : ok("balance", Amount(wei: "\(balance)").map { "\($0.rounded) coins" } ?? "\(balance) wei"),
             ]
         } catch {
             return [failure("chain", error.description)]

@@ -50,11 +50,11 @@ extension Checks {
                     "this user is not \(cluster.slurmUserName): jobs cannot be submitted for others. The unit's User= must be "
                         + "SlurmUser (systemctl edit slurm-grid-agent)"))
         }
-        findings.append(await accounting(cluster))
+        if isThorough { findings.append(await accounting(cluster)) }
         findings += plugins(cluster)
         if configuration.chain.contract != nil {
             findings += await partition(controller)
-            findings += await supervisorJobs(controller)
+            if isThorough { findings += await supervisorJobs(controller) }
         }
         return findings
     }

@@ -11,7 +11,8 @@ struct Checks {
     let file: String?
     /// The running agent's own parts; nil: `check` is a process of its own and opens what it needs.
     var running: RunningParts?
-    /// Also what costs others something: a search of the chain for another sender, a sign-in at the batch script service.
+    /// Also what costs more: a question to slurmdbd by a process of its own, all jobs, a search of the chain for another
+    /// sender, a sign-in at the batch script service.
     var isThorough = true
 
     func all() async -> [Finding] {

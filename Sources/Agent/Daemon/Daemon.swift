@@ -61,7 +61,8 @@ struct Daemon {
     private func services(_ folder: String, _ notifier: SystemdNotifier) throws -> [any Service] {
         let parts = RunningParts(configuration.chain)
         let pace = Pace(retention: NIOLockedValueBox(configuration.retention))
-        let status = StatusSource(parts, problems: { AgentLogHandler.problems })
+        let status = StatusSource(
+            parts, problems: { AgentLogHandler.problems }, problemCounts: { AgentLogHandler.problemCounts })
         // While there is still somebody to tell.
         _ = try Self.socket(configuration.bridgeSocket)
         return [

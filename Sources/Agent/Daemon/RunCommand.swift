@@ -64,13 +64,13 @@ struct RunCommand: AsyncParsableCommand {
             complain("slurm-grid-agent: run as SlurmUser, not as root: sudo -u slurm slurm-grid-agent run")
             throw ExitCode(77)
         }
-        let file = line.file ?? (access(Self.defaultFile, F_OK) == 0 ? Self.defaultFile : nil)
+        let file = ConfigurationFile.path(named: line.file)
         do {
             let settings = try AgentConfiguration.load(
                 file: file, environment: ProcessInfo.processInfo.environment, flags: line.flags)
             try await Daemon(configurationFile: file, configuration: settings).run()
         } catch let error as AgentConfiguration.Problem {
-            for line in error.lines { complain("slurm-grid-agent: \(line)") }
+            error.complain()
             throw ExitCode(78)
         } catch let error as Daemon.StartFailure {
             complain("slurm-grid-agent: \(error)")

@@ -32,7 +32,6 @@ struct AdminListener: Sendable {
     let logger: Logger
     private let table: NIOLockedValueBox<ConnectionTable<ObjectIdentifier>>
     private let channels = NIOLockedValueBox<[ObjectIdentifier: any Channel]>([:])
-    private let guesses = NIOLockedValueBox(GuessLog())
 
     init(_ place: Place, routes: AdminRoutes, limits: AdminServer.Limits, logger: Logger) {
         self.place = place
@@ -44,26 +43,20 @@ struct AdminListener: Sendable {
 
     /// Until the task is cancelled.
     func run() async {
-        var said: String?
         while !Task.isCancelled {
             var pause = limits.retry
             do {
                 let server = try await bind()
-                said = nil
-                logger.notice("the status page is served", metadata: ["address": "\(place)"])
+                logger.notice("serves the status page", metadata: ["address": "\(place)"])
                 await serve(server)
                 guard !Task.isCancelled else { break }
-                logger.warning("the status page's socket vanished; making it anew", metadata: ["address": "\(place)"])
+                logger.warning(
+                    "the status page's socket vanished; making it anew", metadata: ["address": "\(place)"])
                 pause = limits.watch
             } catch {
-                // Once, not every time.
-                let words = "\(error)"
-                if words != said {
-                    logger.error(
-                        "the status page cannot be served there; it is tried again and again",
-                        metadata: ["address": "\(place)", "why": "\(words)", "every": "\(limits.retry)"])
-                }
-                said = words
+                logger.error(
+                    "the status page cannot be served; it is tried again",
+                    metadata: ["address": "\(place)", "why": "\(error)", "every": "\(limits.retry)"])
             }
             try? await Task.sleep(for: pause)
         }
@@ -104,7 +97,15 @@ struct AdminListener: Sendable {
                     await withDiscardingTaskGroup { connections in
                         do {
                             for try await connection in incoming {
-                                connections.addTask { await admit(connection) }
+                                // In the order in which they came: the newest is the last to give its place up.
+                                let isAdmitted = admit(connection.channel)
+                                connections.addTask {
+                                    if isAdmitted {
+                                        await handle(connection)
+                                    } else {
+                                        try? await connection.executeThenClose { _, _ in }
+                                    }
+                                }
                             }
                         } catch {
                             logger.debug("no longer accepting", metadata: ["address": "\(place)", "why": "\(error)"])
@@ -127,15 +128,20 @@ struct AdminListener: Sendable {
 
     // MARK: connections
 
-    private func admit(_ connection: Connection) async {
-        let channel = connection.channel
+    private func admit(_ channel: any Channel) -> Bool {
         let key = ObjectIdentifier(channel)
         switch table.withLockedValue({ $0.enter(key) }) {
         case .admitted: break
         case .instead(let other): channels.withLockedValue { $0.removeValue(forKey: other) }?.close(promise: nil)
-        case .refused: channel.close(promise: nil)
+        case .refused: return false
         }
         channels.withLockedValue { $0[key] = channel }
+        return true
+    }
+
+    private func handle(_ connection: Connection) async {
+        let channel = connection.channel
+        let key = ObjectIdentifier(channel)
         defer {
             _ = channels.withLockedValue { $0.removeValue(forKey: key) }
             table.withLockedValue { $0.leave(key) }
@@ -155,7 +161,9 @@ struct AdminListener: Sendable {
             responder: { request, writer, channel in
                 let response = await routes.answer(AdminRequest(request.head))
                 if response.isGuess {
-                    tell(ofGuessFrom: channel)
+                    logger.warning(
+                        "asked for the status with a wrong token",
+                        metadata: ["peer": "\(channel.remoteAddress?.ipAddress ?? "?")"])
                     // Only this connection waits.
                     try await Task.sleep(for: limits.guessDelay)
                 }
@@ -173,28 +181,6 @@ struct AdminListener: Sendable {
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,
                     maxHeaderFieldCount: limits.headerCount)))
-    }
-
-    private func tell(ofGuessFrom channel: any Channel) {
-        guard let count = guesses.withLockedValue({ $0.guessed() }) else { return }
-        logger.warning(
-            "asked for the status with a wrong token",
-            metadata: ["peer": "\(channel.remoteAddress?.ipAddress ?? "?")", "count": "\(count)"])
-    }
-}
-
-/// Whoever guesses tokens must not fill the log.
-private struct GuessLog {
-    private var count = 0
-    private var told: ContinuousClock.Instant?
-
-    /// - Returns: how many there have been since the last time this was told; nil: too soon.
-    mutating func guessed() -> Int? {
-        count += 1
-        if let told, told.duration(to: .now) < .seconds(60) { return nil }
-        defer { count = 0 }
-        told = .now
-        return count
     }
 }
 

@@ -13,7 +13,7 @@ struct HealthRounds: Service {
 
     /// A ping is cheap (0.2 ms), the other checks less so, and a sign-in at somebody's service costs them.
     private static let ping: Duration = .seconds(5)
-    private static let round: Duration = .seconds(60)
+    private static let round: Duration = .seconds(30)
     private static let thoroughEvery = 10
     /// How long the first report waits for the parts to open.
     private static let patience: Duration = .seconds(20)
@@ -51,7 +51,7 @@ struct HealthRounds: Service {
         }
     }
 
-    private static let costly: Set<String> = ["sbatch service", "key's use"]
+    private static let costly: Set<String> = ["slurmdbd", "supervisor", "sbatch service", "key's use"]
 
     /// Each finding at the start; later only what has changed for the worse or the better.
     private func tell(_ findings: [Finding], before: [Finding]?) {

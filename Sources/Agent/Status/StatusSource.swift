@@ -8,13 +8,18 @@ internal import JobLifecycle
 struct StatusSource: Sendable {
     private let parts: RunningParts
     private let problems: @Sendable () -> [AgentStatus.Problem]
+    private let problemCounts: @Sendable () -> [String: Int]
 
     private static let jobLimit = 50
     private static let days = 30
 
-    init(_ parts: RunningParts, problems: @escaping @Sendable () -> [AgentStatus.Problem]) {
+    init(
+        _ parts: RunningParts, problems: @escaping @Sendable () -> [AgentStatus.Problem] = { [] },
+        problemCounts: @escaping @Sendable () -> [String: Int] = { [:] }
+    ) {
         self.parts = parts
         self.problems = problems
+        self.problemCounts = problemCounts
     }
 
     func current() async -> AgentStatus {
@@ -25,6 +30,7 @@ struct StatusSource: Sendable {
         status.cluster = now.scheduler?.controller.clusterName
         status.slurmVersion = now.slurmVersion
         status.problems = problems()
+        status.problemCounts = problemCounts()
         status.parts = Self.parts(of: now.findings)
         if let ledger = now.ledger {
             do throws(LedgerError) {
@@ -61,6 +67,12 @@ struct StatusSource: Sendable {
             contract: word.contract, state: word.state, isApproved: word.isApproved, isDrained: word.isDrained,
             credits: word.credits)
         status.jobs.ofGrid = word.jobs.count
+        // The gateway hears of an approval with the block that brings it, the checks a round later.
+        status.set(
+            .init(
+                name: "provider", level: word.isApproved ? .ok : .warning,
+                text: word.isApproved
+                    ? word.state : "\(word.state): nothing is claimed or reported until the grid approves it"))
         status.held = word.jobs.compactMap(AgentStatus.HeldReport.init)
         do throws(GridError) {
             status.recentJobs = try await grid.recentJobs(limit: Self.jobLimit).map(AgentStatus.Job.init)
@@ -129,10 +141,11 @@ extension AgentStatus {
             return "idle: \(parts.first { $0.name == "slurm.conf" }?.text ?? "reading slurm.conf")"
         }
         let doing =
-            "cluster \(cluster): \(jobs.openRuns) open runs"
+            "cluster \(cluster): \(jobs.openRuns) open run\(jobs.openRuns == 1 ? "" : "s")"
             + (grid == nil ? "" : ", \(jobs.ofGrid) of the grid")
             + deliveries.filter { $0.waiting + $0.parked > 0 }.map {
-                ", \($0.waiting) deliveries to \($0.gateway) waiting" + ($0.parked > 0 ? ", \($0.parked) parked" : "")
+                ", \($0.waiting) \($0.waiting == 1 ? "delivery" : "deliveries") to \($0.gateway) waiting"
+                    + ($0.parked > 0 ? ", \($0.parked) parked" : "")
             }.joined()
         if let worst = parts.first(where: { $0.level == .failure }) {
             return "\(doing); FAILURE \(worst.name): \(worst.text)"

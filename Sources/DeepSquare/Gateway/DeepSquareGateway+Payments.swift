@@ -13,10 +13,11 @@ extension DeepSquareGateway {
         for payment in payments {
             logger.info(
                 "paid",
-                metadata: [
-                    "job": "\(key.job)", "credits": "\(Credits.text(payment.credits))",
-                    "transaction": "\(payment.transaction)",
-                ])
+                metadata: ids(
+                    key,
+                    [
+                        "credits": "\(Credits.text(payment.credits))", "transaction": "\(payment.transaction)",
+                    ]))
         }
         return payments
     }

@@ -72,6 +72,16 @@ final class RawClient: @unchecked Sendable {
         }
     }
 
+    /// Returns when something has come, which is left to be read.
+    func firstBytes() async throws {
+        try await Self.offThePool { [descriptor] in
+            var byte: UInt8 = 0
+            guard recv(descriptor, &byte, 1, Int32(MSG_PEEK)) == 1 else {
+                throw Failure(what: "recv", number: errno)
+            }
+        }
+    }
+
     /// Returns when the other side of a Unix socket has closed (POLLHUP), without reading anything.
     func closed() async throws {
         try await Self.offThePool { [descriptor] in
