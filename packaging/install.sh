@@ -6,7 +6,7 @@
 #                                                    PREFIX: where the program goes; default /usr/local
 #
 # BINARY: the program; default .build/release/slurm-grid-agent. PLUGINS: the folder of the plugins; default
-# slurm-plugins/build. DESTDIR: a folder to install below, for packagers.
+# slurm-plugins/build-site. DESTDIR: a folder to install below, for packagers.
 # Configuration that is there stays as it is. Nothing of Slurm's is changed but that its plugin folder gets two plugins; no
 # daemon is started, stopped or restarted. SlurmUser is found in slurm.conf.
 set -euo pipefail
@@ -25,7 +25,7 @@ slurm=$1
 prefix=${2:-/usr/local}
 to=${DESTDIR:-}
 binary=${BINARY:-$top/.build/release/slurm-grid-agent}
-plugins=${PLUGINS:-$top/slurm-plugins/build}
+plugins=${PLUGINS:-$top/slurm-plugins/build-site}
 debian=$top/packaging/deb/debian
 
 [ -x "$binary" ] || die "there is no $binary: make release SLURM_PREFIX=$slurm"

@@ -23,7 +23,17 @@ git ls-files 'Tests/*.swift' 'Benchmarks/*.swift' | xargs -n 1 dirname | sort -u
 done
 # What is no part of it any more goes.
 (cd "$tree" && find . -type f ! -name Package.resolved -printf '%P\0') | sort -z | comm -z -23 - <(sort -z "$work/files") | (cd "$tree" && xargs -0 rm -f)
-rm -rf "$tree/debian" "$work"/*.{deb,changes,buildinfo}
+
+# Of the same files, with the same Slurm and Swift, the packages would be the same.
+stamp=$({
+    cd "$tree"
+    xargs -0 sha256sum <"$work/files"
+    dpkg-query -W -f '${Package} ${Version}\n' libslurm-dev slurm-wlm-basic-plugins systemd debhelper
+    echo "$(swift --version 2>&1) ${DBGSYM:-} ${LEAN:-} ${DEB_BUILD_OPTIONS:-}"
+    [ -z "${BINARY:-}" ] || sha256sum "$BINARY"
+} | sha256sum)
+if [ "$stamp" = "$(cat "$work/stamp" 2>/dev/null)" ] && ls "$work"/*.deb 2>/dev/null; then exit 0; fi
+rm -rf "$tree/debian" "$work"/{*.deb,*.changes,*.buildinfo,stamp}
 cp -r "$tree/packaging/deb/debian" "$tree/debian"
 
 cd "$tree"
@@ -34,4 +44,5 @@ dpkg-buildpackage --build=binary --no-sign >"$work/log" 2>&1 || {
     echo "deb: failed; the whole log is in $work/log" >&2
     exit 1
 }
+echo "$stamp" >"$work/stamp"
 ls "$work"/*.deb
