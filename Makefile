@@ -9,6 +9,12 @@ SWIFT ?= swift
 DEPS := packaging/install-build-deps.sh
 BINARY := .build/debug/slurm-grid-agent
 
+# A Slurm that the site built itself: SLURM_PREFIX, where it is installed, and for the plugins SLURM_SOURCE, its source.
+ifneq ($(SLURM_PREFIX),)
+export SLURM_PREFIX SLURM_SOURCE
+SWIFT_FLAGS += -Xcc -I$(SLURM_PREFIX)/include -Xlinker -L$(SLURM_PREFIX)/lib -Xlinker -rpath -Xlinker $(SLURM_PREFIX)/lib
+endif
+
 .PHONY: help
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | column -t -s $$'\t'
@@ -16,12 +22,12 @@ help: ## List the targets
 .PHONY: build
 build: ## Build the agent (debug)
 	@$(DEPS) build
-	$(SWIFT) build --product slurm-grid-agent
+	$(SWIFT) build $(SWIFT_FLAGS) --product slurm-grid-agent
 
 .PHONY: release
 release: ## Build the agent for use: optimised, with Swift's libraries inside
 	@$(DEPS) build
-	$(SWIFT) build -c release --static-swift-stdlib --product slurm-grid-agent
+	$(SWIFT) build $(SWIFT_FLAGS) -c release --static-swift-stdlib --product slurm-grid-agent
 
 .PHONY: plugins
 plugins: ## Build the Slurm plugins
@@ -87,6 +93,7 @@ test-page: build-tests plugins ## The status page in headless Chromium (pictures
 test-package: build deb ## The packages on a Debian that boots in a container, and each command of the administrator's pages; needs root
 	@$(DEPS) boot
 	Tests/Package/built.sh
+	Tests/Package/site.sh
 	python3 Tests/Package/docs.py
 	python3 Tests/Package/boot.py
 	python3 Tests/Package/docs.py --boot
