@@ -66,7 +66,9 @@ final class RawClient: @unchecked Sendable {
             var buffer = [UInt8](repeating: 0, count: 65_536)
             while true {
                 let count = recv(descriptor, &buffer, buffer.count, 0)
-                if count == 0 || (count < 0 && [ECONNRESET, EPIPE].contains(errno)) { return String(decoding: all, as: UTF8.self) }
+                if count == 0 || (count < 0 && [ECONNRESET, EPIPE].contains(errno)) {
+                    return String(decoding: all, as: UTF8.self)
+                }
                 guard count > 0 else { throw Failure(what: "recv", number: errno) }
                 all += buffer[..<count]
             }
