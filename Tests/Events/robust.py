@@ -147,7 +147,7 @@ def slurm_comes_later():
         aside = conf.rename(conf.with_suffix(".aside"))
         agent = Agent(lab)
         agent.start(wait=False)
-        status = eventually("it says what it waits for", lambda: agent.status(), 30)
+        status = eventually("it says what it waits for", lambda: (said := agent.status()) and said["parts"] and said, 30)
         expect(status, status["summary"].startswith("idle: ") and not status["is_ready"])
         expect(status, any(part["name"] == "slurm.conf" and part["level"] == "failure" for part in status["parts"]))
         aside.rename(conf)
