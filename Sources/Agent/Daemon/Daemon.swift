@@ -60,7 +60,7 @@ struct Daemon {
     /// Ended in the opposite order.
     private func services(_ folder: String, _ notifier: SystemdNotifier) throws -> [any Service] {
         let parts = RunningParts(configuration.chain)
-        let pace = Pace(retention: NIOLockedValueBox(configuration.retention))
+        let retention = NIOLockedValueBox(configuration.retention)
         let status = StatusSource(
             parts, problems: { AgentLogHandler.problems }, problemCounts: { AgentLogHandler.problemCounts })
         // While there is still somebody to tell.
@@ -70,10 +70,10 @@ struct Daemon {
             Caretaker(parts: parts, status: status, notifier: notifier, logger: logger),
             HealthRounds(configuration: configuration, file: configurationFile, parts: parts, logger: logger),
             SlurmPart(
-                configuration: configuration, folder: folder, parts: parts, notifier: notifier, pace: pace,
+                configuration: configuration, folder: folder, parts: parts, notifier: notifier, retention: retention,
                 logger: logger),
             Reloader(
-                file: configurationFile, running: configuration, retention: pace.retention, notifier: notifier,
+                file: configurationFile, running: configuration, retention: retention, notifier: notifier,
                 logger: logger),
             ControlServer(
                 socket: try Self.socket(configuration.controlSocket), allowedUsers: [0, geteuid()],

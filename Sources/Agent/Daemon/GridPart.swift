@@ -23,7 +23,7 @@ struct GridPart: Service {
         do {
             if let chain = try await patiently({ try await openChain(access) }) {
                 defer { chain.close() }
-                if let grid = try await patiently({ try await openGrid(chain) }) { try await serve(chain, grid.parts) }
+                if let grid = try await patiently({ try await openGrid(chain) }) { try await serve(chain, grid) }
             }
         } catch {
             await access.close()
@@ -63,9 +63,8 @@ struct GridPart: Service {
     }
 
     /// Without a contract there is a chain and no grid.
-    private func openGrid(_ chain: ChainParts) async throws -> (parts: GridParts?, isOpen: Bool) {
-        let grid = try await GridParts.open(
+    private func openGrid(_ chain: ChainParts) async throws -> GridParts? {
+        try await GridParts.open(
             configuration, chain: chain, folder: folder, ledger: ledger, scheduler: scheduler, logger: logger)
-        return (grid, true)
     }
 }

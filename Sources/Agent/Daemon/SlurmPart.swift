@@ -16,7 +16,8 @@ struct SlurmPart: Service {
     let folder: String
     let parts: RunningParts
     let notifier: SystemdNotifier
-    let pace: Pace
+    /// SIGHUP may change it.
+    let retention: NIOLockedValueBox<Duration>
     let logger: Logger
 
     func run() async throws {
@@ -142,7 +143,7 @@ struct SlurmPart: Service {
         follower.vanishInterval = configuration.vanishAfter
 
         var services: [any Service] = [
-            LedgerCare(ledger: ledger, controller: scheduler.controller, retention: pace.retention, logger: logger)
+            LedgerCare(ledger: ledger, controller: scheduler.controller, retention: retention, logger: logger)
         ]
         if !configuration.chain.nodes.isEmpty {
             services.append(
@@ -160,9 +161,4 @@ struct SlurmPart: Service {
             bridge,
         ]
     }
-}
-
-/// What SIGHUP changes while the parts run.
-struct Pace: Sendable {
-    let retention: NIOLockedValueBox<Duration>
 }

@@ -21,7 +21,7 @@ struct HealthRounds: Service {
     func run() async throws {
         await cancelWhenGracefulShutdown {
             await withTaskGroup(of: Void.self) { group in
-                group.addTask { await every(Self.ping) { await look(atController: ()) } }
+                group.addTask { await every(Self.ping) { await pingController() } }
                 group.addTask { await rounds() }
             }
         }
@@ -82,7 +82,7 @@ struct HealthRounds: Service {
     }
 
     /// Between the rounds: slurmctld's silence is to be seen at once.
-    private func look(atController: Void) async {
+    private func pingController() async {
         guard let controller = parts.now.scheduler?.controller else { return }
         var trouble: String?
         do throws(SlurmError) {
