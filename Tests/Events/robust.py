@@ -158,10 +158,24 @@ def slurm_comes_later():
         agent.stop()
 
 
+def no_page():
+    """a status page that cannot be served: jobs are followed all the same, and the status says so"""
+    with Lab(LAB_NODES=1) as lab:
+        agent = Agent(lab, **{"admin.socket": "/nonexistent/admin.sock"})
+        agent.start()
+        run_jobs(lab)
+        check_jobs(agent)
+        log = agent.log.read_text()
+        expect(log, "the status page cannot be served; it is tried again" in log)
+        parts = agent.status()["parts"]
+        expect(parts, any(part["level"] == "failure" and "/nonexistent is gone" in part["text"] for part in parts))
+        agent.stop()
+
+
 if __name__ == "__main__":
     if os.geteuid() != 0:
         sys.exit("robust.py: needs root, for the lab")
-    for test in (other_micro, garbage, no_spool, later_spool, chain, no_chain, slurm_comes_later):
+    for test in (other_micro, garbage, no_spool, later_spool, chain, no_chain, slurm_comes_later, no_page):
         say(test.__doc__)
         test()
     say("all as it must be")

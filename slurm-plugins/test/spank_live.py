@@ -149,7 +149,8 @@ class OtherHosts(unittest.TestCase):
         control = home / "control.sock"
         config.write_text(
             f"state-folder: {home}/state\nbridge:\n  socket: {home}/events.sock\n  listen: {CONTROLLER}:{PORT}\n"
-            f"  munge-socket: {self.munge_socket}\ncontrol:\n  socket: {control}\n")
+            f"  munge-socket: {self.munge_socket}\ncontrol:\n  socket: {control}\n"
+            f"admin:\n  socket: {home}/admin.sock\n")
         process = self.start(agent, "run", "--config", config, user="slurm")
 
         def bridge():

@@ -15,7 +15,9 @@ extension Checks {
                 warning("user", "root: the agent runs as SlurmUser; run this as that user too (sudo -u slurm)"))
         }
         findings.append(stateFolder())
-        for path in [configuration.bridgeSocket, configuration.controlSocket] { findings.append(socket(path)) }
+        for path in [configuration.bridgeSocket, configuration.controlSocket, configuration.admin.socket] {
+            findings.append(socket(path))
+        }
         if let clock = clock() { findings.append(clock) }
         return findings
     }

@@ -42,7 +42,7 @@ struct ControlServer: Service {
     func run() async throws {
         try socket.prepare()
         let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .bind(unixDomainSocketPath: socket.path, childChannelInitializer: AcceptedChannel.initializer)
+            .bind(unixDomainSocketPath: socket.path, childChannelInitializer: AcceptedBytes.initializer)
         try socket.setMode(0o660)
         await cancelWhenGracefulShutdown {
             try? await server.executeThenClose { clients in
@@ -55,9 +55,13 @@ struct ControlServer: Service {
         }
     }
 
-    private func serve(_ client: AcceptedChannel) async throws {
-        try await client.channel.executeThenClose { inbound, outbound in
-            guard let peer = client.peer, allowedUsers.contains(peer.uid) else {
+    private func serve(_ client: AcceptedBytes) async throws {
+        try await client.serve { try await serve($0, peer: client.peer) }
+    }
+
+    private func serve(_ channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>, peer: PeerCredentials?) async throws {
+        try await channel.executeThenClose { inbound, outbound in
+            guard let peer, allowedUsers.contains(peer.uid) else {
                 try await outbound.write(Self.line(error: "only root and SlurmUser may ask the agent"))
                 return
             }

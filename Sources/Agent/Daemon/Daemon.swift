@@ -84,7 +84,8 @@ struct Daemon {
     }
 
     private func adminServer(_ status: StatusSource) throws -> AdminServer {
-        var settings = AdminServer.Settings(socket: try Self.socket(configuration.admin.socket))
+        // Whether it can be made there is the server's affair: who follows jobs does not end for a page.
+        var settings = AdminServer.Settings(socket: try Self.path(configuration.admin.socket))
         settings.mode = configuration.admin.mode
         settings.hosts = configuration.admin.hosts
         if let listen = configuration.admin.listen, let file = configuration.admin.tokenFile {
@@ -97,10 +98,18 @@ struct Daemon {
         return AdminServer(settings, logger: logger, status: { await status.current() })
     }
 
+    private static func path(_ path: String) throws -> UnixSocketPath {
+        do throws(UnixSocketPath.Problem) {
+            return try UnixSocketPath(path)
+        } catch {
+            throw StartFailure(exitStatus: 78, description: error.description)
+        }
+    }
+
     /// Checks that a socket can be made there.
     static func socket(_ path: String) throws -> UnixSocketPath {
+        let socket = try Self.path(path)
         do throws(UnixSocketPath.Problem) {
-            let socket = try UnixSocketPath(path)
             try socket.prepare()
             return socket
         } catch {

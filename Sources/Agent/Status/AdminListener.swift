@@ -24,7 +24,7 @@ struct AdminListener: Sendable {
         }
     }
 
-    typealias Connection = HTTP1Channel.Value
+    typealias Connection = AcceptedConnection<HTTPRequestPart, HTTPResponsePart>
 
     let place: Place
     let routes: AdminRoutes
@@ -67,6 +67,9 @@ struct AdminListener: Sendable {
     private func bind() async throws -> NIOAsyncChannel<Connection, Never> {
         let http = http
         let logger = logger
+        let accept: @Sendable (any Channel) -> EventLoopFuture<Connection> = { channel in
+            http.setup(channel: channel, logger: logger).map { Connection($0) }
+        }
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: 64)
             // What a client that only wrote half-closes is still answered.
@@ -74,14 +77,14 @@ struct AdminListener: Sendable {
         switch place {
         case .unix(let socket, let mode):
             try socket.prepare()
-            return try await bootstrap.bind(try socket.listen(mode: mode)) { http.setup(channel: $0, logger: logger) }
+            return try await bootstrap.bind(try socket.listen(mode: mode), childChannelInitializer: accept)
         case .tcp(let address):
             return
                 try await bootstrap
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-                .bind(to: try SocketAddress(ipAddress: address.host, port: address.port)) {
-                    http.setup(channel: $0, logger: logger)
-                }
+                .bind(
+                    to: try SocketAddress(ipAddress: address.host, port: address.port),
+                    childChannelInitializer: accept)
         }
     }
 
@@ -98,12 +101,12 @@ struct AdminListener: Sendable {
                         do {
                             for try await connection in incoming {
                                 // Here and not in its task, so that the newest is about the last to give its place up.
-                                let isAdmitted = admit(connection.channel)
+                                let isAdmitted = admit(connection.underlying)
                                 connections.addTask {
                                     if isAdmitted {
                                         await handle(connection)
                                     } else {
-                                        try? await connection.executeThenClose { _, _ in }
+                                        connection.close()
                                     }
                                 }
                             }
@@ -140,7 +143,7 @@ struct AdminListener: Sendable {
     }
 
     private func handle(_ connection: Connection) async {
-        let channel = connection.channel
+        let channel = connection.underlying
         let key = ObjectIdentifier(channel)
         defer {
             _ = channels.withLockedValue { $0.removeValue(forKey: key) }
@@ -148,7 +151,7 @@ struct AdminListener: Sendable {
         }
         // At the end nobody waits for a client: what is under way is cut.
         await withTaskCancellationHandler {
-            await http.handle(value: connection, logger: logger)
+            await connection.serve { await http.handle(value: $0, logger: logger) }
         } onCancel: {
             channel.close(promise: nil)
         }

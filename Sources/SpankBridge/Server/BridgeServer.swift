@@ -85,9 +85,9 @@ public final class BridgeServer: Service {
         unlink(settings.socket.path)
     }
 
-    private func bindUnix() async throws -> NIOAsyncChannel<AcceptedChannel, Never> {
+    private func bindUnix() async throws -> NIOAsyncChannel<AcceptedBytes, Never> {
         let server = try await Self.bootstrap.bind(
-            unixDomainSocketPath: settings.socket.path, childChannelInitializer: AcceptedChannel.initializer)
+            unixDomainSocketPath: settings.socket.path, childChannelInitializer: AcceptedBytes.initializer)
         do {
             try settings.socket.setMode(settings.mode)
         } catch {
@@ -97,35 +97,33 @@ public final class BridgeServer: Service {
         return server
     }
 
-    private func serveLocal(_ accepted: AcceptedChannel) async {
-        let channel = accepted.channel
+    private func serveLocal(_ accepted: AcceptedBytes) async {
         guard let credentials = accepted.peer, settings.allowedUsers.contains(credentials.uid) else {
             counterBox.withLockedValue { $0.refusedPeers += 1 }
             logger.warning(
                 "turned away who may not report events",
                 metadata: ["uid": "\(accepted.peer.map { String($0.uid) } ?? "unknown")"])
-            try? await channel.executeThenClose { _, _ in }
+            accepted.close()
             return
         }
         let peer = BridgePeer(way: .unix, uid: credentials.uid, pid: credentials.pid)
         let connection = Connection(sink: sink, counters: counterBox, logger: logger, peer: peer)
         // How a connection ends is the plugin's affair: it comes back.
-        try? await connection.serve(channel)
+        try? await accepted.serve { try await connection.serve($0) }
     }
 
     // MARK: TCP
 
     private func serveRemote(_ listen: (host: String, port: Int)) async throws {
         let server = try await Self.bootstrap.bind(
-            host: listen.host, port: listen.port, childChannelInitializer: AcceptedChannel.initializer)
+            host: listen.host, port: listen.port, childChannelInitializer: AcceptedBytes.initializer)
         logger.info("listening for signed messages", metadata: ["address": "\(listen.host)", "port": "\(listen.port)"])
         await serve(server, limit: settings.maximumRemoteConnections) { accepted in
-            let channel = accepted.channel
-            let address = channel.channel.remoteAddress?.ipAddress ?? "?"
+            let address = accepted.underlying.remoteAddress?.ipAddress ?? "?"
             let connection = SealedConnection(
                 sink: self.sink, opener: self.opener, allowedUsers: self.settings.allowedUsers,
                 counters: self.counterBox, logger: self.logger, address: address)
-            try? await connection.serve(channel)
+            try? await accepted.serve { try await connection.serve($0) }
         }
     }
 
@@ -139,8 +137,8 @@ public final class BridgeServer: Service {
 
     /// Serves until the task is cancelled or (Unix) the socket is no longer at its path.
     private func serve(
-        _ server: NIOAsyncChannel<AcceptedChannel, Never>, limit: Int,
-        _ body: @escaping @Sendable (AcceptedChannel) async -> Void
+        _ server: NIOAsyncChannel<AcceptedBytes, Never>, limit: Int,
+        _ body: @escaping @Sendable (AcceptedBytes) async -> Void
     ) async {
         let isUnix = server.channel.localAddress?.pathname != nil
         await withTaskGroup(of: Void.self) { group in
@@ -162,7 +160,7 @@ public final class BridgeServer: Service {
                             connections.addTask {
                                 if open > limit {
                                     self.counterBox.withLockedValue { $0.tooManyConnections += 1 }
-                                    try? await accepted.channel.executeThenClose { _, _ in }
+                                    accepted.close()
                                 } else {
                                     await body(accepted)
                                 }

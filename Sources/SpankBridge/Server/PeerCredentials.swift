@@ -23,19 +23,3 @@ public struct PeerCredentials: Sendable, Hashable {
         return peer.map { Optional($0) }.recover { _ in nil }
     }
 }
-
-/// A connection as its listener hands it over.
-public struct AcceptedChannel: Sendable {
-    public let channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>
-    public let peer: PeerCredentials?
-
-    /// For a listener's `bind`.
-    public static func initializer(_ channel: any Channel) -> EventLoopFuture<AcceptedChannel> {
-        PeerCredentials.of(channel).flatMapThrowing { peer in
-            AcceptedChannel(
-                channel: try NIOAsyncChannel(
-                    wrappingChannelSynchronously: channel,
-                    configuration: .init(inboundType: ByteBuffer.self, outboundType: ByteBuffer.self)), peer: peer)
-        }
-    }
-}
