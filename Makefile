@@ -114,7 +114,7 @@ test-lab: ## Tests of the lab itself; needs root
 lint: ## Check format, scripts, unit, manual pages
 	@$(DEPS) lint
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks FuzzTesting
-	python3 -m py_compile Tests/*/*.py lab/*.py lab/*/*.py lab/grid/services/*.py Benchmarks/*/*.py slurm-plugins/*.py
+	python3 -m py_compile Tests/*.py Tests/*/*.py lab/*.py lab/*/*.py lab/grid/services/*.py Benchmarks/*/*.py slurm-plugins/*.py
 	shellcheck -S warning -x -P SCRIPTDIR $$(git ls-files '*.sh') .ci/run
 	packaging/check.sh
 

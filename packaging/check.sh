@@ -13,14 +13,8 @@ die() {
     exit 1
 }
 
-# silent WHAT COMMAND...: the command works, and has nothing to say on stderr: of systemd's and man's tools, an exit status of 0
-# is not enough.
-silent() {
-    local what=$1
-    shift
-    "$@" >"$work/out" 2>"$work/err" || die "$what: $(cat "$work/out" "$work/err")"
-    [ ! -s "$work/err" ] || die "$what: $(cat "$work/err")"
-}
+# shellcheck source=silent.sh
+. ./silent.sh
 
 shellcheck -S warning "$debian"/*.{postinst,postrm,prerm}
 

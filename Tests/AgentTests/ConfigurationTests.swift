@@ -24,6 +24,13 @@ struct ConfigurationTests {
         #expect(try read(yaml) == AgentConfiguration())
     }
 
+    @Test("the report at start names what is not the default, a default written out not")
+    func changed() throws {
+        let changed = try read("poll-interval: 5s\nretention: 2d\nmetascheduler.endpoint.rpc: http://h:1/key\n").changed
+        #expect(changed.map(\.key) == ["retention", "metascheduler.endpoint.rpc"])
+        #expect(!changed.contains { $0.value.contains("/key") })
+    }
+
     @Test("every kind of value")
     func values() throws {
         let read = try read(

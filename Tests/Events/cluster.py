@@ -8,29 +8,16 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import tempfile
-import time
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "Tests"))
+from waiting import eventually, say  # noqa: E402, F401
+
 AGENT = Path(os.environ.get("BINARY", TOP / ".build/debug/slurm-grid-agent"))
 PLUGINS = Path(os.environ.get("PLUGINS", TOP / "slurm-plugins/build"))
-
-
-def say(text):
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
-
-
-def eventually(what, condition, within=60, every=0.1):
-    """Looks again and again until the condition is true; returns its value."""
-    end = time.monotonic() + within
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise TimeoutError(f"not within {within} s: {what}")
-        time.sleep(every)
 
 
 class Lab:

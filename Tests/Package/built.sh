@@ -13,13 +13,8 @@ die() {
     exit 1
 }
 
-# silent WHAT COMMAND...: works, and says nothing on stderr.
-silent() {
-    local what=$1
-    shift
-    "$@" >"$work/out" 2>"$work/err" || die "$what: $(cat "$work/out" "$work/err")"
-    [ ! -s "$work/err" ] || die "$what: $(cat "$work/err")"
-}
+# shellcheck source=../../packaging/silent.sh
+. "$top/packaging/silent.sh"
 
 # deb NAME: its one package.
 deb() {

@@ -5,9 +5,12 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
-import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from waiting import eventually, say  # noqa: E402
 
 ROOTS = Path(os.environ.get("SLURM_GRID_AGENT_ROOTS", "/var/tmp/slurm-grid-agent-roots"))
 SUITE = "bookworm"
@@ -15,22 +18,6 @@ SUITE = "bookworm"
 BASE = "systemd systemd-sysv dbus ca-certificates procps passwd adduser init-system-helpers python3-minimal libpython3-stdlib man-db bash-completion"
 # Only downloaded: the tests install them, as an administrator does. The dependencies of our packages come in beside.
 LATER = "slurm-wlm munge nscd curl"
-
-
-def say(text):
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
-
-
-def eventually(what, condition, within=120, every=0.2):
-    """Looks again and again until the condition is true; returns its value."""
-    end = time.monotonic() + within
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise TimeoutError(f"not within {within} s: {what}")
-        time.sleep(every)
 
 
 def quiet(*words, log=None, **options):

@@ -129,8 +129,13 @@ struct AgentConfiguration: Equatable, Sendable {
         ])
     }
 
-    /// Every key with its value, for the report at start.
+    /// Every key with its value as text, secrets redacted.
     var effective: [(key: String, value: String)] {
         ConfigurationKey.all.compactMap { key in key.show.map { (key.name, $0(self)) } }
+    }
+
+    /// The keys whose values are not the defaults, for the report at start.
+    var changed: [(key: String, value: String)] {
+        zip(effective, AgentConfiguration().effective).filter { $0.value != $1.value }.map(\.0)
     }
 }

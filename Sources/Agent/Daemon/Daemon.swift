@@ -32,7 +32,8 @@ struct Daemon {
         let notifier = SystemdNotifier(environment: ProcessInfo.processInfo.environment)
         AgentLogHandler.setLevel(configuration.logLevel)
         AgentLogHandler.setFormat(configuration.logFormat.rawValue)
-        for (key, value) in configuration.effective {
+        // All of them, and where each came from: `config show`.
+        for (key, value) in configuration.changed {
             logger.info("setting", metadata: ["key": "\(key)", "value": "\(value)"])
         }
         for notice in configuration.notices { logger.warning("\(notice)") }
