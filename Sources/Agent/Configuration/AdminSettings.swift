@@ -45,7 +45,7 @@ extension ConfigurationKey {
             example: "/etc/slurm-grid-agent/admin.token"),
         ConfigurationKey(
             "admin.hosts", \.admin.hosts, .list(.hostName),
-            "Names that the Host header of a request by TCP may have, besides the address of `admin.listen` and localhost.",
+            "Names that a request's Host header may have, besides localhost and the address of `admin.listen`.",
             example: "head.example.org"),
     ]
 }
