@@ -137,17 +137,54 @@ def comes_back(head):
 
 
 def looks_up_users(head):
-    """a user whom only a look-up service knows is found from inside the sandbox"""
-    head.run("apt-get -q -y install nscd && sed -i 's/^\\tcheck-files.*passwd.*/\\tcheck-files passwd no/' /etc/nscd.conf && systemctl restart nscd")
-    head.run("useradd --system ghost && getent passwd ghost && sed -i /^ghost:/d /etc/passwd")
+    """a user whom only nscd, sssd or nslcd knows is found from inside the unit's sandbox"""
     unit = head.run("cat /lib/systemd/system/slurm-grid-agent.service")
     lines = [line for line in unit.splitlines() if not line.startswith(("Alias", "Watchdog", "Restart", "RuntimeDir", "StateDir", "LogsDir", "Configuration", "NotifyAccess"))]
     text = "\n".join("Type=oneshot" if line.startswith("Type=") else "ExecStart=/usr/bin/getent passwd ghost" if line.startswith("ExecStart=") else line for line in lines)
     head.write("/etc/systemd/system/probe.service", text)
-    head.run("systemctl daemon-reload && systemctl start probe")
-    head.run("systemctl stop nscd")
-    head.refused("systemctl start probe")
-    head.run("rm /etc/systemd/system/probe.service; systemctl daemon-reload; systemctl reset-failed")
+    head.run("systemctl daemon-reload; cp /etc/nsswitch.conf /root/")
+    for service, source in ((nscd, "files"), (sssd, "files sss"), (nslcd, "files ldap")):
+        units = service(head)
+        head.run(f"sed -i 's/^passwd:.*/passwd: {source}/' /etc/nsswitch.conf")
+        eventually(f"{service.__name__} knows the user", lambda: "ghost" in head.run("getent passwd ghost", check=False), 60)
+        head.run("systemctl start probe")
+        head.run(f"systemctl stop {units}")
+        head.refused("systemctl start probe")
+    head.run("cp /root/nsswitch.conf /etc/; rm /etc/systemd/system/probe.service; systemctl daemon-reload; systemctl reset-failed")
+
+
+def nscd(head):
+    """Knows a user who is gone from the files. Returns the units to stop."""
+    head.run("apt-get -q -y install nscd && sed -i 's/^\tcheck-files.*passwd.*/\tcheck-files passwd no/' /etc/nscd.conf && systemctl restart nscd")
+    head.run("useradd --system ghost && getent passwd ghost && sed -i /^ghost:/d /etc/passwd")
+    return "nscd"
+
+
+def sssd(head):
+    """Has its users from a file that only it reads, and no cache that others may map."""
+    head.run("apt-get -q -y install sssd-common sssd-proxy libnss-sss libnss-extrausers; mkdir -p /var/lib/extrausers")
+    head.write("/var/lib/extrausers/passwd", "ghost:x:2001:2001::/nonexistent:/usr/sbin/nologin\n")
+    head.write("/var/lib/extrausers/group", "ghost:x:2001:\n")
+    head.write(
+        "/etc/sssd/sssd.conf",
+        "[sssd]\nservices = nss\ndomains = files\n[nss]\nmemcache_timeout = 0\n"
+        "[domain/files]\nid_provider = proxy\nauth_provider = none\nproxy_lib_name = extrausers\n", 0o600)
+    head.run("systemctl restart sssd")
+    return "sssd-nss.socket sssd"
+
+
+def nslcd(head):
+    """Has its users from an LDAP server."""
+    head.run("apt-get -q -y install slapd nslcd libnss-ldapd")
+    entry = {
+        "dn": "uid=ghost,dc=nodomain", "objectClass": "account\nobjectClass: posixAccount", "uid": "ghost", "cn": "ghost", "uidNumber": 2002,
+        "gidNumber": 2002, "homeDirectory": "/nonexistent",
+    }
+    head.write("/root/ghost.ldif", "".join(f"{name}: {value}\n" for name, value in entry.items()))
+    head.run("systemctl stop slapd; slapadd -b dc=nodomain -l /root/ghost.ldif && chown -R openldap: /var/lib/ldap && systemctl start slapd")
+    head.write("/etc/nslcd.conf", "uid nslcd\ngid nslcd\nuri ldap://127.0.0.1/\nbase dc=nodomain\n", 0o640)
+    head.run("systemctl restart nslcd")
+    return "nslcd"
 
 
 def upgrades(head, debs, folder):

@@ -17,7 +17,7 @@ SUITE = "bookworm"
 # In the root from the start: what a Debian server has anyway, and what the tests look with.
 BASE = "systemd systemd-sysv dbus ca-certificates procps passwd adduser init-system-helpers python3-minimal libpython3-stdlib man-db bash-completion"
 # Only downloaded: the tests install them, as an administrator does. The dependencies of our packages come in beside.
-LATER = "slurm-wlm munge nscd curl"
+LATER = "slurm-wlm munge curl nscd sssd-common sssd-proxy libnss-sss libnss-extrausers slapd nslcd libnss-ldapd"
 
 
 def quiet(*words, log=None, **options):
