@@ -111,7 +111,7 @@ smoke_step() {
   BRING="$top/lab $top/Tests $work/debs" OVERLAY=1 NETWORK=--net SIGNAL=KILL run in_root "$ROOTS/$NAME" bash -euc '
     ip link set lo up
     ip addr add 192.0.2.1/32 dev lo # getaddrinfo of 24.11 and newer finds nothing where loopback is the only address
-    apt-get -qq install -y --no-download /tmp/check/debs/*.deb >/dev/null
+    apt-get -qq install -y /tmp/check/debs/*.deb >/dev/null
     MODE=$(cat /tmp/check/debs/mode) python3 -B /tmp/check/Tests/Package/smoke.py' 9>&- || die "the smoke test failed on Debian 13"
 }
 
