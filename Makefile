@@ -216,6 +216,11 @@ deb: ## Build the Debian packages
 	@$(DEPS) build plugins deb
 	@packaging/deb/build.sh
 
+.PHONY: test-own-slurm
+test-own-slurm: ## Build the Slurm of SLURM_SOURCE, the agent beside it, install and try both; needs root
+	@$(DEPS) build plugins
+	@Tests/Package/own-slurm.sh "$(SLURM_SOURCE)"
+
 .PHONY: deb-trixie
 deb-trixie: ## Build the Debian packages for Debian 13, in a root of its own, and try them there; needs root
 	@$(DEPS) build versions

@@ -103,7 +103,7 @@ def check_tells_of_a_supervisor_on_the_same_key(world):
         same(found[subject][0], "ok", f"what check says of the {subject}: {found[subject][1]}")
     yield
     ends(world, job, "Finished")
-    check(str(number) in str(world.slurm_jobs(job)), "it is the supervisor's job", world.slurm_jobs(job))
+    same(known(world, job)["slurm_job"], number, "the supervisor's job")
 
 
 def findings(world):

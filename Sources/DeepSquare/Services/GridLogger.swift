@@ -50,7 +50,6 @@ struct GridLogger: Sendable {
             try await withGRPCClient(transport: transport) { client in
                 var options = CallOptions.defaults
                 options.timeout = Self.timeout
-                options.waitForReady = true
                 let service = Logger_V1alpha1_LoggerAPI.Client(wrapping: client)
                 try await service.write(options: options) { writer in
                     for line in lines {

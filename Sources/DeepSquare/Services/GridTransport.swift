@@ -22,7 +22,11 @@ enum GridTransport {
             }
         do {
             return try HTTP2ClientTransport.Posix(
-                target: .dns(host: endpoint.host, port: endpoint.port), transportSecurity: tls)
+                target: .dns(host: endpoint.host, port: endpoint.port), transportSecurity: tls,
+                config: .defaults { config in
+                    // A service that is back serves jobs again in seconds; gRPC's own limit is two minutes.
+                    config.backoff.max = .seconds(5)
+                })
         } catch {
             throw GridError(.configuration, "\(endpoint): \(error): look at sbatch.tls.ca")
         }
@@ -30,13 +34,16 @@ enum GridTransport {
 
     /// One line, of bounded length: a service's words may be anything.
     static func words(_ error: any Error) -> String {
-        let text: String
+        var text = "\(error)"
         if let error = error as? GRPCCore.RPCError {
-            let cause = error.cause.map { ": \($0)" } ?? ""
-            text = "\(error.code): \(error.message)\(cause)"
-        } else {
-            text = "\(error)"
+            text = "\(error.code): \(error.message)\(error.cause.map { ": \($0)" } ?? "")"
         }
+        // In the middle of OpenSSL's words.
+        if text.contains("CERTIFICATE_VERIFY_FAILED") {
+            text = "its TLS certificate cannot be verified: look at its names, its dates, and sbatch.tls.ca"
+        }
+        // gRPC puts it before what matters.
+        text.replace("Channel is in a transient failure state and 'wait for ready' isn't enabled. ", with: "")
         let line = text.unicodeScalars.prefix(300).map { $0.value < 32 || $0.value == 127 ? " " : String($0) }
         return line.joined()
     }

@@ -102,7 +102,8 @@ actor SBatchService {
     private func options(_ size: Int) -> CallOptions {
         var options = CallOptions.defaults
         options.timeout = Self.timeout
-        options.waitForReady = true
+        // Who waits is not told why: the gateway tries again by itself.
+        options.waitForReady = false
         options.maxResponseMessageBytes = size
         return options
     }
