@@ -242,6 +242,12 @@ def is_approved(world):
 # ---- the cluster
 
 
+def until_told(world):
+    """-> a job's script that runs until it is told to end, and what tells it"""
+    file = world.lab.base / f"may-end-{os.urandom(6).hex()}"
+    return f"until [ -e {file} ]; do sleep 0.2; done", file.touch
+
+
 def slurm_id(world, job, seconds=150):
     return eventually(f"{job} is in Slurm", lambda: world.slurm_jobs(job), seconds, POLL)[0][0]
 

@@ -8,7 +8,7 @@ import grid as contracts
 from jobs_common import (
     WAITING, Stage, calls, check, clock, customer_log, ends, events, eventually, facts, fails, free_gpus, hold_gpus,
     home, is_approved, known, log, minute_price, output, over_here, refused_then_failed, reported_minutes, running, same,
-    slurm_id, slurm_state, status, steps, stranger, time_limit, transactions, user,
+    slurm_id, slurm_state, status, steps, stranger, time_limit, transactions, until_told, user,
 )
 from world import KEY, PROVIDER, TOP
 
@@ -328,10 +328,12 @@ def w27_gas_limits_fit(world):
 @AWAY.alone
 def w02_reports_outlast_the_chains_absence(world):
     """Reports were given up after three tries in a minute."""
-    job = world.request("sleep 8", 10)
+    script, end = until_told(world)
+    job = world.request(script, 10)
     running(world, job)
     world.chain.call("lab_fault", "/behind", {"drop_request": 1.0})
     world.chain.call("lab_cut")
+    end()
     try:
         eventually("it ends in Slurm", lambda: slurm_state(world, job) == "COMPLETED")
         time.sleep(5)
@@ -475,13 +477,15 @@ def contract_closed_to_new_jobs(world):
 def banned_its_reports_wait(world):
     """Every call of a banned provider reverts: reports wait, go out in order afterwards, and are paid."""
     hold_gpus(world, "grid", 3)
-    runs, waits = world.request("sleep 4", 10), world.request("sleep 1", **WAITING)
+    script, end = until_told(world)
+    runs, waits = world.request(script, 10), world.request("sleep 1", **WAITING)
     running(world, runs)
     slurm_id(world, waits)
     world.bot.provider("ban", PROVIDER)
     try:
         eventually("the agent knows", lambda: not world.ask("grid")["is_approved"])
         before = len(transactions(world))
+        end()
         free_gpus(world)
         for job in (runs, waits):
             eventually("it ends in Slurm", lambda: slurm_state(world, job) == "COMPLETED", 60)
@@ -520,7 +524,8 @@ def w05_missed_claim_is_submitted(world):
 @AWAY.alone
 def w08_reorganised_claim_makes_one_job(world):
     """A claim that is mined twice was submitted twice."""
-    job = world.request("sleep 8", 10)
+    script, end = until_told(world)
+    job = world.request(script, 10)
     running(world, job)
 
     def blocks():
@@ -530,6 +535,7 @@ def w08_reorganised_claim_makes_one_job(world):
     world.chain.call("lab_reorganise", 2)
     world.chain.call("lab_mine", 2)
     check(not set(before) & set(blocks()), "the claim and Running are where they were")
+    end()
     ends(world, job, "Finished")
     same((len(world.slurm_jobs(job)), known(world, job)["claim"]), (1, 1), "Slurm jobs, claim")
 

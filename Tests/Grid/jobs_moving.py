@@ -8,7 +8,7 @@ import time
 import grid as contracts
 from jobs_common import (
     Stage, check, ends, events, eventually, facts, known, minute_price, over_here, reported_minutes, restart, same,
-    slurm_state, status, user,
+    slurm_state, status, until_told, user,
 )
 from world import KEY, PROVIDER
 
@@ -233,7 +233,8 @@ def auto_register_sends_by_itself(world):
 @STAGE.alone
 def new_prices_wait_for_the_jobs_under_way(world):
     """The contract bills at the prices of the end: a running job keeps those it was claimed at."""
-    job = world.request("sleep 8", 10)
+    script, end = until_told(world)
+    job = world.request(script, 10)
     world.grid.wait(job, "Running")
     price, before = minute_price(world, job), registrations(world)
     restart(world, **{"metascheduler.cpu-price-per-min": "1900000000000000000", "auto-register": "false"})
@@ -241,6 +242,7 @@ def new_prices_wait_for_the_jobs_under_way(world):
     eventually("it is the only one", lambda: len(world.ask("grid", "status")["jobs"]) == 1)
     same(world.ask("provider", "register"), {"draining": {"jobs": 1}}, "the answer")
     later = world.request("true", 10)
+    end()
     same(ends(world, job, "Finished")["cost"]["finalCost"], price, "the bill")
     eventually("it is sent", lambda: registrations(world) == before + 1)
     world.approve()

@@ -6,7 +6,7 @@ import time
 
 from jobs_common import (
     WAITING, Stage, calls, check, clock, ends, events, eventually, facts, free_gpus, hold_gpus, known, minute_price, over_here,
-    reported_minutes, running, same, slurm_id, slurm_state, status, steps, time_limit, transactions,
+    reported_minutes, running, same, slurm_id, slurm_state, status, steps, time_limit, transactions, until_told,
 )
 from jobs_live import drain
 
@@ -73,10 +73,12 @@ def cancel_in_an_outage(world):
 @STAGE.scenario
 def w09_cancel_of_an_ended_job(world):
     """It span for minutes, and could close a job with 0 minutes: the end that Slurm knows is what counts."""
-    job = world.request("sleep 6", 10)
+    script, end = until_told(world)
+    job = world.request(script, 10)
     running(world, job)
     yield
     world.customers[0].cancel(job)
+    end()
     eventually("it ended in Slurm", lambda: slurm_state(world, job) == "COMPLETED")
     yield
     ends(world, job, "Finished")

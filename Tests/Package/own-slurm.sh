@@ -43,7 +43,7 @@ build_slurm() {
     rm -rf "$work/source" "$prefix"
     cp -r "$source" "$work/source"
     cd "$work/source"
-    ./configure --prefix="$prefix" --sysconfdir="$prefix/etc" --with-munge --without-rpath --disable-dependency-tracking
+    ./configure --prefix="$prefix" --sysconfdir="$prefix/etc" --with-munge --disable-dependency-tracking
     make -j"$(nproc)"
     make install
 }
