@@ -5,7 +5,7 @@
 # Tests/Package/smoke.py tries them on a cluster of that Slurm. Debian's Slurm is out of sight meanwhile.
 #
 # SLURM_SOURCE: the unpacked source of a release, such as 24.11.5; it stays as it is. What is built is kept in
-# SLURM_GRID_AGENT_ROOTS (/var/tmp/slurm-grid-agent-roots), for the next time. Takes a quarter of an hour the first time. Needs
+# SLURM_GRID_AGENT_ROOTS (/var/tmp/slurm-grid-agent-roots), for the next time. Takes half an hour the first time. Needs
 # root, because a cluster does.
 set -euo pipefail
 
