@@ -31,7 +31,9 @@ step() {
     local name=$1 start=$SECONDS
     shift
     echo "own-slurm: $name" >&2
-    "$@" >"$work/$name.log" 2>&1 || {
+    # Not on the left of ||, where it would go on after an error.
+    "$@" >"$work/$name.log" 2>&1 &
+    wait $! || {
         tail -n 20 "$work/$name.log" >&2
         die "$name failed; see $work/$name.log"
     }
