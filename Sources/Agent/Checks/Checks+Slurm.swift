@@ -136,8 +136,9 @@ extension Checks {
         }
         if let heard, !heard.nodes.isEmpty {
             findings.append(ok("SPANK plugin", "heard of \(heard.nodes.count) nodes"))
-        } else if Self.plugstackNames() {
-            findings.append(ok("SPANK plugin", "in plugstack.conf of this host; no node has been heard yet"))
+        } else if let file = cluster.plugstackFile.flatMap({ Plugstack.file(naming: "spank_grid_agent.so", from: $0) })
+        {
+            findings.append(ok("SPANK plugin", "in \(file); no node has been heard yet"))
         } else {
             findings.append(
                 warning("SPANK plugin", "no node has been heard: starts are seen by polling only; " + Self.howTo))
@@ -151,15 +152,6 @@ extension Checks {
         guard let answer = try? ControlClient(socket: configuration.controlSocket).answer(to: ControlRequest("plugins"))
         else { return nil }
         return try? ControlAnswer.decode(ControlHandlers.PluginsAnswer.self, answer).plugins
-    }
-
-    private static func plugstackNames() -> Bool {
-        let conf = getenv("SLURM_CONF").map { String(cString: $0) } ?? "/etc/slurm/slurm.conf"
-        let folder = conf.lastIndex(of: "/").map { String(conf[..<$0]) } ?? "."
-        guard let data = FileManager.default.contents(atPath: folder + "/plugstack.conf") else { return false }
-        return String(decoding: data, as: UTF8.self).split(separator: "\n").contains {
-            !$0.trimmed.hasPrefix("#") && $0.contains("spank_grid_agent.so")
-        }
     }
 
     // MARK: what the grid gets
