@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import FoundationEssentials
 import JobLifecycle
 import Slurm
 import Testing
@@ -40,6 +41,29 @@ struct ObservationTests {
         ])
     func elapsed(_ start: Int64, _ end: Int64, _ suspended: Int64?, _ before: Int64, _ expected: Int64) {
         #expect(JobObservation.elapsed(start: start, end: end, suspended: suspended, before: before) == expected)
+    }
+
+    @Test("of a row without its submission only the end is believed, not slurmdbd's name and user")
+    func halfRow() throws {
+        let text = #"""
+            {"id":7,"databaseIndex":7,"name":"allocation","userID":0,"groupID":0,"state":4,"exit":{"raw":0},
+             "derivedExit":{"raw":0},"submitTime":100,"endTime":101,"elapsed":0,"suspended":0}
+            """#
+        var row = try JSONDecoder().decode(AccountingJob.self, from: Data(text.utf8))
+        let half = try #require(JobObservation.accounting([row], asked: 102).first)
+        #expect(half.state.base == .cancelled && half.endTime == 101)
+        #expect(half.details.name == nil && half.details.userID == nil)
+        // A number that was used twice, as slurmctld does when it was killed before it saved the first: no requeue.
+        var next = row
+        next.submitTime = 200
+        #expect(!JobObservation.accounting([row, next], asked: 202).contains { $0.state.isRequeueing })
+        row.userName = "someone"  // by its association, which comes with the end
+        #expect(JobObservation.accounting([row], asked: 102).first?.details.userName == "someone")
+        row.partition = "main"
+        row.name = "job"
+        row.userID = 1001
+        let whole = try #require(JobObservation.accounting([row], asked: 102).first)
+        #expect(whole.details.name == "job" && whole.details.userID == 1001)
     }
 
     @Test("a submission that failed: what may have happened is never a refusal")

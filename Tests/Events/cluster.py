@@ -49,6 +49,7 @@ class Lab:
             **{key: str(value) for key, value in knobs.items()},
         }
         self.environment = dict(os.environ)
+        self.agents = []
 
     def folder(self, name, mode):
         path = self.base / name
@@ -64,6 +65,9 @@ class Lab:
         return self
 
     def __exit__(self, kind, *_):
+        for agent in self.agents:  # of a test that failed
+            if agent.process and agent.process.poll() is None:
+                agent.kill()
         keep = kind is not None or os.environ.get("KEEP")
         subprocess.run([TOP / "lab/slurm-down.sh"], env={**os.environ, **self.knobs, "KEEP": "1" if keep else "0"}, check=False, stdout=subprocess.DEVNULL)
         if keep:
@@ -102,11 +106,13 @@ class Lab:
 
     def accounting(self):
         """slurmdbd's rows, by (job, submit time): the last row of each is what counts."""
-        fields = "JobIDRaw,JobID,State,Submit,Start,End,ElapsedRaw,ExitCode,JobName"
-        text = self.command("sacct", "-D", "-X", "-a", "-P", "-n", "-S", "now-1days", f"--format={fields}")
+        fields = "JobIDRaw,JobID,State,Submit,Eligible,Start,End,ElapsedRaw,ExitCode,JobName"
+        words = ["sacct", "-D", "-X", "-a", "-P", "-n", "-S", "now-1days", f"--format={fields}"]
+        lines = [line.split("|", 9) for line in self.command(*words).splitlines()]
+        # Not asked for a state, sacct leaves out what was never eligible: a job that was cancelled while it was held.
+        cancelled = [line.split("|", 9) for line in self.command(*words, "-s", "CANCELLED", "-E", "now").splitlines()]
         rows, resized = {}, {}
-        for line in text.splitlines():
-            raw, job, state, submit, start, end, elapsed, code, name = line.split("|", 8)
+        for raw, job, state, submit, _, start, end, elapsed, code, name in lines + [line for line in cancelled if line[4] == "Unknown"]:
             status, signalled = (int(part) for part in code.split(":"))
             row = {
                 "job": key_of(job, raw), "state": state.split()[0], "submit": number(submit), "start": number(start), "end": number(end),
@@ -138,6 +144,7 @@ class Agent:
 
     def __init__(self, lab, **settings):
         self.lab = lab
+        lab.agents.append(self)
         self.process = None
         self.journal = lab.state / "journal.jsonl"
         self.config = lab.stage / "config.yaml"

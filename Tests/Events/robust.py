@@ -158,6 +158,41 @@ def slurm_comes_later():
         agent.stop()
 
 
+def end_without_submission():
+    """slurmctld is killed when slurmdbd knows the end of a job that never ran, and not yet its submission"""
+    with Lab(LAB_NODES=1, LAB_DBD=1, LAB_MIN_JOB_AGE=2) as lab:
+        agent = Agent(lab, **{"accounting-interval": "2s"})
+        agent.start()
+        eventually("slurmdbd was asked once", lambda: agent.query("SELECT count(*) FROM meta WHERE name = 'accounting_until'")[0][0] > 0)
+        half = []
+        for _ in range(3):  # slurmctld may have told of all submissions right before it was killed
+            half = half or ends_after_a_kill(lab, agent)
+        expect("slurmdbd has the submissions of all jobs: slurmctld was always killed too late", half)
+        for transition in half:
+            expect(transition, transition["details"] == {"user": "labu1", "account": "acct_labu1"})
+        agent.stop()
+
+
+def ends_after_a_kill(lab, agent):
+    """-> the ends that were told of jobs of which slurmdbd has no more"""
+    # The agent is away, so that nothing but slurmdbd can tell it; slurmctld, too, forgets what it had not saved.
+    agent.kill()
+    for _ in range(4):
+        lab.command("scancel", lab.submit("-J", "held", "--hold"))
+    lab.fault("kill")
+    lab.fault("start")
+    agent.start()
+    # The recovered slurmctld tells of what it had saved; of the last end slurmdbd may not have heard, as nobody has then.
+    rows = eventually("slurmdbd knows of ends", lambda: {key: row for key, row in lab.accounting().items() if row["end"]}, 10)
+    told = eventually("they are told", lambda: cancelled(agent, rows), 60, 0.5)
+    return [told[key] for key, row in lab.accounting().items() if key in rows and row["name"] == "allocation"]
+
+
+def cancelled(agent, wanted):
+    told = {(t["job"], t["submit_time"]): t for t in agent.transitions() if t["final"] and t.get("state") == "CANCELLED"}
+    return told if set(wanted) <= set(told) else None
+
+
 def no_page():
     """a status page that cannot be served: jobs are followed all the same, and the status says so"""
     with Lab(LAB_NODES=1) as lab:
@@ -175,7 +210,7 @@ def no_page():
 if __name__ == "__main__":
     if os.geteuid() != 0:
         sys.exit("robust.py: needs root, for the lab")
-    for test in (other_micro, garbage, no_spool, later_spool, chain, no_chain, slurm_comes_later, no_page):
+    for test in (other_micro, garbage, no_spool, later_spool, chain, no_chain, slurm_comes_later, end_without_submission, no_page):
         say(test.__doc__)
         test()
     say("all as it must be")

@@ -28,7 +28,7 @@ class Jobs(threading.Thread):
     """Submits jobs of many kinds, and ends some of them, until there were enough."""
 
     def __init__(self, lab, count, seed):
-        super().__init__()
+        super().__init__(daemon=True)  # it does not outlive a failure
         self.lab, self.count, self.random = lab, count, random.Random(seed)
         self.submitted = 0
 
@@ -124,11 +124,11 @@ class Faults:
     def full_disk(self):
         """the ledger's disk is full for 3 s"""
         ballast = self.lab.state / "ballast"
-        with ballast.open("wb") as file:
+        # Without a buffer: what is left in one when the disk is full is written again when the file is closed.
+        with ballast.open("wb", buffering=0) as file:
             try:
                 while True:
                     file.write(bytes(1 << 20))
-                    file.flush()
             except OSError:
                 pass
         time.sleep(3)

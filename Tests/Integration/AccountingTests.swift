@@ -77,6 +77,42 @@ struct AccountingTests {
         try await Lab.run(as: "root", "sacctmgr -i modify user labu2 set adminlevel=none")
     }
 
+    /// Asked for a window of time, slurmdbd leaves out what was never eligible to run.
+    @Test("a job that was cancelled while it was held is found by name, and among what ended")
+    func neverEligible() async throws {
+        let controller = try await Lab.connect()
+        let before = Int64(Date().timeIntervalSince1970) - 1  // slurmctld's clock is a coarse one
+        var request = try charged("true", name: "never-eligible")
+        request.hold = true
+        let id = try await controller.submit(request).jobID
+        try await controller.cancel(JobID(id))
+        // slurmctld tells of the end at once, of the submission, which has the name, within 5 s.
+        try await eventually(within: .seconds(15), "slurmdbd has job \(id) by its name, and its end") {
+            #expect(try await Lab.accounting.jobs(endedSince: before).jobs.allSatisfy { $0.isWhole })
+            let rows = try await Lab.accounting.jobs(submittedSince: before, named: "never-eligible").jobs
+            return rows.map(\.id) == [id] && rows[0].state.base == .cancelled
+        }
+        #expect(try await Lab.accounting.jobs(endedSince: before).jobs.contains { $0.id == id })
+    }
+
+    /// slurmdbd's answer has NO_VAL for the start of such a job when it knew the job before its end.
+    @Test("a job that never ran has no start")
+    func neverStarted() async throws {
+        let controller = try await Lab.connect()
+        var request = try charged("true", name: "never-started")
+        request.hold = true
+        let id = try await controller.submit(request).jobID
+        try await eventually(within: .seconds(15), "slurmdbd knows job \(id)") {
+            try await Lab.accounting.jobs([id]).jobs.first?.isWhole == true
+        }
+        try await controller.cancel(JobID(id))
+        try await eventually("slurmdbd has its end") {
+            try await Lab.accounting.jobs([id]).jobs.first?.endTime != nil
+        }
+        let row = try #require(try await Lab.accounting.jobs([id]).jobs.first)
+        #expect(row.startTime == nil && row.eligibleTime == nil && row.elapsed == 0)
+    }
+
     @Test("a requeued job has a run for each submission")
     func requeued() async throws {
         let controller = try await Lab.connect()

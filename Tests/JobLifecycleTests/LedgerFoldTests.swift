@@ -66,6 +66,36 @@ struct LedgerFoldTests {
         #expect(try await bench.ledger.verify().isEmpty)
     }
 
+    /// Killed in time, slurmctld has told slurmdbd of an end and never will of the submission, and uses the number again.
+    @Test("slurmdbd's row of an end without its submission is of a job of its own, or of one that is known")
+    func endWithoutSubmission() async throws {
+        let bench = try Bench()
+        func half(_ submit: Int64, id: UInt32 = 7) -> JobObservation {
+            var row = seen(
+                .cancelled, .accounting, key: JobKey(id), submit: submit, restarts: nil, start: submit, end: submit)
+            row.details = JobDetails()
+            return row
+        }
+        try await bench.see(
+            half(300), seen(.pending, submit: 600), half(500),
+            // Had they been one job, the first run would have been put back.
+            seen(.running, submit: 600, restarts: 1, start: 601), half(400), half(700), force: true)
+        #expect(
+            try await bench.story() == [
+                "7 ended CANCELLED final", "7 pending", "7 ended CANCELLED final", "7 running",
+                "7 ended CANCELLED final", "7 vanished RUNNING final", "7 ended CANCELLED final",
+            ])
+        // Such a row names no array: its number and submit time do.
+        try await bench.see(
+            seen(.pending, key: JobKey(20, .rest), submit: 800, tasks: "1-50"),
+            seen(.pending, key: JobKey(20, .task(4)), id: 25, submit: 800), half(800, id: 20))
+        #expect(
+            try await bench.story().suffix(4) == [
+                "20_[] pending", "20_4 pending", "20_[] ended CANCELLED final", "20_4 ended CANCELLED final",
+            ])
+        #expect(try await bench.ledger.verify().isEmpty)
+    }
+
     @Test("put back into the queue, then forgotten by slurmctld, which gives its number to another job")
     func forgottenAfterRequeue() async throws {
         let bench = try Bench()

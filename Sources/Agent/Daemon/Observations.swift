@@ -73,7 +73,7 @@ extension JobObservation {
         var later: [JobKey: JobObservation] = [:]
         for index in observations.indices.reversed() {
             let this = observations[index]
-            if let next = later[this.key], next.details.userID == this.details.userID,
+            if let next = later[this.key], let user = this.details.userID, next.details.userID == user,
                 next.details.name == this.details.name
             {
                 observations[index].state.isRequeueing = true
@@ -110,13 +110,15 @@ extension JobObservation {
     private init?(_ row: AccountingJob, asked: Int64) {
         guard let submitted = row.submitTime, let state = SchedulerState(row.state) else { return nil }
         var details = JobDetails()
-        details.name = row.name
-        details.userID = row.userID
+        if row.isWhole {
+            details.name = row.name
+            details.userID = row.userID
+            details.partition = row.partition
+            details.timeLimit = row.timeLimit
+        }
         details.userName = row.userName
         details.account = row.account
-        details.partition = row.partition
         details.nodes = row.nodes.flatMap { $0.isEmpty || $0 == "None assigned" ? nil : $0 }
-        details.timeLimit = row.timeLimit
         details.adminComment = row.adminComment
         details.hetJobID = row.hetJobID
         details.hetJobOffset = row.hetJobOffset

@@ -40,9 +40,8 @@ public struct RunRecord: Sendable, Hashable {
 
     /// Whether `other` may be of the same job: Slurm uses numbers again, and after a crash it may do so soon.
     func mayBelongTogether(with other: JobObservation) -> Bool {
-        func agree<Value: Equatable>(_ mine: Value?, _ theirs: Value?) -> Bool {
-            mine == nil || theirs == nil || mine == theirs
-        }
-        return agree(details.userID, other.details.userID) && agree(details.name, other.details.name)
+        // A run whose owner nobody told never ran (JobObservation.isOnlyEnd): nothing came before or after it.
+        guard let user = details.userID, user == other.details.userID else { return false }
+        return details.name == nil || other.details.name == nil || details.name == other.details.name
     }
 }

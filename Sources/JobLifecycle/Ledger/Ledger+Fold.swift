@@ -84,9 +84,7 @@ extension LedgerTransaction {
     /// - Returns: whether it changed anything.
     mutating func fold(_ seen: JobObservation, force: Bool) throws -> Bool {
         let key = seen.key
-        let known = try runs(
-            "number = ? AND part = ? AND submit_time = ?", [key.number, key.storedPart, seen.submitTime]
-        ).first
+        let known = try known(seen)
         let rule = RunFold(policy: policy)
         if var run = known {
             guard let outcome = rule.fold(run.record, seen) else { return try stillThere(run, seen) }
@@ -108,6 +106,16 @@ extension LedgerTransaction {
         if case .task(_) = key.part, seen.jobID == key.number { try disperse(array: key.number) }
         try finish(outcome, &job, seen)
         return true
+    }
+
+    /// What is known of the very run that `seen` speaks of.
+    private func known(_ seen: JobObservation) throws -> RunRow? {
+        for key in seen.isOnlyEnd ? [seen.key, JobKey(seen.jobID, .rest)] : [seen.key] {
+            let found = try runs(
+                "number = ? AND part = ? AND submit_time = ?", [key.number, key.storedPart, seen.submitTime])
+            if let run = found.first { return run }
+        }
+        return nil
     }
 
     /// slurmdbd gives a job that changed its size a new row, whose submit time lies within the run. A requeued run's does
@@ -136,7 +144,9 @@ extension LedgerTransaction {
         for kind in outcome.transitions { try append(kind, &job, run: outcome.run, source: seen.source) }
         if outcome.needsLook { try addHint(JobHint(jobID: seen.jobID, reason: .settle, time: now)) }
         // One record for a pending array ends every task in it.
-        if seen.key.part == .rest, outcome.transitions.contains(.ended), let tasks = outcome.run.details.arrayTasks {
+        if outcome.run.key.part == .rest, outcome.transitions.contains(.ended),
+            let tasks = outcome.run.details.arrayTasks
+        {
             try endTasks(ArrayTasks(tasks), of: outcome.run, seen)
         }
     }

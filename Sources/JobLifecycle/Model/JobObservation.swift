@@ -34,6 +34,10 @@ public struct JobObservation: Sendable, Hashable {
     public var exitStatus: UInt32?
     public var details: JobDetails
 
+    /// slurmdbd has the end of a job that never ran, and not its submission: `jobID` and `submitTime` name it, and its key
+    /// may be that of an array.
+    var isOnlyEnd: Bool { source == .accounting && details.userID == nil }
+
     public init(
         source: Source, time: Int64, key: JobKey, jobID: UInt32, submitTime: Int64, restarts: UInt32? = nil,
         state: SchedulerState, startTime: Int64? = nil, endTime: Int64? = nil, elapsed: Int64? = nil,

@@ -65,14 +65,15 @@ enum AccountingHelper {
         var condition = slurmdb_job_cond_t()
         // Without this flag slurmdbd answers no rows at all, and says nothing.
         condition.db_flags = cs_SLURMDB_JOB_FLAG_NOTSET
-        // All runs of a number; whole durations, not cut at the window's edges; no steps.
-        condition.flags = cs_JOBCOND_FLAG_DUP | cs_JOBCOND_FLAG_NO_TRUNC | cs_JOBCOND_FLAG_NO_STEP
+        // All runs of a number; whole durations, not cut at the window's edges; no steps; no end of the window but ours.
+        condition.flags =
+            cs_JOBCOND_FLAG_DUP | cs_JOBCOND_FLAG_NO_TRUNC | cs_JOBCOND_FLAG_NO_STEP
+            | cs_JOBCOND_FLAG_NO_DEFAULT_USAGE
         condition.timelimit_min = 0
         condition.cluster_list = slurm_list_create(free)
         defer { slurm_list_destroy(condition.cluster_list) }
         slurm_list_append(condition.cluster_list, strdup(cs_cluster_name()))
         if !query.ids.isEmpty {
-            condition.flags |= cs_JOBCOND_FLAG_NO_DEFAULT_USAGE
             condition.step_list = slurm_list_create(free)
             for id in query.ids { slurm_list_append(condition.step_list, cs_selected_job(id)) }
         }
@@ -83,8 +84,8 @@ enum AccountingHelper {
         }
         defer { if let list = condition.jobname_list { slurm_list_destroy(list) } }
         if let since = query.endedSince ?? query.submittedFrom, query.ids.isEmpty {
+            // Without usage_end: with it slurmdbd leaves out what was never eligible, as a job that was cancelled while held.
             condition.usage_start = time_t(since)
-            condition.usage_end = time(nil) + 1
         }
         errno = 0
         guard let rows = slurmdb_jobs_get(connection, &condition) else {
@@ -94,8 +95,9 @@ enum AccountingHelper {
         var count = 0
         forEach(rows) { raw in
             let record = raw.assumingMemoryBound(to: slurmdb_job_rec_t.self)
-            guard query.matches(record.pointee) else { return }
-            output.send(.job(AccountingJob(record)))
+            let job = AccountingJob(record)
+            guard query.matches(job, now: Int64(time(nil))) else { return }
+            output.send(.job(job))
             count += 1
         }
         return count
@@ -184,18 +186,24 @@ enum AccountingHelper {
 }
 
 extension AccountingQuery {
-    fileprivate func matches(_ record: slurmdb_job_rec_t) -> Bool {
-        if let submittedFrom, Int64(record.submit) < submittedFrom { return false }
-        if let submittedTo, Int64(record.submit) > submittedTo { return false }
-        if let endedSince, record.end == 0 || Int64(record.end) < endedSince { return false }
-        return true
+    /// Seconds after a job's end in which slurmctld, if it lives, has told slurmdbd of the submission: four of its turns.
+    private static let submissionDelay: Int64 = 20
+
+    func matches(_ job: AccountingJob, now: Int64) -> Bool {
+        if let submittedFrom, (job.submitTime ?? 0) < submittedFrom { return false }
+        if let submittedTo, (job.submitTime ?? 0) > submittedTo { return false }
+        guard let endedSince else { return true }
+        let end = job.endTime ?? 0
+        if end < max(1, endedSince) { return false }
+        // Whoever looks at what has ended looks again, and finds the job as what it is.
+        return job.isWhole || end <= now - Self.submissionDelay
     }
 }
 
 extension AccountingJob {
     fileprivate init(_ pointer: UnsafePointer<slurmdb_job_rec_t>) {
         let record = pointer.pointee
-        func seconds(_ time: time_t) -> Int64? { time <= 0 ? nil : Int64(time) }
+        func seconds(_ time: time_t) -> Int64? { date(time).map { Int64($0.timeIntervalSince1970) } }
         func positive(_ value: UInt32) -> UInt32? { value == 0 ? nil : some(value) }
         let restarts = cs_accounting_restart_count(pointer)
         self.init(

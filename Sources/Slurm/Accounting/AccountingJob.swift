@@ -42,6 +42,11 @@ public struct AccountingJob: Sendable, Hashable, Codable {
     public var comment: String?
     public var systemComment: String?
     public var workDirectory: String?
+
+    /// slurmdbd has the job's submission, too. slurmctld tells of an end at once, of the submission of a job that never
+    /// ran within 5 s (22.05.8), and never if it is killed before. Until then slurmdbd has name, user number and partition
+    /// of its own ("allocation", root, none), and no array or component; user name and account come with the end.
+    public var isWhole: Bool { partition != nil }
 }
 
 /// slurmdbd's answer to a question about jobs.

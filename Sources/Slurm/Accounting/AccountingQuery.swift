@@ -7,7 +7,7 @@ struct AccountingQuery: Codable, Sendable, Equatable {
     /// Unix seconds, inclusive; a number is used again after a while, so a run is known by its submit time.
     var submittedFrom: Int64?
     var submittedTo: Int64?
-    /// Only runs that ended at or after this time (Unix seconds).
+    /// Only runs that ended at or after this time (Unix seconds); one that is not whole only a while after its end.
     var endedSince: Int64?
     /// Only jobs of this name.
     var name: String?

@@ -36,7 +36,8 @@ public struct SlurmAccounting: Sendable {
             AccountingQuery(ids: ids, submittedFrom: window?.lowerBound, submittedTo: window?.upperBound))
     }
 
-    /// All runs that ended at or after this time (Unix seconds).
+    /// All runs that ended at or after this time (Unix seconds). One that is not ``AccountingJob/isWhole`` is among them only
+    /// 20 s after its end: by then it is whole, or never will be.
     /// - Throws: as ``jobs(_:submitted:)``.
     public func jobs(endedSince time: Int64) async throws(SlurmError) -> AccountingAnswer {
         try await ask(AccountingQuery(endedSince: time))

@@ -23,6 +23,8 @@ public struct Cluster: Sendable, Hashable {
     /// JobCompType and JobCompParams, as slurmctld has loaded them.
     public var jobCompletionType: String?
     public var jobCompletionParameters: String?
+    /// plugstack.conf on slurmctld's host: PlugStackConfig, or the one beside its slurm.conf.
+    public var plugstackFile: String?
     public var mcsPlugin: String?
     public var stateSaveLocation: String?
     /// Bytes.
@@ -85,6 +87,7 @@ public struct Cluster: Sendable, Hashable {
             jobSubmitPlugins: optionalText(conf.job_submit_plugins),
             jobCompletionType: optionalText(conf.job_comp_type),
             jobCompletionParameters: optionalText(conf.job_comp_params),
+            plugstackFile: optionalText(conf.plugstack) ?? plugstackFile(beside: optionalText(conf.slurm_conf)),
             mcsPlugin: optionalText(conf.mcs_plugin),
             stateSaveLocation: optionalText(conf.state_save_location),
             maximumScriptSize: scriptSize(optionalText(conf.sched_params)),
@@ -100,6 +103,11 @@ public struct Cluster: Sendable, Hashable {
         let number = cs_SLURM_VERSION_NUMBER
         let (major, minor, micro) = (number >> 16 & 0xff, number >> 8 & 0xff, number & 0xff)
         return "\(major).\(minor < 10 ? "0" : "")\(minor).\(micro)"
+    }
+
+    static func plugstackFile(beside file: String?) -> String? {
+        guard let file, let slash = file.lastIndex(of: "/") else { return nil }
+        return file[...slash] + "plugstack.conf"
     }
 
     /// SchedulerParameters=…,max_script_size=BYTES; 4 MiB when it says nothing.
