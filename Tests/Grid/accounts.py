@@ -24,7 +24,16 @@ class Books:
             self.take(event)
         self.runs = {}
         for row in sorted(world.lab.accounting().values(), key=lambda row: (int(row["job"].split("_")[0]), row["submit"] or 0)):
-            self.runs.setdefault(row["name"], []).append(row)
+            self.runs.setdefault(self.name_of(row, world.agent), []).append(row)
+
+    @staticmethod
+    def name_of(row, agent):
+        """slurmctld tells slurmdbd the name of a job that did not run some seconds after its end, or never if it is killed: then
+        the agent has to say which job it was."""
+        if row["name"] != "allocation":
+            return row["name"]
+        known = agent.query(f"SELECT external_id FROM jobs JOIN runs ON runs.job = jobs.id WHERE job_id = {row['job']} AND submit_time = {row['submit']}")
+        return known[0][0] if known and known[0][0] else row["name"]
 
     def take(self, event):
         told = event["arguments"]

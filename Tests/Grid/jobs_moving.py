@@ -99,7 +99,7 @@ def check_tells_of_a_supervisor_on_the_same_key(world):
     same(found["key's use"][0], "warning", "what check says of the key's use")
     check("supervisor" in found["key's use"][1], found)
     same(found["supervisor"][0], "warning", "what check says of its jobs")
-    for subject in ("configuration", "slurmctld", "slurmdbd", "partition", "chain", "contract", "balance", "sbatch service"):
+    for subject in ("configuration", "slurmctld", "SPANK plugin", "slurmdbd", "partition", "chain", "contract", "balance", "sbatch service"):
         same(found[subject][0], "ok", f"what check says of the {subject}: {found[subject][1]}")
     yield
     ends(world, job, "Finished")

@@ -20,9 +20,13 @@ def way(world, job, claim=None):
 
     def there():
         found = known(world, job, claim)
-        return found if found["steps"][0]["what"] == "requested" else None
+        if found["steps"][0]["what"] != "requested":
+            return None
+        # The time of the claim's block is asked for last; until then it is the agent's own.
+        claimed = step(found, "claimed")
+        return found if claimed["at"] == transaction_time(world, claimed["transaction"]) else None
 
-    return eventually(f"the request of {job} is known", there)
+    return eventually(f"the times of {job} are known", there)
 
 
 def words(found):
@@ -35,6 +39,10 @@ def step(found, what):
 
 def block_time(world, event):
     return int(world.grid.chain.rpc("eth_getBlockByNumber", hex(event["block"]), False)["timestamp"], 16)
+
+
+def transaction_time(world, transaction):
+    return block_time(world, {"block": int(world.grid.chain.rpc("eth_getTransactionReceipt", transaction)["blockNumber"], 16)})
 
 
 def turn(world, job, status):

@@ -581,8 +581,16 @@ def profile(arguments, name):
     return good
 
 
+def answers(world):
+    try:
+        world.lab.accounting()
+        return True
+    except RuntimeError:  # slurmdbd has just been started
+        return False
+
+
 def report(world, name, start, killer, nuisance, faults, left, seconds):
-    eventually("slurmdbd answers", lambda: world.lab.command("sacct", "-X", "-n", check=False) or True, 30)
+    eventually("slurmdbd answers", lambda: answers(world), 30, 0.5)
     verdict = Verdict(Books(world, PROVIDER, start))
     log = world.agent.log.read_text(errors="replace").splitlines()
     for kind, job, words in verdict.faults:
