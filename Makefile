@@ -65,7 +65,7 @@ test-unit: build-tests ## Tests without Slurm
 	$(SWIFT) test --skip-build --filter '^AgentTests\.'
 
 .PHONY: test-chain
-test-chain: build-tests ## The chain client against a test chain, with a short soak; needs root, for the agent's part
+test-chain: build-tests plugins ## The chain client against a test chain, with a short soak; needs root, for the agent's part
 	@lab/chain/install.sh >/dev/null && lab/install.sh
 	python3 Tests/Chain/tls.py
 	python3 Tests/Chain/agent.py

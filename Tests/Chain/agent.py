@@ -21,15 +21,20 @@ BINARY = ROOT / ".build/debug/slurm-grid-agent"
 OTHER_KEY = "11" * 32
 
 
-def send_and_die(chain, contract, folder, intents):
-    """Leaves so many transactions in flight, as an agent that was killed would."""
+def start_driver(chain, contract, folder, intents, confirmations=0, path="/"):
+    """Returns once every intent is on the disk."""
     folder.mkdir(mode=0o700)
     secret(folder / "key", KEY)
-    words = [DRIVER, folder, folder / "key", contract, intents, 0, chain.url("/", "ws"), chain.url()]
+    words = [DRIVER, folder, folder / "key", contract, intents, confirmations, chain.url("/", "ws"), chain.url(path)]
     process = subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout.readline() == "submitted\n"
-    wanted = len(chain.call("lab_waiting", ACCOUNT)) + 0
-    eventually("they are in the pool", lambda: len(chain.call("lab_waiting", ACCOUNT)) >= max(wanted, 1), 20)
+    return process
+
+
+def send_and_die(chain, contract, folder, intents):
+    """Leaves so many transactions in flight, as an agent that was killed would."""
+    process = start_driver(chain, contract, folder, intents)
+    eventually("they are in the pool", lambda: len(chain.call("lab_waiting", ACCOUNT)) >= 1, 20)
     process.kill()
     process.wait()
 
@@ -141,6 +146,23 @@ def transactions(lab, chain, contract):
     assert KEY not in text and OTHER_KEY not in text, "a key is in the log"
 
 
+def lagging_node(chain):
+    """a node that does not see the contract yet is not believed when it says what a call of it costs"""
+    contract = chain.call("lab_deploy")
+    chain.call("lab_mode", None)
+    assert chain.call("eth_getCode", contract, path="/behind") == "0x"
+    process = start_driver(chain, contract, chain.folder / "lagging", 40, confirmations=6, path="/behind")
+    try:
+        eventually("the first are in the pool", lambda: chain.call("lab_waiting", ACCOUNT), 20)
+        chain.call("lab_mode", 0.2, True)
+        eventually("all are mined", lambda: all(int(chain.call("lab_count", contract, number), 16) == 1 for number in range(40)), 60)
+    finally:
+        process.kill()
+        process.wait()
+    failed = [nonce for nonce, _, succeeded, _ in chain.call("lab_history", ACCOUNT) if not succeeded]
+    assert not failed, f"had too little gas: {failed}"
+
+
 def environment_key(lab, chain):
     """a key in the environment works, with a warning, and is gone from there"""
     for name in ("chain.sqlite", "chain.sqlite-wal", "chain.sqlite-shm"):
@@ -170,6 +192,9 @@ def main():
             transactions(lab, chain, contract)
             say(environment_key.__doc__)
             environment_key(lab, chain)
+    with LabChain() as chain:
+        say(lagging_node.__doc__)
+        lagging_node(chain)
     say("all as it must be")
 
 

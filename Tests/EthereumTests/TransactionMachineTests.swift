@@ -420,6 +420,8 @@ struct TransactionMachineTests {
             stage.receive(stage.last(5), succeeded: false, gasUsed: 51_500)
             #expect(stage.outcomes.isEmpty)
             #expect(stage.last(6)?.unsigned.gasLimit == 104_000)
+            stage.submit("b", gas: nil, call: "g")
+            #expect(stage.last(7)?.unsigned.gasLimit == 104_000, "its like would fail as the first one did")
         },
         MachineCase(
             "gas is learned, with a margin, and for longer data more", guards: "a question to a node before each status"

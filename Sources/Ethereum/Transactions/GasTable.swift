@@ -3,7 +3,7 @@
 /// The gas that calls have used, to know the limit of the next one without asking a node.
 struct GasTable: Hashable, Sendable {
     struct Entry: Hashable, Sendable {
-        /// The highest seen.
+        /// The highest seen; what a second try gets counts too.
         var gas: UInt64
         /// Of the calldata of that one.
         var bytes: UInt64

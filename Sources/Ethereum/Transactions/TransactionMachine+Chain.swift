@@ -161,7 +161,8 @@ extension TransactionMachine {
             finish(pending, nonce: attempt.nonce, .reverted(receipt))
             return
         }
-        learn(intent.call, receipt.gasUsed, intent.data.count)
+        // Its like get as much as its second try, or each of them would fail first.
+        learn(intent.call, UInt64((Double(more) / settings.gasMargin).rounded(.up)), intent.data.count)
         requeue(pending, attempt.nonce, minimumGas: more)
     }
 

@@ -123,8 +123,8 @@ extension TransactionMachine {
         return wanted
     }
 
-    /// - Parameter estimate: nil when the node could not: a transaction that depends on one in the pool cannot be
-    ///   estimated, and needs its gas all the same.
+    /// - Parameter estimate: nil when the node could not: a transaction that depends on one in the pool, or calls a contract
+    ///   that the node does not see, cannot be estimated, and needs its gas all the same.
     mutating func estimated(_ intent: TransactionIntent, _ estimate: UInt64?) {
         estimating.remove(intent.call)
         if let estimate {

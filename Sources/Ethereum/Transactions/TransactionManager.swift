@@ -331,8 +331,12 @@ public actor TransactionManager: Service {
             "from": .string(machine.address.hex), "to": .string(intent.recipient.hex),
             "value": .string(Quantity.encode(intent.value)), "data": .string(Hex.data(intent.data)),
         ]
-        let answer = try? await client.call("eth_estimateGas", [.object(call)])
-        machine.estimated(intent, answer?.text.flatMap(Quantity.decode64))
+        // To a node that lags behind the contract's creation, or has lost its state, the call costs next to nothing.
+        let code = RPCCall("eth_getCode", [.string(intent.recipient.hex), .string("latest")])
+        let answers = try? await client.batch([RPCCall("eth_estimateGas", [.object(call)]), code])
+        let estimate = (try? answers?.value(0))?.text.flatMap(Quantity.decode64)
+        let seesContract = (try? answers?.value(1))?.text.flatMap { Hex.decode($0) }?.isEmpty == false
+        machine.estimated(intent, intent.data.isEmpty || seesContract ? estimate : nil)
         await drive()
     }
 }
