@@ -40,6 +40,8 @@ def compare(rows, runs, transitions, findings, recovered=frozenset()):
         run, told = runs.get(key), ends.get(key)
         if run is None:
             verdict.lost.append(f"{key} {row['state']}: not in the ledger")
+        elif not told and told_as_a_task(key, row, run, ends):
+            continue
         elif not told:
             verdict.lost.append(f"{key} {row['state']}: {run['phase']} in the ledger, no end in the journal")
         elif told[-1]["kind"] == "vanished" and row["state"] != "REQUEUED":
@@ -47,6 +49,16 @@ def compare(rows, runs, transitions, findings, recovered=frozenset()):
         else:
             check_end(key, row, told[-1], verdict, key[0].split("_")[0] in recovered)
     return verdict
+
+
+def told_as_a_task(key, row, run, ends):
+    """The rest of an array that was cancelled when one task was left: slurmctld calls it by that task, which has the array's
+    number, while slurmdbd may not have heard yet that the others had started, and has the end of them all together."""
+    if run["phase"] != "dispersed" or not key[0].endswith("_[]"):
+        return False
+    array = key[0].removesuffix("_[]")
+    return any(told[-1].get("job_id") == int(array) and told[-1]["job"].startswith(array + "_") and told[-1].get("state") == row["state"]
+               and told[-1].get("end_time") == row["end"] for told in ends.values())
 
 
 def check_journal(transitions, verdict):
