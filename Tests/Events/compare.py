@@ -57,8 +57,8 @@ def told_as_a_task(key, row, run, ends):
     if run["phase"] != "dispersed" or not key[0].endswith("_[]"):
         return False
     array = key[0].removesuffix("_[]")
-    return any(told[-1].get("job_id") == int(array) and told[-1]["job"].startswith(array + "_") and told[-1].get("state") == row["state"]
-               and told[-1].get("end_time") == row["end"] for told in ends.values())
+    return any(job.startswith(array + "_") and submitted == key[1] and told[-1].get("job_id") == int(array)
+               and (told[-1].get("state"), told[-1].get("end_time")) == (row["state"], row["end"]) for (job, submitted), told in ends.items())
 
 
 def check_journal(transitions, verdict):
