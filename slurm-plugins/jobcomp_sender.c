@@ -2,53 +2,36 @@
 #include "jobcomp_sender.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "event_reader.h"
-#include "event_writer.h"
-#include "jobcomp_chain.h"
+#include "jobcomp_hello.h"
+#include "jobcomp_link.h"
 #include "jobcomp_ring.h"
 #include "jobcomp_spool.h"
 
 enum {
-    WINDOW = 256,           // frames sent and not acknowledged
-    SILENCE_MS = 5000,      // without an acknowledgement before the agent counts as away
-    AWAY_MS = 1000,         // without a connection before frames go to the spool
-    RETRY_FIRST_MS = 50,
-    RETRY_LIMIT_MS = 2000,
-    SCAN_MS = 30000,        // between two looks for files of processes that have ended
-    SPOOL_RETRY_MS = 1000
-};
-
-// What is on its way: where to forget it when it is acknowledged.
-struct sent {
-    enum { SENT_HELLO, SENT_RING, SENT_SPOOL } from;
-    size_t file;
-    off_t after;
+    AWAY_MS = 1000,  // without a connection before frames go to the spool
+    SCAN_MS = 30000, // between two looks for files of processes that have ended
+    FAILED_FIRST_MS = 1000, // after the spool could not be written or looked through; then twice as long, up to
+    FAILED_LIMIT_MS = 8000,
+    LAST_TRIES = 12, // to write the spool when slurmctld ends
+    LAST_PAUSE_MS = 50
 };
 
 static struct {
-    pthread_mutex_t lock; // of `running`, `stop` and the status below
+    pthread_mutex_t lock; // of `running` and `stop`
     pthread_cond_t ended;
     bool running;
     bool stop;
-    enum event_mode mode;
-    char mode_reason[256];
-    uint64_t callback_maximum;
-    unsigned changes; // of what a hello says
-
     struct settings settings;
     struct ring ring;
     bool has_ring;
@@ -61,18 +44,10 @@ static struct {
 // The thread's own.
 static struct {
     struct spool spool;
-    int socket;
-    struct sent window[WINDOW];
-    size_t first, in_flight;
-    uint64_t acked; // frames of this connection
-    size_t cursor;  // in the ring
-    uint8_t out[EVENT_FRAME_MAX];
-    size_t out_length, out_done;
-    uint8_t in[4096];
-    size_t in_length;
-    unsigned told; // `changes` of the last hello
-    uint64_t told_dropped, told_errors;
-    int64_t last_progress, away_since, retry_at, retry_pause, scan_at, spool_at;
+    struct link link;
+    uint8_t spilled[EVENT_FRAME_MAX]; // not the link's buffer: half of what is in that may be sent
+    int64_t scan_at, scan_pause, write_at, write_pause;
+    unsigned logged; // the spool's changes
 } own;
 
 static int64_t now_ms(void)
@@ -90,306 +65,158 @@ static bool stopping(void)
     return stop;
 }
 
-// MARK: connection
-
-static void disconnect(void)
+static uint64_t next_sequence(void)
 {
-    if (own.socket >= 0)
-        close(own.socket);
-    own.socket = -1;
-    own.in_flight = own.first = 0;
-    own.acked = 0;
-    own.out_length = own.out_done = own.in_length = 0;
-    own.cursor = 0;
-    spool_rewind(&own.spool);
-    own.away_since = now_ms();
-    own.retry_at = own.away_since + own.retry_pause;
-    own.retry_pause = own.retry_pause * 2 < RETRY_LIMIT_MS ? own.retry_pause * 2 : RETRY_LIMIT_MS;
-}
-
-static void write_hello(void)
-{
-    struct event_writer writer;
-    struct chain_status chain;
-    char host[256] = "", text[16];
-    size_t count, used;
-    chain_read_status(&chain);
-    ring_state(&shared.ring, &count, &used, &own.told_dropped);
-    gethostname(host, sizeof(host) - 1);
-    pthread_mutex_lock(&shared.lock);
-    event_begin(&writer, own.out, sizeof(own.out), EVENT_HELLO, atomic_load(&shared.sequence) + 1);
-    event_put_number(&writer, TAG_SOURCE, EVENT_FROM_JOBCOMP);
-    event_put_bytes(&writer, TAG_BOOT_ID, shared.boot_id, sizeof(shared.boot_id));
-    if (shared.mode != EVENT_UNDECIDED)
-        event_put_number(&writer, TAG_MODE, shared.mode);
-    event_put_text(&writer, TAG_MODE_REASON, shared.mode_reason);
-    event_put_number(&writer, TAG_CALLBACK_MAXIMUM, shared.callback_maximum);
-    own.told = shared.changes;
-    pthread_mutex_unlock(&shared.lock);
-    if (own.told_dropped)
-        event_put_number(&writer, TAG_DROPPED, own.told_dropped);
-    event_put_text(&writer, TAG_CLUSTER, shared.settings.cluster);
-    event_put_text(&writer, TAG_HOST, host);
-    event_put_number(&writer, TAG_PID, (uint64_t)getpid());
-    version_text(built_version(), text, sizeof(text));
-    event_put_text(&writer, TAG_BUILT_FOR, text);
-    if (running_version()) {
-        version_text(running_version(), text, sizeof(text));
-        event_put_text(&writer, TAG_RUNNING, text);
-    }
-    event_put_text(&writer, TAG_SOCKET, shared.settings.socket);
-    event_put_text(&writer, TAG_SPOOL_FOLDER, shared.settings.spool_folder);
-    event_put_number(&writer, TAG_RING_LIMIT, shared.settings.ring_frames);
-    event_put_number(&writer, TAG_SPOOL_LIMIT, shared.settings.spool_bytes);
-    if (chain.type[0]) {
-        event_put_text(&writer, TAG_CHAIN, chain.type);
-        event_put_text(&writer, TAG_CHAIN_STATE, chain.state);
-        event_put_number(&writer, TAG_CHAIN_ERRORS, chain.errors);
-        event_put_number(&writer, TAG_CHAIN_MAXIMUM, chain.maximum_us);
-    }
-    own.told_errors = chain.errors;
-    event_put_number(&writer, TAG_SPOOLED, own.spool.frames);
-    event_put_number(&writer, TAG_SPOOL_REFUSED, own.spool.refused);
-    if (own.spool.trouble[0])
-        event_put_text(&writer, TAG_SPOOL_TROUBLE, own.spool.trouble);
-    event_put_text(&writer, TAG_PLUGIN_VERSION, GRID_AGENT_VERSION);
-    event_put_text(&writer, TAG_SETTINGS_FROM, shared.settings.source);
-    own.out_length = event_end(&writer);
-    own.out_done = 0;
-}
-
-static void connect_now(void)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", shared.settings.socket);
-    own.retry_at = now_ms() + own.retry_pause;
-    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (descriptor < 0)
-        return;
-    // A Unix socket connects at once or not at all; a full backlog is "not now".
-    if (connect(descriptor, (struct sockaddr *)&address, sizeof(address)) != 0) {
-        close(descriptor);
-        own.retry_pause = own.retry_pause * 2 < RETRY_LIMIT_MS ? own.retry_pause * 2 : RETRY_LIMIT_MS;
-        return;
-    }
-    own.socket = descriptor;
-    own.last_progress = now_ms();
-    spool_scan(&own.spool);
-    write_hello();
-    own.window[0].from = SENT_HELLO;
-    own.in_flight = 1;
-}
-
-static bool hello_is_old(void)
-{
-    size_t count, used;
-    uint64_t dropped;
-    struct chain_status chain;
-    ring_state(&shared.ring, &count, &used, &dropped);
-    chain_read_status(&chain);
-    pthread_mutex_lock(&shared.lock);
-    bool old = own.told != shared.changes;
-    pthread_mutex_unlock(&shared.lock);
-    return old || dropped != own.told_dropped || (chain.errors && !own.told_errors);
-}
-
-// Puts the next frame into the out buffer, spooled ones first: they are older.
-static bool load_next(void)
-{
-    struct sent *sent = &own.window[(own.first + own.in_flight) % WINDOW];
-    if (own.in_flight == WINDOW)
-        return false;
-    if (hello_is_old()) {
-        write_hello();
-        sent->from = SENT_HELLO;
-    } else if ((own.out_length = spool_next(&own.spool, own.out, sizeof(own.out), &sent->file, &sent->after)) > 0) {
-        sent->from = SENT_SPOOL;
-    } else if ((own.out_length = ring_read(&shared.ring, &own.cursor, own.out, sizeof(own.out))) > 0) {
-        sent->from = SENT_RING;
-    }
-    own.out_done = 0;
-    if (own.out_length == 0)
-        return false;
-    if (own.in_flight == 0)
-        own.last_progress = now_ms();
-    own.in_flight++;
-    return true;
-}
-
-static void send_frames(void)
-{
-    while (own.socket >= 0) {
-        if (own.out_done == own.out_length && !load_next())
-            return;
-        ssize_t count = send(own.socket, own.out + own.out_done, own.out_length - own.out_done, MSG_NOSIGNAL);
-        if (count > 0)
-            own.out_done += (size_t)count;
-        else if (errno == EAGAIN || errno == EWOULDBLOCK)
-            return;
-        else if (errno != EINTR)
-            disconnect();
-    }
-}
-
-static void forget_oldest(void)
-{
-    struct sent *sent = &own.window[own.first];
-    if (sent->from == SENT_SPOOL)
-        spool_ack(&own.spool, sent->file, sent->after);
-    else if (sent->from == SENT_RING)
-        own.cursor -= ring_remove(&shared.ring);
-    own.first = (own.first + 1) % WINDOW;
-    own.in_flight--;
-    own.acked++;
-}
-
-static bool take_acks(void)
-{
-    size_t position = 0;
-    long size;
-    while ((size = event_frame_size(own.in + position, own.in_length - position)) > 0 &&
-           (size_t)size <= own.in_length - position) {
-        struct event_frame frame;
-        if (!event_read(own.in + position, (size_t)size, &frame))
-            return false;
-        if (frame.type == EVENT_REFUSAL)
-            return false;
-        if (frame.type == EVENT_ACK) {
-            if (frame.sequence > own.acked + own.in_flight)
-                return false; // more than was sent: no agent of ours
-            while (own.acked < frame.sequence)
-                forget_oldest();
-            own.last_progress = now_ms();
-            own.retry_pause = RETRY_FIRST_MS;
-        }
-        position += (size_t)size;
-    }
-    memmove(own.in, own.in + position, own.in_length - position);
-    own.in_length -= position;
-    return size >= 0 && own.in_length < sizeof(own.in);
-}
-
-static void receive(void)
-{
-    while (own.socket >= 0) {
-        ssize_t count = recv(own.socket, own.in + own.in_length, sizeof(own.in) - own.in_length, 0);
-        if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return;
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0) {
-            disconnect();
-            return;
-        }
-        own.in_length += (size_t)count;
-        if (!take_acks())
-            disconnect();
-    }
+    return atomic_load(&shared.sequence) + 1;
 }
 
 // MARK: spool
 
-// Moves the ring's frames to disk, oldest first. What the disk does not take stays.
-static void spill(void)
+static void wait_longer(int64_t *pause)
 {
-    size_t cursor = 0, length;
-    int64_t now = now_ms();
-    if (now < own.spool_at)
-        return;
-    bool wrote = false;
-    while ((length = ring_read(&shared.ring, &cursor, own.out, sizeof(own.out))) > 0) {
-        if (!spool_append(&own.spool, own.out, length)) {
-            own.spool_at = now + SPOOL_RETRY_MS;
-            break;
-        }
-        wrote = true;
-        cursor -= ring_remove(&shared.ring);
+    *pause = *pause ? *pause * 2 : FAILED_FIRST_MS;
+    if (*pause > FAILED_LIMIT_MS)
+        *pause = FAILED_LIMIT_MS;
+}
+
+static bool ring_is_full(size_t *count)
+{
+    size_t used;
+    uint64_t dropped;
+    ring_state(&shared.ring, count, &used, &dropped);
+    return *count > shared.ring.limit / 2 || used > shared.ring.size / 2;
+}
+
+// Moves the ring's frames to disk, oldest first. They stay in the ring until the disk has them.
+static bool spill(void)
+{
+    size_t cursor = 0, length, count = 0;
+    bool taken = true;
+    while (taken && (length = ring_read(&shared.ring, &cursor, own.spilled, sizeof(own.spilled))) > 0) {
+        taken = spool_append(&own.spool, own.spilled, length);
+        count += taken;
     }
-    own.out_length = own.out_done = 0;
-    if (wrote)
-        spool_sync(&own.spool);
+    if (!spool_commit(&own.spool))
+        return false;
+    for (; count > 0; count--)
+        ring_remove(&shared.ring);
+    return taken;
+}
+
+static void look_around(void)
+{
+    if (own.link.now < own.scan_at)
+        return;
+    if (spool_scan(&own.spool))
+        own.scan_pause = 0;
+    else
+        wait_longer(&own.scan_pause);
+    own.scan_at = own.link.now + (own.scan_pause ? own.scan_pause : SCAN_MS);
 }
 
 static void manage_spool(void)
 {
-    size_t count, used;
-    uint64_t dropped;
-    int64_t now = now_ms();
-    ring_state(&shared.ring, &count, &used, &dropped);
-    bool full = count > shared.ring.limit / 2 || used > shared.ring.size / 2;
-    if (own.socket >= 0 && full && !spool_has_unsent(&own.spool) && own.spool.count == 0) {
-        // The agent lives but does not keep up. Start over from the disk; it knows what it has had.
-        disconnect();
+    size_t count;
+    bool full = ring_is_full(&count);
+    struct link *link = &own.link;
+    spool_retry(&own.spool);
+    // The agent lives but does not keep up. Start over from the disk; it knows what it has had.
+    if (link->socket >= 0 && full && link->cursor > 0 && !spool_has_own(&own.spool) && link->now >= own.write_at)
+        link_drop(link);
+    bool away = link->socket < 0 && (link->now - link->away_since >= AWAY_MS || full);
+    if (count > 0 && link->now >= own.write_at && (away || (full && link->cursor == 0))) {
+        if (spill())
+            own.write_pause = 0;
+        else
+            wait_longer(&own.write_pause);
+        own.write_at = link->now + own.write_pause;
     }
-    if (count > 0 && ((own.socket < 0 && (now - own.away_since >= AWAY_MS || full)) || (own.spool.count > 0 && full && own.cursor == 0)))
-        spill();
-    if (now >= own.scan_at) {
-        own.scan_at = now + SCAN_MS;
-        spool_scan(&own.spool);
-    }
+    if (own.logged != own.spool.changes && *spool_message(&own.spool))
+        log_line("spool: %s", spool_message(&own.spool));
+    own.logged = own.spool.changes;
 }
 
 // MARK: thread
 
 static int next_pause(void)
 {
-    int64_t now = now_ms(), until = own.scan_at;
-    size_t count, used;
-    uint64_t dropped;
-    ring_state(&shared.ring, &count, &used, &dropped);
-    if (own.socket < 0 && own.retry_at < until)
-        until = own.retry_at;
-    if (own.socket < 0 && count > 0 && own.away_since + AWAY_MS > now && own.away_since + AWAY_MS < until)
-        until = own.away_since + AWAY_MS;
-    if (own.socket >= 0 && own.in_flight > 0 && own.last_progress + SILENCE_MS < until)
-        until = own.last_progress + SILENCE_MS;
-    if (own.socket < 0 && count > 0 && own.spool_at > now && own.spool_at < until)
-        until = own.spool_at;
-    return until > now ? (int)(until - now) : 0;
+    const struct link *link = &own.link;
+    size_t count;
+    ring_is_full(&count);
+    int64_t until = own.scan_at, other = link_next_time(link);
+    if (other < until)
+        until = other;
+    other = spool_next_time(&own.spool);
+    if (other < until)
+        until = other;
+    if (count > 0 && link->socket < 0) {
+        other = link->away_since + AWAY_MS > own.write_at ? link->away_since + AWAY_MS : own.write_at;
+        if (other < until)
+            until = other;
+    }
+    int64_t now = now_ms();
+    return until <= now ? 0 : until - now < INT_MAX ? (int)(until - now) : INT_MAX;
 }
 
 static void wait_for_work(void)
 {
-    struct pollfd wanted[2] = {{.fd = shared.wake, .events = POLLIN}, {.fd = own.socket, .events = POLLIN}};
-    if (own.out_done < own.out_length)
+    struct pollfd wanted[2] = {{.fd = shared.wake, .events = POLLIN}, {.fd = own.link.socket, .events = POLLIN}};
+    if (own.link.out_done < own.link.out_length)
         wanted[1].events |= POLLOUT;
     atomic_store(&shared.asleep, true);
     // A frame that came before the flag was up would not wake us.
-    size_t cursor = own.cursor, count, used;
-    uint64_t dropped;
+    size_t count, used;
+    uint64_t dropped, ignored;
     ring_state(&shared.ring, &count, &used, &dropped);
-    bool fresh = own.socket >= 0 && cursor < used && own.in_flight < WINDOW && own.out_done == own.out_length &&
-                 !spool_has_unsent(&own.spool);
-    poll(wanted, own.socket >= 0 ? 2 : 1, fresh ? 0 : next_pause());
+    bool fresh = own.link.cursor < used && link_has_room(&own.link);
+    int ready = poll(wanted, own.link.socket >= 0 ? 2 : 1, fresh ? 0 : next_pause());
     atomic_store(&shared.asleep, false);
-    uint64_t ignored;
-    if (read(shared.wake, &ignored, sizeof(ignored)) < 0 && errno != EAGAIN)
-        log_line("cannot be woken: %s", strerror(errno));
+    if (ready < 0 && errno != EINTR) {
+        struct timespec pause = {0, 100000000}; // no memory just now
+        nanosleep(&pause, NULL);
+    }
+    if (ready > 0 && wanted[0].revents && read(shared.wake, &ignored, sizeof(ignored)) < 0)
+        return; // it was taken already
+}
+
+static void set_time(void)
+{
+    own.link.now = own.spool.now = now_ms();
+}
+
+// What is not on the disk now is lost with the process, so it is tried more than once.
+static void write_the_rest(void)
+{
+    struct timespec pause = {0, LAST_PAUSE_MS * 1000000};
+    size_t count;
+    for (int i = 0; i < LAST_TRIES; i++) {
+        ring_is_full(&count);
+        if (count == 0)
+            return;
+        if (i > 0)
+            nanosleep(&pause, NULL);
+        set_time();
+        spill();
+    }
 }
 
 static void *run(void *unused)
 {
     (void)unused;
     while (!stopping()) {
-        int64_t now = now_ms();
-        if (own.socket < 0 && now >= own.retry_at)
-            connect_now();
-        if (own.socket >= 0)
-            receive();
-        send_frames();
-        if (own.socket >= 0 && own.in_flight > 0 && now_ms() - own.last_progress >= SILENCE_MS)
-            disconnect();
+        set_time();
+        look_around();
+        link_connect(&own.link);
+        link_work(&own.link);
+        set_time();
         manage_spool();
         if (!stopping())
             wait_for_work();
     }
-    if (own.socket >= 0) {
-        receive(); // acknowledgements that have come meanwhile
-        if (own.socket >= 0)
-            disconnect();
-    }
-    own.spool_at = 0;
-    spill();
+    set_time();
+    link_receive(&own.link); // acknowledgements that have come meanwhile
+    link_drop(&own.link);
+    write_the_rest();
     spool_close(&own.spool);
     pthread_mutex_lock(&shared.lock);
     shared.running = false;
@@ -398,16 +225,16 @@ static void *run(void *unused)
     return NULL;
 }
 
-static void begin(void)
+static void begin(bool again)
 {
     char host[256] = "localhost";
+    struct hello_facts facts = {.settings = &shared.settings, .ring = &shared.ring, .spool = &own.spool, .boot_id = shared.boot_id,
+        .next_sequence = next_sequence};
     gethostname(host, sizeof(host) - 1);
     memset(&own, 0, sizeof(own));
-    own.socket = -1;
-    own.retry_pause = RETRY_FIRST_MS;
-    own.away_since = now_ms();
-    own.scan_at = own.away_since + SCAN_MS;
     spool_make(&own.spool, shared.settings.spool_folder, shared.settings.spool_bytes, host, getpid(), shared.boot_id);
+    own.spool.own_unseen = again;
+    link_make(&own.link, &facts, &own.spool, now_ms());
 }
 
 static int start_thread(void)
@@ -429,28 +256,39 @@ static int start_thread(void)
     return problem;
 }
 
+static void make_boot_id(void)
+{
+    // Where there is no random number, time and pid name the process well enough.
+    if (getrandom(shared.boot_id, sizeof(shared.boot_id), GRND_NONBLOCK) == (ssize_t)sizeof(shared.boot_id))
+        return;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t parts[2] = {(uint64_t)now.tv_sec << 30 | (uint64_t)now.tv_nsec, (uint64_t)getpid()};
+    memcpy(shared.boot_id, parts, sizeof(parts));
+}
+
+static bool make_ring(const struct settings *settings)
+{
+    if (shared.has_ring)
+        return true;
+    make_boot_id();
+    if (shared.wake < 0)
+        shared.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return shared.has_ring = shared.wake >= 0 && ring_make(&shared.ring, settings->ring_bytes, settings->ring_frames);
+}
+
 int sender_start(const struct settings *settings)
 {
     int problem = 0;
     pthread_mutex_lock(&shared.lock);
     shared.stop = false;
     if (!shared.running) {
-        if (!shared.has_ring) {
-            // Where there is no random number, time and pid name the process well enough.
-            if (getrandom(shared.boot_id, sizeof(shared.boot_id), GRND_NONBLOCK) != (ssize_t)sizeof(shared.boot_id)) {
-                struct timespec now;
-                clock_gettime(CLOCK_REALTIME, &now);
-                uint64_t parts[2] = {(uint64_t)now.tv_sec << 30 | (uint64_t)now.tv_nsec, (uint64_t)getpid()};
-                memcpy(shared.boot_id, parts, sizeof(parts));
-            }
-            shared.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-            shared.has_ring = shared.wake >= 0 && ring_make(&shared.ring, settings->ring_bytes, settings->ring_frames);
-        }
-        if (!shared.has_ring) {
-            problem = ENOMEM;
+        bool again = shared.has_ring;
+        if (!make_ring(settings)) {
+            problem = errno ? errno : ENOMEM;
         } else {
             shared.settings = *settings;
-            begin();
+            begin(again);
             problem = start_thread();
             shared.running = problem == 0;
         }
@@ -522,17 +360,10 @@ uint64_t sender_dropped(void)
 
 void sender_set_mode(enum event_mode mode, const char *reason)
 {
-    pthread_mutex_lock(&shared.lock);
-    shared.mode = mode;
-    snprintf(shared.mode_reason, sizeof(shared.mode_reason), "%s", reason);
-    shared.changes++;
-    pthread_mutex_unlock(&shared.lock);
+    hello_set_mode(mode, reason);
 }
 
 void sender_note_callback(uint64_t microseconds)
 {
-    pthread_mutex_lock(&shared.lock);
-    if (microseconds > shared.callback_maximum)
-        shared.callback_maximum = microseconds;
-    pthread_mutex_unlock(&shared.lock);
+    hello_note_callback(microseconds);
 }

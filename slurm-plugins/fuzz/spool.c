@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Whatever lies in the spool folder: it is replayed up to where it makes no sense, or set aside.
+// Whatever lies in the spool folder: what of it makes sense is replayed, the rest set aside.
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static uint8_t frame[EVENT_FRAME_MAX];
     static const uint8_t header[] = {'S', 'G', 'S', 'P', 'O', 'O', 'L', 0, 1, 0, 0, 0, 0, 0, 0, 0};
     char path[128];
-    size_t which, length, count = 0;
+    size_t length, count = 0;
+    uint64_t which;
     off_t after;
     if (folder[sizeof(folder) - 2] == 'X' && !mkdtemp(folder))
         abort();
@@ -51,7 +52,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     spool_make(&spool, folder, 1 << 20, "host", 2, boot_id);
     spool_scan(&spool);
     struct event_frame read;
-    while ((length = spool_next(&spool, frame, sizeof(frame), &which, &after)) > 0) {
+    while ((length = spool_next(&spool, frame, sizeof(frame), &which, &after)) > 0 || spool.busy) {
+        if (length == 0)
+            continue;
         if (!event_read(frame, length, &read))
             abort();
         count++;

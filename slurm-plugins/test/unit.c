@@ -1,32 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The plugin's parts, one by one. Built with the sanitizers; ends at the first thing that is wrong.
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "../event_reader.h"
 #include "../event_writer.h"
 #include "../jobcomp_ring.h"
 #include "../jobcomp_settings.h"
-#include "../jobcomp_spool.h"
+#include "check.h"
 
-static int checks;
-
-#define CHECK(what)                                                                                                    \
-    do {                                                                                                               \
-        checks++;                                                                                                      \
-        if (!(what)) {                                                                                                 \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #what);                                        \
-            exit(1);                                                                                                   \
-        }                                                                                                              \
-    } while (0)
-
-static const uint8_t boot_id[EVENT_BOOT_ID_SIZE] = {1, 2, 3};
-static char folder[] = "/tmp/grid-agent-unit.XXXXXX";
+int checks;
 
 static size_t make_frame(uint8_t *bytes, uint64_t sequence, size_t padding)
 {
@@ -129,140 +113,6 @@ static void ring(void)
     free(ring.bytes);
 }
 
-static size_t replay(struct spool *spool, uint64_t first)
-{
-    uint8_t frame[EVENT_FRAME_MAX];
-    size_t file, count = 0;
-    off_t after;
-    for (size_t length; (length = spool_next(spool, frame, sizeof(frame), &file, &after)) > 0; count++)
-        CHECK(sequence_of(frame, length) == first + count);
-    return count;
-}
-
-static void fill(struct spool *spool, uint64_t first, int frames)
-{
-    uint8_t frame[EVENT_FRAME_MAX];
-    for (int i = 0; i < frames; i++)
-        CHECK(spool_append(spool, frame, make_frame(frame, first + (uint64_t)i, 50)));
-    CHECK(spool_sync(spool));
-}
-
-// A process that spools and dies, as slurmctld does when it is killed.
-static void leave_behind(const char *where, pid_t named, int frames)
-{
-    pid_t child = fork();
-    if (child == 0) {
-        static struct spool spool;
-        spool_make(&spool, where, 1 << 20, "host", named, boot_id);
-        fill(&spool, 1, frames);
-        _exit(0);
-    }
-    int status;
-    CHECK(waitpid(child, &status, 0) == child && status == 0);
-}
-
-static void file_path(char *path, size_t size, const char *where, pid_t named)
-{
-    snprintf(path, size, "%s/host.%d.01020300000000000000000000000000.spool", where, (int)named);
-}
-
-static void spool(void)
-{
-    static struct spool spool;
-    char where[64], path[256], aside[300];
-    uint8_t frame[EVENT_FRAME_MAX];
-    size_t file;
-    off_t after;
-    snprintf(where, sizeof(where), "%s/spool", folder);
-
-    // Append, replay, begin again, acknowledge: the file goes.
-    spool_make(&spool, where, 1 << 20, "host", 1, boot_id);
-    fill(&spool, 1, 5);
-    CHECK(replay(&spool, 1) == 5 && !spool_has_unsent(&spool));
-    spool_rewind(&spool);
-    CHECK(spool_next(&spool, frame, sizeof(frame), &file, &after) > 0);
-    spool_ack(&spool, file, after);
-    spool_rewind(&spool);
-    CHECK(replay(&spool, 2) == 4 && spool.frames == 4);
-    file_path(path, sizeof(path), where, 1);
-    CHECK(access(path, F_OK) == 0);
-    spool_ack(&spool, file, spool.files[file].end);
-    CHECK(access(path, F_OK) != 0 && spool.count == 0);
-
-    // The limit.
-    spool_make(&spool, where, 2000, "host", 1, boot_id);
-    int taken = 0;
-    while (spool_append(&spool, frame, make_frame(frame, 1, 50)))
-        taken++;
-    CHECK(taken > 5 && taken < 25 && spool.trouble[0]);
-    spool_close(&spool);
-    unlink(path);
-
-    // What a dead process left is taken over; a record cut short ends it; what comes before counts.
-    leave_behind(where, 2, 6);
-    file_path(path, sizeof(path), where, 2);
-    struct stat status;
-    CHECK(stat(path, &status) == 0 && (status.st_mode & 0777) == 0600);
-    CHECK(truncate(path, status.st_size - 3) == 0);
-    spool_make(&spool, where, 1 << 20, "host", 1, boot_id);
-    spool_scan(&spool);
-    CHECK(replay(&spool, 1) == 5 && spool.trouble[0]);
-    spool_close(&spool);
-
-    // A byte that fell over: the frames before it count.
-    int descriptor = open(path, O_RDWR);
-    CHECK(descriptor >= 0 && pwrite(descriptor, "\xff", 1, status.st_size / 2) == 1);
-    close(descriptor);
-    spool_make(&spool, where, 1 << 20, "host", 1, boot_id);
-    spool_scan(&spool);
-    size_t good = replay(&spool, 1);
-    CHECK(good > 0 && good < 5);
-    spool_close(&spool);
-    unlink(path);
-
-    // A later version, and what is no spool: set aside.
-    for (int version = 0; version < 2; version++) {
-        leave_behind(where, 3, 2);
-        file_path(path, sizeof(path), where, 3);
-        descriptor = open(path, O_RDWR);
-        CHECK(descriptor >= 0 && pwrite(descriptor, version ? "\x02" : "x", 1, version ? 8 : 0) == 1);
-        close(descriptor);
-        spool_make(&spool, where, 1 << 20, "host", 1, boot_id);
-        spool_scan(&spool);
-        snprintf(aside, sizeof(aside), "%s.refused", path);
-        CHECK(spool.refused == 1 && spool.count == 0 && access(aside, F_OK) == 0 && access(path, F_OK) != 0);
-        unlink(aside);
-    }
-
-    // The file of a process that lives is left alone.
-    int ready[2], done[2];
-    CHECK(pipe(ready) == 0 && pipe(done) == 0);
-    pid_t child = fork();
-    if (child == 0) {
-        spool_make(&spool, where, 1 << 20, "host", 4, boot_id);
-        fill(&spool, 1, 3);
-        char byte = 'r';
-        if (write(ready[1], &byte, 1) != 1 || read(done[0], &byte, 1) != 1)
-            _exit(1);
-        _exit(0);
-    }
-    char byte;
-    CHECK(read(ready[0], &byte, 1) == 1);
-    spool_make(&spool, where, 1 << 20, "host", 1, boot_id);
-    spool_scan(&spool);
-    CHECK(spool.count == 0);
-    CHECK(write(done[1], "d", 1) == 1);
-    CHECK(waitpid(child, NULL, 0) == child);
-    spool_scan(&spool);
-    CHECK(replay(&spool, 1) == 3);
-    spool_close(&spool);
-
-    // A folder that cannot be made.
-    spool_make(&spool, "/proc/none/spool", 1 << 20, "host", 1, boot_id);
-    spool_scan(&spool);
-    CHECK(!spool_append(&spool, frame, make_frame(frame, 1, 1)) && spool.trouble[0]);
-}
-
 static void settings(void)
 {
     struct settings settings;
@@ -315,18 +165,13 @@ static void fixture(const char *path)
 
 int main(int count, char **words)
 {
-    char command[64];
-    CHECK(mkdtemp(folder));
     writer();
     reader();
     ring();
-    spool();
     settings();
     CHECK(count > 5); // the fixtures
     for (int i = 1; i < count; i++)
         fixture(words[i]);
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
-    CHECK(system(command) == 0);
     printf("plugins: %d checks\n", checks);
     return 0;
 }
