@@ -12,9 +12,9 @@ typedef struct job_record job_record;
 /// Whether this build carries the layout of the release that runs. `reason` gets one line.
 bool rich_is_possible(char *reason, size_t size);
 /// Compares what the layout makes of this record with what slurmctld's own function says of it. Nothing is read through
-/// a pointer before it is known that it leads somewhere.
+/// a pointer before it is known that it leads somewhere. By one thread at a time.
 bool rich_is_proven(const void *job, char *reason, size_t size);
-/// Writes all of a record. False when the record lacks what a run needs to be known.
+/// Writes all of a record, by one thread at a time. False when the record lacks what a run needs to be known.
 bool rich_put(struct event_writer *writer, const void *job);
 /// Writes slurmctld's own words for the job (its %pJ). False when it has none.
 bool lean_put(struct event_writer *writer, const void *job);

@@ -160,7 +160,7 @@ bool rich_is_proven(const void *job, char *reason, size_t size)
         snprintf(reason, size, "slurmctld has no job_common_env_vars to compare with");
         return false;
     }
-    job_record_t copy;
+    static job_record_t copy; // not on slurmctld's stack
     if (!peek(&copy, RECORD(job), sizeof(copy))) {
         snprintf(reason, size, "the record's layout is another one: it is shorter");
         return false;
@@ -200,7 +200,8 @@ static void put_array(struct event_writer *writer, const job_record_t *record)
     event_put_number(writer, TAG_ARRAY_TASK_COUNT, record->array_recs->task_cnt);
     char *(*format)(char *, int32_t, bitstr_t *) = (char *(*)(char *, int32_t, bitstr_t *))dlsym(RTLD_DEFAULT, "bit_fmt");
     if (format && record->array_recs->task_id_bitmap) {
-        char tasks[EVENT_TEXT_MAX + 64] = "";
+        static char tasks[EVENT_TEXT_MAX + 64]; // the caller's lock is its, too
+        tasks[0] = '\0';
         format(tasks, sizeof(tasks), record->array_recs->task_id_bitmap);
         event_put_text(writer, TAG_ARRAY_TASKS, tasks);
     }

@@ -35,6 +35,7 @@ static struct {
     struct settings settings;
     struct ring ring;
     bool has_ring;
+    atomic_uint_fast64_t lost; // before there was one
     uint8_t boot_id[EVENT_BOOT_ID_SIZE];
     atomic_uint_fast64_t sequence;
     atomic_bool asleep;
@@ -271,10 +272,14 @@ static bool make_ring(const struct settings *settings)
 {
     if (shared.has_ring)
         return true;
-    make_boot_id();
-    if (shared.wake < 0)
+    if (shared.wake < 0) {
+        make_boot_id();
         shared.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return shared.has_ring = shared.wake >= 0 && ring_make(&shared.ring, settings->ring_bytes, settings->ring_frames);
+    }
+    if (shared.wake < 0 || !ring_make(&shared.ring, settings->ring_bytes, settings->ring_frames))
+        return false;
+    shared.ring.dropped = atomic_load(&shared.lost);
+    return shared.has_ring = true;
 }
 
 int sender_start(const struct settings *settings)
@@ -306,8 +311,10 @@ static void wake_up(void)
 
 void sender_add(const uint8_t *frame, size_t length)
 {
-    if (!shared.has_ring)
+    if (!shared.has_ring) {
+        atomic_fetch_add(&shared.lost, 1);
         return;
+    }
     ring_add(&shared.ring, frame, length);
     if (atomic_exchange(&shared.asleep, false))
         wake_up();
