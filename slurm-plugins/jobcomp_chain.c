@@ -2,10 +2,12 @@
 #include "jobcomp_chain.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 static void *library;
@@ -75,11 +77,11 @@ void chain_load(const struct settings *settings)
     for (char *folder; (folder = strsep(&rest, ":")) != NULL && !library;) {
         char path[PATH_MAX + 160];
         snprintf(path, sizeof(path), "%.4000s/jobcomp_%s.so", folder, settings->chain + strlen("jobcomp/"));
-        FILE *there = fopen(path, "re");
-        if (!there)
-            continue;
-        fclose(there);
-        problem = open_plugin(path);
+        struct stat status;
+        if (stat(path, &status) == 0)
+            problem = S_ISREG(status.st_mode) ? open_plugin(path) : "is no file"; // a FIFO would hold up slurmctld
+        else if (errno != ENOENT && errno != ENOTDIR)
+            problem = strerror(errno);
     }
     set_state(library ? "loaded" : problem);
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -94,6 +95,26 @@ static bool wait_to_write(int descriptor, int64_t deadline)
     }
 }
 
+// Whoever listens there is root, ourselves, or the one whose folder it is that the socket is in: in the agent's, nobody else
+// can put one.
+static bool is_agent(int descriptor, const struct sockaddr_un *address)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    struct stat folder;
+    char path[sizeof(address->sun_path)];
+    if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+        return false;
+    if (peer.uid == 0 || peer.uid == geteuid())
+        return true;
+    snprintf(path, sizeof(path), "%.*s", (int)sizeof(path) - 1, address->sun_path);
+    char *slash = strrchr(path, '/');
+    if (!slash)
+        return false;
+    slash[slash == path] = '\0';
+    return stat(path, &folder) == 0 && folder.st_uid == peer.uid && !(folder.st_mode & (S_IWGRP | S_IWOTH));
+}
+
 // Connects and sends, all before the deadline. 0 or an error number.
 static int deliver(const struct sockaddr *address, socklen_t size, const uint8_t *bytes, size_t length, int64_t deadline)
 {
@@ -114,6 +135,8 @@ static int deliver(const struct sockaddr *address, socklen_t size, const uint8_t
             problem = !wait_to_write(descriptor, deadline) ? ETIMEDOUT
                 : getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &problem, &room) != 0 ? errno : problem;
     }
+    if (problem == 0 && address->sa_family == AF_UNIX && !is_agent(descriptor, (const struct sockaddr_un *)address))
+        problem = EPERM;
     for (size_t sent = 0; problem == 0 && sent < length;) {
         ssize_t count = send(descriptor, bytes + sent, length - sent, MSG_NOSIGNAL);
         if (count > 0)
@@ -275,7 +298,9 @@ const char *spank_send(const struct spank_target *target, const uint8_t *frame, 
         if (problem == 0)
             return NULL;
         if (!target->has_controller)
-            return problem == ENOENT || problem == ECONNREFUSED ? "no agent listens" : strerror(problem);
+            return problem == ENOENT || problem == ECONNREFUSED ? "no agent listens"
+                : problem == EPERM                              ? "another user listens at its socket"
+                                                                : strerror(problem);
     }
     if (!target->has_controller)
         return "neither socket= nor controller= is set";

@@ -27,13 +27,18 @@ $(OUT)/test/replay: test/replay.c $(WORLD) $(HEADERS_HERE)
 	@mkdir -p $(@D)
 	$(SANITIZED) test/replay.c $(WORLD) $(call wrap,$(WORLD_CALLS)) -o $@
 
+$(OUT)/test/doors: test/doors.c $(WORLD) $(HEADERS_HERE)
+	@mkdir -p $(@D)
+	$(SANITIZED) test/doors.c $(WORLD) $(call wrap,$(WORLD_CALLS)) -o $@
+
 $(OUT)/test/faults: test/faults.c $(WORLD) $(HEADERS_HERE)
 	@mkdir -p $(@D)
 	$(SANITIZED) test/faults.c $(WORLD) $(call wrap,$(WORLD_CALLS) $(FILE_CALLS)) -o $@
 
 .PHONY: check-parts
-check-parts: $(addprefix $(OUT)/test/,unit spool replay faults)
+check-parts: $(addprefix $(OUT)/test/,unit spool replay doors faults)
 	$(OUT)/test/unit fixtures/v1/*.bin
 	$(OUT)/test/spool
 	$(OUT)/test/replay $(or $(SEEDS),60)
+	$(OUT)/test/doors
 	$(OUT)/test/faults $(or $(EVERY),5)

@@ -74,13 +74,18 @@ def read_all(connection, limit=10):
 
 
 class Listener:
-    """Takes what comes on a Unix or TCP socket: one message a connection."""
+    """Takes what comes on a Unix or TCP socket: one message a connection. `uid`: who listens, when it is not ourselves."""
 
-    def __init__(self, address):
+    def __init__(self, address, uid=None):
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         self.socket.bind(address)
-        self.socket.listen(128)
+        before = os.geteuid()
+        os.seteuid(before if uid is None else uid)
+        try:
+            self.socket.listen(128)
+        finally:
+            os.seteuid(before)
         self.address = self.socket.getsockname()
         self.messages = []
         self.users = set()  # who connected to the Unix socket

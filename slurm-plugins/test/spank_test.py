@@ -128,6 +128,29 @@ class LocalTests(Case):
         self.assertLess(self.seconds(call), 1.0)
 
 
+@unittest.skipIf(os.getuid() != 0, "needs root, to listen as another user")
+class SquatterTests(Case):
+    STRANGER = 65534
+
+    def test_another_user_hears_nothing(self):
+        listener = self.keep(Listener(self.path, uid=self.STRANGER))
+        for mode in (0o700, 0o1777):
+            self.folder.chmod(mode)
+            call = self.call(f"socket={self.path}")
+            self.assertEqual(call.log, ["debug: grid_agent: job 4242 not reported: another user listens at its socket"])
+        self.assertEqual(set(listener.wait(3, within=0.3)), {b""})
+
+    def test_the_owner_of_the_folder_does(self):
+        listener = self.keep(Listener(self.path, uid=self.STRANGER))
+        os.chown(self.folder, self.STRANGER, -1)
+        self.call(f"socket={self.path}")
+        self.assertEqual(self.events(listener)[0]["job"], 4242)
+        # Not when others can put something there.
+        self.folder.chmod(0o777)
+        call = self.call(f"socket={self.path}")
+        self.assertEqual(call.log, ["debug: grid_agent: job 4242 not reported: another user listens at its socket"])
+
+
 class StepTests(Case):
     HOOKS = "init_post_opt,task_exit"
 

@@ -93,7 +93,11 @@ ssize_t __real_send(int descriptor, const void *bytes, size_t length, int flags)
 ssize_t __wrap_send(int descriptor, const void *bytes, size_t length, int flags);
 ssize_t __wrap_send(int descriptor, const void *bytes, size_t length, int flags)
 {
-    if (world_random(100) < world.eagain_percent) {
+    if (world.room == HALF_GOES) {
+        world.room = NOTHING_GOES;
+        return __real_send(descriptor, bytes, length / 2, flags);
+    }
+    if (world.room == NOTHING_GOES || world_random(100) < world.eagain_percent) {
         errno = EAGAIN;
         return -1;
     }
@@ -111,17 +115,24 @@ void world_run(const struct settings *settings)
 
 // MARK: the agent
 
-void agent_listen(struct agent *agent)
+void agent_bind(struct agent *agent)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", agent->path);
     unlink(agent->path);
     agent->client = -1;
     agent->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (agent->listener < 0 || bind(agent->listener, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(agent->listener, 8) != 0) {
-        perror("world: listen");
+    if (agent->listener < 0 || bind(agent->listener, (struct sockaddr *)&address, sizeof(address)) != 0) {
+        perror("world: bind");
         exit(1);
     }
+}
+
+void agent_listen(struct agent *agent)
+{
+    agent_bind(agent);
+    if (listen(agent->listener, 8) != 0)
+        exit(1);
 }
 
 void agent_hang_up(struct agent *agent)
@@ -157,10 +168,15 @@ static void commit(struct agent *agent, const uint8_t *bytes, size_t length)
     if (!event_read(bytes, length, &frame))
         exit(fprintf(stderr, "world: what came is no frame\n") ? 1 : 1);
     agent->frames++;
+    struct event_field field;
+    if (frame.type == EVENT_HELLO)
+        agent->trouble[0] = '\0';
+    for (size_t position = 0; frame.type == EVENT_HELLO && event_next_field(&frame, &position, &field) == 1;)
+        if (field.tag == TAG_SPOOL_TROUBLE)
+            snprintf(agent->trouble, sizeof(agent->trouble), "%.*s", (int)field.length, (const char *)field.value);
     if (frame.type != EVENT_EVENT)
         return;
-    agent->read_frames++;
-    struct event_field field;
+    agent->events++;
     for (size_t position = 0; agent->taken && event_next_field(&frame, &position, &field) == 1;)
         if (field.tag == TAG_BOOT_ID && field.length == EVENT_BOOT_ID_SIZE)
             agent->taken(field.value, frame.sequence);

@@ -14,6 +14,7 @@ struct world {
     void (*turn)(void *context); // the thread waits
     void *context;
     unsigned eagain_percent, part_percent; // of the thread's sends: taken later, taken in part
+    enum { ALL_GOES, HALF_GOES, NOTHING_GOES } room; // half of the next one, then no more
 };
 
 extern struct world world;
@@ -30,15 +31,17 @@ struct agent {
     int listener, client;
     uint8_t in[1 << 18];
     size_t have;
-    uint64_t frames, read_frames, acked; // of this connection
-    uint64_t connections;
+    uint64_t frames, acked; // of this connection
+    uint64_t connections, events;
     uint64_t mark;   // what is not above it is taken for known, as the real one does
     uint8_t *seen;   // by sequence, room for `limit`
     uint64_t limit;
+    char trouble[600]; // of the last hello
     /// Instead of `mark` and `seen`.
     void (*taken)(const uint8_t *boot_id, uint64_t sequence);
 };
 
+void agent_bind(struct agent *agent);
 void agent_listen(struct agent *agent);
 void agent_leave(struct agent *agent); // closes everything
 void agent_hang_up(struct agent *agent);
