@@ -63,3 +63,82 @@ reads "" required "$work/plugstack.conf"
 echo 'required /usr/lib/slurm/spank_grid_agent.so socket=/run/x' >"$work/more/spank.conf"
 reads "$work/more/spank.conf" required "$work/plugstack.conf"
 SLURM_CONF=$work/slurm.conf "$debian/slurm-conf.sh" files | grep -qx "$work/slurm.conf" || die "slurm-conf.sh files leaves SLURM_CONF out"
+
+# asked STATUS WANTED WORDS...: what it answers, and how it ends, when something is wrong. None of it may hang.
+asked() {
+    local status=$1 wanted=$2 got=0
+    shift 2
+    timeout 120 "$debian/slurm-conf.sh" "$@" >"$work/out" 2>"$work/err" || got=$?
+    [ "$got" = "$status" ] || die "slurm-conf.sh $*: ended with $got: $(cat "$work/err")"
+    [ "$(paste -sd, "$work/out")" = "$wanted" ] || die "slurm-conf.sh $*: $(cat "$work/out")"
+    [ "$status" != 3 ] || [ -s "$work/err" ] || die "slurm-conf.sh $*: does not say what it could not read"
+}
+strange=$work/strange
+mkdir -p "$strange/many"
+mkfifo "$strange/fifo" "$strange/many/fifo.conf"
+# Each of these includes itself and all the others, more than once.
+for number in 1 2 3 4 5 6 7 8 9; do
+    {
+        echo "SlurmUser=u$number"
+        for other in 1 2 3 4 5 6 7 8 9 1 2 3 4 5 6 7 8 9; do echo "Include $strange/loop$other.conf"; done
+        echo "AuthType=a$number"
+    } >"$strange/loop$number.conf"
+    for other in 1 2 3 4 5 6 7 8 9 '*'; do echo "include loop$other.conf"; done >"$strange/loop$number.plugstack"
+    cat "$strange/loop$number.plugstack" >>"$strange/loop$number.conf"
+done
+asked 0 u1,u2,u3,u4,u5,u6,u7,u8,u9 setting "$strange/loop1.conf" SlurmUser
+asked 0 a9,a8,a7,a6,a5,a4,a3,a2,a1 setting "$strange/loop1.conf" AuthType
+echo 'required spank_grid_agent.so' >>"$strange/loop7.conf"
+asked 0 "$strange/loop7.conf" required "$strange/loop1.plugstack"
+ln -s loop1.conf "$strange/again.conf"
+printf 'SlurmUser=u\nInclude again.conf\nInclude loop1.conf\n' >"$strange/links.conf"
+asked 0 u,u1,u2,u3,u4,u5,u6,u7,u8,u9 setting "$strange/links.conf" SlurmUser
+# What is no file, and what has no end.
+for what in "$strange/fifo" "$strange" /dev/zero; do
+    printf 'SlurmUser=before\nInclude %s\nSlurmUser=after\n' "$what" >"$strange/slurm.conf"
+    asked 3 before,after setting "$strange/slurm.conf" SlurmUser
+    asked 3 "" setting "$what" SlurmUser
+    asked 3 "" required "$what"
+done
+asked 3 "" required <(true)
+printf 'include many/*\nrequired spank_grid_agent.so\n' >"$strange/plugstack.conf"
+asked 3 "$strange/plugstack.conf" required "$strange/plugstack.conf"
+truncate -s 1T "$strange/huge.conf"
+asked 3 "" setting "$strange/huge.conf" SlurmUser
+for number in $(seq 400); do printf 'include chain%s.conf\n' $((number + 1)) >"$strange/chain$number.conf"; done
+asked 3 "" setting "$strange/chain1.conf" SlurmUser
+# A reader that hangs, as on a server that is away.
+mkdir "$work/bin"
+printf '#!/bin/sh\nexec sleep 1000\n' >"$work/bin/awk"
+chmod +x "$work/bin/awk"
+PATH=$work/bin:$PATH SLURM_CONF_SECONDS=1 asked 124 "" setting "$work/slurm.conf" SlurmUser
+
+# remove STATUS SAID CONF: what removing the plugins says when the cluster's slurm.conf is CONF.
+remove() {
+    local status=0
+    sed -e "s,^helper=.*,helper=$debian/slurm-conf.sh," -e "s,^allowed=.*,allowed=$work/allowed," "$debian/slurm-grid-agent-plugins.prerm" >"$work/prerm"
+    SLURM_CONF=$3 timeout 120 sh "$work/prerm" remove >"$work/out" 2>&1 || status=$?
+    [ "$status" = "$1" ] || die "removal with $3 ends with $status: $(cat "$work/out")"
+    [ -z "$2" ] || grep -q "$2" "$work/out" || die "removal with $3: $(cat "$work/out")"
+}
+remove 1 "JobCompType=jobcomp/grid_agent" "$work/slurm.conf"
+remove 1 "cannot be told" "$strange/fifo"
+echo "PlugStackConfig=$strange/fifo" >"$strange/slurm.conf"
+remove 1 "cannot be told" "$strange/slurm.conf"
+echo "PlugStackConfig=$work/plugstack.conf" >"$strange/slurm.conf"
+remove 1 "as required" "$strange/slurm.conf"
+touch "$work/allowed"
+remove 0 "" "$strange/fifo"
+
+# configure SAID CONF: what installing the agent says; it works, whatever there is.
+configure() {
+    sed -e "s,^helper=.*,helper=$debian/slurm-conf.sh," -e "s,^units=.*,units=$work/units," "$debian/slurm-grid-agent.postinst" >"$work/postinst"
+    SLURM_CONF=$2 timeout 120 sh "$work/postinst" configure >"$work/out" 2>&1 || die "installing with $2: $(cat "$work/out")"
+    grep -q "$1" "$work/out" || die "installing with $2: $(cat "$work/out")"
+}
+mkdir -p "$work/units/slurm-grid-agent.service.d"
+mkfifo "$work/units/slurm-grid-agent.service" "$work/units/slurm-grid-agent.service.d/a.conf"
+printf '[Service]\nUser=nobody\n' >"$work/units/slurm-grid-agent.service.d/b.conf"
+configure "says SlurmUser=hpc, and the service runs as nobody" "$work/slurm.conf"
+configure "was not compared" "$strange/fifo"
+configure "says SlurmUser=u9" "$strange/loop1.conf"

@@ -35,10 +35,11 @@ folder=$(dirname "$(find "$slurm" -name auth_munge.so -print -quit)")
 
 # SlurmUser, as the site's slurm.conf has it; its group; root when there is none (slurm.conf(5)).
 conf=${SLURM_CONF:-$slurm/etc/slurm.conf}
-[ -r "$conf" ] || conf=/etc/slurm/slurm.conf
+[ -e "$conf" ] || conf=/etc/slurm/slurm.conf
 user=slurm
-if [ -r "$conf" ]; then
-    user=$("$debian/slurm-conf.sh" setting "$conf" SlurmUser | tail -n 1)
+if [ -e "$conf" ]; then
+    users=$("$debian/slurm-conf.sh" setting "$conf" SlurmUser) || die "$conf cannot be read: see above"
+    user=$(tail -n 1 <<<"$users")
     [ -n "$user" ] && [ "$user" != root ] || die "$conf has no SlurmUser but root, and the agent does not run as root: set SlurmUser"
 fi
 group=$(id -gn "$user") || die "there is no user $user, SlurmUser of $conf"
