@@ -191,8 +191,8 @@ static void note_failure(struct spool *spool, struct spool_file *file)
     spool_suspend(spool, file);
 }
 
-// The next record of one file. 0: none now.
-static size_t next_of(struct spool *spool, struct spool_file *file, uint8_t *frame)
+// The next record of one file, in `scratch`. 0: none now.
+static size_t next_of(struct spool *spool, struct spool_file *file, size_t capacity)
 {
     size_t length;
     for (int looks = 0; file->sent < file->end; looks++) {
@@ -206,9 +206,11 @@ static size_t next_of(struct spool *spool, struct spool_file *file, uint8_t *fra
         }
         if (file->sent >= file->end)
             break;
-        enum spool_record found = spool_read_record(file->descriptor, file->sent, file->end, frame, &length);
+        enum spool_record found = spool_read_record(file->descriptor, file->sent, file->end, spool->scratch, &length);
         switch (found) {
         case RECORD_GOOD:
+            if (length > capacity)
+                return 0;
             if (file->searching && file->cut) {
                 // The record before was not the last one, so it was no crash that cut it.
                 file->damaged = true;
@@ -237,16 +239,15 @@ static size_t next_of(struct spool *spool, struct spool_file *file, uint8_t *fra
 size_t spool_next(struct spool *spool, uint8_t *frame, size_t capacity, uint64_t *which, off_t *after)
 {
     spool->busy = false;
-    if (capacity < EVENT_FRAME_MAX)
-        return 0;
     for (size_t i = 0; i <= SPOOL_FILES_MAX; i++) {
         struct spool_file *file = &spool->files[i];
         if (!file->serial || file->finished || file->sent >= file->end || file->retry_at > spool->now)
             continue;
         if (file->descriptor < 0 && !spool_reopen(spool, file))
             continue;
-        size_t length = next_of(spool, file, frame);
+        size_t length = next_of(spool, file, capacity);
         if (length > 0) {
+            memcpy(frame, spool->scratch, length);
             *which = file->serial;
             *after = file->sent;
             return length;

@@ -61,7 +61,8 @@ bool spool_scan(struct spool *spool);
 bool spool_append(struct spool *spool, const uint8_t *frame, size_t length);
 /// Brings what was appended to the disk. False: none of it since the last time counts, and it is to be appended anew.
 bool spool_commit(struct spool *spool);
-/// The next frame that has not been sent on this connection. 0: there is none now. `*file` and `*after` are for spool_ack().
+/// The next frame that has not been sent on this connection. 0: there is none now, or it is longer than `capacity`
+/// (EVENT_FRAME_MAX suffices). `*file` and `*after` are for spool_ack().
 size_t spool_next(struct spool *spool, uint8_t *frame, size_t capacity, uint64_t *file, off_t *after);
 /// Everything of that file up to `after` is dealt with. Removes a file all of which is.
 void spool_ack(struct spool *spool, uint64_t file, off_t after);
