@@ -203,7 +203,7 @@ void link_work(struct link *link)
 
 bool link_has_room(const struct link *link)
 {
-    return link->socket >= 0 && link->in_flight < LINK_WINDOW && link->out_done == link->out_length && !spool_holds_back(link->spool);
+    return link->socket >= 0 && link->in_flight < LINK_WINDOW && link->out_done == link->out_length;
 }
 
 int64_t link_next_time(const struct link *link)

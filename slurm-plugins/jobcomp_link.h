@@ -48,7 +48,7 @@ void link_drop(struct link *link);
 void link_work(struct link *link);
 /// Takes acknowledgements only.
 void link_receive(struct link *link);
-/// Whether ring frames that are there could go out now.
+/// Whether a frame that is there could go out now.
 bool link_has_room(const struct link *link);
 /// When there is something to do by itself; INT64_MAX: never.
 int64_t link_next_time(const struct link *link);

@@ -147,7 +147,7 @@ static int next_pause(void)
     int64_t until = own.scan_at, other = link_next_time(link);
     if (other < until)
         until = other;
-    other = spool_next_time(&own.spool);
+    other = spool_next_time(&own.spool, link_has_room(link));
     if (other < until)
         until = other;
     if (count > 0 && link->socket < 0) {
@@ -169,7 +169,7 @@ static void wait_for_work(void)
     size_t count, used;
     uint64_t dropped, ignored;
     ring_state(&shared.ring, &count, &used, &dropped);
-    bool fresh = own.link.cursor < used && link_has_room(&own.link);
+    bool fresh = own.link.cursor < used && link_has_room(&own.link) && !spool_holds_back(&own.spool);
     int ready = poll(wanted, own.link.socket >= 0 ? 2 : 1, fresh ? 0 : next_pause());
     atomic_store(&shared.asleep, false);
     if (ready < 0 && errno != EINTR) {

@@ -273,6 +273,7 @@ void spool_ack(struct spool *spool, uint64_t which, off_t after)
 
 void spool_rewind(struct spool *spool)
 {
+    spool->busy = false;
     for (size_t i = 0; i <= SPOOL_FILES_MAX; i++) {
         struct spool_file *file = &spool->files[i];
         file->sent = file->last = file->acked;
@@ -293,14 +294,14 @@ void spool_retry(struct spool *spool)
     }
 }
 
-int64_t spool_next_time(const struct spool *spool)
+int64_t spool_next_time(const struct spool *spool, bool reading)
 {
     int64_t soonest = INT64_MAX;
-    if (spool->busy)
+    if (reading && spool->busy)
         return spool->now;
     for (size_t i = 0; i <= SPOOL_FILES_MAX; i++) {
         const struct spool_file *file = &spool->files[i];
-        if (file->serial && file->retry_at && (file->finished || file->sent < file->end) && file->retry_at < soonest)
+        if (file->serial && file->retry_at && (file->finished || (reading && file->sent < file->end)) && file->retry_at < soonest)
             soonest = file->retry_at;
     }
     return soonest;

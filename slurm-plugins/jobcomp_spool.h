@@ -48,6 +48,7 @@ struct spool {
     uint64_t serials;
     uint64_t refused;                // files set aside
     char failing[SPOOL_FAILURES][256]; // what fails now, each until it succeeds
+    int problem[SPOOL_FAILURES];       // its error number, or 0
     char trouble[256];               // the last thing that went wrong for good
     unsigned changes;                // of what there is to tell
     uint8_t scratch[EVENT_FRAME_MAX];
@@ -70,8 +71,8 @@ void spool_ack(struct spool *spool, uint64_t file, off_t after);
 void spool_rewind(struct spool *spool);
 /// Tries again what failed and is due.
 void spool_retry(struct spool *spool);
-/// When spool_retry() or spool_next() has something to do; INT64_MAX: nothing by itself.
-int64_t spool_next_time(const struct spool *spool);
+/// When spool_retry(), or with `reading` spool_next(), has something to do; INT64_MAX: nothing by itself.
+int64_t spool_next_time(const struct spool *spool, bool reading);
 /// Whether our own file has, or may have, frames that were not sent: later ones must wait.
 bool spool_holds_back(const struct spool *spool);
 /// Whether there is a file of our own.

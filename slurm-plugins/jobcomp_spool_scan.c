@@ -34,8 +34,11 @@ void spool_fail(struct spool *spool, enum spool_failure which, const char *name,
         snprintf(text, sizeof(text), "%.120s: %.120s", name, what);
     else
         snprintf(text, sizeof(text), "%.120s: %.80s; it is tried again", name, strerror(problem));
-    if (strcmp(text, spool->failing[which])) {
+    // When several files fail alike the first one stands for all.
+    bool same = what ? !strcmp(text, spool->failing[which]) : spool->failing[which][0] && spool->problem[which] == problem;
+    if (!same) {
         memcpy(spool->failing[which], text, sizeof(text));
+        spool->problem[which] = what ? 0 : problem;
         spool->changes++;
     }
     errno = problem;

@@ -35,8 +35,8 @@ static struct {
     struct settings settings;
     unsigned fail_at; // a call's number; 0: none
     int problem;      // errno, or SHORT
-    bool burst, quiet, killed;
-    int64_t burst_until;
+    bool burst, quiet, killed, left;
+    int64_t burst_until, away_until;
     int who; // 0 spools, 1 replays
     uint64_t sequence;
     char folder[64];
@@ -209,9 +209,17 @@ static void turn(void *unused)
     // Away at first here too: there is a file of its own.
     if (since < 5000000)
         return;
+    // And once more, in the middle of it.
+    if (!test.left && test.agent.connections && (since > 6000000 || shared->seen[0][EVENTS / 2])) {
+        test.left = true;
+        test.away_until = world.now_us + 12000000;
+        agent_leave(&test.agent);
+    }
+    if (world.now_us < test.away_until)
+        return;
     if (test.agent.listener < 0)
         agent_listen(&test.agent);
-    if (agent_accept(&test.agent) && agent_read(&test.agent, sizeof(test.agent.in)) && test.agent.frames > test.agent.acked)
+    if (agent_accept(&test.agent) && agent_read(&test.agent, test.left ? sizeof(test.agent.in) : 1500) && test.agent.frames > test.agent.acked)
         agent_ack(&test.agent, test.agent.frames);
     shared->left = files_left();
     if ((all_seen() && shared->left == 0) || since > PATIENCE_US)

@@ -82,6 +82,10 @@ int __real_poll(struct pollfd *wanted, nfds_t count, int milliseconds);
 int __wrap_poll(struct pollfd *wanted, nfds_t count, int milliseconds);
 int __wrap_poll(struct pollfd *wanted, nfds_t count, int milliseconds)
 {
+    static unsigned in_a_row;
+    in_a_row = milliseconds == 0 ? in_a_row + 1 : 0;
+    if (in_a_row > 500)
+        exit(fprintf(stderr, "world: the thread spins\n") ? 1 : 1);
     // Something may happen at any time before the wait is over.
     int64_t most = milliseconds < 0 || milliseconds > 60000 ? 60000 : milliseconds;
     world.now_us += world_random(4) ? (int64_t)world_random(2000) : most * 1000;
