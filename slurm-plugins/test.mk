@@ -18,10 +18,10 @@ $(OUT)/test/unit: $(UNIT) $(HEADERS_HERE)
 	@mkdir -p $(@D)
 	$(SANITIZED) $(UNIT) -o $@
 
-SPOOL_TEST := test/spool.c $(addsuffix .c,$(SPOOL) $(EVENT))
-$(OUT)/test/spool: $(SPOOL_TEST) $(HEADERS_HERE)
+SPOOL_TEST := test/spool_tools.c $(addsuffix .c,$(SPOOL) $(EVENT))
+$(OUT)/test/spool $(OUT)/test/planted: $(OUT)/test/%: test/%.c $(SPOOL_TEST) $(HEADERS_HERE)
 	@mkdir -p $(@D)
-	$(SANITIZED) $(SPOOL_TEST) -o $@
+	$(SANITIZED) $< $(SPOOL_TEST) -o $@
 
 $(OUT)/test/replay: test/replay.c $(WORLD) $(HEADERS_HERE)
 	@mkdir -p $(@D)
@@ -36,9 +36,10 @@ $(OUT)/test/faults: test/faults.c $(WORLD) $(HEADERS_HERE)
 	$(SANITIZED) test/faults.c $(WORLD) $(call wrap,$(WORLD_CALLS) $(FILE_CALLS)) -o $@
 
 .PHONY: check-parts
-check-parts: $(addprefix $(OUT)/test/,unit spool replay doors faults)
+check-parts: $(addprefix $(OUT)/test/,unit spool planted replay doors faults)
 	$(OUT)/test/unit fixtures/v1/*.bin
 	$(OUT)/test/spool
+	$(OUT)/test/planted
 	$(OUT)/test/replay $(or $(SEEDS),60)
 	$(OUT)/test/doors
 	$(OUT)/test/faults $(or $(EVERY),5)
