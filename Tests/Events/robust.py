@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
+import zlib
 from pathlib import Path
 
 from cluster import PLUGINS, Agent, Lab, eventually, say
@@ -112,6 +113,29 @@ def later_spool():
         agent.stop()
 
 
+def planted_spool():
+    """a record that another user planted, in a spool folder that others can write, and then in one that only SlurmUser can"""
+    frame = (PLUGINS.parent / "fixtures/v1/rich-end.bin").read_bytes()
+    with Lab(LAB_NODES=1) as lab:
+        spool = lab.lab / "state/grid-agent"
+        spool.mkdir()
+        spool.chmod(0o777)
+        planted = spool / "elsewhere.1.00.spool"
+        planted.write_bytes(b"SGSPOOL\0" + (1).to_bytes(4, "little") + bytes(4) + frame + zlib.crc32(frame).to_bytes(4, "little"))
+        shutil.chown(planted, "nobody")
+        agent = Agent(lab)
+        agent.start()
+        run_jobs(lab)
+        check_jobs(agent)
+        eventually("the folder is complained of", lambda: "grid_agent_spool: others can write to" in hello(agent).get("spool_trouble", ""), 30)
+        shutil.chown(spool, "slurm")
+        spool.chmod(0o700)
+        eventually("the file is set aside", lambda: planted.with_name(planted.name + ".refused").exists() and not planted.exists(), 60)
+        eventually("that is told", lambda: "another user" in hello(agent).get("spool_trouble", "") and hello(agent)["spool_refused"] == 1, 30)
+        expect("nobody believed it", not agent.query("SELECT count(*) FROM runs WHERE job_id = 4711")[0][0])
+        agent.stop()
+
+
 def chain():
     """a chained plugin: jobcomp/filetxt keeps its file"""
     text = Path(tempfile.mkdtemp(prefix="sga-chain.")) / "jobcomp.txt"
@@ -210,7 +234,7 @@ def no_page():
 if __name__ == "__main__":
     if os.geteuid() != 0:
         sys.exit("robust.py: needs root, for the lab")
-    for test in (other_micro, garbage, no_spool, later_spool, chain, no_chain, slurm_comes_later, end_without_submission, no_page):
+    for test in (other_micro, garbage, no_spool, later_spool, planted_spool, chain, no_chain, slurm_comes_later, end_without_submission, no_page):
         say(test.__doc__)
         test()
     say("all as it must be")
