@@ -135,7 +135,7 @@ public actor Reconciler: Service {
             let since = try await ledger.cursor(Self.accountingCursor) ?? asked
             let ended = try await scheduler.accounting(
                 endedSince: since - settings.accountingOverlap.components.seconds)
-            let unseen = ended.filter { $0.state.base.isEnd || $0.state.isRequeueing }
+            let unseen = ended.filter(\.tellsEnd)
             for chunk in stride(from: 0, to: unseen.count, by: 500) {
                 let slice = unseen[chunk..<min(chunk + 500, unseen.count)]
                 try await ledger.fold(Ledger.Intake(observations: Array(slice)))
