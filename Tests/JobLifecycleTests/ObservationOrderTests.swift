@@ -130,4 +130,23 @@ struct ObservationOrderTests {
             seen(.running, start: 500, at: 5000))
         #expect(try await bench.story() == ["7 running", "7 suspended SUSPENDED"])
     }
+
+    @Test("suspended and resumed between two lists that are the same: it is looked at")
+    func betweenLists() async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler()
+        let reconciler = Reconciler(ledger: bench.ledger, scheduler: fake, logger: quiet)
+        let follower = HintFollower(ledger: bench.ledger, scheduler: fake, logger: quiet)
+        fake.state.list = [seen(.running, start: 500, at: 1000)]
+        try await reconciler.poll(sweep: true)
+        try await bench.see(seen(.suspended, start: 500, at: 2000))
+        fake.state.list = [seen(.running, start: 500, at: 3000)]
+        fake.state.stamp = 2
+        try await reconciler.poll(sweep: true)
+        while try await follower.followDue() {}
+        #expect(try await bench.story() == ["7 running", "7 suspended SUSPENDED", "7 resumed RUNNING"])
+        #expect(try await bench.ledger.counts().hints == 0)
+        try await reconciler.poll(sweep: true)
+        #expect(try await bench.ledger.counts().hints == 0)
+    }
 }
