@@ -49,6 +49,8 @@ test-events: build plugins ## Every ending on a live cluster with both plugins, 
 	@lab/install.sh --dbd
 	$(MAKE) -s -C slurm-plugins variants
 	python3 Tests/Events/endings.py
+	python3 Tests/Events/launches.py
+	python3 Tests/Events/boots.py
 	python3 Tests/Events/robust.py
 	$(MAKE) -s -C slurm-plugins check-spank-live
 	python3 Tests/Events/soak.py 300 15

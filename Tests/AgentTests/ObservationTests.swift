@@ -15,16 +15,52 @@ struct ObservationTests {
             (UInt32(0), "PENDING", ""), (1, "RUNNING", ""), (0x8003, "COMPLETED", "completing"),
             (0x400, "PENDING", "requeueing"), (0x8000, "PENDING", "completing"),
             (0x2001, "RUNNING", "resizing"), (0x80004, "CANCELLED", "revoked"), (0x1000, "PENDING", ""),
-            (0x1005, "FAILED", "requeueing"),
+            (0x1005, "FAILED", "requeueing"), (0x4001, "RUNNING", "configuring"), (0x80000, "PENDING", "revoked"),
         ])
     func states(_ raw: UInt32, _ base: String, _ flag: String) throws {
         let state = try #require(SchedulerState(JobState(rawValue: raw)))
         #expect(state.base.rawValue == base)
         let flags = [
             (state.isCompleting, "completing"), (state.isRequeueing, "requeueing"), (state.isResizing, "resizing"),
-            (state.isRevoked, "revoked"),
+            (state.isRevoked, "revoked"), (state.isConfiguring, "configuring"),
         ].filter(\.0).map(\.1)
         #expect(flags == (flag.isEmpty ? [] : [flag]))
+    }
+
+    @Test("nodes that are started: slurmctld will set the start anew")
+    func poweringUp() throws {
+        let state = try #require(SchedulerState(JobState(.running, [.configuring, .powerUpNode])))
+        #expect(state.isConfiguring && state.isPoweringUp)
+        #expect(try #require(SchedulerState(JobState(.running, .configuring))).isPoweringUp == false)
+    }
+
+    @Test("slurmdbd's row of a job that another cluster has tells of an end, and of nothing else")
+    func revokedRow() throws {
+        let text = #"""
+            {"id":7,"databaseIndex":7,"name":"job","userID":1001,"groupID":0,"state":524288,"exit":{"raw":0},
+             "derivedExit":{"raw":0},"submitTime":100,"endTime":160,"elapsed":0,"suspended":0,"partition":"main"}
+            """#
+        let row = try JSONDecoder().decode(AccountingJob.self, from: Data(text.utf8))
+        let seen = try #require(JobObservation.accounting([row], asked: 200).first)
+        #expect(seen.tellsEnd && seen.state.isRevoked && seen.state.base == .pending && seen.endTime == 160)
+    }
+
+    @Test("a word for people: REVOKED, and how the job ended on the cluster that has it")
+    func words() {
+        #expect(JobState(.pending, .revoked).text == "REVOKED")
+        #expect(JobState(.failed, .revoked).text == "REVOKED (FAILED on another cluster)")
+        #expect(JobState(.failed, .completing).text == "FAILED+COMPLETING")
+    }
+
+    @Test("`wait` ends when nothing can put the job back")
+    func over() {
+        let plain = RequeuePolicy()
+        let codes = RequeuePolicy(exitCodesRequeue: true)
+        #expect(JobState(.completed, .completing).isOver(codes))
+        #expect(JobState(.failed, .completing).isOver(plain) && !JobState(.failed, .completing).isOver(codes))
+        #expect(JobState(.failed).isOver(codes) && JobState(.nodeFail).isOver(plain))
+        #expect(!JobState(.nodeFail, .completing).isOver(plain))
+        #expect(!JobState(.pending, .revoked).isOver(plain) && JobState(.failed, .revoked).isOver(codes))
     }
 
     @Test("an unknown base state is no observation, least of all an end")

@@ -32,6 +32,7 @@ struct EndingTests {
         Case(state: .preempted, status: .failed, words: "the job was preempted by the cluster"),
         Case(state: .deadline, status: .failed, words: "the job could not end before its deadline"),
         Case(state: .bootFail, status: .failed, words: "the job's nodes did not boot"),
+        Case(state: .revoked, status: .failed, words: "another cluster of the federation has the job"),
         Case(state: nil, exit: nil, status: .panicked, words: lost),
         Case(state: .pending, status: .panicked, words: lost), Case(state: .running, status: .panicked, words: lost),
         Case(state: .suspended, status: .panicked, words: lost),

@@ -81,7 +81,10 @@ def check_journal(transitions, verdict):
 
 
 def shown(status):
-    """A wait status as sacct prints it: 128 is taken off greater exit codes."""
+    """A wait status as sacct prints it: 128 is taken off greater exit codes, and slurmdbd takes a 1 for exit code 1
+    (as_mysql_job.c), as slurmctld gives it to a job that its node has lost."""
+    if status == 1:
+        return 256
     if status is None or status >> 8 < 128:
         return status
     return status - (128 << 8)

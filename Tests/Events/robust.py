@@ -217,6 +217,46 @@ def cancelled(agent, wanted):
     return told if set(wanted) <= set(told) else None
 
 
+def array_taken_back():
+    """slurmctld is killed right after the last task of an array has ended, and takes all of them back: that they are cancelled
+    is told"""
+    with Lab(LAB_NODES=1, LAB_DBD=1) as lab:
+        agent = Agent(lab, **{"accounting-interval": "2s"})
+        agent.start()
+        for seen_waiting in (True, False):  # by the agent, before they are cancelled
+            cancelled_again(lab, agent, seen_waiting)
+        expect("verify", agent.ask("ledger", "verify", "--state-folder", lab.state).startswith("ok"))
+        agent.stop()
+
+
+def cancelled_again(lab, agent, seen_waiting):
+    time.sleep(6)  # slurmctld saves at once after five quiet seconds, and then not for five
+    array = lab.submit("-J", "array", "--array=1-2", "--hold")
+    saved = lab.lab / "state/job_state"
+    before = time.time() - 1
+    eventually("slurmctld has saved it", lambda: saved.exists() and saved.stat().st_mtime > before, 30, 0.02)
+    ended = "SELECT count(*) FROM runs WHERE number = %d AND part >= 0 AND phase = 'ended'" % array
+    time.sleep(1.1)  # what comes within the second of a save is saved at once, too
+    lab.command("scontrol", "release", array)
+    eventually("both tasks are over", lambda: agent.query(ended)[0][0] == 2, 30, 0.02)
+    lab.fault("kill")
+    if not seen_waiting:
+        agent.pause()
+    lab.fault("start")
+    waits = eventually("slurmctld has taken it back", lambda: lab.command("squeue", "-h", "-j", array, "-o", "%i %T", check=False).strip(), 30)
+    expect(waits, "PENDING" in waits and "[" in waits)
+    rest = f"SELECT phase FROM runs WHERE number = {array} AND part = -2"
+    if seen_waiting:
+        eventually("the agent has seen that it waits", lambda: agent.query(rest) == [("pending",)], 30)
+        time.sleep(5)  # slurmdbd is asked again for what has ended
+        expect("slurmdbd's rows ended it", agent.query(rest) == [("pending",)])
+    lab.command("scancel", array)
+    if not seen_waiting:
+        agent.resume()
+    told = eventually("its end is told", lambda: [t for t in agent.transitions() if t["job"] == f"{array}_[]" and t["final"]], 30)
+    expect(told, len(told) == 1 and told[0]["kind"] == "ended" and told[0]["state"] == "CANCELLED")
+
+
 def no_page():
     """a status page that cannot be served: jobs are followed all the same, and the status says so"""
     with Lab(LAB_NODES=1) as lab:
@@ -234,7 +274,10 @@ def no_page():
 if __name__ == "__main__":
     if os.geteuid() != 0:
         sys.exit("robust.py: needs root, for the lab")
-    for test in (other_micro, garbage, no_spool, later_spool, planted_spool, chain, no_chain, slurm_comes_later, end_without_submission, no_page):
+    for test in (
+        other_micro, garbage, no_spool, later_spool, planted_spool, chain, no_chain, slurm_comes_later,
+        end_without_submission, array_taken_back, no_page,
+    ):
         say(test.__doc__)
         test()
     say("all as it must be")

@@ -115,8 +115,9 @@ struct RunFoldTests {
             seen: [seen(.running, start: 500), seen(.completed, .plugin, resizing: true, start: 500, end: 505)],
             transitions: [.running], phase: .running),
         Case(
-            name: "revoked is no end, and no job",
-            seen: [seen(.cancelled, .plugin, revoked: true, start: 500, end: 505)], transitions: [], phase: nil),
+            name: "revoked: another cluster has it, it did not run here",
+            seen: [seen(.cancelled, .plugin, revoked: true, start: 500, end: 505)], transitions: [.ended],
+            phase: .ended),
         Case(
             name: "out of memory", seen: [seen(.outOfMemory, .plugin, start: 500, end: 510, exit: 125 << 8)],
             transitions: [.running, .ended], phase: .ended),

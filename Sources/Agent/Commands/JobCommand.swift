@@ -76,7 +76,7 @@ struct JobCommand: AsyncParsableCommand {
             }
             table.add([
                 time(job.submitTime), time(job.startTime), time(job.endTime), clock(Int(job.elapsed)),
-                job.state.description, job.exit.description, job.userName ?? "\(job.userID)", job.name,
+                job.state.text, job.exit.description, job.userName ?? "\(job.userID)", job.name,
                 job.nodes ?? "-",
             ])
         }
@@ -94,7 +94,7 @@ struct JobCommand: AsyncParsableCommand {
         row("name", job.name)
         var users = UserNames()
         row("user", "\(users.name(of: job)) (uid \(job.userID), gid \(job.groupID))")
-        row("state", job.state.description)
+        row("state", job.state.text)
         row("reason", job.reason.number == 0 ? nil : job.reason.description)
         row("reason detail", job.reasonDetail)
         row("exit (code:signal)", job.state.hasEnded ? "\(job.exit) (raw \(job.exit.raw))" : nil)

@@ -56,7 +56,7 @@ struct JobsCommand: AsyncParsableCommand {
         for job in jobs {
             table.add([
                 job.displayID.description, job.name, users.name(of: job), job.partition ?? "-",
-                job.state.description, job.runTime(at: now).map(clock) ?? "-",
+                job.state.text, job.runTime(at: now).map(clock) ?? "-",
                 job.timeLimit?.description ?? "-", "\(job.nodeCount)", job.state.hasEnded ? job.exit.description : "-",
                 job.nodes ?? "(\(job.reason))",
             ])
@@ -89,7 +89,8 @@ func resolveUser(_ text: String) throws(SlurmError) -> UInt32 {
 extension Job {
     /// Seconds the job has run by now, or ran; without suspensions that are over. nil before its start.
     func runTime(at now: Date) -> Int? {
-        guard let startTime, state.base != .pending, startTime <= now else { return nil }
+        // What another cluster's times are of did not happen here.
+        guard let startTime, state.base != .pending, !state.isRevoked, startTime <= now else { return nil }
         let end = state.hasEnded ? (endTime ?? now) : now
         switch state.base {
         case .suspended: return Int(runTimeBeforeSuspension)

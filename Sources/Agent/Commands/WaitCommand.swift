@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import FoundationEssentials
 internal import Glibc
+internal import JobLifecycle
 internal import Slurm
 
 struct WaitCommand: AsyncParsableCommand {
@@ -12,7 +13,8 @@ struct WaitCommand: AsyncParsableCommand {
         discussion: """
             On a terminal one line that is kept up to date; otherwise, and with --json, one line for each change. Exits \
             with 0 when the job completed and 3 when it ended in any other way. An outage of slurmctld is waited out: no \
-            answer is never taken for the end. A job that slurmctld has forgotten is looked up in slurmdbd.
+            answer is never taken for the end. A job that slurmctld has forgotten is looked up in slurmdbd. One that another \
+            cluster of a federation has is followed on the cluster where it was submitted; on the others it ends as REVOKED.
             """)
 
     @OptionGroup var slurm: SlurmOptions
@@ -30,11 +32,15 @@ struct WaitCommand: AsyncParsableCommand {
     func run() async throws {
         try await reporting(json: slurm.json) {
             let controller = try await slurm.connect()
+            // Not known: all that may be put back is waited for.
+            let policy =
+                (try? await controller.cluster()).map(RequeuePolicy.init)
+                ?? RequeuePolicy(exitCodesRequeue: true, successRequeues: true)
             var line = StatusLine(json: slurm.json)
             while true {
                 let look = try await look(controller)
                 try line.show(look)
-                if let state = look.endState {
+                if let state = look.endState(policy) {
                     line.finish()
                     if state.base != .completed { throw ExitCode(3) }
                     return
@@ -67,7 +73,7 @@ struct WaitCommand: AsyncParsableCommand {
                 "slurmctld does not know job \(id) any more, and how it ended cannot be told: \(error.message)",
                 number: notFound.number)
         }
-        guard let latest, latest.state.hasEnded else { throw notFound }
+        guard let latest, latest.state.hasEnded || latest.state.isRevoked else { throw notFound }
         return latest
     }
 }
@@ -78,9 +84,9 @@ private enum Look {
     case ended(AccountingJob)
     case silence(SlurmError)
 
-    var endState: JobState? {
+    func endState(_ policy: RequeuePolicy) -> JobState? {
         switch self {
-        case .job(let job): job.state.hasEnded ? job.state : nil
+        case .job(let job): job.state.isOver(policy) ? job.state : nil
         case .ended(let job): job.state
         case .silence: nil
         }
@@ -89,14 +95,14 @@ private enum Look {
     var text: String {
         switch self {
         case .job(let job):
-            var parts = [job.state.description]
+            var parts = [job.state.text]
             if let seconds = job.runTime(at: Date()) { parts.append(clock(seconds)) }
             if let nodes = job.nodes { parts.append("on \(nodes)") }
             if job.state.base == .pending { parts.append("(\(job.reason))") }
             if job.state.hasEnded { parts.append("exit \(job.exit)") }
             return parts.joined(separator: " ")
         case .ended(let job):
-            return "\(job.state) \(clock(Int(job.elapsed))) exit \(job.exit) (from slurmdbd)"
+            return "\(job.state.text) \(clock(Int(job.elapsed))) exit \(job.exit) (from slurmdbd)"
         case .silence(let error):
             return "waiting: \(error.message)"
         }

@@ -70,6 +70,8 @@ extension JobHint {
 extension JobObservation {
     /// nil unless the event says all that a run needs to be known: then it is only a hint.
     init?(_ event: PluginEvent) {
+        // slurmctld writes the record of a start before it looks whether the nodes are up: it has to be asked.
+        guard event.kind != .jobStart else { return nil }
         guard event.isRich, let raw = event.state, let state = SchedulerState(JobState(rawValue: raw)),
             let submitted = event.submitTime
         else { return nil }

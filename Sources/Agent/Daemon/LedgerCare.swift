@@ -25,7 +25,7 @@ struct LedgerCare: Service {
     private func readPolicy() async {
         do throws(SlurmError) {
             let cluster = try await controller.cluster(maximumAge: .seconds(60))
-            ledger.policy = RequeuePolicy(exitCodesRequeue: cluster.requeuesByExitCode)
+            ledger.policy = RequeuePolicy(cluster)
         } catch {
             logger.debug("slurmctld's settings could not be read", metadata: ["why": "\(error)"])
         }
@@ -52,5 +52,11 @@ func every(_ interval: Duration, _ body: () async -> Void) async {
     while !Task.isCancelled {
         await body()
         try? await Task.sleep(for: interval)
+    }
+}
+
+extension RequeuePolicy {
+    init(_ cluster: Cluster) {
+        self.init(exitCodesRequeue: cluster.requeuesByExitCode, successRequeues: cluster.requeuesAfterSuccess)
     }
 }

@@ -11,7 +11,8 @@ extension SchedulerState {
         self.init(
             base, isCompleting: state.flags.contains(.completing),
             isRequeueing: !state.flags.isDisjoint(with: [.requeue, .requeueHold, .specialExit]),
-            isResizing: state.flags.contains(.resizing), isRevoked: state.flags.contains(.revoked))
+            isResizing: state.flags.contains(.resizing), isRevoked: state.flags.contains(.revoked),
+            isConfiguring: state.flags.contains(.configuring), isPoweringUp: state.flags.contains(.powerUpNode))
         // An ended job that was held after a requeue by exit code is pending again; the flag stays for show.
         if base == .pending, !state.flags.contains(.requeue), !state.flags.contains(.completing) {
             isRequeueing = false
@@ -128,7 +129,7 @@ extension JobObservation {
             source: .accounting, time: asked, key: key, jobID: row.id, submitTime: submitted,
             restarts: row.restartCount.flatMap { UInt32(exactly: $0) }, state: state, startTime: row.startTime,
             details: details)
-        guard state.isOver || state.isResizing else { return }
+        guard tellsEnd || state.isResizing else { return }
         endTime = row.endTime
         elapsed = Int64(row.elapsed)
         exitStatus = row.exit.raw

@@ -100,8 +100,8 @@ struct SlurmPart: Service {
             let final = error.code == .newer || error.code == .otherCluster
             throw Daemon.StartFailure(exitStatus: final ? 78 : 73, description: error.description)
         }
-        // Until slurmctld has said that failed jobs stay failed, each is asked about.
-        ledger.policy = RequeuePolicy(exitCodesRequeue: true)
+        // Until slurmctld has said that jobs that are over stay so, each is asked about.
+        ledger.policy = RequeuePolicy(exitCodesRequeue: true, successRequeues: true)
         switch ledger.opening {
         case .created:
             logger.notice("began a new ledger", metadata: ["path": "\(ledger.path)"])

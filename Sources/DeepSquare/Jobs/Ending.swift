@@ -16,7 +16,7 @@ struct Ending: Sendable, Hashable, Codable {
         case .completed: .finished
         case .timeout: .outOfCredits
         case .cancelled: .cancelled
-        case .failed, .nodeFail, .outOfMemory, .preempted, .deadline, .bootFail: .failed
+        case .failed, .nodeFail, .outOfMemory, .preempted, .deadline, .bootFail, .revoked: .failed
         // No end at all, or none that Slurm has a word for.
         case nil, .pending, .running, .suspended: .panicked
         }
@@ -33,6 +33,7 @@ struct Ending: Sendable, Hashable, Codable {
         case .preempted: "the job was preempted by the cluster"
         case .deadline: "the job could not end before its deadline"
         case .bootFail: "the job's nodes did not boot"
+        case .revoked: "another cluster of the federation has the job"
         case .failed: failure
         case nil, .pending, .running, .suspended: "the cluster lost the job: neither Slurm nor its accounting knows it"
         }

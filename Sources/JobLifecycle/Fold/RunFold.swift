@@ -1,31 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What Slurm may do with a job whose run ended, as far as the cluster's configuration tells.
-public struct RequeuePolicy: Sendable, Hashable {
-    /// slurm.conf sets RequeueExit or RequeueExitHold: a job that ends with such a code goes back to the queue once its
-    /// nodes are clean.
-    public var exitCodesRequeue: Bool
-
-    public init(exitCodesRequeue: Bool = false) {
-        self.exitCodesRequeue = exitCodesRequeue
-    }
-
-    /// Whether an end in this state, as this source tells it, may be followed by a requeue.
-    func mayRequeue(_ state: SchedulerState, _ source: JobObservation.Source) -> Bool {
-        switch state.base {
-        case .nodeFail, .preempted, .bootFail:
-            // slurmctld logs the end and puts the job back within one lock: whoever asks it sees the outcome, the
-            // record of its plugin does not.
-            source == .plugin
-        case .failed, .outOfMemory:
-            // Decided when the last node is clean.
-            exitCodesRequeue && (source == .plugin || state.isCompleting)
-        default:
-            false
-        }
-    }
-}
-
 /// The one rule by which an observation changes what is known of its run. No I/O.
 struct RunFold {
     var policy: RequeuePolicy
@@ -36,97 +10,154 @@ struct RunFold {
         var transitions: [JobTransition.Kind] = []
         /// slurmctld must be asked whether the job goes on.
         var needsLook = false
+
+        /// Whether more than the time has changed.
+        func isNews(after known: RunRecord) -> Bool {
+            var unchanged = run
+            unchanged.asOf = known.asOf
+            return unchanged != known || !transitions.isEmpty
+        }
     }
 
     /// - Parameter run: what is known of the very run that `seen` speaks of; nil when it is new.
-    /// - Returns: nil when `seen` says nothing new, or what cannot be of a run.
+    /// - Returns: nil when `seen` says nothing new.
     func fold(_ run: RunRecord?, _ seen: JobObservation) -> Outcome? {
-        if seen.state.isRevoked { return nil }
         guard let known = run else { return first(seen) }
-        guard known.phase.isOpen else { return nil }
+        guard known.phase.isOpen || isTakenBack(known, by: seen) else { return nil }
         var outcome = Outcome(run: known)
-        outcome.run.details.update(from: seen.details)
-        if !seen.state.isResizing {
-            switch seen.state.base {
-            case .pending: foldPending(seen, &outcome)
-            case .running, .suspended: foldActive(seen, &outcome)
-            default: foldEnd(seen, &outcome)
-            }
+        if known.phase == .dispersed { outcome.run.phase = .pending }
+        outcome.run.details.update(from: seen.details, isNewer: seen.time >= known.asOf)
+        apply(seen, &outcome)
+        // slurmdbd is told late: when it was asked says nothing of when that was so.
+        if seen.source != .accounting, seen.time > known.asOf { outcome.run.asOf = seen.time }
+        if outcome.isNews(after: known) || outcome.needsLook { return outcome }
+        // A later look at the same is no news worth a write, but where an overtaken answer would say otherwise.
+        return outcome.run.asOf != known.asOf && order(counts: known) ? outcome : nil
+    }
+
+    /// Whether what slurmctld says of such a run goes forth and back, so that the order of its answers counts.
+    private func order(counts run: RunRecord) -> Bool {
+        switch run.phase {
+        case .running, .suspended: true
+        case .pending: run.state != .pending
+        case .closing, .ended, .requeued, .vanished, .dispersed: false
         }
-        if seen.time > outcome.run.asOf { outcome.run.asOf = seen.time }
-        // A later look at the same is no news worth a write.
-        var unchanged = outcome.run
-        unchanged.asOf = known.asOf
-        return unchanged == known && outcome.transitions.isEmpty && !outcome.needsLook ? nil : outcome
+    }
+
+    /// A slurmctld that was killed has forgotten that the last task of an array was split off: the array's record is there
+    /// again. slurmdbd's row of that number is of the task.
+    private func isTakenBack(_ run: RunRecord, by seen: JobObservation) -> Bool {
+        run.phase == .dispersed && seen.source != .accounting && seen.time > run.asOf
+            && (seen.state.base == .pending || seen.state.base.isEnd)
     }
 
     private func first(_ seen: JobObservation) -> Outcome {
-        var run = RunRecord(
+        let asOf = seen.source == .accounting ? min(seen.time, seen.submitTime * 1_000_000) : seen.time
+        let run = RunRecord(
             key: seen.key, jobID: seen.jobID, submitTime: seen.submitTime, restarts: seen.restarts, phase: .pending,
-            state: .pending, details: seen.details, asOf: seen.time, toldRunning: false)
-        if seen.state.isResizing {
-            // A job that changes its size runs.
-            run.phase = .running
-            run.state = .running
-            run.startTime = seen.startTime
-            run.toldRunning = true
-            return Outcome(run: run, transitions: [.running])
-        }
+            state: .pending, details: seen.details, asOf: asOf, toldRunning: false)
         var outcome = Outcome(run: run)
-        switch seen.state.base {
-        case .pending:
-            if seen.state.isCompleting || seen.state.isRequeueing {
-                close(seen, &outcome)
-            } else {
-                outcome.transitions = [.pending]
-            }
-        case .running, .suspended: foldActive(seen, &outcome)
-        default: foldEnd(seen, &outcome)
-        }
+        apply(seen, &outcome)
+        if outcome.run.phase == .pending { outcome.transitions = [.pending] }
         return outcome
     }
 
+    private func apply(_ seen: JobObservation, _ outcome: inout Outcome) {
+        if seen.state.isResizing {
+            // A job that changes its size runs.
+            if outcome.run.phase == .pending { tellRunning(seen, &outcome) }
+            return
+        }
+        switch seen.state.base {
+        case .pending: foldPending(seen, &outcome)
+        case .running, .suspended: foldActive(seen, &outcome)
+        default: foldEnd(seen, &outcome)
+        }
+    }
+
     private func foldPending(_ seen: JobObservation, _ outcome: inout Outcome) {
+        if seen.state.isRevoked, seen.source == .accounting {
+            // slurmdbd's word for a job that another cluster has, waiting there or over.
+            foldEnd(seen, &outcome)
+            return
+        }
         let counted = seen.restarts.map { $0 > outcome.run.restarts ?? $0 } ?? false
         if seen.state.isCompleting || seen.state.isRequeueing || counted {
             // Requeued: until its nodes are clean the job keeps the old submit time (slurm.md G).
             if outcome.run.phase != .closing || seen.endTime != nil { close(seen, &outcome) }
+            return
         }
         // Otherwise it is what we know, or a look from before the run began.
+        guard outcome.run.phase == .pending, seen.source != .accounting, seen.time >= outcome.run.asOf else { return }
+        outcome.run.state = seen.state.isRevoked ? .revoked : .pending
+        outcome.run.startTime = nil
     }
 
     private func foldActive(_ seen: JobObservation, _ outcome: inout Outcome) {
         guard outcome.run.phase != .closing else { return }
-        outcome.run.startTime = seen.startTime ?? outcome.run.startTime
-        outcome.run.restarts = seen.restarts ?? outcome.run.restarts
-        if !outcome.run.toldRunning {
-            outcome.transitions.append(.running)
-            outcome.run.toldRunning = true
-            outcome.run.phase = .running
-            outcome.run.state = .running
+        guard seen.source == .controller else {
+            // slurmdbd and the plugin are told of an allocation before slurmctld knows whether its nodes are ready.
+            outcome.needsLook = !outcome.run.toldRunning
+            return
         }
+        let isNewer = seen.time >= outcome.run.asOf
+        if seen.state.isConfiguring {
+            guard outcome.run.phase == .pending, isNewer else { return }
+            outcome.run.state = .running
+            outcome.run.startTime = seen.state.isPoweringUp ? seen.startTime : nil
+            return
+        }
+        if isNewer || !outcome.run.toldRunning { outcome.run.startTime = seen.startTime ?? outcome.run.startTime }
+        if isNewer || outcome.run.restarts == nil { outcome.run.restarts = seen.restarts ?? outcome.run.restarts }
+        if !outcome.run.toldRunning { tellRunning(seen, &outcome) }
         let phase: RunRecord.Phase = seen.state.base == .suspended ? .suspended : .running
         // Answers may overtake each other; the question that was asked later counts.
-        if phase != outcome.run.phase, seen.time >= outcome.run.asOf {
+        if phase != outcome.run.phase, isNewer {
             outcome.run.phase = phase
             outcome.run.state = seen.state.base
             outcome.transitions.append(phase == .suspended ? .suspended : .resumed)
         }
     }
 
+    private func tellRunning(_ seen: JobObservation, _ outcome: inout Outcome) {
+        outcome.run.phase = .running
+        outcome.run.state = .running
+        outcome.run.startTime = seen.startTime ?? outcome.run.startTime
+        outcome.run.toldRunning = true
+        outcome.transitions.append(.running)
+    }
+
     private func foldEnd(_ seen: JobObservation, _ outcome: inout Outcome) {
-        if outcome.run.phase == .closing, seen.source == .plugin { return }
-        if seen.state.isRequeueing {
-            close(seen, &outcome)
-        } else if policy.mayRequeue(seen.state, seen.source) {
-            let alreadyAsked = outcome.run.phase == .closing
-            close(seen, &outcome)
-            outcome.needsLook = !alreadyAsked
-        } else {
+        let wasClosing = outcome.run.phase == .closing
+        if !seen.isForgotten {
+            if wasClosing, seen.source != .controller {
+                // Whether it goes on has been asked, and only slurmctld knows.
+                if !outcome.run.knowsEnd { takeEnd(seen, &outcome) }
+                return
+            }
+            if seen.source == .accounting, outlives(outcome.run, seen) {
+                outcome.needsLook = true
+                return
+            }
+        }
+        if policy.isLastWord(seen) {
             takeEnd(seen, &outcome)
             outcome.run.phase = .ended
             outcome.transitions.append(.ended)
+        } else if seen.state.isRevoked, !seen.state.isRequeueing {
+            // slurmdbd cannot tell a job that waits on another cluster from one that ended there.
+            outcome.needsLook = true
+        } else {
+            close(seen, &outcome)
+            outcome.needsLook = !wasClosing && !seen.state.isRequeueing
         }
+    }
+
+    /// slurmctld or its plugin told of the run as open when, by slurmdbd, it was over: a slurmctld that was killed has taken
+    /// it back, or the row is of another record with its number. A second may lie between two clocks' seconds.
+    private func outlives(_ run: RunRecord, _ row: JobObservation) -> Bool {
+        guard run.phase != .closing, let end = row.endTime else { return false }
+        return run.asOf > (end + 1) * 1_000_000
     }
 
     private func close(_ seen: JobObservation, _ outcome: inout Outcome) {
@@ -135,6 +166,14 @@ struct RunFold {
     }
 
     private func takeEnd(_ seen: JobObservation, _ outcome: inout Outcome) {
+        // Of a job that another cluster had, times and exit code are of what happened there.
+        if seen.state.isRevoked {
+            outcome.run.state = .revoked
+            outcome.run.endTime = seen.endTime ?? outcome.run.endTime
+            return
+        }
+        // A start that nobody told of is told before the end is. A job cancelled in the queue has no nodes.
+        let ran = seen.startTime != nil && seen.details.nodes != nil && !endedConfiguring(outcome.run, seen)
         outcome.run.restarts = outcome.run.restarts ?? seen.restarts
         outcome.run.startTime = seen.startTime ?? outcome.run.startTime
         outcome.run.endTime = seen.endTime ?? outcome.run.endTime
@@ -145,10 +184,15 @@ struct RunFold {
         } else if outcome.run.state?.isEnd != true {
             outcome.run.state = nil
         }
-        // A start that nobody told of is told before the end is. A job cancelled in the queue has no nodes.
-        if !outcome.run.toldRunning, seen.startTime != nil, seen.details.nodes != nil {
+        if !outcome.run.toldRunning, ran {
             outcome.run.toldRunning = true
             outcome.transitions.append(.running)
         }
+    }
+
+    /// Its nodes were being started when it was last seen, and slurmctld has not set the start time anew since, as it does
+    /// when they are up.
+    private func endedConfiguring(_ run: RunRecord, _ seen: JobObservation) -> Bool {
+        run.phase == .pending && run.state == .running && run.startTime != nil && run.startTime == seen.startTime
     }
 }

@@ -23,14 +23,16 @@ public struct RunRecord: Sendable, Hashable {
     public var submitTime: Int64
     public var restarts: UInt32?
     public var phase: Phase
-    /// nil for a run that was put back into the queue while it ran: Slurm has no word for how it ended.
+    /// nil for a run that was put back into the queue while it ran: Slurm has no word for how it ended. Of a pending run also
+    /// `running`, when it has nodes that are not ready yet, and `revoked`, when another cluster has the job.
     public var state: SchedulerState.Base?
+    /// Of a run whose nodes are being started: when it was given them.
     public var startTime: Int64?
     public var endTime: Int64?
     public var elapsed: Int64?
     public var exitStatus: UInt32?
     public var details: JobDetails
-    /// When what is here was so, Unix microseconds.
+    /// When what is here was so, Unix microseconds: by slurmctld or its plugin. What slurmdbd says is older than its answer.
     public var asOf: Int64
     /// Consumers were told that it ran.
     public var toldRunning: Bool

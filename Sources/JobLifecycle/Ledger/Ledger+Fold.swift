@@ -86,13 +86,21 @@ extension LedgerTransaction {
         let key = seen.key
         let known = try known(seen)
         let rule = RunFold(policy: policy)
+        if case .task = key.part, seen.jobID == key.number, seen.source != .accounting {
+            try disperse(array: key.number, by: seen)
+        }
         if var run = known {
             guard let outcome = rule.fold(run.record, seen) else { return try stillThere(run, seen) }
-            var job = try job(run.job)
-            run.record = outcome.run
-            try update(run)
-            try finish(outcome, &job, seen)
-            return true
+            if outcome.isNews(after: run.record) {
+                var job = try job(run.job)
+                run.record = outcome.run
+                try update(run)
+                try finish(outcome, &job, seen)
+                return true
+            }
+            if outcome.needsLook { try addHint(JobHint(jobID: seen.jobID, reason: .settle, time: now)) }
+            try noteTime(outcome.run.asOf, of: run)
+            return try stillThere(run, seen)
         }
         if try isPartOfKnownRun(seen) { return false }
         guard let outcome = rule.fold(nil, seen) else { return false }
@@ -103,7 +111,7 @@ extension LedgerTransaction {
         if let later { return try insertLate(outcome, seen, before: later) }
         guard var job = try jobOfNewRun(seen, force: force) else { return true }
         _ = try insert(outcome.run, job: job.id)
-        if case .task(_) = key.part, seen.jobID == key.number { try disperse(array: key.number) }
+        if case .task = key.part, seen.jobID == key.number { try disperse(array: key.number, by: seen) }
         try finish(outcome, &job, seen)
         return true
     }
@@ -126,6 +134,11 @@ extension LedgerTransaction {
             "number = ? AND part = ? AND start_time <= ? AND submit_time < ? AND end_time > ? LIMIT 1",
             [seen.key.number, seen.key.storedPart, seen.submitTime, seen.submitTime, seen.submitTime]
         ).first != nil
+    }
+
+    private func noteTime(_ asOf: Int64, of run: RunRow) throws {
+        guard asOf != run.record.asOf else { return }
+        try database.cachedStatement(sql: "UPDATE runs SET as_of = ? WHERE id = ?").execute(arguments: [asOf, run.id])
     }
 
     /// A run in doubt that turns up again is in doubt no more.
@@ -157,8 +170,9 @@ extension LedgerTransaction {
     {
         // An answer from before the later run was there says nothing of an end.
         guard !outcome.run.phase.isOpen || outcome.run.phase == .closing else { return false }
-        let isSameJob =
-            later.record.mayBelongTogether(with: seen) && (seen.state.isRequeueing || later.record.restarts ?? 0 > 0)
+        let wasPutBack =
+            seen.state.isRequeueing || later.record.restarts ?? 0 > 0 || policy.mayTakeBack(seen.state.base)
+        let isSameJob = later.record.mayBelongTogether(with: seen) && wasPutBack
         var run = outcome.run
         run.phase = isSameJob ? .requeued : .ended
         var job = isSameJob ? try job(later.job) : try order(taggedIn: seen.details.adminComment) ?? insertJob(seen.key)
@@ -220,7 +234,9 @@ extension LedgerTransaction {
             run.record.phase = .requeued
             if run.record.state?.isEnd != true { run.record.state = nil }
             // slurmctld gives a job a new submit time when it puts it back: if nobody has the end, that is it.
-            if run.record.endTime == nil, let start = run.record.startTime, seen.submitTime >= start {
+            if run.record.endTime == nil, run.record.toldRunning, let start = run.record.startTime,
+                seen.submitTime >= start
+            {
                 run.record.endTime = seen.submitTime
                 run.record.elapsed = run.record.elapsed ?? seen.submitTime - start
             }
@@ -240,10 +256,16 @@ extension LedgerTransaction {
         return true
     }
 
-    private func disperse(array: UInt32) throws {
+    /// The last task of an array takes the array's number, and with it the record of those that wait. What slurmctld says
+    /// later of such a record is that it has taken it back; what slurmdbd says has no time of its own.
+    private func disperse(array: UInt32, by task: JobObservation) throws {
+        let time = task.source == .accounting ? 0 : task.time
         try database.cachedStatement(
-            sql: "UPDATE runs SET phase = 'dispersed' WHERE number = ? AND part = -2 AND phase = 'pending'"
-        ).execute(arguments: [array])
+            sql: """
+                UPDATE runs SET phase = 'dispersed', as_of = max(as_of, ?2)
+                WHERE number = ?1 AND part = -2 AND phase = 'pending' AND submit_time <= ?3 AND (?2 = 0 OR as_of <= ?2)
+                """
+        ).execute(arguments: [array, time, task.submitTime])
     }
 
     private mutating func endTasks(_ tasks: ArrayTasks, of rest: RunRecord, _ seen: JobObservation) throws {

@@ -144,7 +144,11 @@ struct LedgerTransaction {
             transition.exitStatus = run?.exitStatus
         case .running:
             transition.state = .running
-        case .refused, .submitted, .pending, .suspended, .resumed:
+        case .pending:
+            // What a run without ready nodes has beside is no fact for others.
+            transition.state = run?.state == .revoked ? .revoked : .pending
+            transition.startTime = nil
+        case .refused, .submitted, .suspended, .resumed:
             break
         }
         try database.cachedStatement(

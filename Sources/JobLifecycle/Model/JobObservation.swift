@@ -33,6 +33,13 @@ public struct JobObservation: Sendable, Hashable {
     /// The wait status that Slurm keeps as exit code; only for a run that is over.
     public var exitStatus: UInt32?
     public var details: JobDetails
+    /// slurmctld was asked once this had been heard of, and has the run no more: nothing can take the end back.
+    public var isForgotten = false
+
+    /// It speaks of a run that is over. What slurmdbd says of a job that went to another cluster has no state but that.
+    public var tellsEnd: Bool {
+        state.base.isEnd || state.isRequeueing || (state.isRevoked && source == .accounting)
+    }
 
     /// slurmdbd has the end of a job that never ran, and not its submission: `jobID` and `submitTime` name it, and its key
     /// may be that of an array.
@@ -73,6 +80,8 @@ public struct SchedulerState: Sendable, Hashable {
         case bootFail = "BOOT_FAIL"
         case deadline = "DEADLINE"
         case outOfMemory = "OUT_OF_MEMORY"
+        /// Of a federation: another cluster has the job. Slurm's flag; no source gives it as the base of a state.
+        case revoked = "REVOKED"
 
         public var isEnd: Bool {
             switch self {
@@ -89,18 +98,24 @@ public struct SchedulerState: Sendable, Hashable {
     public var isRequeueing: Bool
     /// A record made because the job changed its size; it says nothing of an end.
     public var isResizing: Bool
-    /// The job went to another cluster of the federation; what it says of an end is not this job's.
+    /// Another cluster of the federation has the job; what this says of an end beside is that cluster's.
     public var isRevoked: Bool
+    /// Nodes are allocated, and are still being made ready: nothing runs yet.
+    public var isConfiguring: Bool
+    /// They are being started, and slurmctld will set the start time anew when they are up.
+    public var isPoweringUp: Bool
 
     public init(
         _ base: Base, isCompleting: Bool = false, isRequeueing: Bool = false, isResizing: Bool = false,
-        isRevoked: Bool = false
+        isRevoked: Bool = false, isConfiguring: Bool = false, isPoweringUp: Bool = false
     ) {
         self.base = base
         self.isCompleting = isCompleting
         self.isRequeueing = isRequeueing
         self.isResizing = isResizing
         self.isRevoked = isRevoked
+        self.isConfiguring = isConfiguring
+        self.isPoweringUp = isPoweringUp
     }
 }
 
@@ -136,8 +151,14 @@ public struct JobDetails: Sendable, Hashable, Codable {
         case hetJobOffset = "het_job_offset"
     }
 
-    /// Takes over what `other` knows; what it does not say stays.
-    mutating func update(from other: JobDetails) {
+    /// Takes over what `other` knows, unless that is from before; what it does not say stays.
+    mutating func update(from other: JobDetails, isNewer: Bool) {
+        guard isNewer else {
+            var older = other
+            older.update(from: self, isNewer: true)
+            self = older
+            return
+        }
         name = other.name ?? name
         userID = other.userID ?? userID
         userName = other.userName ?? userName

@@ -66,7 +66,7 @@ public struct HintFollower: Service {
             switch answers[jobID] {
             case .success(let seen):
                 let open = try await ledger.openRuns(of: [jobID])
-                let uncovered = open.contains { run in !run.knowsEnd && !seen.contains { $0.isOf(run) } }
+                let uncovered = open.contains { $0.isUnexplained(by: seen) }
                 if try await ledger.lacksEarlierRun(seen) || uncovered || seen.isEmpty {
                     unclear.append((jobID, seen, jobHints))
                 } else {
@@ -135,17 +135,18 @@ public struct HintFollower: Service {
         }
         for (jobID, seen, hints) in unclear {
             let told = rows[jobID] ?? []
-            // slurmdbd's word for a run that slurmctld still has is older than slurmctld's.
-            let ended = told.filter { row in row.state.base.isEnd || row.state.isRequeueing }
-                .filter { row in !seen.contains { $0.key == row.key && $0.submitTime == row.submitTime } }
-            try await ledger.fold(Ledger.Intake(observations: ended), force: false)
+            try await ledger.fold(Ledger.Intake(observations: JobObservation.ends(told, after: seen)), force: false)
             let uncovered = try await ledger.openRuns(of: [jobID]).filter { run in !seen.contains { $0.isOf(run) } }
             if seen.isEmpty {
                 try await concludeUnknown(uncovered, hints, told: !told.isEmpty, hasAccounting, &outcome)
             } else {
                 // A later run is there, so nothing more will come of the one before.
                 try await ledger.fold(Ledger.Intake(observations: seen), force: true)
-                outcome.done += hints
+                if try await ledger.openRuns(of: [jobID]).contains(where: { $0.phase == .closing }) {
+                    postpone(hints, why: "Slurm has not said yet whether the job goes on", &outcome)
+                } else {
+                    outcome.done += hints
+                }
             }
         }
     }

@@ -36,6 +36,8 @@ public actor Reconciler: Service {
     private var stamp: Int64?
     /// A digest of each record in the last list.
     private var known: [RunID: Int] = [:]
+    /// Those that were suspended in it.
+    private var suspended: Set<RunID> = []
     private var lastSweep: ContinuousClock.Instant?
     private var lastAccounting: ContinuousClock.Instant?
     private var isReachable = true
@@ -89,7 +91,8 @@ public actor Reconciler: Service {
         }
         if sweep {
             let missing = try await ledger.openRuns().filter {
-                known[RunID(key: $0.key, submitTime: $0.submitTime)] == nil
+                let id = RunID(key: $0.key, submitTime: $0.submitTime)
+                return known[id] == nil || $0.contradicts(isSuspended: suspended.contains(id))
             }
             try await hint(missing.map(\.jobID))
             lastSweep = .now
@@ -120,6 +123,8 @@ public actor Reconciler: Service {
             try await hint(missing.map(\.jobID))
         }
         known = current
+        suspended = Set(
+            list.jobs.lazy.filter { $0.state.base == .suspended }.map { RunID(key: $0.key, submitTime: $0.submitTime) })
     }
 
     private func hint(_ jobIDs: [UInt32]) async throws(LedgerError) {
@@ -135,7 +140,7 @@ public actor Reconciler: Service {
             let since = try await ledger.cursor(Self.accountingCursor) ?? asked
             let ended = try await scheduler.accounting(
                 endedSince: since - settings.accountingOverlap.components.seconds)
-            let unseen = ended.filter { $0.state.base.isEnd || $0.state.isRequeueing }
+            let unseen = ended.filter(\.tellsEnd)
             for chunk in stride(from: 0, to: unseen.count, by: 500) {
                 let slice = unseen[chunk..<min(chunk + 500, unseen.count)]
                 try await ledger.fold(Ledger.Intake(observations: Array(slice)))

@@ -32,8 +32,11 @@ public struct Cluster: Sendable, Hashable {
     public var maximumArraySize: UInt32
     /// The federation this cluster is a member of.
     public var federation: String?
-    /// RequeueExit or RequeueExitHold is set: jobs may go back to the queue after they failed.
+    /// RequeueExit or RequeueExitHold is set, or expedited requeues are allowed: jobs may go back to the queue after they
+    /// failed.
     public var requeuesByExitCode: Bool
+    /// Users may have crontabs (ScronParameters=enable), or RequeueExit names 0: so may jobs that succeeded.
+    public var requeuesAfterSuccess: Bool
     var readAt: ContinuousClock.Instant
 
     public var hasAccounting: Bool { accountingStorageType.hasSuffix("slurmdbd") }
@@ -94,7 +97,10 @@ public struct Cluster: Sendable, Hashable {
             maximumArraySize: conf.max_array_sz,
             federation: inFederation
                 ? federation.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } } : nil,
-            requeuesByExitCode: optionalText(conf.requeue_exit) != nil || optionalText(conf.requeue_exit_hold) != nil,
+            requeuesByExitCode: optionalText(conf.requeue_exit) != nil || optionalText(conf.requeue_exit_hold) != nil
+                || optionalText(conf.slurmctld_params)?.contains("enable_expedited_requeue") == true,
+            requeuesAfterSuccess: optionalText(conf.scron_params)?.contains("enable") == true
+                || namesZero(optionalText(conf.requeue_exit)) || namesZero(optionalText(conf.requeue_exit_hold)),
             readAt: .now)
     }
 
@@ -103,6 +109,13 @@ public struct Cluster: Sendable, Hashable {
         let number = cs_SLURM_VERSION_NUMBER
         let (major, minor, micro) = (number >> 16 & 0xff, number >> 8 & 0xff, number & 0xff)
         return "\(major).\(minor < 10 ? "0" : "")\(minor).\(micro)"
+    }
+
+    /// Whether a list of exit codes such as `1-5,9` begins a range with 0 or has it by itself.
+    static func namesZero(_ codes: String?) -> Bool {
+        codes?.split(whereSeparator: { ",[] \t".contains($0) }).contains { range in
+            range.split(separator: "-").first.flatMap { UInt32($0) } == 0
+        } == true
     }
 
     static func plugstackFile(beside file: String?) -> String? {

@@ -88,10 +88,11 @@ public struct JobState: Sendable, Hashable, Codable, CustomStringConvertible {
     public var flags: Flags { Flags(rawValue: rawValue & ~cs_JOB_STATE_BASE) }
 
     /// True once the job will never run again under this submission: an ended base state with no requeue under way.
-    /// COMPLETING counts as ended (state, exit code and end time are settled); RESIZING and REVOKED do not.
+    /// COMPLETING counts as ended (state, exit code and end time are settled); RESIZING does not. A job that another
+    /// cluster of the federation has is over here when its state is an ended one: it is how it ended there.
     public var hasEnded: Bool {
         guard (rawValue & cs_JOB_STATE_BASE) >= Base.completed.rawValue else { return false }
-        return flags.isDisjoint(with: [.requeue, .requeueHold, .specialExit, .resizing, .revoked])
+        return flags.isDisjoint(with: [.requeue, .requeueHold, .specialExit, .resizing])
     }
 
     /// The base state, then each flag after a `+`: "COMPLETED+COMPLETING".

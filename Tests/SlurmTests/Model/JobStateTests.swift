@@ -67,9 +67,11 @@ import Testing
         if let base = row.base { #expect(JobState(base, row.flags) == state) }
     }
 
-    @Test("A revoked copy of a federated job has not ended")
+    @Test("A job that another cluster of the federation has is over when it is over there")
     func revoked() {
-        #expect(!JobState(.cancelled, .revoked).hasEnded)
+        #expect(!JobState(.pending, .revoked).hasEnded)
+        #expect(JobState(.cancelled, .revoked).hasEnded)
+        #expect(JobState(.failed, .revoked).hasEnded)
     }
 
     /// libslurm's own words for the base states.

@@ -48,6 +48,16 @@ import Testing
     }
 
     @Test(
+        "RequeueExit names success",
+        arguments: [
+            (String?.none, false), ("1-5", false), ("100,20-30", false), ("0", true), ("0-5", true), ("9,0", true),
+            ("10", false), ("[1,00]", true),
+        ])
+    func requeuesSuccess(_ codes: String?, _ expected: Bool) {
+        #expect(Cluster.namesZero(codes) == expected)
+    }
+
+    @Test(
         arguments: [
             (nil, 4 << 20), ("", 4 << 20), ("batch_sched_delay=0,bf_interval=1", 4 << 20),
             ("max_script_size=1000", 1000), ("bf_interval=1,MAX_SCRIPT_SIZE=8388608,x", 8 << 20),
