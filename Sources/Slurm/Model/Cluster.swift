@@ -34,6 +34,8 @@ public struct Cluster: Sendable, Hashable {
     public var federation: String?
     /// RequeueExit or RequeueExitHold is set: jobs may go back to the queue after they failed.
     public var requeuesByExitCode: Bool
+    /// Seconds since slurmctld was started, when it was asked; by its own clock.
+    public var runningFor: Int64
     var readAt: ContinuousClock.Instant
 
     public var hasAccounting: Bool { accountingStorageType.hasSuffix("slurmdbd") }
@@ -95,6 +97,7 @@ public struct Cluster: Sendable, Hashable {
             federation: inFederation
                 ? federation.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } } : nil,
             requeuesByExitCode: optionalText(conf.requeue_exit) != nil || optionalText(conf.requeue_exit_hold) != nil,
+            runningFor: max(0, Int64(conf.last_update) &- Int64(conf.boot_time)),
             readAt: .now)
     }
 
