@@ -14,6 +14,8 @@ extension GridClaim {
         case .pending, .suspended, .resumed:
             break
         case .submitted:
+            // A job that Slurm lost may have got another number: what was done to the former says nothing of it.
+            slurm.isCancelled = false
             note(.submitted, at: told, transition.jobID.map(String.init))
         case .running:
             slurm.hasStarted = true
