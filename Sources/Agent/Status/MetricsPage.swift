@@ -58,10 +58,10 @@ enum MetricsPage {
             [.init($0.jobs.vanished)]
         },
         MetricFamily("surplus_jobs", "Slurm jobs in the ledger that were one too many for a request of a grid.") {
-            number($0.jobs.surplus)
+            [.init($0.jobs.surplus)]
         },
         MetricFamily("surplus_jobs_running", "Of those, jobs that run beside the request's own.") {
-            number($0.jobs.surplusRunning)
+            [.init($0.jobs.surplusRunning)]
         },
     ]
 

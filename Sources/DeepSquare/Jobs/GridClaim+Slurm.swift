@@ -8,14 +8,17 @@ extension GridClaim {
         guard transition.sequence > slurm.sequence else { return }
         slurm.sequence = transition.sequence
         slurm.isOrdered = true
+        if transition.kind == .submitted, let former = slurm.jobID, transition.jobID != former {
+            // Slurm lost the job, and has a new one: what was done to the former says nothing of it.
+            slurm.isCancelled = false
+            if slurm.limit != nil { slurm.limit = 0 }
+        }
         slurm.jobID = transition.jobID ?? slurm.jobID
         let told = transition.recordedAt / 1_000_000
         switch transition.kind {
         case .pending, .suspended, .resumed:
             break
         case .submitted:
-            // A job that Slurm lost may have got another number: what was done to the former says nothing of it.
-            slurm.isCancelled = false
             note(.submitted, at: told, transition.jobID.map(String.init))
         case .running:
             slurm.hasStarted = true

@@ -30,8 +30,10 @@ extension Submitter {
             $0.orderNumber == job.jobID && $0.submitTime >= job.submitTime
         }
         job.hasStarted = job.hasStarted || seen.contains(where: \.hasStarted)
-        let ids = (order?.logIDs() ?? [:]).merging(
-            ["slurm": "\(job.jobID)", "own": "\(order?.jobID.map(String.init) ?? "-")"]) { $1 }
+        let both: Logger.Metadata = [
+            "slurm": "\(job.jobID)", "own": "\(order?.jobID.map(String.init) ?? "-")",
+        ]
+        let ids = (order?.logIDs() ?? [:]).merging(both) { $1 }
         if job.hasStarted, job.phase == .found {
             logger.error("a job runs a second time in Slurm: look at it, and end it if it must not run", metadata: ids)
         }

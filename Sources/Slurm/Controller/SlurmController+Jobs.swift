@@ -142,9 +142,13 @@ extension Job {
     /// Whether the tag stands in the admin comment, whatever others have put before and after it: a comma, a blank, a
     /// semicolon.
     public func hasTag(_ tag: String) -> Bool {
-        guard let adminComment, !tag.isEmpty else { return false }
-        if adminComment == tag { return true }
-        let text = Array(adminComment.utf8)
+        adminComment.map { Self.isWord(tag, of: $0) } ?? false
+    }
+
+    static func isWord(_ tag: String, of comment: String) -> Bool {
+        guard !tag.isEmpty else { return false }
+        if comment == tag { return true }
+        let text = Array(comment.utf8)
         let wanted = Array(tag.utf8)
         guard text.count >= wanted.count else { return false }
         return (0...text.count - wanted.count).contains { place in
