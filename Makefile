@@ -52,8 +52,14 @@ test-events: build plugins ## Every ending on a live cluster with both plugins, 
 	python3 Tests/Events/launches.py
 	python3 Tests/Events/boots.py
 	python3 Tests/Events/robust.py
+	python3 Tests/Events/late_submission.py
 	$(MAKE) -s -C slurm-plugins check-spank-live
 	python3 Tests/Events/soak.py 300 15
+
+.PHONY: test-late
+test-late: build plugins ## Submissions that take effect late, in every case and with delays of up to 25 s (test-events has the short form); needs root
+	@lab/install.sh
+	python3 Tests/Events/late_submission.py --all
 
 .PHONY: build-tests
 build-tests:

@@ -107,7 +107,25 @@ struct ObservationTests {
         #expect(SchedulerError(submission: SlurmError(.rejected, "no")).code == .refused)
         #expect(SchedulerError(submission: SlurmError(.rejected, "no", mayHaveHappened: true)).code == .unavailable)
         for code in [SlurmError.Code.unavailable, .timedOut, .authentication, .cancelled] {
-            #expect(SchedulerError(submission: SlurmError(code, "no")).code == .unavailable)
+            let error = SchedulerError(submission: SlurmError(code, "no"))
+            #expect(error.code == .unavailable && !error.mayHaveHappened)
         }
+    }
+
+    @Test(
+        "a submission that may have been sent: an answer that cannot be verified, a connection that breaks",
+        arguments: [
+            (SlurmError.Code.unavailable, 5004, true, true), (.unavailable, 1800, false, false),
+            (.authentication, 1007, false, true), (.configuration, 1005, false, true), (.unexpected, 104, false, true),
+            (.unexpected, 32, false, true), (.unexpected, 0, false, true), (.unexpected, 9999, false, false),
+            (.limit, 2050, false, false), (.rejected, -1, false, false),
+        ] as [(SlurmError.Code, Int32, Bool, Bool)])
+    func doubtfulSubmissions(_ code: SlurmError.Code, _ number: Int32, _ broke: Bool, _ may: Bool) {
+        let error = SlurmError(
+            code, "no", number: number, call: "slurm_submit_batch_job", mayHaveHappened: broke)
+        #expect(SchedulerError(submission: error).mayHaveHappened == may)
+        // What failed before it was not sent.
+        let before = SlurmError(code, "no", number: number, call: "slurm_ping")
+        #expect(!SchedulerError(submission: before).mayHaveHappened)
     }
 }

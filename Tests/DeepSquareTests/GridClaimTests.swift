@@ -231,6 +231,10 @@ struct GridClaimTests {
         Case(
             "a cancel when Slurm has no number yet", [.accepted, .cancelRequest],
             ["withdraw: the customer cancelled the job"]),
+        Case(
+            "a cancel of a job that Slurm lost and has again",
+            [.accepted, .submitted, .cancelRequest, .cancelled, .submittedAgain],
+            ["cancel 8"]),
         Case("topped up before Slurm has it", [.topUp(30, log: 1), .accepted], ["wait 1800"]),
         Case("topped up before Slurm had it", [.topUp(30, log: 1), .accepted, .submitted], ["limit 7 90"]),
         Case("topped up in the queue", queued + [.topUp(30, log: 1)], ["limit 7 90"]),

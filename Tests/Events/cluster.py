@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A lab cluster with both plugins, an agent on it, and what each of them says of a job."""
 
+import contextlib
 import json
 import os
 import pwd
@@ -224,6 +225,18 @@ class Agent:
         finally:
             database.close()
         return {(name_of(row["number"], row["part"]), row["submit_time"]): dict(row) for row in rows}
+
+    @contextlib.contextmanager
+    def writing(self):
+        """The ledger, to be changed in one transaction beside the agent."""
+        database = sqlite3.connect(self.lab.state / "ledger.sqlite", timeout=20)
+        try:
+            with database:
+                yield database
+        finally:
+            database.close()
+            for file in self.lab.state.glob("ledger.sqlite*"):
+                shutil.chown(file, "slurm", "slurm")
 
     def query(self, sql):
         database = sqlite3.connect(f"file:{self.lab.state}/ledger.sqlite?mode=ro", uri=True, timeout=20)

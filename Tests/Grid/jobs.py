@@ -24,13 +24,14 @@ if sys.executable != PYTHON:
     os.execv(PYTHON, [PYTHON, *sys.argv])
 sys.path += [str(ROOT / part) for part in ("lab/grid", "Tests/Chain", "Tests/Events", "Tests/Grid")]
 
+import jobs_late
 import jobs_live
 import jobs_moving
 import jobs_outage
 import jobs_timeline  # noqa: F401 - its scenarios are on the stages of jobs_live
 
 # The longest first.
-STAGES = [jobs_live.AWAY, jobs_outage.STAGE, jobs_moving.STAGE, jobs_live.STAGE, jobs_moving.DISTRUST]
+STAGES = [jobs_live.AWAY, jobs_outage.STAGE, jobs_moving.STAGE, jobs_late.STAGE, jobs_live.STAGE, jobs_moving.DISTRUST]
 
 
 def tell(one):

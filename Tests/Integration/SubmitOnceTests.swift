@@ -16,7 +16,9 @@ private struct Lossy: Scheduler {
     let loses: NIOLockedValueBox<Bool>
 
     private func answer<Answer>(_ value: Answer) throws(SchedulerError) -> Answer {
-        if loses.withLockedValue({ $0 }) { throw SchedulerError(.unavailable, "the answer is lost") }
+        if loses.withLockedValue({ $0 }) {
+            throw SchedulerError(.unavailable, "the answer is lost", mayHaveHappened: true)
+        }
         return value
     }
 
@@ -43,8 +45,14 @@ private struct Lossy: Scheduler {
         try await real.accounting(endedSince: time)
     }
     func settle() async throws(SchedulerError) { try await real.settle() }
-    func jobs(tagged tag: String) async throws(SchedulerError) -> [UInt32] { try await real.jobs(tagged: tag) }
-    func minimumJobAge() async throws(SchedulerError) -> Int64 { try await real.minimumJobAge() }
+    func cancel(_ jobID: UInt32) async throws(SchedulerError) { try await real.cancel(jobID) }
+    func setTag(_ tag: String, of jobID: UInt32, beside adminComment: String?) async throws(SchedulerError) {
+        try await real.setTag(tag, of: jobID, beside: adminComment)
+    }
+    func jobs(of request: [UInt8], tag: String) async throws(SchedulerError) -> [JobObservation] {
+        try await real.jobs(of: request, tag: tag)
+    }
+    func timing() async throws(SchedulerError) -> SchedulerTiming { try await real.timing() }
 }
 
 @Suite("Each order is one job", .serialized, .enabled(if: Lab.runs("Plain")))
@@ -94,8 +102,8 @@ struct SubmitOnceTests {
         for id in ids {
             let order = try #require(try await after.order("test", id, claim: 1))
             #expect(order.phase == .released)
-            let tagged = try await real.jobs(tagged: order.tag)
-            #expect(tagged == [order.jobID].compactMap { $0 })
+            let tagged = try await real.jobs(of: order.order.request, tag: order.tag)
+            #expect(tagged.map(\.jobID) == [order.jobID].compactMap { $0 })
         }
         #expect(jobs.allSatisfy { !$0.isHeld }, "all were let go")
     }

@@ -26,6 +26,7 @@ CASES = {
     "GridAgentManyErrors": ('grid_agent_problems_total{level="error"}', "0+5x600", "0+1x600", 30),
     "GridAgentJobsInTrouble": ("grid_agent_grid_jobs_in_trouble", "1x600", "1x20 0x600", 45),
     "GridAgentJobsVanish": ("grid_agent_vanished_jobs", "0x30 1x600", "1x600", 60),
+    "GridAgentJobRunsTwice": ("grid_agent_surplus_jobs_running", "1x600", "0x600", 10),
     "GridAgentDeliveriesLate": ('grid_agent_delivery_oldest_age_seconds{gateway="deepsquare"}', "0+60x600", "30x600", 30),
     "GridAgentDeliveriesParked": ('grid_agent_deliveries_parked{gateway="deepsquare"}', "1x600", "0x600", 10),
     "GridAgentChainLags": ("grid_agent_chain_lag_blocks", "80x600", "3x600", 20),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import FoundationEssentials
+internal import Glibc
 internal import JobLifecycle
 internal import Slurm
 
@@ -45,18 +46,14 @@ struct SlurmScheduler: Scheduler {
 
     func accounting(tagged tag: String, since time: Int64) async throws(SchedulerError) -> [JobObservation] {
         try await ask { () async throws(SlurmError) in try await accounting.jobs(submittedSince: max(0, time)) }
-            .filter { $0.details.adminComment?.split(separator: ",").contains(Substring(tag)) == true }
+            .filter { OrderTag.all(in: $0.details.adminComment).contains(tag) }
     }
 
     func submitHeld(_ request: [UInt8], tag: String) async throws(SchedulerError) -> UInt32 {
-        var wanted: JobRequest
-        do {
-            wanted = try JSONDecoder().decode(JobRequest.self, from: Data(request))
-        } catch {
-            throw SchedulerError(.refused, "the request is no job request: \(error)")
-        }
+        var wanted = try decode(request)
         wanted.hold = true
         wanted.adminComment = [wanted.adminComment, tag].compactMap { $0 }.joined(separator: ",")
+        wanted.session = OrderTag.session(of: tag)
         let held = wanted
         do throws(SlurmError) {
             return try await controller.submit(held, readBack: false).jobID
@@ -65,29 +62,68 @@ struct SlurmScheduler: Scheduler {
         }
     }
 
+    private func decode(_ request: [UInt8]) throws(SchedulerError) -> JobRequest {
+        do {
+            return try JSONDecoder().decode(JobRequest.self, from: Data(request))
+        } catch {
+            throw SchedulerError(.refused, "the request is no job request: \(error)")
+        }
+    }
+
     func release(_ jobID: UInt32) async throws(SchedulerError) {
+        try await change([.alreadyEnded, .notFound, .wrongState]) { () async throws(SlurmError) in
+            try await controller.release(JobID(jobID))
+        }
+    }
+
+    func cancel(_ jobID: UInt32) async throws(SchedulerError) {
+        try await change([.alreadyEnded, .notFound]) { () async throws(SlurmError) in
+            try await controller.cancel(JobID(jobID))
+        }
+    }
+
+    func setTag(_ tag: String, of jobID: UInt32, beside adminComment: String?) async throws(SchedulerError) {
+        let text = [adminComment, tag].compactMap { $0 }.joined(separator: ",")
+        try await change([.alreadyEnded, .notFound]) { () async throws(SlurmError) in
+            try await controller.setAdminComment(JobID(jobID), text)
+        }
+    }
+
+    /// A change that is needless in some cases.
+    private func change(
+        _ needless: Set<SlurmError.Code>, _ body: () async throws(SlurmError) -> Void
+    ) async throws(SchedulerError) {
         try await word { () async throws(SlurmError) in
             do throws(SlurmError) {
-                try await controller.release(JobID(jobID))
+                try await body()
             } catch {
-                switch error.code {
-                case .alreadyEnded, .notFound, .wrongState: return
-                default: throw error
-                }
+                if needless.contains(error.code) { return }
+                throw error
             }
         }
     }
 
     func settle() async throws(SchedulerError) {
-        try await word { () async throws(SlurmError) in try await controller.settled(timeout: .seconds(30)) }
+        try await word { () async throws(SlurmError) in try await controller.settled(timeout: .zero) }
     }
 
-    func jobs(tagged tag: String) async throws(SchedulerError) -> [UInt32] {
-        try await word { () async throws(SlurmError) in try await controller.findJobs(tag: tag).map(\.id) }
+    func jobs(of request: [UInt8], tag: String) async throws(SchedulerError) -> [JobObservation] {
+        let userID = try? decode(request).userID
+        let session = OrderTag.session(of: tag)
+        let asked = Date.microsecondsNow
+        // Any user can submit with any session number: only the order's user is believed. Only operators can set the tag.
+        return try await word { () async throws(SlurmError) in try await controller.jobs().jobs }
+            .filter { job in
+                OrderTag.all(in: job.adminComment).contains(tag) || job.session == session && job.userID == userID
+            }
+            .compactMap { JobObservation($0, asked: asked) }
     }
 
-    func minimumJobAge() async throws(SchedulerError) -> Int64 {
-        Int64(try await word { () async throws(SlurmError) in try await controller.cluster().minimumJobAge })
+    func timing() async throws(SchedulerError) -> SchedulerTiming {
+        let cluster = try await word { () async throws(SlurmError) in try await controller.cluster(maximumAge: .zero) }
+        return SchedulerTiming(
+            messageTimeout: Int64(cluster.messageTimeout), minimumJobAge: Int64(cluster.minimumJobAge),
+            runningFor: cluster.runningFor)
     }
 
     private func ask(
@@ -123,8 +159,8 @@ struct SlurmScheduler: Scheduler {
 extension SchedulerError {
     /// A submission that failed: only what provably has not happened, and never will for this request, is a refusal.
     init(submission error: SlurmError) {
-        if error.mayHaveHappened {
-            self.init(.unavailable, error.description)
+        if error.mayHaveHappened || Self.mayHaveBeenSent(error) {
+            self.init(.unavailable, error.description, mayHaveHappened: true)
             return
         }
         switch error.code {
@@ -134,6 +170,22 @@ extension SchedulerError {
             self.init(.refused, error.description)
         }
     }
+
+    /// The submission itself failed in a way that is no answer of slurmctld's: an answer that could not be verified or
+    /// understood, or a connection that broke.
+    private static func mayHaveBeenSent(_ error: SlurmError) -> Bool {
+        guard error.call == "slurm_submit_batch_job" else { return false }
+        switch error.code {
+        case .authentication, .configuration: return true
+        case .unexpected: return error.number == 0 || brokenConnections.contains(error.number)
+        default: return false
+        }
+    }
+
+    private static let brokenConnections: Set<Int32> = [
+        EINTR, EIO, EBADF, EAGAIN, ENOMEM, EPIPE, ENETDOWN, ENETUNREACH, ECONNABORTED, ECONNRESET, ENOTCONN, ETIMEDOUT,
+        EHOSTUNREACH,
+    ]
 }
 
 extension Date {

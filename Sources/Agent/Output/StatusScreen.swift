@@ -70,6 +70,7 @@ struct StatusScreen {
         if jobs.openOrders > 0 { words.append("\(jobs.openOrders) not in Slurm yet") }
         words.append("\(jobs.known) known")
         if jobs.vanished > 0 { words.append("\(jobs.vanished) vanished") }
+        if jobs.surplusRunning > 0 { words.append("\(jobs.surplusRunning) run a second time") }
         lines += wrap(words.joined(separator: ", "), "jobs", limit: 1)
         if let chain = status.chain { lines += self.lines(of: chain) }
         if let grid = status.grid {

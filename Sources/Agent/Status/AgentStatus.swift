@@ -28,6 +28,9 @@ struct AgentStatus: Codable, Sendable, Equatable {
         var known = 0
         /// Jobs that Slurm forgot before anybody knew how they ended.
         var vanished = 0
+        /// Slurm jobs that were one too many for a request of a grid, and those of them that run: somebody should look.
+        var surplus = 0
+        var surplusRunning = 0
     }
 
     /// What one gateway has still to be told.

@@ -57,6 +57,12 @@ enum MetricsPage {
         MetricFamily("vanished_jobs", "Jobs in the ledger that Slurm forgot before their end was known.") {
             [.init($0.jobs.vanished)]
         },
+        MetricFamily("surplus_jobs", "Slurm jobs in the ledger that were one too many for a request of a grid.") {
+            [.init($0.jobs.surplus)]
+        },
+        MetricFamily("surplus_jobs_running", "Of those, jobs that run beside the request's own.") {
+            [.init($0.jobs.surplusRunning)]
+        },
     ]
 
     private static let deliveries: [MetricFamily] = [

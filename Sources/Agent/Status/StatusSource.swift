@@ -37,7 +37,7 @@ struct StatusSource: Sendable {
                 let counts = try await ledger.counts()
                 status.jobs = .init(
                     openRuns: counts.openRuns, openOrders: counts.openOrders, ofGrid: 0, known: counts.jobs,
-                    vanished: counts.vanished)
+                    vanished: counts.vanished, surplus: counts.surplus, surplusRunning: counts.surplusRunning)
                 status.deliveries = try await ledger.backlogs().map {
                     .init(
                         gateway: $0.gateway, waiting: $0.waiting, parked: $0.parked, oldest: $0.oldest,

@@ -8,6 +8,11 @@ extension GridClaim {
         guard transition.sequence > slurm.sequence else { return }
         slurm.sequence = transition.sequence
         slurm.isOrdered = true
+        if transition.kind == .submitted, let former = slurm.jobID, transition.jobID != former {
+            // Slurm lost the job, and has a new one: what was done to the former says nothing of it.
+            slurm.isCancelled = false
+            if slurm.limit != nil { slurm.limit = 0 }
+        }
         slurm.jobID = transition.jobID ?? slurm.jobID
         let told = transition.recordedAt / 1_000_000
         switch transition.kind {

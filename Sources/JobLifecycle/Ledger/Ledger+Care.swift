@@ -43,6 +43,23 @@ extension Ledger {
                 SELECT 1 FROM transitions t WHERE t.job = r.job AND t.kind = r.phase)
             """
         ),
+        // A job that was put back by hand after its end has a later run of the same key.
+        (
+            "final, but with a run that is not over",
+            """
+            SELECT j.id FROM runs r JOIN jobs j ON j.id = r.job
+            WHERE r.phase IN ('pending', 'running', 'suspended', 'closing') AND j.final = 1 AND NOT EXISTS (
+                SELECT 1 FROM runs e WHERE e.job = j.id AND e.number = r.number AND e.part = r.part
+                    AND e.submit_time < r.submit_time)
+            """
+        ),
+        (
+            "an order with an open run of another Slurm job",
+            """
+            SELECT j.id FROM runs r JOIN jobs j ON j.id = r.job
+            WHERE r.phase IN ('pending', 'running', 'suspended', 'closing') AND j.tag IS NOT NULL AND j.number <> r.number
+            """
+        ),
         (
             "delivered out of order",
             """
@@ -82,6 +99,8 @@ extension Ledger {
                     """,
                 arguments: [before])
             try database.execute(sql: "DELETE FROM hints WHERE parked = 1 AND time < ?", arguments: [before])
+            try database.execute(
+                sql: "DELETE FROM surplus WHERE phase IN ('cancelled', 'over') AND found_at < ?", arguments: [before])
             try database.execute(sql: "DELETE FROM marks WHERE heard_at < ?", arguments: [before])
             try database.execute(sql: "DELETE FROM refused_frames WHERE at < ?", arguments: [before])
             return pruned

@@ -175,7 +175,7 @@ extension LedgerTransaction {
         let isSameJob = later.record.mayBelongTogether(with: seen) && wasPutBack
         var run = outcome.run
         run.phase = isSameJob ? .requeued : .ended
-        var job = isSameJob ? try job(later.job) : try order(taggedIn: seen.details.adminComment) ?? insertJob(seen.key)
+        guard var job = isSameJob ? try job(later.job) : try owner(of: seen) else { return false }
         _ = try insert(run, job: job.id)
         if run.toldRunning { try append(.running, &job, run: run, source: seen.source) }
         try append(isSameJob ? .requeued : .ended, &job, run: run, source: seen.source)
@@ -202,18 +202,7 @@ extension LedgerTransaction {
             let goesOn = wasOpen || previous.record.phase == .requeued || seen.restarts ?? 0 > 0
             if belongs, goesOn { predecessor = try job(previous.job) }
         }
-        if let ordered = try order(taggedIn: seen.details.adminComment) {
-            try database.cachedStatement(
-                sql: """
-                    UPDATE jobs SET number = ?, part = ?,
-                        order_phase = CASE WHEN order_phase IN ('accepted', 'attempted') THEN 'submitted'
-                            ELSE order_phase END
-                    WHERE id = ? AND number IS NULL
-                    """
-            ).execute(arguments: [key.number, key.storedPart, ordered.id])
-            return ordered
-        }
-        return try predecessor ?? insertJob(key)
+        return try owner(of: seen, else: predecessor)
     }
 
     /// Ends an open run because a later one of the same key is there.

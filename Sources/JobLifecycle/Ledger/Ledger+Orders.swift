@@ -21,12 +21,7 @@ extension Ledger {
                     """,
                 arguments: [transaction.now, order.gateway, order.externalID, order.claim, Data(order.request)])
             let id = database.lastInsertedRowID
-            // Random, so that a ledger made anew never mistakes an old job for one of its own.
-            let random = (0..<8).map { _ in UInt8.random(in: 0...255) }.map { byte in
-                String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
-            }.joined()
-            try database.execute(
-                sql: "UPDATE jobs SET tag = ? WHERE id = ?", arguments: ["\(Ledger.tagPrefix)\(id)-\(random)", id])
+            try database.execute(sql: "UPDATE jobs SET tag = ? WHERE id = ?", arguments: [OrderTag.make(id), id])
             transaction.changedOrders = true
             return id
         }
@@ -43,17 +38,17 @@ extension Ledger {
     }
 
     /// Orders that have a step to take now, oldest first.
-    func dueOrders(limit: Int) async throws(LedgerError) -> [(order: OrderRecord, tries: Int)] {
+    func dueOrders(limit: Int) async throws(LedgerError) -> [OrderRecord] {
         let now = microseconds
         return try await read { database in
             try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT \(Self.orderColumns), tries FROM jobs
+                    SELECT \(Self.orderColumns) FROM jobs
                     WHERE order_phase IN ('accepted', 'attempted', 'submitted') AND next_at <= ? ORDER BY id LIMIT ?
                     """,
                 arguments: [now, limit]
-            ).compactMap { row in Self.order(row).map { ($0, row[9]) } }
+            ).compactMap(Self.order)
         }
     }
 
@@ -65,57 +60,109 @@ extension Ledger {
     }
 
     /// Before slurmctld is asked: from now on the job may exist.
-    /// - Returns: false when the order was withdrawn meanwhile: it must not be asked for.
+    /// - Returns: the order as it stands; nil when it must not be asked for, as it was withdrawn meanwhile.
     @discardableResult
-    func noteAttempt(_ ledgerJob: Int64) async throws(LedgerError) -> Bool {
+    func noteAttempt(_ ledgerJob: Int64) async throws(LedgerError) -> OrderRecord? {
+        try await transact { transaction in
+            let now = transaction.now
+            let doubt = SubmissionDoubt(askedAt: now)
+            try transaction.database.execute(
+                sql: """
+                    UPDATE jobs SET order_phase = 'attempted', attempted_at = coalesce(attempted_at, ?), asks = asks + 1,
+                        doubt = ?
+                    WHERE id = ? AND order_phase = 'accepted' AND withdrawn IS NULL
+                    """,
+                arguments: [now / 1_000_000, try LedgerTransaction.json(doubt), ledgerJob])
+            guard transaction.database.changesCount > 0 else { return nil }
+            return try Row.fetchOne(
+                transaction.database, sql: "SELECT \(Self.orderColumns) FROM jobs WHERE id = ?", arguments: [ledgerJob]
+            ).flatMap(Self.order)
+        }
+    }
+
+    /// What is known of a submission without an answer, and when slurmctld is looked at next.
+    func note(
+        _ doubt: SubmissionDoubt, of ledgerJob: Int64, lookAt next: Int64, why: String
+    ) async throws(LedgerError) {
         try await transact { transaction in
             try transaction.database.execute(
                 sql: """
-                    UPDATE jobs SET order_phase = 'attempted', attempted_at = coalesce(attempted_at, ?)
-                    WHERE id = ? AND order_phase = 'accepted'
+                    UPDATE jobs SET doubt = ?, next_at = ?, last_error = ? WHERE id = ? AND order_phase = 'attempted'
                     """,
-                arguments: [transaction.now / 1_000_000, ledgerJob])
-            return transaction.database.changesCount > 0
+                arguments: [try LedgerTransaction.json(doubt), next, why, ledgerJob])
         }
     }
 
     /// The job is known not to exist: it may be asked for anew.
-    func forgetAttempt(_ ledgerJob: Int64) async throws(LedgerError) {
+    /// - Parameter unsent: slurmctld was not even asked.
+    func forgetAttempt(_ ledgerJob: Int64, unsent: Bool = false) async throws(LedgerError) {
         try await transact { transaction in
             try transaction.database.execute(
                 sql: """
-                    UPDATE jobs SET order_phase = 'accepted', attempted_at = NULL WHERE id = ? AND order_phase = 'attempted'
+                    UPDATE jobs SET order_phase = 'accepted', doubt = NULL, asks = asks - ?1,
+                        attempted_at = CASE WHEN asks <= ?1 THEN NULL ELSE attempted_at END
+                    WHERE id = ?2 AND order_phase = 'attempted'
                     """,
-                arguments: [ledgerJob])
+                arguments: [unsent ? 1 : 0, ledgerJob])
         }
     }
 
-    /// The job's number is known. A plugin's event may have told it first.
-    func noteSubmitted(_ ledgerJob: Int64, jobID: UInt32) async throws(LedgerError) {
+    /// The job's number is known; a plugin's event may have told it first.
+    ///
+    /// - Parameters:
+    ///   - seen: what slurmctld says of it, to be taken in with it.
+    ///   - took: how long the submission took, microseconds.
+    /// - Returns: the order's number, which may be another one: one that started was seen first.
+    @discardableResult
+    func noteSubmitted(
+        _ ledgerJob: Int64, jobID: UInt32, seen: [JobObservation] = [], took: Int64? = nil
+    ) async throws(LedgerError) -> UInt32? {
         try await transact { transaction in
-            try transaction.database.execute(
-                sql: """
-                    UPDATE jobs SET number = coalesce(number, ?), part = coalesce(part, -1), order_phase = 'submitted',
-                        tries = 0, next_at = 0, last_error = NULL
-                    WHERE id = ? AND order_phase IN ('accepted', 'attempted', 'submitted')
-                    """,
-                arguments: [jobID, ledgerJob])
+            try transaction.setNumber(
+                jobID, part: -1, submitTime: seen.first { $0.orderNumber == jobID }?.submitTime, of: ledgerJob)
+            if let took { try transaction.learn(took: took) }
+            var job = try transaction.job(ledgerJob)
+            guard job.number == jobID else { return job.number }
+            let since = (job.attemptedAt ?? 0) - LedgerTransaction.clockTolerance
+            try transaction.takeRuns(of: jobID, since: since, into: job)
             let told = try Int.fetchOne(
-                transaction.database, sql: "SELECT count(*) FROM transitions WHERE job = ? AND kind = 'submitted'",
-                arguments: [ledgerJob])
-            if told == 0 {
-                var job = try transaction.job(ledgerJob)
-                try transaction.append(.submitted, &job, run: nil, jobID: jobID, source: .controller)
-            }
+                transaction.database,
+                sql: "SELECT count(*) FROM transitions WHERE job = ? AND json_extract(body, '$.job_id') = ?",
+                arguments: [ledgerJob, jobID])
+            if told == 0 { try transaction.append(.submitted, &job, run: nil, jobID: jobID, source: .controller) }
+            for one in seen where try transaction.fold(one, force: false) { transaction.news.append(.observation(one)) }
             transaction.changedOrders = true
+            return jobID
         }
     }
 
-    func noteReleased(_ ledgerJob: Int64) async throws(LedgerError) {
+    /// - Returns: why it was withdrawn meanwhile; nil when it was not.
+    @discardableResult
+    func noteReleased(_ ledgerJob: Int64) async throws(LedgerError) -> String? {
         try await transact { transaction in
             try transaction.database.execute(
                 sql: "UPDATE jobs SET order_phase = 'released', last_error = NULL WHERE id = ?",
                 arguments: [ledgerJob])
+            return try String.fetchOne(
+                transaction.database, sql: "SELECT withdrawn FROM jobs WHERE id = ?", arguments: [ledgerJob])
+        }
+    }
+
+    /// Slurm does not know the job under its number, which never was let go: it is looked for as after a lost answer.
+    /// - Returns: false when the ledger has a run of it, which is then followed as any other.
+    func noteLost(_ ledgerJob: Int64) async throws(LedgerError) -> Bool {
+        try await transact { transaction in
+            let runs = try Int.fetchOne(
+                transaction.database, sql: "SELECT count(*) FROM runs WHERE job = ?", arguments: [ledgerJob])
+            guard runs == 0 else { return false }
+            let doubt = SubmissionDoubt(askedAt: transaction.now, since: transaction.now)
+            try transaction.database.execute(
+                sql: """
+                    UPDATE jobs SET order_phase = 'attempted', number = NULL, part = NULL, submit_time = NULL, doubt = ?
+                    WHERE id = ? AND order_phase = 'submitted'
+                    """,
+                arguments: [try LedgerTransaction.json(doubt), ledgerJob])
+            return true
         }
     }
 
@@ -130,8 +177,10 @@ extension Ledger {
         }
     }
 
-    /// Takes an order back that was not asked of Slurm yet: it will be told as refused. The same again changes nothing.
-    /// - Returns: false when it is too late for that: there is a job, or may be one.
+    /// Takes an order back. One that was not asked of Slurm yet will be told as refused; one of which Slurm may have a job
+    /// is not asked for again, and its job is ended before it is let go, as soon as its number is known. The same again
+    /// changes nothing.
+    /// - Returns: false when there is a job, or may be one.
     public func withdraw(
         _ gateway: String, _ externalID: String, claim: Int64, why: String
     ) async throws(LedgerError) -> Bool {
@@ -141,7 +190,12 @@ extension Ledger {
                 arguments: [gateway, externalID, claim])
             guard let id else { return false }
             var job = try transaction.job(id)
+            // Also of an order that was asked for before: whatever comes of that is surplus then.
             if job.orderPhase == .accepted { try transaction.refuse(&job, .withdrawn, why: why) }
+            if job.orderPhase == .attempted || job.orderPhase == .submitted {
+                try transaction.database.execute(
+                    sql: "UPDATE jobs SET withdrawn = coalesce(withdrawn, ?) WHERE id = ?", arguments: [why, id])
+            }
             return job.orderPhase == .accepted || job.orderPhase == .refused
         }
     }
@@ -216,17 +270,20 @@ extension Ledger {
         }
     }
 
-    private static let orderColumns =
-        "id, gateway, external_id, claim, request, order_phase, tag, number, attempted_at"
+    static let orderColumns =
+        "id, gateway, external_id, claim, request, order_phase, tag, number, attempted_at, asks, doubt, withdrawn, tries"
 
-    private static func order(_ row: Row) -> OrderRecord? {
+    static func order(_ row: Row) -> OrderRecord? {
         guard let phase = (row[5] as String?).flatMap({ OrderPhase(rawValue: $0) }) else { return nil }
         let request: Data? = row[4]
+        let doubt: String? = row[10]
         return OrderRecord(
             ledgerJob: row[0],
             order: JobOrder(
                 gateway: row[1], externalID: row[2], claim: row[3], request: request.map { Array($0) } ?? []),
-            phase: phase, tag: row[6] ?? "", jobID: row[7], attemptedAt: row[8])
+            phase: phase, tag: row[6] ?? "", jobID: row[7], attemptedAt: row[8], asks: row[9],
+            doubt: doubt.flatMap { try? JSONDecoder().decode(SubmissionDoubt.self, from: Data($0.utf8)) },
+            withdrawn: row[11], tries: row[12])
     }
 }
 

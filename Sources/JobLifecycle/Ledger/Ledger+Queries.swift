@@ -178,6 +178,9 @@ extension Ledger {
         public var parkedHints = 0
         public var refusedFrames = 0
         public var vanished = 0
+        /// Slurm jobs that were one too many, and those of them that run.
+        public var surplus = 0
+        public var surplusRunning = 0
         public var lastSequence: Int64 = 0
     }
 
@@ -194,6 +197,7 @@ extension Ledger {
                 parkedDeliveries: try count("deliveries WHERE state = 2"), hints: try count("hints WHERE parked = 0"),
                 parkedHints: try count("hints WHERE parked = 1"), refusedFrames: try count("refused_frames"),
                 vanished: try count("transitions WHERE kind = 'vanished'"),
+                surplus: try count("surplus"), surplusRunning: try count("surplus WHERE phase = 'running'"),
                 lastSequence: try Int64.fetchOne(database, sql: "SELECT max(sequence) FROM transitions") ?? 0)
         }
     }

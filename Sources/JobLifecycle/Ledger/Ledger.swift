@@ -47,9 +47,6 @@ public final class Ledger: Sendable {
     /// Told what has just been committed.
     public let feed = LedgerFeed()
 
-    /// How many tokens of an admin comment may be ours begins with this.
-    static let tagPrefix = "sga:"
-
     /// Opens or makes the ledger. Blocks; not for a cooperative thread once the agent runs.
     ///
     /// - Parameters:

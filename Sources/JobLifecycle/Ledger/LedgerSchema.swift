@@ -78,7 +78,40 @@ enum LedgerSchema {
                 bytes BLOB NOT NULL
             );
             """
-        )
+        ),
+        (
+            2,
+            """
+            -- Of an order: how often slurmctld was asked for it (0: an older release asked), what is known of a submission
+            -- without an answer (JSON), the submit time of its job as it was read back, and why it is to become none.
+            ALTER TABLE jobs ADD COLUMN asks INTEGER NOT NULL DEFAULT 0;
+            ALTER TABLE jobs ADD COLUMN doubt TEXT;
+            ALTER TABLE jobs ADD COLUMN submit_time INTEGER;
+            ALTER TABLE jobs ADD COLUMN withdrawn TEXT;
+            CREATE INDEX jobs_order_number ON jobs (number) WHERE order_phase IS NOT NULL;
+
+            -- Slurm jobs with an order's tag and another number than the order's: one too many. phase: found, running,
+            -- cancelled, over.
+            CREATE TABLE surplus (
+                job_id INTEGER NOT NULL, submit_time INTEGER NOT NULL, ledger_job INTEGER NOT NULL,
+                found_at INTEGER NOT NULL, phase TEXT NOT NULL DEFAULT 'found', started INTEGER NOT NULL DEFAULT 0,
+                tries INTEGER NOT NULL DEFAULT 0, next_at INTEGER NOT NULL DEFAULT 0,
+                PRIMARY KEY (job_id, submit_time)
+            ) WITHOUT ROWID;
+            CREATE INDEX surplus_due ON surplus (next_at) WHERE phase IN ('found', 'running');
+
+            -- Earlier releases took them for runs of the order's job.
+            INSERT OR IGNORE INTO surplus (job_id, submit_time, ledger_job, found_at, started)
+                SELECT r.number, r.submit_time, j.id, j.created_at, r.start_time IS NOT NULL FROM runs r
+                JOIN jobs j ON j.id = r.job
+                WHERE j.tag IS NOT NULL AND j.number <> r.number
+                    AND r.phase IN ('pending', 'running', 'suspended', 'closing');
+            INSERT INTO jobs (number, part, created_at) SELECT job_id, -1, found_at FROM surplus;
+            UPDATE runs SET job = (SELECT max(id) FROM jobs n WHERE n.number = runs.number AND n.tag IS NULL)
+                WHERE EXISTS (SELECT 1 FROM surplus s WHERE s.job_id = runs.number AND s.submit_time = runs.submit_time
+                    AND s.ledger_job = runs.job);
+            """
+        ),
     ]
 
     static var current: Int { steps.last?.version ?? 0 }

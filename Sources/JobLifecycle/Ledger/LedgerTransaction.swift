@@ -24,6 +24,17 @@ struct LedgerTransaction {
         var externalID: String?
         var claim: Int64?
         var orderPhase: OrderPhase?
+        /// The order's own number in Slurm, once it is known.
+        var number: UInt32?
+        /// How often slurmctld was asked for it.
+        var asks: Int64 = 0
+        /// When it was first asked, Unix seconds.
+        var attemptedAt: Int64?
+        /// Of the job as it was read back after the submission.
+        var submitTime: Int64?
+
+        static let columns =
+            "id, final, gateway, external_id, claim, order_phase, number, asks, attempted_at, submit_time"
     }
 
     struct RunRow {
@@ -59,29 +70,18 @@ struct LedgerTransaction {
     }
 
     func job(_ id: Int64) throws -> JobRow {
-        let statement = try database.cachedStatement(
-            sql: "SELECT id, final, gateway, external_id, claim, order_phase FROM jobs WHERE id = ?")
+        let statement = try database.cachedStatement(sql: "SELECT \(JobRow.columns) FROM jobs WHERE id = ?")
         guard let row = try Row.fetchOne(statement, arguments: [id]) else {
             throw LedgerError(.notFound, "the ledger has no job \(id)")
         }
         return Self.job(row)
     }
 
-    /// The order whose tag is a token of this admin comment.
-    func order(taggedIn adminComment: String?) throws -> JobRow? {
-        guard let adminComment else { return nil }
-        for token in adminComment.split(separator: ",") where token.hasPrefix(Ledger.tagPrefix) {
-            let statement = try database.cachedStatement(
-                sql: "SELECT id, final, gateway, external_id, claim, order_phase FROM jobs WHERE tag = ?")
-            if let row = try Row.fetchOne(statement, arguments: [String(token)]) { return Self.job(row) }
-        }
-        return nil
-    }
-
-    private static func job(_ row: Row) -> JobRow {
+    static func job(_ row: Row) -> JobRow {
         JobRow(
             id: row[0], isFinal: row[1], gateway: row[2], externalID: row[3], claim: row[4],
-            orderPhase: (row[5] as String?).flatMap { OrderPhase(rawValue: $0) })
+            orderPhase: (row[5] as String?).flatMap { OrderPhase(rawValue: $0) }, number: row[6], asks: row[7],
+            attemptedAt: row[8], submitTime: row[9])
     }
 
     // MARK: writing

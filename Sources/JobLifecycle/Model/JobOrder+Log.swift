@@ -12,10 +12,12 @@ extension JobOrder {
 
 extension OrderRecord {
     /// The ids of a line of the log (docs/logs.md).
-    func logIDs(slurm: UInt32) -> Logger.Metadata {
-        [
+    func logIDs(slurm: UInt32? = nil) -> Logger.Metadata {
+        var ids: Logger.Metadata = [
             "gateway": "\(order.gateway)", "job": "\(JobOrder.logID(order.externalID))", "claim": "\(order.claim)",
-            "ledger_job": "\(ledgerJob)", "slurm": "\(slurm)",
+            "ledger_job": "\(ledgerJob)",
         ]
+        if let slurm { ids["slurm"] = "\(slurm)" }
+        return ids
     }
 }

@@ -42,4 +42,14 @@ public struct OrderRecord: Sendable, Hashable {
     public var jobID: UInt32?
     /// When slurmctld was first asked, Unix seconds.
     public var attemptedAt: Int64?
+    /// How often it was asked; 0 when an earlier release did it.
+    var asks: Int64 = 0
+    var doubt: SubmissionDoubt?
+    /// Why it is to become no job any more.
+    var withdrawn: String?
+    /// Failed steps in a row.
+    var tries = 0
+
+    /// There can be no second job: slurmctld was asked once.
+    var wasAskedOnce: Bool { asks == 1 }
 }

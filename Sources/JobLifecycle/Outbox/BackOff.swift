@@ -7,6 +7,8 @@ struct BackOff: Sendable {
 
     static let hints = BackOff(first: .milliseconds(250), limit: .seconds(30))
     static let orders = BackOff(first: .milliseconds(500), limit: .seconds(60))
+    /// For a job whose submission has no answer: slurmctld remembers ended ones for some minutes only.
+    static let looks = BackOff(first: .milliseconds(500), limit: .seconds(10))
     static let unavailable = BackOff(first: .milliseconds(500), limit: .seconds(30))
     static let deliveries = BackOff(first: .milliseconds(500), limit: .seconds(300))
 

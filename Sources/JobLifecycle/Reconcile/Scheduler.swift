@@ -23,21 +23,30 @@ public protocol Scheduler: Sendable {
     /// first.
     func accounting(tagged tag: String, since time: Int64) async throws(SchedulerError) -> [JobObservation]
 
-    /// Submits a job that stays held, with `tag` as a token of its admin comment.
+    /// Submits a job that stays held, with `tag` as a token of its admin comment, and a second mark that job_submit plugins
+    /// leave alone.
     /// - Returns: its number.
+    /// - Throws: an error with `mayHaveHappened` when the job may exist, or yet come about.
     func submitHeld(_ request: [UInt8], tag: String) async throws(SchedulerError) -> UInt32
 
     /// Lets a held job start. One that has ended, or was let go before, is no error.
     func release(_ jobID: UInt32) async throws(SchedulerError)
 
-    /// Waits until no call whose answer was lost can take effect any more.
+    /// Ends a job. One that has ended is no error.
+    func cancel(_ jobID: UInt32) async throws(SchedulerError)
+
+    /// Puts the tag into the job's admin comment, beside what is there.
+    func setTag(_ tag: String, of jobID: UInt32, beside adminComment: String?) async throws(SchedulerError)
+
+    /// Throws while a call of ours still hangs whose caller has given up: it may take effect when the hang is over.
     func settle() async throws(SchedulerError)
 
-    /// The jobs in slurmctld's whole list whose admin comment has this token.
-    func jobs(tagged tag: String) async throws(SchedulerError) -> [UInt32]
+    /// The jobs in slurmctld's whole list that were submitted for this request under this tag, by the tag or by the
+    /// second mark.
+    func jobs(of request: [UInt8], tag: String) async throws(SchedulerError) -> [JobObservation]
 
-    /// How long slurmctld remembers a job that has ended, seconds.
-    func minimumJobAge() async throws(SchedulerError) -> Int64
+    /// What of slurmctld's own clock and settings matters for a submission without an answer.
+    func timing() async throws(SchedulerError) -> SchedulerTiming
 }
 
 /// slurmctld's list at one moment.
@@ -52,9 +61,25 @@ public struct JobList: Sendable {
     }
 }
 
+/// How long slurmctld waits, remembers, and has been running.
+public struct SchedulerTiming: Sendable, Hashable, Codable {
+    /// Seconds after which it, and we, give up an answer (MessageTimeout).
+    public var messageTimeout: Int64
+    /// Seconds for which it remembers a job that has ended (MinJobAge); 0: for good.
+    public var minimumJobAge: Int64
+    /// Seconds since it was started; nil: not known.
+    public var runningFor: Int64?
+
+    public init(messageTimeout: Int64 = 10, minimumJobAge: Int64 = 300, runningFor: Int64? = nil) {
+        self.messageTimeout = messageTimeout
+        self.minimumJobAge = minimumJobAge
+        self.runningFor = runningFor
+    }
+}
+
 public struct SchedulerError: Error, Sendable, CustomStringConvertible {
     public enum Code: Sendable, Hashable {
-        /// No answer: try again later. What was asked for may have happened.
+        /// No answer: try again later.
         case unavailable
         /// The scheduler, or our own check before it, said no to a request. It has not happened.
         case refused
@@ -64,10 +89,13 @@ public struct SchedulerError: Error, Sendable, CustomStringConvertible {
 
     public var code: Code
     public var message: String
+    /// Of a change: it was sent, or may have been, so that it may have taken effect or yet do so.
+    public var mayHaveHappened: Bool
 
-    public init(_ code: Code, _ message: String) {
+    public init(_ code: Code, _ message: String, mayHaveHappened: Bool = false) {
         self.code = code
         self.message = message
+        self.mayHaveHappened = mayHaveHappened
     }
 
     public var description: String { message }

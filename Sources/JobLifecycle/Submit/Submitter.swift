@@ -1,129 +1,149 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 public import Logging
+internal import NIOConcurrencyHelpers
 public import ServiceLifecycle
 internal import Support
 
 /// Turns each accepted order into exactly one Slurm job.
 ///
 /// The order's attempt is committed, then slurmctld is asked for a *held* job with the order's tag, its number is
-/// committed, then the job is let go. A held job stays in slurmctld's list, so after a lost answer or a crash the tag
-/// tells whether it is there; only when it provably is not, slurmctld is asked again.
+/// committed, then the job is let go. After a lost answer or a crash the tag tells whether the job is there; only when it
+/// provably is not, and will not come any more, slurmctld is asked again. Then there may be two all the same: before one is
+/// let go the others are ended, and those that turn up later are ended then.
 public struct Submitter: Service {
-    private let ledger: Ledger
-    private let scheduler: any Scheduler
-    private let logger: Logger
-    /// Orders under way at once.
-    private static let concurrency = 8
+    let ledger: Ledger
+    let scheduler: any Scheduler
+    let logger: Logger
+    /// Steps under way at once.
+    let width: Int
 
-    public init(ledger: Ledger, scheduler: any Scheduler, logger: Logger) {
+    public init(ledger: Ledger, scheduler: any Scheduler, width: Int = 8, logger: Logger) {
         self.ledger = ledger
         self.scheduler = scheduler
+        self.width = max(1, width)
         self.logger = logger
+    }
+
+    enum Step: Sendable {
+        case order(OrderRecord)
+        case surplus(SurplusJob)
+
+        /// One at a time of each.
+        var name: String {
+            switch self {
+            case .order(let order): "order \(order.ledgerJob)"
+            case .surplus(let job): "surplus \(job.jobID) \(job.submitTime)"
+            }
+        }
     }
 
     public func run() async throws {
         let wakeUp = ledger.feed.wakeUp()
+        let busy = StepsUnderWay()
         await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                var pause = Duration.seconds(1)
-                do {
-                    while try await stepDue() {}
-                    let next = try await ledger.nextOrderTime()
-                    pause = next.map { max(.milliseconds(5), .microseconds($0 - ledger.microseconds)) } ?? .seconds(60)
-                } catch {
-                    logger.warning("orders wait: the ledger cannot be used", metadata: ["why": "\(error)"])
+            await withDiscardingTaskGroup { group in
+                while !Task.isCancelled {
+                    var pause = Duration.seconds(1)
+                    do {
+                        for step in try await dueSteps(besides: busy.names) {
+                            busy.insert(step.name)
+                            group.addTask {
+                                await take(step)
+                                busy.remove(step.name)
+                                wakeUp.raise()
+                            }
+                        }
+                        // Of those under way each raises the wake-up when it ends.
+                        pause = busy.count >= width ? .seconds(60) : try await pauseUntilNext(busy.names)
+                    } catch {
+                        logger.warning("orders wait: the ledger cannot be used", metadata: ["why": "\(error)"])
+                    }
+                    await wakeUp.wait(atMost: pause)
                 }
-                await wakeUp.wait(atMost: min(pause, .seconds(60)))
+                group.cancelAll()
             }
         }
     }
 
-    /// Takes the next step of each order that is due.
+    /// What is due and not under way, at most as many as have room.
+    private func dueSteps(besides busy: Set<String>) async throws(LedgerError) -> [Step] {
+        let room = width - busy.count
+        guard room > 0 else { return [] }
+        let limit = width + busy.count
+        let orders = try await ledger.dueOrders(limit: limit).map(Step.order)
+        let surplus = try await ledger.dueSurplus(limit: limit).map(Step.surplus)
+        return Array((orders + surplus).filter { !busy.contains($0.name) }.prefix(room))
+    }
+
+    private func pauseUntilNext(_ busy: Set<String>) async throws(LedgerError) -> Duration {
+        // What is under way is due all the while.
+        guard busy.isEmpty else { return .seconds(1) }
+        let next = [try await ledger.nextOrderTime(), try await ledger.nextSurplusTime()].compactMap { $0 }.min()
+        guard let next else { return .seconds(60) }
+        return min(.seconds(60), max(.milliseconds(5), .microseconds(next - ledger.microseconds)))
+    }
+
+    /// Takes the next step of all that is due, and waits for them.
     /// - Returns: whether there was one.
     @discardableResult
     func stepDue() async throws -> Bool {
-        let due = try await ledger.dueOrders(limit: Self.concurrency)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for (order, tries) in due {
-                group.addTask { try await step(order, tries: tries) }
-            }
-            try await group.waitForAll()
+        let due = try await dueSteps(besides: [])
+        await withDiscardingTaskGroup { group in
+            for step in due { group.addTask { await take(step) } }
         }
         return !due.isEmpty
     }
 
-    private func step(_ order: OrderRecord, tries: Int) async throws(LedgerError) {
+    private func take(_ step: Step) async {
         do {
-            switch order.phase {
-            case .accepted: try await submit(order)
-            case .attempted: try await adopt(order)
-            case .submitted: try await release(order)
-            case .released, .refused: break
+            switch step {
+            case .order(let order): try await take(order)
+            case .surplus(let job): try await end(job)
             }
         } catch let error as LedgerError {
-            throw error
+            logger.warning("orders wait: the ledger cannot be used", metadata: ["why": "\(error)"])
+            // The others go on; this one is due again at once.
+            try? await Task.sleep(for: .seconds(1))
         } catch {
-            let delay = BackOff.orders.delay(attempt: tries)
-            try await ledger.postponeOrder(
-                order.ledgerJob, to: ledger.microseconds + Int64(delay / .microseconds(1)), why: "\(error)")
+            await postpone(step, "\(error)")
         }
     }
 
-    private func submit(_ order: OrderRecord) async throws {
-        guard try await ledger.noteAttempt(order.ledgerJob) else { return }
-        do {
-            let id = try await scheduler.submitHeld(order.order.request, tag: order.tag)
-            try await ledger.noteSubmitted(order.ledgerJob, jobID: id)
-            logger.info("submitted", metadata: order.logIDs(slurm: id))
-        } catch let error as SchedulerError where error.code == .refused {
-            try await ledger.noteRefused(order.ledgerJob, .scheduler, why: error.message)
-        }
-    }
-
-    /// The answer was lost, or the agent died before it came: find the job by its tag.
-    private func adopt(_ order: OrderRecord) async throws {
-        // Twice: slurmctld may take a job in that was asked for before the first look, after it.
-        for _ in 0..<2 {
-            try await scheduler.settle()
-            if let id = try await scheduler.jobs(tagged: order.tag).min() {
-                try await ledger.noteSubmitted(order.ledgerJob, jobID: id)
-                logger.notice("found the job of a lost answer", metadata: order.logIDs(slurm: id))
-                return
+    private func postpone(_ step: Step, _ why: String) async {
+        do throws(LedgerError) {
+            switch step {
+            case .order(let order):
+                try await ledger.postponeOrder(
+                    order.ledgerJob, to: later(order.tries, order.phase == .attempted ? .looks : .orders), why: why)
+            case .surplus(let job):
+                try await ledger.note(job, is: job.phase, lookAt: later(job.tries, .orders))
             }
-        }
-        // A held job does not leave the list by itself, but somebody may have ended it by hand; that is remembered
-        // for MinJobAge only.
-        let age = ledger.microseconds / 1_000_000 - (order.attemptedAt ?? 0)
-        if age < (try await scheduler.minimumJobAge()) {
-            try await ledger.forgetAttempt(order.ledgerJob)
-        } else if let id = try await inAccounting(order) {
-            try await ledger.noteSubmitted(order.ledgerJob, jobID: id)
-        } else {
-            try await ledger.noteRefused(
-                order.ledgerJob, .doubt,
-                why: "what became of its submission can no longer be known, so it is not submitted again")
-        }
-    }
-
-    /// slurmctld has forgotten it, slurmdbd may not have.
-    private func inAccounting(_ order: OrderRecord) async throws -> UInt32? {
-        let runs: [JobObservation]
-        do throws(SchedulerError) {
-            // Its clock may be behind ours.
-            runs = try await scheduler.accounting(tagged: order.tag, since: (order.attemptedAt ?? 0) - 300)
         } catch {
-            if error.code == .noAccounting { return nil }
-            throw error
+            logger.warning("orders wait: the ledger cannot be used", metadata: ["why": "\(error)"])
         }
-        guard let id = runs.last?.jobID else { return nil }
-        try await ledger.fold(Ledger.Intake(observations: runs))
-        return id
     }
 
-    private func release(_ order: OrderRecord) async throws {
-        guard let id = order.jobID else { return }
-        try await scheduler.release(id)
-        try await ledger.noteReleased(order.ledgerJob)
+    private func later(_ tries: Int, _ backOff: BackOff) -> Int64 {
+        ledger.microseconds + Int64(backOff.delay(attempt: tries) / .microseconds(1))
     }
+
+    private func take(_ order: OrderRecord) async throws {
+        switch order.phase {
+        case .accepted: try await submit(order)
+        case .attempted: try await adopt(order)
+        case .submitted: try await release(order)
+        case .released, .refused: break
+        }
+    }
+}
+
+/// The steps that `run` has under way.
+private final class StepsUnderWay: Sendable {
+    private let box = NIOLockedValueBox<Set<String>>([])
+
+    var names: Set<String> { box.withLockedValue { $0 } }
+    var count: Int { box.withLockedValue { $0.count } }
+    func insert(_ name: String) { box.withLockedValue { _ = $0.insert(name) } }
+    func remove(_ name: String) { box.withLockedValue { _ = $0.remove(name) } }
 }

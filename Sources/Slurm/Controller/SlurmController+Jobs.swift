@@ -47,7 +47,7 @@ extension SlurmController {
         try await jobs().jobs.filter { $0.name == name }
     }
 
-    /// Jobs whose admin comment holds `tag` as one of its comma-separated tokens.
+    /// Jobs whose admin comment holds `tag` as a word.
     public func findJobs(tag: String) async throws(SlurmError) -> [Job] {
         try await jobs().jobs.filter { $0.hasTag(tag) }
     }
@@ -139,9 +139,31 @@ extension SlurmController {
 }
 
 extension Job {
-    /// The admin comment is a comma-separated list of tokens, of which other tools may have added some.
+    /// Whether the tag stands in the admin comment, whatever others have put before and after it: a comma, a blank, a
+    /// semicolon.
     public func hasTag(_ tag: String) -> Bool {
-        guard let adminComment else { return false }
-        return adminComment == tag || adminComment.split(separator: ",").contains { $0 == tag }
+        adminComment.map { Self.isWord(tag, of: $0) } ?? false
+    }
+
+    static func isWord(_ tag: String, of comment: String) -> Bool {
+        guard !tag.isEmpty else { return false }
+        if comment == tag { return true }
+        let text = Array(comment.utf8)
+        let wanted = Array(tag.utf8)
+        guard text.count >= wanted.count else { return false }
+        return (0...text.count - wanted.count).contains { place in
+            text[place...].starts(with: wanted) && (place == 0 || !Self.isOfWord(text[place - 1]))
+                && (place + wanted.count == text.count || !Self.isOfWord(text[place + wanted.count]))
+        }
+    }
+
+    private static func isOfWord(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."),
+            UInt8(ascii: ":"), 0x80...:
+            true
+        default: false
+        }
     }
 }

@@ -9,9 +9,9 @@ extension SlurmController {
     /// - Parameter readBack: also load the job as slurmctld took it: a job_submit plugin may have changed it. One more
     ///   call.
     /// - Throws: `invalidRequest` before anything is sent; else what slurmctld answers. With `mayHaveHappened` the job
-    ///   may exist or yet come about: wait for ``settled(timeout:)``, then look for it (``findJobs(tag:)``) before
-    ///   submitting again; and look twice, some seconds apart, since a slurmctld that hung works its backlog off in no
-    ///   particular order.
+    ///   may exist or yet come about, also long after this call has returned: a job_submit plugin, a throttle or load may
+    ///   keep slurmctld busy with it. Wait for ``settled(timeout:)``, then look for it (``findJobs(tag:)``) again and
+    ///   again, for several MessageTimeouts, before submitting once more.
     public func submit(_ request: JobRequest, readBack: Bool = true) async throws(SlurmError) -> Submission {
         let policy = configuration.policy
         try request.validate(policy: policy)
@@ -22,7 +22,9 @@ extension SlurmController {
         let onlyCluster = cluster.federation == nil ? nil : cluster.name
         var submission: Submission
         do throws(SlurmError) {
-            submission = try await call("slurm_submit_batch_job", changes: true) { () throws(SlurmError) in
+            submission = try await call(
+                "slurm_submit_batch_job", changes: true, timeout: changeTimeout(cluster)
+            ) { () throws(SlurmError) in
                 let owner = try request.resolveOwner(policy)
                 let description = JobDescription(
                     request, account: owner.account, groupID: owner.groupID, submitHost: host, cluster: onlyCluster)
@@ -35,6 +37,11 @@ extension SlurmController {
             submission.job = try? await job(submission.jobID)
         }
         return submission
+    }
+
+    /// libslurm itself gives up after MessageTimeout: an answer that comes before that is not to be lost.
+    private func changeTimeout(_ cluster: Cluster) -> Duration {
+        max(configuration.callTimeout, .seconds(Int64(min(cluster.messageTimeout, 3600)) + 5))
     }
 
     private func inWords(_ error: SlurmError, _ request: JobRequest) async -> SlurmError {

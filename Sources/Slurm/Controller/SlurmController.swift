@@ -16,8 +16,9 @@ public final class SlurmController: Sendable {
     public struct Configuration: Sendable {
         /// slurm.conf; nil: what libslurm finds by itself (`SLURM_CONF`, /etc/slurm/slurm.conf, configless).
         public var configurationFile: String?
-        /// Calls that may be under way at once. Default 8.
-        public var threads = 8
+        /// Calls that may be under way at once. Default 12: more than are submitted at once, so that there is always one
+        /// for questions.
+        public var threads = 12
         /// How long a caller waits for an answer. Default 15 s: more than Slurm's own MessageTimeout (10 s), so that
         /// libslurm's own error, which knows more, usually comes first.
         public var callTimeout: Duration = .seconds(15)

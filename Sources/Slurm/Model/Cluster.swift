@@ -37,6 +37,8 @@ public struct Cluster: Sendable, Hashable {
     public var requeuesByExitCode: Bool
     /// Users may have crontabs (ScronParameters=enable), or RequeueExit names 0: so may jobs that succeeded.
     public var requeuesAfterSuccess: Bool
+    /// Seconds since slurmctld was started, when it was asked; by its own clock.
+    public var runningFor: Int64
     var readAt: ContinuousClock.Instant
 
     public var hasAccounting: Bool { accountingStorageType.hasSuffix("slurmdbd") }
@@ -101,6 +103,7 @@ public struct Cluster: Sendable, Hashable {
                 || optionalText(conf.slurmctld_params)?.contains("enable_expedited_requeue") == true,
             requeuesAfterSuccess: optionalText(conf.scron_params)?.contains("enable") == true
                 || namesZero(optionalText(conf.requeue_exit)) || namesZero(optionalText(conf.requeue_exit_hold)),
+            runningFor: max(0, Int64(conf.last_update) &- Int64(conf.boot_time)),
             readAt: .now)
     }
 

@@ -82,6 +82,7 @@ struct JobDecoder {
             standardError: text(21, record.std_err),
             standardInput: text(22, record.std_in),
             submitHost: text(23, record.alloc_node),
+            session: some(record.alloc_sid),
             isBatch: record.batch_flag != 0
         )
     }

@@ -94,6 +94,8 @@ public struct Job: Sendable, Hashable {
     public var standardInput: String?
     /// The host that submitted the job.
     public var submitHost: String?
+    /// The session number that came with it.
+    public var session: UInt32?
     public var isBatch: Bool
 
     public var isHeld: Bool { state.base == .pending && priority == 0 }

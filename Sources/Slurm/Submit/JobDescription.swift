@@ -53,6 +53,7 @@ final class JobDescription {
         message.comment = copy(request.comment)
         message.admin_comment = copy(request.adminComment)
         message.alloc_node = copy(submitHost)
+        if let session = request.session { message.alloc_sid = session }
         message.std_in = copy(request.standardInput)
         message.std_out = copy(request.standardOutput)
         message.std_err = copy(request.standardError)

@@ -133,6 +133,7 @@ extension JobRequest {
             throw .invalid("time limit", "\(minutes) minutes is one of Slurm's reserved values")
         default: break
         }
+        try Self.check("session", session, Self.limit32)
         if umask > 0o777 { throw .invalid("umask", "0\(String(umask, radix: 8)) is more than 0777") }
         if let beginTime, !(0...4_102_444_800).contains(beginTime.timeIntervalSince1970) {
             throw .invalid("begin time", "must lie between 1970 and 2100")

@@ -21,6 +21,8 @@ public struct JobRequest: Sendable, Hashable, Codable {
     public var comment: String?
     /// Only operators can change it later. Set at submission, so a job can be found again by what is in here.
     public var adminComment: String?
+    /// In place of the submitting process's session number, which Slurm shows as `AllocNode:Sid` and nothing changes later.
+    public var session: UInt32?
 
     // MARK: environment
 

@@ -17,7 +17,10 @@ struct ClaimStage {
         case failed(String)
         case unexamined
         // Slurm, by the ledger.
-        case submitted, pending, running, suspended, resumed
+        case submitted
+        /// Under another number: Slurm had lost the first.
+        case submittedAgain
+        case pending, running, suspended, resumed
         case requeued(Int64?)
         case ended(SchedulerState.Base, Int64, exit: UInt32)
         case vanished
@@ -113,6 +116,7 @@ struct ClaimStage {
         case .failed(let why): claim.settle(.failed(why), now: seconds)
         case .unexamined: claim.needsExamination = true
         case .submitted: tell(.submitted)
+        case .submittedAgain: tell(.submitted) { $0.jobID = 8 }
         case .pending: tell(.pending)
         case .running: tell(.running)
         case .suspended: tell(.suspended)

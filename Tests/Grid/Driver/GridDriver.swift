@@ -195,7 +195,8 @@ final class ScriptedSlurm: Scheduler, GridCluster {
     func account(login: String) async throws(GridError) -> GridAccount? { GridAccount(login: login, userID: 1000) }
     func request(_ job: GridJobRequest) throws(GridError) -> [UInt8] { Array(job.name.utf8) }
     func isUp() async -> Bool { true }
-    func cancel(_ jobID: UInt32) async throws(GridError) {}
+    // Of both protocols.
+    func cancel(_ jobID: UInt32) async {}
     func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(GridError) {}
     func whyImpossible(_ job: GridJobRequest) async throws(GridError) -> String? { nil }
     func whyStuck(_ jobID: UInt32) async throws(GridError) -> String? { nil }
@@ -220,12 +221,15 @@ final class ScriptedSlurm: Scheduler, GridCluster {
     }
 
     func jobs(changedSince stamp: Int64?) async throws(SchedulerError) -> JobList? { nil }
-    func look(at jobID: UInt32) async throws(SchedulerError) -> [JobObservation] { [] }
+    func look(at jobID: UInt32) async throws(SchedulerError) -> [JobObservation] {
+        jobs.withLockedValue { $0.first { $0.value.id == jobID }?.key }.map { [seen($0, .pending)] } ?? []
+    }
     func accounting(of jobIDs: [UInt32]) async throws(SchedulerError) -> [JobObservation] { [] }
     func accounting(endedSince time: Int64) async throws(SchedulerError) -> [JobObservation] { [] }
     func accounting(tagged tag: String, since time: Int64) async throws(SchedulerError) -> [JobObservation] { [] }
     func release(_ jobID: UInt32) async throws(SchedulerError) {}
+    func setTag(_ tag: String, of jobID: UInt32, beside adminComment: String?) async throws(SchedulerError) {}
     func settle() async throws(SchedulerError) {}
-    func jobs(tagged tag: String) async throws(SchedulerError) -> [UInt32] { [] }
-    func minimumJobAge() async throws(SchedulerError) -> Int64 { 300 }
+    func jobs(of request: [UInt8], tag: String) async throws(SchedulerError) -> [JobObservation] { [] }
+    func timing() async throws(SchedulerError) -> SchedulerTiming { SchedulerTiming() }
 }

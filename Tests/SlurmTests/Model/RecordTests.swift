@@ -28,6 +28,19 @@ import Testing
         #expect(partition.maximumNodesPerJob == nil)
     }
 
+    @Test(
+        "a tag is a word of the admin comment, whatever separates words",
+        arguments: [
+            ("tag-1", "tag-1", true), ("a,tag-1,b", "tag-1", true), ("tag-1 seen", "tag-1", true),
+            ("x;tag-1", "tag-1", true),
+            ("(tag-1)", "tag-1", true), ("tag-10", "tag-1", false), ("tag-1", "tag", false), ("atag-1", "tag-1", false),
+            ("tag-1-2,tag-1", "tag-1", true), ("", "tag-1", false), ("tag-1", "", false),
+            ("two words", "two words", true),
+        ] as [(String, String, Bool)])
+    func tags(_ comment: String, _ tag: String, _ isThere: Bool) {
+        #expect(Job.isWord(tag, of: comment) == isThere)
+    }
+
     @Test func nodeFields() {
         let node = Node.made("n10", cpus: 4, effective: 3, memory: 2000, systemMemory: 500, gres: "")
         #expect(node.cpus == 4 && node.usableCPUs == 3)

@@ -40,7 +40,13 @@ import Testing
             #expect(message.tres_per_job == nil && message.tres_per_node == nil && message.tres_per_task == nil)
             #expect(message.shared == cs_NO_VAL16)
             #expect(message.pn_min_memory == cs_NO_VAL64)
+            #expect(message.alloc_sid == cs_NO_VAL, "libslurm puts the process's own in")
         }
+    }
+
+    @Test func session() {
+        let description = describe { $0.session = 4_194_305 }
+        #expect(description.withMessage { $0.pointee.alloc_sid } == 4_194_305)
     }
 
     @Test func everyText() {

@@ -1,0 +1,285 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Submissions that slurmctld acts on after the agent has given up their answer, because a job_submit plugin takes its time:
+each request is one Slurm job that runs once, and ends as it should.
+
+    late_submission.py            the short form, part of `make test-events`
+    late_submission.py --all      every case, with delays of up to 25 s (`make test-late`)
+    late_submission.py CASE…      some; --list names them
+
+Needs root, for the lab."""
+
+import json
+import os
+import pwd
+import secrets
+import sys
+import time
+from pathlib import Path
+
+from cluster import Agent, Lab, eventually, say
+
+PLUGIN = """
+function slurm_job_submit(job, partitions, uid)
+    os.execute("sleep {delay}")
+    {more}
+    return slurm.SUCCESS
+end
+
+function slurm_job_modify(job, record, partitions, uid)
+    return slurm.SUCCESS
+end
+"""
+PRIORITY = "job.priority = 1000"
+REPLACE = 'job.admin_comment = "site policy 7"'
+APPEND = 'job.admin_comment = job.admin_comment .. " seen by the site"'
+
+
+def expect(what, condition):
+    if not condition:
+        raise AssertionError(what)
+
+
+class Stage:
+    """A cluster with a job_submit plugin, an agent, and orders that are in its ledger when it starts."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.agent = Agent(lab)
+        self.agent.start()
+        self.agent.stop()
+        self.runs = lab.base / "runs"
+        self.runs.mkdir()
+        self.runs.chmod(0o1777)
+        conf = Path(lab.environment["SLURM_CONF"])
+        self.script = conf.with_name("job_submit.lua")
+        self.plugin(0)
+        with conf.open("a") as file:
+            file.write("JobSubmitPlugins=lua\n")
+        lab.fault("stop")
+        lab.fault("start")
+
+    def plugin(self, delay, *more):
+        self.script.write_text(PLUGIN.format(delay=delay, more="\n    ".join(more)))
+        time.sleep(1.1)  # slurmctld looks at the file's time, in seconds
+
+    def order(self, count, case):
+        """Puts requests of a gateway into the ledger, as `accept` does. -> their names"""
+        user = pwd.getpwnam("labu1")
+        names = [f"{case}-{number}" for number in range(count)]
+        with self.agent.writing() as database:
+            for name in names:
+                request = {
+                    "userID": user.pw_uid, "name": name, "script": f"#!/bin/sh\necho run >>{self.runs}/{name}\nsleep 1\n",
+                    "workDirectory": "/tmp", "standardOutput": "/dev/null", "standardInput": "/dev/null", "arguments": [],
+                    "environment": {}, "environmentMode": {"minimal": {"limits": {}}}, "umask": 18, "gresPerNode": [],
+                    "hold": False, "requeue": False,
+                }
+                row = database.execute(
+                    "INSERT INTO jobs (created_at, gateway, external_id, claim, request, order_phase) VALUES (?, 'test', ?, 1, ?, 'accepted')",
+                    (int(time.time() * 1e6), name, json.dumps(request).encode())).lastrowid
+                database.execute("UPDATE jobs SET tag = ? WHERE id = ?", (f"sga:{row}-{secrets.token_hex(8)}", row))
+        return names
+
+    def row(self, name, columns="order_phase, number, final"):
+        return self.agent.query(f"SELECT {columns} FROM jobs WHERE external_id = '{name}'")[0]
+
+    def slurm(self, name):
+        """Each Slurm job of that name that there is or was: [number, state]"""
+        text = self.lab.command("squeue", "-h", "-a", "-t", "all", "-n", name, "-o", "%i %T", check=False)
+        return [line.split() for line in text.splitlines()]
+
+    def in_doubt(self, name):
+        """slurmctld was asked, and the order's number is not known."""
+        eventually(f"{name} is asked for", lambda: self.row(name)[0] == "attempted", 30)
+
+    def wait(self, names, within=150):
+        eventually(f"{names} are over", lambda: all(self.row(name)[2] for name in names), within, 0.5)
+
+    def check(self, names, state="COMPLETED", runs=1):
+        for name in names:
+            told = [t for t in self.agent.transitions() if t.get("external_id") == name]
+            finals = [t for t in told if t["final"]]
+            expect(f"{name} ends once: {finals}", len(finals) == 1 and finals[0]["kind"] == "ended")
+            expect(f"{name} is {finals[0].get('state')}, not {state}", finals[0].get("state") == state)
+            file = self.runs / name
+            ran = len(file.read_text().splitlines()) if file.exists() else 0
+            expect(f"{name} ran {ran} times, not {runs}", ran == runs)
+            jobs = self.slurm(name)
+            own = [job for job in jobs if job[0] == str(self.row(name)[1])]
+            others = [job for job in jobs if job not in own]
+            expect(f"{name}: its Slurm jobs are {jobs}", [job[1] for job in own] == [state] and not others)
+        findings = self.agent.ask("ledger", "verify", "--state-folder", self.lab.state)
+        expect(findings, findings.startswith("ok"))
+
+    def stop(self):
+        self.agent.stop()
+
+
+def late(stage, case, count, delay, *more):
+    stage.plugin(delay, *more)
+    names = stage.order(count, case)
+    stage.agent.start()
+    stage.wait(names)
+    stage.check(names)
+    stage.stop()
+
+
+def eight(stage):
+    """8 at once, 2 s each"""
+    late(stage, "eight", 8, 2)
+
+
+def eight_priority(stage):
+    """8 at once, 2 s each, with a priority from the plugin"""
+    late(stage, "eight-priority", 8, 2, PRIORITY)
+
+
+def twelve(stage):
+    """12 s"""
+    late(stage, "twelve", 1, 12)
+
+
+def twelve_priority(stage):
+    """12 s, with a priority from the plugin"""
+    late(stage, "twelve-priority", 1, 12, PRIORITY)
+
+
+def long(stage):
+    """3 at once, 25 s each"""
+    late(stage, "long", 3, 25)
+
+
+def long_priority(stage):
+    """3 at once, 25 s each, with a priority from the plugin"""
+    late(stage, "long-priority", 3, 25, PRIORITY)
+
+
+def replaced(stage):
+    """the plugin replaces the admin comment: told, put back, and the end is the order's"""
+    late(stage, "replaced", 1, 0, REPLACE)
+    number, tag = stage.row("replaced-0", "number, tag")
+    comment = stage.lab.command("scontrol", "show", "job", number)
+    expect(comment, f"AdminComment=site policy 7,{tag}" in comment)
+    expect("told", "removed the agent's tag" in stage.agent.log.read_text())
+
+
+def appended(stage):
+    """the plugin appends to the admin comment after a blank"""
+    late(stage, "appended", 1, 0, APPEND)
+
+
+def replaced_late(stage):
+    """12 s, the plugin replaces the admin comment, and the agent is killed in the doubt"""
+    killed(stage, "replaced-late", REPLACE)
+
+
+def killed_late(stage):
+    """12 s, and the agent is killed in the doubt"""
+    killed(stage, "killed")
+
+
+def killed_priority(stage):
+    """12 s, with a priority from the plugin, and the agent is killed in the doubt"""
+    killed(stage, "killed-priority", PRIORITY)
+
+
+def killed(stage, case, *more):
+    stage.plugin(12, *more)
+    names = stage.order(1, case)
+    stage.agent.start()
+    stage.in_doubt(names[0])
+    time.sleep(3)
+    stage.agent.kill()
+    stage.agent.start()
+    time.sleep(4)
+    stage.agent.kill()
+    stage.agent.start()
+    stage.wait(names)
+    stage.check(names)
+    stage.stop()
+
+
+def withdrawn(stage):
+    """12 s, and the customer cancels in the doubt"""
+    stage.plugin(12)
+    names = stage.order(1, "withdrawn")
+    stage.agent.start()
+    stage.in_doubt(names[0])
+    with stage.agent.writing() as database:  # as `withdraw` does
+        database.execute("UPDATE jobs SET withdrawn = 'the customer cancelled the job' WHERE external_id = ?", names)
+    stage.wait(names)
+    stage.check(names, "CANCELLED", runs=0)
+    stage.stop()
+
+
+def scancelled(stage):
+    """12 s, and an administrator ends the job before the agent has seen it"""
+    stage.plugin(12)
+    names = stage.order(1, "scancelled")
+    stage.agent.start()
+    stage.in_doubt(names[0])
+    stage.agent.pause()
+    eventually("it is in Slurm", lambda: stage.slurm(names[0]), 60, 0.5)
+    stage.lab.command("scancel", stage.slurm(names[0])[0][0])
+    stage.agent.resume()
+    stage.wait(names)
+    stage.check(names, "CANCELLED", runs=0)
+    stage.stop()
+
+
+def surplus(stage):
+    """a second job with an order's tag, long after: ended while it waits, told while it runs, and never the order's"""
+    names = stage.order(1, "surplus")
+    tag = stage.row(names[0], "tag")[0]
+    stage.plugin(0, f'if job.name == "duplicate" then job.admin_comment = "{tag}" end')
+    stage.agent.start()
+    stage.wait(names)
+    waiting = str(stage.lab.submit("-J", "duplicate", "--hold"))
+    runs = str(stage.lab.submit("-J", "duplicate", body="sleep 600"))
+    eventually("the one that waits is ended", lambda: [waiting, "CANCELLED"] in stage.slurm("duplicate"), 60, 0.5)
+    eventually("the other is told", lambda: "a job runs a second time" in stage.agent.log.read_text(), 60, 0.5)
+    time.sleep(2)
+    expect(stage.slurm("duplicate"), [runs, "RUNNING"] in stage.slurm("duplicate"))
+    stage.lab.command("scancel", runs)
+    stage.check(names)
+    stage.stop()
+
+
+SHORT = [eight, replaced, surplus, replaced_late, withdrawn]
+ALL = [
+    eight, eight_priority, twelve, twelve_priority, long, long_priority, replaced, appended, replaced_late, killed_late,
+    killed_priority, withdrawn, scancelled, surplus,
+]
+
+
+def main():
+    words = sys.argv[1:]
+    if words == ["--list"]:
+        return print("\n".join(f"{case.__name__}: {case.__doc__}" for case in ALL))
+    known = {case.__name__: case for case in ALL}
+    if words and words != ["--all"] and (unknown := set(words) - set(known)):
+        sys.exit(f"no such case: {', '.join(sorted(unknown))}; see --list")
+    cases = SHORT if not words else ALL if words == ["--all"] else [known[word] for word in words]
+    failed = []
+    with Lab(LAB_NODES=1, LAB_CPUS=16, spank=False) as lab:
+        stage = Stage(lab)
+        for case in cases:
+            begun = time.monotonic()
+            try:
+                case(stage)
+                said = "ok"
+            except (AssertionError, TimeoutError) as problem:
+                said = f"FAILED: {problem}"
+                failed.append(case.__name__)
+                stage.stop()
+            say(f"{time.monotonic() - begun:5.1f} s  {case.__doc__}: {said}")
+        if failed:
+            raise AssertionError(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        sys.exit("late_submission.py: needs root, for the lab")
+    main()
+    say("all as it must be")
