@@ -37,6 +37,74 @@ struct ChainStoreTests {
         }
     }
 
+    @Test("what a nonce was used for is found again when the chain loses it, and is open after that")
+    func reopened() async throws {
+        try await withStore { store, path in
+            var stage = Stage()
+            stage.poll()
+            stage.submit("a", "b")
+            let bytes = stage.last(5)?.raw
+            stage.poll(count: 6, head: 101)
+            stage.receive(stage.last(5))
+            try await commit(&stage, to: store)
+            #expect(try await store.settled(nonce: 6) == nil, "it is open")
+            #expect(try await store.settled(nonce: 4) == nil)
+            let settled = try #require(try await store.settled(nonce: 5))
+            #expect(settled.intent.intent.key == "a" && settled.attempt.versions.map(\.transaction.raw) == [bytes])
+
+            stage.poll(count: 5, head: 102)
+            stage.poll(count: 5, head: 103)
+            stage.machine.gapAnswer(5, settled, at: stage.now)
+            stage.drive()
+            try await commit(&stage, to: store)
+            var machine = Stage().machine
+            try await ChainStore(path: path).restore(&machine, at: stage.now)
+            #expect(machine.attempts.map(\.nonce) == [5, 6] && machine.queue.isEmpty)
+            #expect(try await store.list(key: "a").first?.state == "sent")
+            #expect(machine.settledBlock == 101 && machine.explainedAt == 101 && machine.ownFloor == 7)
+
+            stage.poll(count: 6, head: 104)
+            stage.receive(stage.last(5), block: 104)
+            try await commit(&stage, to: store)
+            #expect(try await store.list(key: "a").first?.state == "succeeded")
+        }
+    }
+
+    @Test("a nonce that somebody else used has nothing to send again")
+    func settledByAnother() async throws {
+        try await withStore { store, _ in
+            var stage = Stage()
+            stage.poll()
+            stage.submit("a")
+            stage.poll(count: 6)
+            stage.machine.found(5, NonceOccupant(hash: Stage.hash(1), block: 100), downTo: 100, at: stage.now)
+            stage.drive()
+            stage.poll(count: 7)
+            stage.receive(stage.last(6))
+            try await commit(&stage, to: store)
+            #expect(try await store.settled(nonce: 5) == nil, "its bytes would do once more what is done")
+            #expect(try await store.settled(nonce: 6) != nil)
+        }
+    }
+
+    @Test("a file of the first format is brought up to date")
+    func firstFormat() async throws {
+        try await withStore { store, path in
+            try await store.queue.write {
+                try $0.execute(sql: "DROP INDEX attempts_nonce; PRAGMA user_version = 1")
+            }
+            store.close()
+            let again = try ChainStore(path: path)
+            let (version, indexes) = try await again.queue.read { database in
+                (
+                    try Int.fetchOne(database, sql: "PRAGMA user_version"),
+                    try String.fetchAll(database, sql: "SELECT name FROM sqlite_master WHERE name = 'attempts_nonce'")
+                )
+            }
+            #expect(version == 2 && indexes == ["attempts_nonce"])
+        }
+    }
+
     @Test("what was open is open again: intents, nonces, every version, gas, spending, foreign nonces")
     func restore() async throws {
         try await withStore { store, path in

@@ -77,6 +77,14 @@ struct RPCTests {
             ("batch too large", .batchTooLarge),
             ("too many requests, slow down", .rateLimited),
             ("the method eth_foo does not exist/is not available", .methodMissing),
+            ("INTERNAL_ERROR: existing tx with same hash", .alreadyKnown),
+            ("tx already exists in cache", .alreadyKnown),
+            ("there is another tx which has the same nonce in the tx pool", .replacementUnderpriced),
+            ("transaction would cause overdraft", .insufficientFunds),
+            ("not enough funds for gas", .insufficientFunds),
+            ("fee too low", .underpriced),
+            ("gasPrice is less than the current BaseFee", .underpriced),
+            ("sequencer pending tx pool full, please try again", .poolFull),
             ("something else", .other),
         ])
     func dialects(_ words: String, _ refusal: RPCError.Refusal) {

@@ -97,6 +97,11 @@ struct ChainParts: Sendable {
         var feed: Feed?
     }
 
+    /// What `chain fill` answers.
+    struct Filled: Codable, Sendable {
+        var nonces: [UInt64]
+    }
+
     var status: Status {
         get async {
             var reading: Status.Feed?

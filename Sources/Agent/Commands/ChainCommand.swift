@@ -9,10 +9,10 @@ struct ChainCommand: AsyncParsableCommand {
         commandName: "chain",
         abstract: "The agent's account on the chain, and its transactions.",
         discussion: """
-            status, cancel, bump and acknowledge ask the running agent, so that there is never a second sender; run them as \
+            status, cancel, bump, acknowledge and fill ask the running agent, so that there is never a second sender; run them as \
             root or SlurmUser. list and show read the file and need no running agent.
             """,
-        subcommands: [Status.self, Transactions.self, Acknowledge.self], defaultSubcommand: Status.self)
+        subcommands: [Status.self, Transactions.self, Acknowledge.self, Fill.self], defaultSubcommand: Status.self)
 
     struct Status: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -51,7 +51,11 @@ struct ChainCommand: AsyncParsableCommand {
 
     struct Acknowledge: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Ends the alarm of foreign nonces: you know who else uses the key.")
+            abstract: "Ends the alarm of foreign nonces: you know who else uses the key.",
+            discussion: """
+                The chain's count of transactions is taken as it is now. What was meant for a nonce in doubt gets another \
+                one.
+                """)
 
         @OptionGroup var options: ControlOptions
 
@@ -59,6 +63,28 @@ struct ChainCommand: AsyncParsableCommand {
             try await reportingControl {
                 let answer = try options.client.answer(to: ControlRequest("chain-acknowledge"))
                 print(options.json ? answer : "acknowledged")
+            }
+        }
+    }
+
+    struct Fill: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Closes a gap of nonces now, by transfers of nothing to the account itself.",
+            discussion: """
+                For the alarm nonceGap. Nonces for which a transaction is on the disk get that one again; the others would \
+                be filled after a minute anyway.
+                """)
+
+        @OptionGroup var options: ControlOptions
+
+        func run() async throws {
+            try await reportingControl {
+                let answer = try options.client.answer(to: ControlRequest("chain-fill"))
+                if options.json { return print(answer) }
+                let nonces = try ControlAnswer.decode(ChainParts.Filled.self, answer).nonces
+                print(
+                    nonces.isEmpty
+                        ? "there is no gap" : "filling nonce \(nonces.map(String.init).joined(separator: ", "))")
             }
         }
     }

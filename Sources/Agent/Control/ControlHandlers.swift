@@ -59,6 +59,9 @@ struct ControlHandlers {
                 try await parts.chain().manager.acknowledge()
                 return try ControlServer.single(["done": true])
             },
+            "chain-fill": { _ in
+                try ControlServer.single(ChainParts.Filled(nonces: try await parts.chain().manager.fill()))
+            },
             "chain-cancel": { try await change($0) { try await $0.cancel($1) } },
             "chain-bump": { try await change($0) { try await $0.bump($1) } },
         ]

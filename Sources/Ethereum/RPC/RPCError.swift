@@ -92,13 +92,16 @@ public struct RPCError: Error, Hashable, Sendable, CustomStringConvertible {
     private static let dialects: [(Refusal, [String])] = [
         (
             .alreadyKnown,
-            ["already known", "known transaction", "alreadyknown", "already imported", "already in the pool"]
+            [
+                "already known", "known transaction", "alreadyknown", "already imported", "already in the pool",
+                "existing tx with same hash", "already exists in cache",
+            ]
         ),
         (
             .replacementUnderpriced,
             [
                 "replacement transaction underpriced", "replacementnotallowed", "could not replace",
-                "too low to replace", "replacement fee too low",
+                "too low to replace", "replacement fee too low", "another tx which has the same nonce",
             ]
         ),
         (
@@ -110,7 +113,8 @@ public struct RPCError: Error, Hashable, Sendable, CustomStringConvertible {
             .insufficientFunds,
             [
                 "insufficient funds", "insufficient balance", "insufficientfunds", "upfront cost exceeds",
-                "not enough balance", "cannot afford", "does not have enough funds",
+                "not enough balance", "cannot afford", "does not have enough funds", "cause overdraft",
+                "not enough funds", "insufficient eth", "lack of funds",
             ]
         ),
         (.feeAboveNodeCap, ["exceeds the configured cap", "exceeds configured maximum fee"]),
@@ -119,7 +123,10 @@ public struct RPCError: Error, Hashable, Sendable, CustomStringConvertible {
             [
                 "underpriced", "less than block base fee", "fee cap less than", "feetoolow", "below configured minimum",
                 "below the minimum", "gas price too low", "tip needed", "minimum needed", "gas price below",
-                "below current minimum", "less than the current base fee",
+                "below current minimum", "less than the current base fee", "less than the current basefee",
+                "fee too low",
+                "gas price too cheap", "max fee per gas less than", "tip too low", "below base fee",
+                "below the base fee",
             ]
         ),
         (
@@ -132,7 +139,10 @@ public struct RPCError: Error, Hashable, Sendable, CustomStringConvertible {
         ),
         (
             .poolFull,
-            ["txpool is full", "pool is full", "transaction pool limit", "too many transactions", "pool overflow"]
+            [
+                "txpool is full", "pool is full", "transaction pool limit", "too many transactions", "pool overflow",
+                "tx pool full", "queue is full",
+            ]
         ),
         (
             .typeNotSupported,

@@ -24,7 +24,10 @@ extension ChainStore {
                             + "set up for \(account) on chain \(chainID): go back to that key and chain until they are done, "
                             + "or use another state folder")
                 }
-                try database.execute(sql: "DELETE FROM meta WHERE name IN ('nonce_floor', 'foreign'); DELETE FROM gas")
+                try database.execute(
+                    sql: "DELETE FROM meta WHERE name IN ('nonce_floor', 'foreign', 'explained_block', 'settled_block')"
+                )
+                try database.execute(sql: "DELETE FROM gas")
             }
             try Self.setMeta(database, "account", wanted)
         }
@@ -85,6 +88,17 @@ extension ChainStore {
                 arguments: [Int64(clamping: pending.minimumGas), pending.id])
         case .nonceFloor(let floor):
             try setMeta(database, "nonce_floor", "\(floor)")
+        case .explained(let block):
+            try setMeta(database, "explained_block", "\(block)")
+        case .settledBlock(let block):
+            try setMeta(database, "settled_block", "\(block)")
+        case .reopened(let id, let nonce):
+            try database.execute(
+                sql: "UPDATE attempts SET ended = 0 WHERE intent = ? AND nonce = ?",
+                arguments: [id, Int64(clamping: nonce)])
+            try database.execute(
+                sql: "UPDATE intents SET state = 1, outcome = NULL, receipt = NULL, ended_at = NULL WHERE id = ?",
+                arguments: [id])
         case .foreign(let nonces):
             try setMeta(database, "foreign", nonces.map(String.init).joined(separator: " "))
         case .gas(let call, let entry):
@@ -139,10 +153,15 @@ extension ChainStore {
         machine = try await read { database in
             var machine = start
             machine.nonceFloor = try Self.meta(database, "nonce_floor").flatMap(UInt64.init)
+            machine.explainedAt = try Self.meta(database, "explained_block").flatMap(UInt64.init)
+            machine.settledBlock = try Self.meta(database, "settled_block").flatMap(UInt64.init)
+            let highest = try Int64.fetchOne(database, sql: "SELECT max(nonce) FROM attempts")
+            machine.ownFloor = highest.flatMap { UInt64(exactly: $0) }.map(TransactionMachine.after) ?? 0
             machine.foreign = (try Self.meta(database, "foreign") ?? "").split(separator: " ").compactMap { UInt64($0) }
             var entries: [String: GasTable.Entry] = [:]
             for row in try Row.fetchAll(database, sql: "SELECT call, gas, bytes FROM gas") {
-                entries[row[0]] = GasTable.Entry(gas: UInt64(row[1] as Int64), bytes: UInt64(row[2] as Int64))
+                entries[row[0]] = GasTable.Entry(
+                    gas: UInt64(clamping: row[1] as Int64), bytes: UInt64(clamping: row[2] as Int64))
             }
             machine.gas = GasTable(entries)
             let day = SpendBook.day(now)
@@ -178,9 +197,9 @@ extension ChainStore {
         }
         let intent = TransactionIntent(
             key: row["key"], className: row["class"], recipient: address, value: value, data: Array(data),
-            call: row["call"], gasLimit: (row["gas"] as Int64?).map(UInt64.init))
+            call: row["call"], gasLimit: (row["gas"] as Int64?).map(UInt64.init(clamping:)))
         return PendingIntent(
-            id: row["id"], intent: intent, minimumGas: UInt64(row["minimum_gas"] as Int64),
+            id: row["id"], intent: intent, minimumGas: UInt64(clamping: row["minimum_gas"] as Int64),
             wantsCancellation: row["cancel"])
     }
 
@@ -190,27 +209,54 @@ extension ChainStore {
         // A pause of the agent is no reason to pay more: what is overdue is sent again first, and replaced a little later.
         let settings = machine.settings
         let oldest = now - max(.zero, settings.replaceAfter - settings.resendAfter * 2) / .seconds(1)
-        return try Row.fetchAll(
-            database,
-            sql: "SELECT id, intent, nonce, gas, first_block, made_at FROM attempts WHERE ended = 0 ORDER BY nonce"
-        ).map { row in
-            let versions = try Row.fetchAll(
-                database, sql: "SELECT raw, cancellation, made_at FROM transactions WHERE attempt = ? ORDER BY id",
-                arguments: [row[0] as Int64]
-            ).map { version in
-                let raw: Data = version[0]
-                guard let transaction = try? SignedTransaction(decoding: Array(raw)) else {
-                    throw ChainStoreError(.failed, "the chain's ledger holds a transaction that cannot be read")
-                }
-                let madeAt = max(oldest, Date(timeIntervalSince1970: version[2]))
-                return TransactionAttempt.Version(
-                    transaction: transaction, madeAt: min(now, madeAt), isCancellation: version[1])
+        return try Row.fetchAll(database, sql: attemptColumns + " WHERE ended = 0 ORDER BY nonce").map { row in
+            var attempt = try attempt(row, database)
+            attempt.wantsCancellation = machine.sending[attempt.intent]?.wantsCancellation ?? false
+            for index in attempt.versions.indices {
+                attempt.versions[index].madeAt = min(now, max(oldest, attempt.versions[index].madeAt))
             }
-            let intent: Int64 = row[1]
-            return TransactionAttempt(
-                intent: intent, nonce: UInt64(row[2] as Int64), firstBlock: UInt64(row[4] as Int64),
-                madeAt: Date(timeIntervalSince1970: row[5]), gasLimit: UInt64(row[3] as Int64), versions: versions,
-                wantsCancellation: machine.sending[intent]?.wantsCancellation ?? false)
+            return attempt
+        }
+    }
+
+    private static let attemptColumns = "SELECT id, intent, nonce, gas, first_block, made_at FROM attempts"
+
+    private static func attempt(_ row: Row, _ database: Database) throws -> TransactionAttempt {
+        let versions = try Row.fetchAll(
+            database, sql: "SELECT raw, cancellation, made_at FROM transactions WHERE attempt = ? ORDER BY id",
+            arguments: [row[0] as Int64]
+        ).map { version in
+            let raw: Data = version[0]
+            guard let transaction = try? SignedTransaction(decoding: Array(raw)) else {
+                throw ChainStoreError(.failed, "the chain's ledger holds a transaction that cannot be read")
+            }
+            return TransactionAttempt.Version(
+                transaction: transaction, madeAt: Date(timeIntervalSince1970: version[2]), isCancellation: version[1])
+        }
+        return TransactionAttempt(
+            intent: row[1], nonce: UInt64(clamping: row[2] as Int64), firstBlock: UInt64(clamping: row[4] as Int64),
+            madeAt: Date(timeIntervalSince1970: row[5]), gasLimit: UInt64(clamping: row[3] as Int64), versions: versions
+        )
+    }
+
+    /// What a nonce was used for, when that is over and one of its transactions was mined.
+    func settled(
+        nonce: UInt64
+    ) async throws(ChainStoreError) -> (intent: PendingIntent, attempt: TransactionAttempt)? {
+        try await read { database in
+            guard
+                let row = try Row.fetchOne(
+                    database, sql: Self.attemptColumns + " WHERE ended = 1 AND nonce = ? ORDER BY id DESC LIMIT 1",
+                    arguments: [Int64(clamping: nonce)]),
+                let owner = try Row.fetchOne(
+                    database, sql: Self.intentColumns + " WHERE id = ? AND state = 2", arguments: [row[1] as Int64])
+            else { return nil }
+            let attempt = try Self.attempt(row, database)
+            // Somebody else's transaction had the nonce, and the intent went on with another one.
+            guard let mined = try Self.outcome(owner)?.receipt?.transaction,
+                attempt.versions.contains(where: { $0.hash == mined })
+            else { return nil }
+            return (try Self.pending(owner), attempt)
         }
     }
 

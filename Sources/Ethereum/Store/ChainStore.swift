@@ -113,7 +113,7 @@ public final class ChainStore: Sendable {
 
 /// The file's format, counted by `user_version`.
 enum ChainSchema {
-    static let current = 1
+    static let current = 2
 
     static func migrate(_ database: Database, path: String) throws {
         let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
@@ -122,12 +122,19 @@ enum ChainSchema {
                 .newer,
                 "\(path) has format \(version), this release reads up to \(current): install the later release again")
         }
-        guard version == 0 else { return }
-        try database.inTransaction {
-            try database.execute(sql: first)
-            return .commit
+        for (index, step) in [first, second].enumerated() where index >= version {
+            try database.inTransaction {
+                try database.execute(sql: step)
+                return .commit
+            }
         }
     }
+
+    /// For nonces that the chain has lost.
+    private static let second = """
+        CREATE INDEX attempts_nonce ON attempts (nonce, id) WHERE ended = 1;
+        PRAGMA user_version = 2;
+        """
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

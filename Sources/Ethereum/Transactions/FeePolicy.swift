@@ -7,6 +7,8 @@ struct FeePolicy: Hashable, Sendable {
     var ceiling: BigUInt
     var minimumTip: BigUInt
     var legacyOnly: Bool
+    /// A replacement pays at most this many times what a new transaction would.
+    var marketLimit = 5
 
     /// For a new transaction: twice the base fee stays enough for six full blocks in a row. Never above the ceiling.
     func initial(_ market: FeeMarket) -> Fee {
@@ -18,21 +20,32 @@ struct FeePolicy: Hashable, Sendable {
         return .legacy(price: min(ceiling, max(market.gasPrice, minimumTip)))
     }
 
+    /// What the replacement of a transaction may be.
+    enum Replacement: Hashable, Sendable {
+        case fee(Fee)
+        /// The ceiling leaves no room for one that a node would take.
+        case aboveCeiling
+        /// It pays several times the market's price already: that is not what keeps it.
+        case aboveMarket
+    }
+
     /// For the replacement of a transaction: one eighth more, where nodes ask for a tenth, or what the market asks for
-    /// now, if that is more. nil when the ceiling leaves no room for a replacement that a node would take.
-    func replacement(of fee: Fee, _ market: FeeMarket) -> Fee? {
+    /// now, if that is more; never above the ceiling, nor above `marketLimit` times the market unless `anyFee`.
+    func replacement(of fee: Fee, _ market: FeeMarket, anyFee: Bool = false) -> Replacement {
         let now = initial(market)
+        let limit = anyFee ? ceiling : min(ceiling, now.cap * BigUInt(max(1, marketLimit)))
+        let refusal: Replacement = limit < ceiling ? .aboveMarket : .aboveCeiling
         switch (fee, now) {
         case (.dynamic(let tip, let cap), .dynamic(let tipNow, let capNow)):
-            let newCap = min(ceiling, max(raised(cap), capNow))
+            let newCap = min(limit, max(raised(cap), capNow))
             let newTip = min(newCap, max(raised(tip), tipNow))
-            guard isEnough(newCap, cap), isEnough(newTip, tip) else { return nil }
-            return .dynamic(tip: newTip, cap: newCap)
+            guard isEnough(newCap, cap), isEnough(newTip, tip) else { return refusal }
+            return .fee(.dynamic(tip: newTip, cap: newCap))
         case (let old, .legacy(let priceNow)), (let old, .dynamic(_, let priceNow)):
             // A node that takes one kind only: both of its limits count as the price.
-            let price = min(ceiling, max(raised(old.cap), priceNow))
-            guard isEnough(price, old.cap) else { return nil }
-            return legacyOnly || market.baseFee == nil ? .legacy(price: price) : .dynamic(tip: price, cap: price)
+            let price = min(limit, max(raised(old.cap), priceNow))
+            guard isEnough(price, old.cap) else { return refusal }
+            return .fee(legacyOnly || market.baseFee == nil ? .legacy(price: price) : .dynamic(tip: price, cap: price))
         }
     }
 

@@ -10,6 +10,8 @@ struct TransactionAttempt: Hashable, Sendable {
         var transaction: SignedTransaction
         var madeAt: Date
         var sentAt: Date?
+        /// The newest block that was seen then; nil: not known any more, so the next one that is seen.
+        var head: UInt64?
         /// Takes the intent back: nothing to oneself.
         var isCancellation = false
 
@@ -36,7 +38,13 @@ struct TransactionAttempt: Hashable, Sendable {
     var searchedDownTo: UInt64?
     /// A node has said that the last version is no good as it is.
     var wantsReplacement = false
+    /// An administrator wants it, whatever the market asks for.
+    var wantsAnyFee = false
     var wantsCancellation = false
+    /// All blocks were searched, and none holds its nonce.
+    var isInDoubt = false
+    /// It was over before the chain lost its block: what it cost is counted already.
+    var isReopened = false
 
     var isOpen: Bool { receipt == nil }
     /// The most that it can still cost, in wei.

@@ -72,12 +72,15 @@ public struct TransactionSettings: Hashable, Sendable {
     public var inFlightLimit = 16
     /// Blocks on top that make a receipt final; 0: it is final as soon as it is there (Avalanche and its kin). Default 0.
     public var confirmations: UInt64 = 0
-    /// After this long without being mined a transaction is replaced by a dearer one. Default 30 s.
+    /// After this long without being mined, and when a newer block was seen without it, a transaction is replaced by a
+    /// dearer one. Default 30 s.
     public var replaceAfter: Duration = .seconds(30)
     /// After this long the same bytes are sent again. Default 5 s.
     public var resendAfter: Duration = .seconds(5)
     /// The most for a unit of gas, in wei. Default 500 gwei.
     public var feeCeiling: BigUInt = 500_000_000_000
+    /// A replacement pays at most this many times what a new transaction would. Default 5.
+    public var marketLimit = 5
     /// The least tip, in wei. Default 1 wei.
     public var minimumTip: BigUInt = 1
     /// Gas limit = the highest seen × this. Default 1.3.
@@ -86,6 +89,8 @@ public struct TransactionSettings: Hashable, Sendable {
     public var defaultGas: UInt64 = 1_000_000
     /// A nonce that the chain counts and whose receipt nobody has is looked for in the blocks after this. Default 10 s.
     public var doubtAfter: Duration = .seconds(10)
+    /// A nonce that the chain waits for and nobody has anything for is filled after this long. Default 60 s.
+    public var fillAfter: Duration = .seconds(60)
     /// The lowest nonce not mined for this long raises an alarm. Default 5 min.
     public var stuckAfter: Duration = .seconds(300)
     /// EIP-1559 is not used even if the chain has it.
@@ -103,7 +108,7 @@ public enum TransactionAlarm: String, Hashable, Sendable, CaseIterable {
     case foreignNonce
     /// The chain counts a nonce of ours, and no block seems to hold its transaction.
     case nonceInDoubt
-    /// The chain waits for a nonce that was used long ago: it has lost blocks, or a node lags far behind.
+    /// The chain waits for a nonce that is neither in flight nor mined: it has lost a block, or a node counted too much.
     case nonceGap
     /// The lowest nonce is not mined for long.
     case stuck

@@ -7,16 +7,46 @@ extension TransactionMachine {
     /// What a node says of the chain now. It may lag, and so say less than another one did.
     mutating func observe(_ seen: ChainView, at now: Date) {
         view = seen
-        if queue.isEmpty || seen.balance > 0 { clear(.insufficientFunds) }
+        viewAt = now
         for index in attempts.indices where attempts[index].isOpen {
+            for version in attempts[index].versions.indices where attempts[index].versions[version].head == nil {
+                attempts[index].versions[version].head = seen.head.number
+            }
             if attempts[index].nonce < seen.count {
                 attempts[index].usedSince = attempts[index].usedSince ?? now
             } else {
                 attempts[index].usedSince = nil
+                attempts[index].isInDoubt = false
                 resend(index, now)
             }
         }
-        watchLowest(seen, now)
+        explain(seen, now)
+        watchGap(seen, now)
+        watchLowest(now)
+        watchAlarms(seen)
+    }
+
+    /// An alarm about some nonces ends with what it was raised for, and not with another one's success.
+    private mutating func watchAlarms(_ seen: ChainView) {
+        func isPending(_ nonce: UInt64) -> Bool {
+            attempts.contains { $0.nonce == nonce && $0.isOpen } && nonce >= seen.count
+        }
+        if let shortage {
+            let isRich = seen.balance >= shortage.needed
+            let isOver =
+                if let nonce = shortage.nonce { !isPending(nonce) || isRich && seen.balance > shortage.balance } else {
+                    isRich || queue.isEmpty
+                }
+            if isOver { clearShortage() }
+        }
+        rejected = rejected.filter(isPending)
+        if rejected.isEmpty { clear(.rejected) }
+        if !attempts.contains(where: \.isInDoubt) { clear(.nonceInDoubt) }
+    }
+
+    mutating func clearShortage() {
+        shortage = nil
+        clear(.insufficientFunds)
     }
 
     /// Nodes forget what waits; identical bytes can be sent as often as one likes.
@@ -28,23 +58,18 @@ extension TransactionMachine {
         broadcast(version.hash)
     }
 
-    private mutating func watchLowest(_ seen: ChainView, _ now: Date) {
+    private mutating func watchLowest(_ now: Date) {
+        if gap == nil {
+            clear(.nonceGap)
+            fillsNow = false
+        }
         guard let lowest = attempts.first(where: \.isOpen),
             now.timeIntervalSince(lowest.madeAt) >= settings.stuckAfter / .seconds(1)
         else {
             clear(.stuck)
-            clear(.nonceGap)
             return
         }
-        let isNext = !attempts.contains { !$0.isOpen && $0.nonce >= seen.count && $0.nonce < lowest.nonce }
-        if seen.count < lowest.nonce, isNext {
-            raise(
-                .nonceGap,
-                "the chain waits for nonce \(seen.count), which was used before: it has lost blocks, or the node lags; the "
-                    + "lowest nonce here is \(lowest.nonce)")
-        } else {
-            raise(.stuck, "nonce \(lowest.nonce) is not mined since \(lowest.madeAt.ISO8601Format())")
-        }
+        if gap == nil { raise(.stuck, "nonce \(lowest.nonce) is not mined since \(lowest.madeAt.ISO8601Format())") }
     }
 
     // MARK: broadcasts
@@ -54,11 +79,13 @@ extension TransactionMachine {
         guard let index = attempts.firstIndex(where: { $0.versions.last?.hash == hash }), attempts[index].isOpen else {
             return
         }
+        let nonce = attempts[index].nonce
         guard case .failure(let error) = answer else {
-            clear(.rejected)
+            rejected.remove(nonce)
+            if rejected.isEmpty { clear(.rejected) }
+            if let short = shortage?.nonce, short <= nonce { clearShortage() }
             return
         }
-        let nonce = attempts[index].nonce
         switch error.refusal {
         case nil, .alreadyKnown, .poolFull, .nonceTooHigh, .rateLimited:
             break
@@ -72,21 +99,30 @@ extension TransactionMachine {
                 attempts[index].gasLimit = limit
                 attempts[index].wantsReplacement = true
             } else {
-                raise(.rejected, "nonce \(nonce) asks for more gas than a block has: \(error)")
+                reject(nonce, "nonce \(nonce) asks for more gas than a block has: \(error)")
             }
         case .gasLimitTooLow:
-            attempts[index].gasLimit = min(view?.head.gasLimit ?? .max, attempts[index].gasLimit * 2)
+            attempts[index].gasLimit = min(gasCeiling, Self.doubled(attempts[index].gasLimit))
             attempts[index].wantsReplacement = true
         case .typeNotSupported:
             legacyOnly = true
             attempts[index].wantsReplacement = true
         case .insufficientFunds:
+            let needed = attempts.filter { $0.isOpen && $0.nonce <= nonce }.reduce(BigUInt(0)) { $0 + $1.maximumCost }
+            shortage = Shortage(needed: needed, balance: view?.balance ?? 0, nonce: nonce)
             raise(.insufficientFunds, "\(address) has too little for nonce \(nonce): send it coins (\(error))")
         case .feeAboveNodeCap, .wrongChain, .rangeTooLarge, .unknownBlock, .methodMissing, .batchTooLarge, .reverted,
             .other:
-            raise(.rejected, "a node does not take nonce \(nonce): \(error)")
+            reject(nonce, "a node does not take nonce \(nonce): \(error)")
         }
     }
+
+    private mutating func reject(_ nonce: UInt64, _ words: String) {
+        rejected.insert(nonce)
+        raise(.rejected, words)
+    }
+
+    static func doubled(_ gas: UInt64) -> UInt64 { gas > .max / 2 ? .max : gas * 2 }
 
     // MARK: receipts
 
@@ -111,11 +147,10 @@ extension TransactionMachine {
         }
         attempts[index].receipt = receipt
         attempts[index].usedSince = nil
+        attempts[index].isInDoubt = false
         attempts[index].wantsReplacement = false
         if settings.confirmations > 0 {
-            guard let head = view?.head.number, canonical == receipt.block.hash,
-                head >= receipt.block.number + settings.confirmations
-            else { return }
+            guard let view, canonical == receipt.block.hash, isDeepEnough(receipt.block.number, view) else { return }
         }
         finalize(index, receipt, now)
     }
@@ -133,17 +168,19 @@ extension TransactionMachine {
 
     private mutating func finalize(_ index: Int, _ receipt: TransactionReceipt, _ now: Date) {
         let attempt = attempts.remove(at: index)
-        raiseFloor(attempt.nonce + 1)
+        settle(attempt.nonce, in: receipt.block.number)
         guard let pending = sending[attempt.intent],
             let version = attempt.versions.first(where: { $0.hash == receipt.transaction })
         else { return }
         let intent = pending.intent
         let price = receipt.gasPrice ?? version.fee.cap
         let value = receipt.succeeded ? version.transaction.unsigned.value : 0
-        spending.add(price * BigUInt(receipt.gasUsed) + value, to: intent.className, on: now)
-        change(
-            .spent(
-                day: spending.day, className: intent.className, spending.spent[intent.className] ?? 0))
+        if !attempt.isReopened {
+            spending.add(price * BigUInt(receipt.gasUsed) + value, to: intent.className, on: now)
+            change(
+                .spent(
+                    day: spending.day, className: intent.className, spending.spent[intent.className] ?? 0))
+        }
         if version.isCancellation {
             finish(pending, nonce: attempt.nonce, .cancelled)
             return
@@ -156,7 +193,7 @@ extension TransactionMachine {
         }
         // A call within the call can leave one part in 64 behind (EIP-150).
         let usedUp = receipt.gasUsed >= limit - limit / 64
-        let more = min(view?.head.gasLimit ?? limit, limit * 2)
+        let more = min(gasCeiling, Self.doubled(limit))
         guard usedUp, more > limit else {
             finish(pending, nonce: attempt.nonce, .reverted(receipt))
             return
@@ -166,7 +203,18 @@ extension TransactionMachine {
         requeue(pending, attempt.nonce, minimumGas: more)
     }
 
-    private mutating func requeue(_ pending: PendingIntent, _ nonce: UInt64, minimumGas: UInt64) {
+    /// A nonce of ours is used for good.
+    private mutating func settle(_ nonce: UInt64, in block: UInt64) {
+        raiseFloor(Self.after(nonce))
+        ownFloor = max(ownFloor, Self.after(nonce))
+        if block > settledBlock ?? 0 {
+            settledBlock = block
+            change(.settledBlock(block))
+        }
+        if let explainedAt { change(.explained(explainedAt)) }
+    }
+
+    mutating func requeue(_ pending: PendingIntent, _ nonce: UInt64, minimumGas: UInt64) {
         var again = pending
         again.minimumGas = max(again.minimumGas, minimumGas)
         sending[pending.id] = nil
@@ -180,11 +228,11 @@ extension TransactionMachine {
 
     // MARK: doubt
 
-    /// A nonce that the chain counts while no node has a receipt for any of its hashes: to be looked for in these blocks,
-    /// the newest first.
-    mutating func takeSearches(at now: Date) -> [(nonce: UInt64, blocks: ClosedRange<UInt64>)] {
+    /// A nonce that the chain counts while no node has a receipt for any of its hashes, or that nothing of ours explains: to
+    /// be looked for in these blocks, the newest first.
+    mutating func takeSearches(at now: Date) -> [NonceSearch] {
         guard let head = view?.head.number else { return [] }
-        var searches: [(nonce: UInt64, blocks: ClosedRange<UInt64>)] = []
+        var searches: [NonceSearch] = []
         let patience = settings.doubtAfter / .seconds(1)
         for index in attempts.indices {
             guard attempts[index].isOpen, let since = attempts[index].usedSince,
@@ -193,17 +241,17 @@ extension TransactionMachine {
             else { continue }
             attempts[index].searchedAt = now
             let first = attempts[index].firstBlock
-            let last = attempts[index].searchedDownTo.map { $0 - 1 } ?? head
+            let last = attempts[index].searchedDownTo.map { $0 > 0 ? $0 - 1 : 0 } ?? head
+            let nonce = attempts[index].nonce
             // A node that lags may be below.
-            if last >= first { searches.append((attempts[index].nonce, first...last)) }
+            if last >= first { searches.append(NonceSearch(nonces: nonce...nonce, blocks: first...last)) }
         }
+        if let search = takeCountSearch(at: now) { searches.append(search) }
         return searches
     }
 
     /// What the blocks hold under a nonce of ours; nil: nothing was found from `downTo` up.
-    mutating func found(
-        _ nonce: UInt64, _ occupant: (hash: Hash32, block: UInt64)?, downTo: UInt64, at now: Date
-    ) {
+    mutating func found(_ nonce: UInt64, _ occupant: NonceOccupant?, downTo: UInt64, at now: Date) {
         guard let index = attempts.firstIndex(where: { $0.nonce == nonce && $0.isOpen }) else { return }
         guard let occupant else {
             if downTo > attempts[index].firstBlock {
@@ -212,19 +260,21 @@ extension TransactionMachine {
             }
             // All of them: from the head again next time.
             attempts[index].searchedDownTo = nil
+            attempts[index].isInDoubt = true
             raise(
                 .nonceInDoubt,
                 "the chain counts nonce \(nonce), and no block is found that holds it: is the node complete? Nothing is sent "
-                    + "in its place until that is known")
+                    + "in its place until that is known; `chain acknowledge` gives what was meant for it another nonce")
             return
         }
-        clear(.nonceInDoubt)
+        attempts[index].isInDoubt = false
+        if !attempts.contains(where: \.isInDoubt) { clear(.nonceInDoubt) }
         let attempt = attempts[index]
         // One of ours: its receipt will come.
         if attempt.versions.contains(where: { $0.hash == occupant.hash }) { return }
-        guard let head = view?.head.number, head >= occupant.block + settings.confirmations else { return }
+        guard let view, isDeepEnough(occupant.block, view) else { return }
         attempts.remove(at: index)
-        raiseFloor(nonce + 1)
+        raiseFloor(Self.after(nonce))
         suspect([nonce])
         if let pending = sending[attempt.intent] { requeue(pending, nonce, minimumGas: 0) }
     }

@@ -5,11 +5,13 @@ internal import FoundationEssentials
 
 extension TransactionMachine {
     private var policy: FeePolicy {
-        FeePolicy(ceiling: settings.feeCeiling, minimumTip: settings.minimumTip, legacyOnly: legacyOnly)
+        FeePolicy(
+            ceiling: settings.feeCeiling, minimumTip: settings.minimumTip, legacyOnly: legacyOnly,
+            marketLimit: settings.marketLimit)
     }
 
     /// The most gas that a block, and so a transaction, can have.
-    private var gasCeiling: UInt64 { view?.head.gasLimit ?? 30_000_000 }
+    var gasCeiling: UInt64 { view?.head.gasLimit ?? 30_000_000 }
 
     /// A transaction that is to be signed now; to be asked again until there is none. First those that replace, from the
     /// lowest nonce up, then new ones.
@@ -21,24 +23,32 @@ extension TransactionMachine {
         } else if !attempts.contains(where: { $0.isOpen && $0.wantsReplacement }) {
             clear(.feeCeiling)
         }
-        return replacement(view, now) ?? newDraft(view, now)
+        return replacement(view, now) ?? filler(view, now) ?? newDraft(view, now)
     }
 
     // MARK: replacing
 
     private mutating func replacement(_ view: ChainView, _ now: Date) -> Draft? {
+        // Nothing was heard of the chain for long: what it says now is not known, and nobody takes a transaction.
+        guard let viewAt, now.timeIntervalSince(viewAt) < settings.replaceAfter / .seconds(1) else { return nil }
         // When the open one before was last made dearer. One behind a cheap one waits for that one all the same.
         var before: Date?
         for index in attempts.indices where attempts[index].isOpen && attempts[index].nonce >= view.count {
             let attempt = attempts[index]
             guard let last = attempt.versions.last, let pending = sending[attempt.intent] else { continue }
             let age = now.timeIntervalSince(last.madeAt)
+            // A block was seen that could have held it, and does not.
+            let isPassedOver = last.head.map { view.head.number > $0 } ?? false
             let isLate =
-                age >= settings.replaceAfter / .seconds(1) && (before.map { $0 > last.madeAt } ?? true)
+                isPassedOver && age >= settings.replaceAfter / .seconds(1) && (before.map { $0 > last.madeAt } ?? true)
             before = last.madeAt
             let cancels = attempt.wantsCancellation && !last.isCancellation
             guard isLate || cancels || attempt.wantsReplacement && age >= 1 else { continue }
-            guard let fee = policy.replacement(of: last.fee, view.market) else {
+            let fee: Fee
+            switch policy.replacement(of: last.fee, view.market, anyFee: attempt.wantsAnyFee || cancels) {
+            case .fee(let found): fee = found
+            case .aboveMarket: continue
+            case .aboveCeiling:
                 raise(
                     .feeCeiling,
                     "nonce \(attempt.nonce) cannot be replaced within the fee ceiling of \(settings.feeCeiling) wei: it is "
@@ -65,22 +75,34 @@ extension TransactionMachine {
                 gasLimit: gasLimit, fee: fee)
     }
 
+    /// A transfer of nothing to ourselves, under a nonce that the chain waits for.
+    private mutating func filler(_ view: ChainView, _ now: Date) -> Draft? {
+        guard let nonce = nonceToFill(at: now) else { return nil }
+        let pending = fillIntent(nonce)
+        return Draft(
+            intent: pending.id,
+            transaction: transaction(pending.intent, nonce, GasTable.least, policy.initial(view.market), false),
+            isCancellation: false, isReplacement: false)
+    }
+
     // MARK: new ones
 
     private mutating func newDraft(_ view: ChainView, _ now: Date) -> Draft? {
-        guard foreignChecked(view) else { return nil }
+        guard maySend(at: now) else { return nil }
         let open = attempts.filter(\.isOpen).count
         var held: Set<String> = []
         for index in queue.indices {
             let pending = queue[index]
             let name = pending.intent.className
+            // Only under the nonce that it was made for.
+            if name == Self.fillClass { continue }
             // Within a class the order stays.
             guard !held.contains(name) else { continue }
             guard open < limit(of: name), let gasLimit = gasLimit(pending) else {
                 held.insert(name)
                 continue
             }
-            let nonce = nextNonce(view)
+            let nonce = nextNonce
             let draft = transaction(pending.intent, nonce, gasLimit, policy.initial(view.market), false)
             guard mayCost(draft.maximumCost, name, view, now) else {
                 held.insert(name)
@@ -89,11 +111,6 @@ extension TransactionMachine {
             return Draft(intent: pending.id, transaction: draft, isCancellation: false, isReplacement: false)
         }
         return nil
-    }
-
-    /// Never a counter: a node's count, what is on the disk and what is final each can be ahead of the others.
-    func nextNonce(_ view: ChainView) -> UInt64 {
-        max(view.count, nonceFloor ?? 0, attempts.last.map { $0.nonce + 1 } ?? 0)
     }
 
     /// Only essential ones may take the last quarter of what may be in flight.
@@ -148,6 +165,9 @@ extension TransactionMachine {
         let open = attempts.filter(\.isOpen)
         let reserved = open.reduce(BigUInt(0)) { $0 + $1.maximumCost }
         guard reserved + cost <= view.balance else {
+            if shortage?.nonce == nil {
+                shortage = Shortage(needed: reserved + cost, balance: view.balance, nonce: nil)
+            }
             raise(
                 .insufficientFunds,
                 "\(address) has \(view.balance) wei, \(reserved) of them for what is in flight: \"\(name)\" waits for more"
@@ -165,35 +185,6 @@ extension TransactionMachine {
         return true
     }
 
-    /// The chain counts more than we have sent: somebody else has the key.
-    private mutating func foreignChecked(_ view: ChainView) -> Bool {
-        guard let floor = nonceFloor else {
-            nonceFloor = view.count
-            change(.nonceFloor(view.count))
-            return true
-        }
-        let expected = max(floor, attempts.last.map { $0.nonce + 1 } ?? 0)
-        guard view.count > expected else { return true }
-        suspect(Array(expected..<view.count).suffix(100))
-        raiseFloor(view.count)
-        return true
-    }
-
-    mutating func suspect(_ nonces: [UInt64]) {
-        foreign += nonces
-        change(.foreign(foreign))
-        raise(
-            .foreignNonce,
-            "somebody else sends with the key of \(address) (nonce \(foreign.map(String.init).suffix(5).joined(separator: ", "))): "
-                + "find who, then `chain acknowledge`; until then only what is essential is sent")
-    }
-
-    mutating func raiseFloor(_ nonce: UInt64) {
-        guard nonce > nonceFloor ?? 0 else { return }
-        nonceFloor = nonce
-        change(.nonceFloor(nonce))
-    }
-
     // MARK: signed
 
     /// Takes what a draft was signed into. It is broadcast after the next commit.
@@ -202,7 +193,8 @@ extension TransactionMachine {
         signingRestsUntil = nil
         clear(.signer)
         let version = TransactionAttempt.Version(
-            transaction: transaction, madeAt: now, sentAt: now, isCancellation: draft.isCancellation)
+            transaction: transaction, madeAt: now, sentAt: now, head: view?.head.number,
+            isCancellation: draft.isCancellation)
         if draft.isReplacement {
             // It was mined while this was signed.
             guard
@@ -210,18 +202,25 @@ extension TransactionMachine {
             else { return }
             attempts[index].versions.append(version)
             attempts[index].wantsReplacement = false
+            attempts[index].wantsAnyFee = false
             change(.version(attempts[index]))
         } else {
             // Taken back, or the nonce taken by somebody else, while this was signed.
-            guard let view, draft.transaction.nonce == nextNonce(view),
-                let place = queue.firstIndex(where: { $0.id == draft.intent })
+            let nonce = draft.transaction.nonce
+            guard let view, let place = queue.firstIndex(where: { $0.id == draft.intent }),
+                nonce == nextNonce || gap?.nonces.contains(nonce) == true,
+                !attempts.contains(where: { $0.nonce == nonce })
             else { return }
             let pending = queue.remove(at: place)
             sending[pending.id] = pending
+            // Where a node counts more than ours, what uses the nonce may lie below the head.
+            let firstBlock =
+                view.count > nonce ? min(view.head.number, explainedAt ?? view.head.number) : view.head.number
             let attempt = TransactionAttempt(
-                intent: draft.intent, nonce: draft.transaction.nonce, firstBlock: view.head.number, madeAt: now,
+                intent: draft.intent, nonce: nonce, firstBlock: firstBlock, madeAt: now,
                 gasLimit: draft.transaction.gasLimit, versions: [version])
-            attempts.append(attempt)
+            insert(attempt)
+            ownFloor = max(ownFloor, Self.after(nonce))
             change(.version(attempt))
         }
         broadcast(version.hash)

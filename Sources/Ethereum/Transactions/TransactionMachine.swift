@@ -19,6 +19,12 @@ struct TransactionMachine {
         /// The attempt is over, the intent is not.
         case requeued(PendingIntent, nonce: UInt64)
         case nonceFloor(UInt64)
+        /// The count was explained at this block: what somebody else sends lies above it.
+        case explained(UInt64)
+        /// A final receipt lies in this block: a node that has not seen it is behind.
+        case settledBlock(UInt64)
+        /// The chain lost the receipt with which it was over: it is under way again.
+        case reopened(intent: Int64, nonce: UInt64)
         case foreign([UInt64])
         case gas(call: String, GasTable.Entry)
         case spent(day: Int, className: String, BigUInt)
@@ -52,8 +58,19 @@ struct TransactionMachine {
     /// By nonce, without gaps unless somebody else uses the key. Open ones and those whose receipt is not final.
     var attempts: [TransactionAttempt] = []
     var view: ChainView?
+    /// When that was.
+    var viewAt: Date?
     /// Above every nonce that is known to be used for good; nil before the chain was first seen.
     var nonceFloor: UInt64?
+    /// Above every nonce that ever was ours.
+    var ownFloor: UInt64 = 0
+    /// The newest block in which the chain counted no more than ours.
+    var explainedAt: UInt64?
+    /// The newest block with a final receipt of ours.
+    var settledBlock: UInt64?
+    var unexplained: UnexplainedNonces?
+    var gap: NonceGap?
+    var fillsNow = false
     /// Nonces that somebody else has used, until an administrator has seen them.
     var foreign: [UInt64] = []
     var gas = GasTable()
@@ -67,6 +84,10 @@ struct TransactionMachine {
     /// Nothing is signed before.
     var signingRestsUntil: Date?
     var signingFailures = 0
+    /// What the account lacked when it was last too poor.
+    var shortage: Shortage?
+    /// Nonces whose transaction a node refuses for good.
+    var rejected: Set<UInt64> = []
 
     private var changes: [Change] = []
     private var broadcasts: [Hash32] = []
@@ -98,6 +119,9 @@ struct TransactionMachine {
         defer { outcomes = [] }
         return outcomes
     }
+
+    /// Whether a nonce was ever given to something of ours.
+    var hasSent: Bool { ownFloor > 0 || !attempts.isEmpty }
 
     /// Over, and not yet taken.
     func hasOutcome(_ key: String) -> Bool { outcomes.contains { $0.intent.key == key } }
@@ -151,14 +175,8 @@ struct TransactionMachine {
             let index = attempts.firstIndex(where: { $0.intent == pending.id }), attempts[index].isOpen
         else { return false }
         attempts[index].wantsReplacement = true
+        attempts[index].wantsAnyFee = true
         return true
-    }
-
-    /// An administrator knows of the foreign nonces.
-    mutating func acknowledge() {
-        foreign = []
-        changes.append(.foreign([]))
-        clear(.foreignNonce)
     }
 
     mutating func finish(_ pending: PendingIntent, nonce: UInt64?, _ outcome: TransactionOutcome) {
@@ -171,6 +189,15 @@ struct TransactionMachine {
 
     mutating func raise(_ alarm: TransactionAlarm, _ words: String) { alarms[alarm] = words }
     mutating func clear(_ alarm: TransactionAlarm) { alarms[alarm] = nil }
+}
+
+/// Of what the account had too little.
+struct Shortage: Hashable, Sendable {
+    /// Wei that it takes, and had then.
+    var needed: BigUInt
+    var balance: BigUInt
+    /// A node refused this one for it; nil: it was not signed.
+    var nonce: UInt64?
 }
 
 /// What each class has cost on a day (UTC), in wei.

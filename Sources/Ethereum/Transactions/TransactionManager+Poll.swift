@@ -22,18 +22,47 @@ extension TransactionManager {
             machine.observe(try view(answers), at: now())
             try await askReceipts(node: answers.node)
             for search in machine.takeSearches(at: now()) {
-                let (occupant, downTo) = try await find(search.nonce, in: search.blocks, node: answers.node)
-                machine.found(search.nonce, occupant, downTo: downTo, at: now())
+                let (occupants, downTo) = try await find(search, node: answers.node)
+                if search.isOfCount {
+                    machine.foundAboveOurs(occupants, downTo: downTo, at: now())
+                } else {
+                    let nonce = search.nonces.lowerBound
+                    machine.found(nonce, occupants[nonce], downTo: downTo, at: now())
+                }
             }
         } catch {
             logger.debug("no news from the chain", metadata: ["why": "\(error)"])
+        }
+        await lookUpGap()
+    }
+
+    /// What is on the disk for nonces that the chain waits for.
+    private func lookUpGap() async {
+        for nonce in machine.gapQuestions() {
+            do throws(ChainStoreError) {
+                let settled = try await store.settled(nonce: nonce)
+                machine.gapAnswer(nonce, settled, at: now())
+                logger.warning(
+                    "the chain has lost a nonce",
+                    metadata: [
+                        "nonce": "\(nonce)", "transaction_key": "\(settled?.intent.intent.key ?? "")",
+                        "next": settled == nil ? "it is filled" : "its transaction is sent again",
+                    ])
+            } catch {
+                // Asked again with the next poll.
+                logger.warning("the chain's ledger cannot be read", metadata: ["why": "\(error)"])
+                return
+            }
         }
     }
 
     private func view(_ answers: RPCClient.Answers) throws(RPCError) -> ChainView {
         func number(_ index: Int) throws(RPCError) -> BigUInt { try JSONReader.quantity(answers.value(index)) }
         let head = try BlockHeader(answers.value(0))
-        guard let count = UInt64(exactly: try number(1)) else { throw RPCError(.malformed, "a count beyond 64 bits") }
+        // A chain that makes a transaction a nanosecond for a year does not get there.
+        guard let count = UInt64(exactly: try number(1)), count < 1 << 53 else {
+            throw RPCError(.malformed, "a count of transactions beyond 53 bits")
+        }
         let price = try number(3)
         // Old and small nodes do not know the method.
         let base = head.baseFee ?? 0
@@ -76,11 +105,13 @@ extension TransactionManager {
         }
     }
 
-    /// Reads blocks, the newest first, until one holds our transaction of this nonce, or there were many.
+    /// Reads blocks, the newest first, until transactions of ours with all of these nonces are found, or there were many.
     /// - Returns: what was found, and the lowest block that was read.
     private func find(
-        _ nonce: UInt64, in blocks: ClosedRange<UInt64>, node: Int
-    ) async throws(RPCError) -> (occupant: (hash: Hash32, block: UInt64)?, downTo: UInt64) {
+        _ search: NonceSearch, node: Int
+    ) async throws(RPCError) -> (occupants: [UInt64: NonceOccupant], downTo: UInt64) {
+        let blocks = search.blocks
+        var occupants: [UInt64: NonceOccupant] = [:]
         var next = blocks.upperBound
         var lowest = next
         for _ in 0..<Self.batchesPerSearch {
@@ -90,19 +121,19 @@ extension TransactionManager {
             }
             let answers = try await client.batch(calls, at: node)
             for (offset, result) in answers.results.enumerated() {
-                let transactions = try result.get()["transactions"]?.array ?? []
-                for transaction in transactions
-                where transaction["from"]?.text?.lowercased() == machine.address.hex
-                    && transaction["nonce"]?.text.flatMap(Quantity.decode64) == nonce
-                {
-                    if let hash = transaction["hash"]?.text.flatMap({ Hash32(hex: $0) }) {
-                        return ((hash, lowest + UInt64(offset)), lowest)
+                for transaction in try result.get()["transactions"]?.array ?? []
+                where transaction["from"]?.text?.lowercased() == machine.address.hex {
+                    if let nonce = transaction["nonce"]?.text.flatMap(Quantity.decode64), search.nonces.contains(nonce),
+                        let hash = transaction["hash"]?.text.flatMap({ Hash32(hex: $0) })
+                    {
+                        occupants[nonce] = NonceOccupant(hash: hash, block: lowest + UInt64(offset))
                     }
                 }
             }
-            guard lowest > blocks.lowerBound else { break }
+            // The highest one says that all below it are used.
+            guard lowest > blocks.lowerBound, occupants.isEmpty else { break }
             next = lowest - 1
         }
-        return (nil, lowest)
+        return (occupants, lowest)
     }
 }

@@ -3,7 +3,7 @@
 public import FoundationEssentials
 public import Logging
 public import ServiceLifecycle
-internal import Support
+public import Support
 
 /// Gets intents onto the chain, each once, from one key.
 ///
@@ -51,11 +51,19 @@ public actor TransactionManager: Service {
     private var isStarted = false
     private var isDriving = false
     private var drivesAgain = false
-    /// Decided and not yet on the disk.
-    private var uncommitted: [TransactionMachine.Change] = []
+    /// Decided and not yet on the disk; and what may be done, and told, once it is.
+    private var uncommitted = Decided()
     private var commitWaiters: [CheckedContinuation<Result<Void, ChainStoreError>, Never>] = []
     private var outcomeWaiters: [String: [Int: CheckedContinuation<TransactionOutcome?, Never>]] = [:]
     private var nextWaiter = 0
+    private struct Decided {
+        var changes: [TransactionMachine.Change] = []
+        var broadcasts: [SignedTransaction] = []
+        var outcomes: [(intent: TransactionIntent, outcome: TransactionOutcome)] = []
+    }
+
+    /// A commit is under way.
+    private(set) var isCommitting = false
     private var knownAlarms: Set<TransactionAlarm> = []
     private var commitRestsUntil: Date?
 
@@ -64,7 +72,7 @@ public actor TransactionManager: Service {
     public init(
         client: RPCClient, chainID: UInt64, signer: any TransactionSigner, store: ChainStore,
         settings: TransactionSettings = TransactionSettings(), classes: [TransactionClass], pace: Pace = Pace(),
-        logger: Logger, now: @escaping @Sendable () -> Date = { Date() },
+        logger: Logger, now: @escaping @Sendable () -> Date = SteadyClock.now,
         onReceipt: @escaping @Sendable (TransactionReceipt) async -> Void = { _ in }
     ) {
         self.client = client
@@ -125,7 +133,8 @@ public actor TransactionManager: Service {
     public func outcome(_ key: String) async throws(ChainStoreError) -> TransactionOutcome? {
         try await start()
         // One that is just over is told when that is on the disk.
-        if openIntent(key) == nil, !machine.hasOutcome(key) {
+        let isToBeTold = machine.hasOutcome(key) || uncommitted.outcomes.contains { $0.intent.key == key }
+        if openIntent(key) == nil, !isToBeTold {
             return try await store.intent(key)?.1
         }
         nextWaiter += 1
@@ -163,11 +172,21 @@ public actor TransactionManager: Service {
         try await committed()
     }
 
+    /// Fills the nonces that the chain waits for, and that nobody has anything for, now.
+    /// - Returns: those nonces; empty when there is no gap.
+    public func fill() async throws(ChainStoreError) -> [UInt64] {
+        try await start()
+        let nonces = machine.fill()
+        if !nonces.isEmpty { try await committed() }
+        return nonces
+    }
+
     public var status: Status {
         Status(
             chain: machine.chainID, address: machine.address.checksummed, head: machine.view?.head.number,
             balance: machine.view.map { "\($0.balance)" }, minedNonce: machine.view?.count,
-            nextNonce: machine.view.map(machine.nextNonce), inFlight: machine.attempts.filter(\.isOpen).count,
+            nextNonce: machine.nonceFloor == nil ? nil : machine.nextNonce,
+            inFlight: machine.attempts.filter(\.isOpen).count,
             waiting: machine.queue.count,
             alarms: Dictionary(uniqueKeysWithValues: machine.alarms.map { ($0.key.rawValue, $0.value) }))
     }
@@ -214,7 +233,8 @@ public actor TransactionManager: Service {
     }
 
     private var isBusy: Bool {
-        machine.view == nil || !machine.attempts.isEmpty || !machine.queue.isEmpty || !uncommitted.isEmpty
+        machine.view == nil || !machine.attempts.isEmpty || !machine.queue.isEmpty || !uncommitted.changes.isEmpty
+            || machine.gap != nil || machine.unexplained != nil
     }
 
     /// Waits until everything decided so far is on the disk.
@@ -242,8 +262,8 @@ public actor TransactionManager: Service {
             let waiters = commitWaiters
             commitWaiters = []
             let result = await commit()
-            waiters.forEach { $0.resume(returning: result) }
-            if case .success = result { await tell() }
+            waiters.forEach { $0.resume(returning: result.map { _ in () }) }
+            if case .success(let done) = result { await tell(done) }
         } while drivesAgain
         reportAlarms()
     }
@@ -262,30 +282,36 @@ public actor TransactionManager: Service {
         }
     }
 
-    private func commit() async -> Result<Void, ChainStoreError> {
-        uncommitted += machine.takeChanges()
-        if uncommitted.isEmpty { return .success(()) }
+    /// Commits what has been decided so far. What is decided meanwhile, by a poll, waits for the next round, and so do its
+    /// broadcasts and outcomes: nothing leaves this process that is not on the disk.
+    private func commit() async -> Result<Decided, ChainStoreError> {
+        uncommitted.changes += machine.takeChanges()
+        uncommitted.broadcasts += machine.takeBroadcasts()
+        uncommitted.outcomes += machine.takeOutcomes()
+        let decided = uncommitted
+        isCommitting = true
+        defer { isCommitting = false }
         do throws(ChainStoreError) {
-            let changes = uncommitted
-            try await store.commit(changes, at: now())
-            uncommitted.removeFirst(changes.count)
+            try await store.commit(decided.changes, at: now())
+            uncommitted.changes.removeFirst(decided.changes.count)
+            uncommitted.broadcasts.removeFirst(decided.broadcasts.count)
+            uncommitted.outcomes.removeFirst(decided.outcomes.count)
             machine.clear(.storage)
-            return .success(())
+            return .success(decided)
         } catch {
-            // Kept, and tried again with the next round; nothing of it has left this process.
+            // Kept, and tried again with the next round.
             machine.raise(.storage, "nothing new is sent: \(error)")
             return .failure(error)
         }
     }
 
-    /// What is on the disk may be known.
-    private func tell() async {
-        for transaction in machine.takeBroadcasts() {
+    private func tell(_ done: Decided) async {
+        for transaction in done.broadcasts {
             let attempt = machine.attempts.first { $0.nonce == transaction.unsigned.nonce }
             let isFirst = attempt?.versions.last?.madeAt == attempt?.versions.last?.sentAt
             Task { await self.broadcast(transaction, toAll: !isFirst) }
         }
-        for (intent, outcome) in machine.takeOutcomes() {
+        for (intent, outcome) in done.outcomes {
             if let receipt = outcome.receipt { await onReceipt(receipt) }
             var words: Logger.Metadata = ["transaction_key": "\(intent.key)", "outcome": "\(outcome.word)"]
             if let receipt = outcome.receipt {

@@ -87,8 +87,15 @@ struct Stage {
         outcomes += machine.takeOutcomes().map { "\($0.intent.key) \($0.outcome.word)" }
     }
 
+    /// Time passes, and the chain makes a block without anything of ours.
     mutating func pass(_ seconds: Double) {
         now += seconds
+        if machine.view != nil {
+            let next = view.head.number + 1
+            view.head.reference = BlockReference(number: next, hash: Self.hash(next))
+            machine.view?.head = view.head
+            machine.viewAt = now
+        }
         drive()
     }
 

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import GRDB
+import Logging
+import Synchronization
+import Testing
+
+@testable import Ethereum
+
+/// A node with one account: it takes transactions, and mines them when it is told to.
+private final class OneNode: RPCTransport {
+    private struct State {
+        var mined: [(hash: String, nonce: Int)] = []
+        var waiting: [(hash: String, nonce: Int)] = []
+        var head = 100
+    }
+
+    private let state = Mutex(State())
+
+    func mine() {
+        state.withLock { state in
+            state.head += 1
+            state.mined += state.waiting
+            state.waiting = []
+        }
+    }
+
+    var waiting: Int { state.withLock { $0.waiting.count } }
+
+    func post(
+        _ body: [UInt8], to endpoint: RPCEndpoint, timeout: Duration, answerLimit: Int
+    ) async throws(RPCError) -> [UInt8] {
+        do {
+            let request = try JSONSerialization.jsonObject(with: Data(body))
+            let answer: Any =
+                if let calls = request as? [[String: Any]] { calls.map(answer) } else {
+                    answer(request as? [String: Any] ?? [:])
+                }
+            return Array(try JSONSerialization.data(withJSONObject: answer))
+        } catch {
+            throw RPCError(.malformed, "\(error)")
+        }
+    }
+
+    private func answer(_ call: [String: Any]) -> [String: Any] {
+        let parameters = call["params"] as? [Any] ?? []
+        return [
+            "jsonrpc": "2.0", "id": call["id"] ?? NSNull(),
+            "result": result(call["method"] as? String ?? "", parameters),
+        ]
+    }
+
+    private static func hash(_ number: Int) -> String {
+        "0x" + String(repeating: "0", count: 56) + String(100_000_000 + number).prefix(8)
+    }
+
+    private func result(_ method: String, _ parameters: [Any]) -> Any {
+        state.withLock { state in
+            switch method {
+            case "eth_chainId": return "0x539"
+            case "eth_getBlockByNumber":
+                return [
+                    "number": "0x" + String(state.head, radix: 16), "hash": Self.hash(state.head),
+                    "parentHash": Self.hash(state.head - 1), "timestamp": "0x1", "gasLimit": "0x1c9c380",
+                    "baseFeePerGas": "0x1", "transactions": [],
+                ]
+            case "eth_getTransactionCount": return "0x" + String(state.mined.count, radix: 16)
+            case "eth_getBalance": return "0xde0b6b3a7640000"
+            case "eth_gasPrice", "eth_maxPriorityFeePerGas": return "0x1"
+            case "eth_sendRawTransaction":
+                guard let raw = (parameters.first as? String).flatMap({ Hex.decode($0) }),
+                    let transaction = try? SignedTransaction(decoding: raw)
+                else { return NSNull() }
+                let entry = (hash: "\(transaction.hash)", nonce: Int(transaction.unsigned.nonce))
+                if !(state.waiting + state.mined).contains(where: { $0.hash == entry.hash }) {
+                    state.waiting.append(entry)
+                }
+                return entry.hash
+            case "eth_getTransactionReceipt":
+                guard let hash = parameters.first as? String, state.mined.contains(where: { $0.hash == hash }) else {
+                    return NSNull()
+                }
+                return [
+                    "transactionHash": hash, "blockNumber": "0x" + String(state.head, radix: 16),
+                    "blockHash": Self.hash(state.head), "status": "0x1", "gasUsed": "0x5208", "logs": [],
+                ]
+            default: return NSNull()
+            }
+        }
+    }
+}
+
+@Suite("Transaction manager")
+struct TransactionManagerTests {
+    private static let quiet: Logger = {
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        return logger
+    }()
+
+    /// Keeps the file's writer busy until it is let go.
+    private final class Blocked: Sendable {
+        private let gate = DispatchSemaphore(value: 0)
+
+        init(_ store: ChainStore) async {
+            let gate = gate
+            await withCheckedContinuation { started in
+                Thread {
+                    try? store.queue.write { _ in
+                        started.resume()
+                        gate.wait()
+                    }
+                }.start()
+            }
+        }
+
+        func release() { gate.signal() }
+    }
+
+    @Test("an outcome is told only once it is on the disk, whatever is decided while another one is committed")
+    func outcomeAfterCommit() async throws {
+        let folder = NSTemporaryDirectory() + "manager-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let store = try ChainStore(path: folder + "/chain.sqlite")
+        let node = OneNode()
+        let client = RPCClient(
+            endpoints: [try RPCEndpoint(http: "http://node")], chainID: 1337, transport: node, logger: Self.quiet)
+        let told = Mutex<[Bool]>([])
+        let manager = TransactionManager(
+            client: client, chainID: 1337, signer: LocalSigner(Stage.key), store: store,
+            classes: Stage.classes, logger: Self.quiet,
+            onReceipt: { receipt in
+                let onDisk = try? await store.list().contains {
+                    $0.state == "succeeded" && $0.hashes.contains("\(receipt.transaction)")
+                }
+                told.withLock { $0.append(onDisk == true) }
+            })
+        try await manager.start()
+        await manager.poll()
+        func intent(_ key: String) -> TransactionIntent {
+            TransactionIntent(key: key, className: "status", recipient: Stage.contract, gasLimit: 50_000)
+        }
+        try await manager.submit(intent("a"))
+        while node.waiting < 1 { try await Task.sleep(for: .milliseconds(2)) }
+        node.mine()
+
+        let blocked = await Blocked(store)
+        let second = Task { try await manager.acknowledge() }
+        // Its commit waits for the file; meanwhile a poll learns that the first is over.
+        while await !manager.isCommitting { try await Task.sleep(for: .milliseconds(2)) }
+        await manager.poll()
+        blocked.release()
+        try await second.value
+        await manager.drive()
+        #expect(try await manager.outcome("a") != nil)
+        #expect(told.withLock { $0 } == [true])
+        store.close()
+    }
+}
