@@ -208,7 +208,13 @@ def ends_after_a_kill(lab, agent):
     agent.start()
     # The recovered slurmctld tells of what it had saved; of the last end slurmdbd may not have heard, as nobody has then.
     rows = eventually("slurmdbd knows of ends", lambda: {key: row for key, row in lab.accounting().items() if row["end"]}, 10)
-    told = eventually("they are told", lambda: cancelled(agent, rows), 60, 0.5)
+    # A job that slurmctld had saved before its end waits again, whatever slurmdbd says of it.
+    again = lab.command("squeue", "-h", "-o", "%A").split()
+    told = eventually("they are told", lambda: cancelled(agent, [key for key in rows if key[0] not in again]), 60, 0.5)
+    expect((again, told), not any(job in again for job, _ in told))
+    for job in again:
+        lab.command("scancel", job)
+    told = eventually("those that waited again are told, too", lambda: cancelled(agent, rows), 60, 0.5)
     return [told[key] for key, row in lab.accounting().items() if key in rows and row["name"] == "allocation"]
 
 
