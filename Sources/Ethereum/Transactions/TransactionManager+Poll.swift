@@ -46,7 +46,7 @@ extension TransactionManager {
                     "the chain has lost a nonce",
                     metadata: [
                         "nonce": "\(nonce)", "transaction_key": "\(settled?.intent.intent.key ?? "")",
-                        "next": settled == nil ? "it is filled" : "its transaction is sent again",
+                        "what": settled == nil ? "it is filled" : "its transaction is sent again",
                     ])
             } catch {
                 // Asked again with the next poll.
