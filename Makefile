@@ -183,6 +183,11 @@ soak: build plugins ## Jobs while the agent and slurmctld are killed (JOBS=2000 
 	@lab/install.sh --dbd
 	@python3 Tests/Events/soak.py $(JOBS) $(KILLS)
 
+.PHONY: soak-slurmdbd-stopped
+soak-slurmdbd-stopped: build plugins ## The same while slurmdbd hangs from the first job to the last (JOBS=2000 KILLS=100); needs root
+	@lab/install.sh --dbd
+	@python3 Tests/Events/soak.py --slurmdbd-stopped $(JOBS) $(KILLS)
+
 INTENTS ?= 1000
 LOGS ?= 10000
 .PHONY: soak-chain

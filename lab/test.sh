@@ -67,6 +67,22 @@ node_down() { # a killed node is noticed: marked * (no answer), then down
   return 1
 }
 
+late_job() { # a submission takes effect after its answer was given up
+  . "$1/lab.env"
+  echo 4 >"$1/faults/late"
+  refuses as_user labt1 sbatch -H -D /tmp -o /dev/null -J late --wrap true || return 1
+  timeout 10 bash -c 'until squeue -h -n late -o %i | grep -q .; do sleep 0.1; done' && [ ! -e "$1/faults/late" ] && scancel -n late
+}
+
+failing_files() { # slurmctld cannot save its state, and goes on
+  . "$1/lab.env"
+  echo "$1/state/job_state" >"$1/faults/files"
+  as_user labt1 sbatch -H -D /tmp -o /dev/null -J unsaved --wrap true || return 1
+  timeout 20 bash -c 'until grep -q "Input/output error" '"$1"'/log/slurmctld.log; do sleep 0.2; done' || return 1
+  rm "$1/faults/files"
+  scancel -n unsaved
+}
+
 hosts_job() {
   local out
   out=$(LAB=$1 "$here/on-host.sh" --user labt1 ctl srun -D /tmp -N2 --gres=gpu:1 bash -c 'echo "$(hostname)"' 2>&1 | sort | xargs)
@@ -142,6 +158,17 @@ check "down and up with KEEP=1" eval "KEEP=1 LAB=$b $here/slurm-down.sh && LAB=$
 ports+=" $(in_lab "$b" printenv LAB_PORT)"
 check "its jobs are still accounted" in_lab "$b" bash -c 'sacct -a -n -X -P -o user -S now-1hour | grep -q labt1'
 check "down, with accounting" env LAB="$b" "$here/slurm-down.sh"
+
+f=$work/f
+check "a library that makes files fail" cc -O2 -Wall -Wextra -Werror -shared -fPIC -o "$work/faulty-files.so" "$here/faulty-files.c" -ldl
+check "up: with faults on purpose" env LAB="$f" LAB_NODES=1 LAB_MESSAGE_TIMEOUT=2 LAB_JOB_SUBMIT="$here/late.lua" \
+  LAB_SLURMCTLD_PRELOAD="$work/faulty-files.so" "$here/slurm-up.sh"
+ports+=" $(in_lab "$f" printenv LAB_PORT)"
+check "a late submission" late_job "$f"
+check "files that fail" failing_files "$f"
+check "restart slurmctld, which keeps its faults" fault "$f" restart slurmctld
+check "a late submission again" late_job "$f"
+check "down, with faults on purpose" env LAB="$f" "$here/slurm-down.sh"
 
 request=$here/request.sh
 # shellcheck disable=SC2016

@@ -239,7 +239,8 @@ bool rich_put(struct event_writer *writer, const void *job)
     event_put_text(writer, TAG_ACCOUNT, record->account);
     event_put_text(writer, TAG_ADMIN_COMMENT, record->admin_comment);
     event_put_text(writer, TAG_COMMENT, record->comment);
-    event_put_text(writer, TAG_ALLOCATED_TRES, record->tres_alloc_str);
+    // By names, as slurmctld tells everybody else; by numbers, of which some are the cluster's own, if it has not made them.
+    event_put_text(writer, TAG_ALLOCATED_TRES, record->tres_fmt_alloc_str ? record->tres_fmt_alloc_str : record->tres_alloc_str);
     return true;
 }
 

@@ -66,6 +66,8 @@ public struct SlurmError: Error, Sendable, Equatable, CustomStringConvertible {
     public var code: Code
     /// What happened and what to do next, one line.
     public var message: String
+    /// What happened, without what an administrator should do: fit for the owner of the job.
+    public var reason: String
     /// Slurm's error number, 0 where none was involved.
     public var number: Int32
     /// The libslurm call that failed, if one did.
@@ -73,11 +75,14 @@ public struct SlurmError: Error, Sendable, Equatable, CustomStringConvertible {
     /// For calls that change something: true when slurmctld may have done it although no answer came.
     public var mayHaveHappened: Bool
 
+    /// - Parameter advice: what an administrator should do; part of the message, not of the reason.
     public init(
-        _ code: Code, _ message: String, number: Int32 = 0, call: String? = nil, mayHaveHappened: Bool = false
+        _ code: Code, _ reason: String, advice: String? = nil, number: Int32 = 0, call: String? = nil,
+        mayHaveHappened: Bool = false
     ) {
         self.code = code
-        self.message = message
+        self.reason = reason
+        message = reason + (advice.map { "; " + $0 } ?? "")
         self.number = number
         self.call = call
         self.mayHaveHappened = mayHaveHappened

@@ -53,4 +53,16 @@ struct CapacityTests {
             #expect(why == nil)
         }
     }
+
+    @Test("where nodes are hidden only their sum is known, and Slurm has the word")
+    func hidden() {
+        var nodes = Self.nodes
+        nodes[1].isHidden = true
+        let job = GridJobRequest(
+            name: "0x1", userID: 1000, script: "", partition: "main", tasks: 1, cpusPerTask: 17, memoryPerCPU: 100,
+            gpus: 0,
+            timeLimit: 60, output: "/tmp/o")
+        #expect(Capacity(longest: nil, mostNodes: nil, nodes: nodes).whyImpossible(job) == nil)
+        #expect(Capacity(longest: 59, mostNodes: nil, nodes: nodes).whyImpossible(job)?.contains("59 minutes") == true)
+    }
 }

@@ -12,7 +12,7 @@ import Testing
         arguments: [
             ("cluster", ["--partition"]),
             ("jobs", ["--all", "--user", "--name", "--tag", "--partition"]),
-            ("job", ["--script", "<id>"]),
+            ("job", ["--script", "<ids>"]),
             ("cancel", ["--name", "--user", "--signal", "--batch", "--full", "<ids>"]),
             ("wait", ["--interval", "<id>"]),
             (
@@ -51,6 +51,19 @@ import Testing
         ["cancel", "-s", "USR1", "-b", "1"], ["cancel", "--name", "x", "--user", "root"],
         ["submit", "-N", "2-4", "-n", "8", "-c", "2", "--mem", "4G", "-t", "1-0", "-a", "0-9", "x.sh", "a", "--b"],
         ["submit", "-G", "a100:2", "--gres", "shard:1", "--env", "A=1", "--env", "B=2"],
+        ["submit", "-N2", "-n4", "-c2", "-t10", "-pmain", "-Jname", "-Ga100:2", "-D/tmp", "-Hs", "x.sh"],
+        ["jobs", "-uroot", "-pa,b"],
+        ["cancel", "-sUSR1", "-b", "1"], ["cluster", "-pmain"],
+        ["cancel", "1,2_[3-5],4+1", "6_*"], ["job", "1,2_3", "4"], ["wait", "12_3"], ["wait", "12+1"],
+        ["jobs", "-u", "root,1001", "-p", "a,b", "--name", "x,y"], ["cluster", "-p", "a,b"],
+        [
+            "submit", "--mem", "0", "-t", "0", "--gres", "none", "-G", "0", "--gid", "users", "-b", "now+1hour", "-N",
+            "1k",
+        ],
+        [
+            "submit", "--mem-per-cpu", "0", "--time=-1", "--mail-type", "none", "-p", "a,b", "-G", "a:1,b:2", "-b",
+            "tomorrow",
+        ],
     ])
     func parses(_ arguments: [String]) throws {
         _ = try SlurmGridAgent.parseAsRoot(arguments)
@@ -64,6 +77,9 @@ import Testing
         ["cancel", "-s", "9", "-b", "-f", "1"], ["cancel", "-s", "9", "--name", "x", "--user", "u"],
         ["submit", "--mem", "1G", "--mem-per-cpu", "1G"], ["submit", "--exclusive", "--oversubscribe"],
         ["submit", "--mail-user", "x"], ["submit", "-N", "x"], ["submit", "-t", "never"], ["submit", "--nonsense"],
+        ["cancel", "1.0"], ["cancel", "1_[1-9:2]"], ["cancel", "1,"], ["job", "1.batch"], ["job", "1,2", "--script"],
+        ["wait", "1,2"], ["wait", "1_[1-2]"], ["wait", "1.0"], ["submit", "-b", "soon"], ["submit", "-N", "1-2,4"],
+        ["submit", "--exclusive=user"], ["submit", "--mem", "1.5G"],
     ])
     func refuses(_ arguments: [String]) {
         let error = #expect(throws: (any Error).self) { try SlurmGridAgent.parseAsRoot(arguments) }

@@ -129,6 +129,18 @@ struct ConfigurationTests {
             ("policy: {allow: [\"0x\(Self.ab)\"]}", "policy.allow", "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB"),
             ("users.map: {0x\(Self.ab): alice}", "users.map", "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB=alice"),
             (
+                "users.map:\n  \"0x\(Self.ab)\": EXAMPLE\\alice\n", "users.map",
+                "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB=EXAMPLE\\alice"
+            ),
+            (
+                "users.map: [\"0x\(Self.ab)=EXAMPLE\\\\host$\"]", "users.map",
+                "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB=EXAMPLE\\host$"
+            ),
+            (
+                "users.map: {0x\(Self.ab): jörg@example.org}", "users.map",
+                "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB=jörg@example.org"
+            ),
+            (
                 "metascheduler: {endpoint: {rpc: [http://a, http://b:2]}}", "metascheduler.endpoint.rpc",
                 "http://a:80, http://b:2"
             ),
@@ -181,6 +193,10 @@ struct ConfigurationTests {
             ("sbatch.endpoint: https://h", "is no HOST:PORT"), ("sbatch.endpoint: h", "is no HOST:PORT"),
             ("policy.minimum-uid: 0", "is no number from 1 to"), ("policy.allow: 0x12", "is no address"),
             ("users.map: alice", "is no ADDRESS=USER"), ("users.map: {0x\(Self.ab): a b}", "is no login name"),
+            ("users.map: {0x\(Self.ab): 'A\\B\\c'}", "is no login name"),
+            ("users.map: {0x\(Self.ab): '\\alice'}", "is no login name"),
+            ("users.map: {0x\(Self.ab): 'EXAMPLE\\'}", "is no login name"),
+            ("users.map: {0x\(Self.ab): a/b}", "is no login name"),
             ("users.map: [\"0x\(Self.ab)=a\", \"\(Self.ab)=b\"]", "is given twice"),
             ("billing.rounding: half", "is none of down, up"), ("slurm.partition: a,b", "no name of one partition"),
             ("script-limit: 1", "is no number from 1024"), ("benchmark.hpl.memory-percent: 50", "is no fraction"),

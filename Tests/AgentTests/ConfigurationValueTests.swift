@@ -89,9 +89,6 @@ struct ConfigurationValueTests {
     @Test(
         "what does not fit together",
         arguments: [
-            (["BENCHMARK_RUN_AS": "root"], "benchmark.allow-root"),
-            (["BENCHMARK_RUN_AS": "root", "BENCHMARK_DISABLE": "1"], nil),
-            (["BENCHMARK_RUN_AS": "root", "SLURM_GRID_AGENT_BENCHMARK_ALLOW_ROOT": "1"], nil),
             (["TLS_ENABLE": "true"], "tls.cert-file"),
             (["TLS_ENABLE": "true", "TLS_CERT": "/c", "TLS_KEY": "/k"], nil),
             (["METASCHEDULER_ENDPOINT_RPC": "http://a"], "there is a node and no key"),
@@ -112,6 +109,48 @@ struct ConfigurationValueTests {
         } catch {
             #expect(words.map { "\(error)".contains($0) } == true, "\(error)")
         }
+    }
+
+    @Test(
+        "benchmarks as root, the supervisor's default, start with a note",
+        arguments: [
+            (["BENCHMARK_DISABLE": "false", "BENCHMARK_RUN_AS": "root"], 1, "slurm"),
+            (["BENCHMARK_RUN_AS": "root"], 1, "slurm"),
+            (["BENCHMARK_RUN_AS": "root", "BENCHMARK_DISABLE": "true"], 0, "slurm"),
+            (["BENCHMARK_RUN_AS": "root", "SLURM_GRID_AGENT_BENCHMARK_ALLOW_ROOT": "1"], 0, "root"),
+            (["BENCHMARK_RUN_AS": "bench"], 0, "bench"), ([:], 0, "slurm"),
+        ] as [([String: String], Int, String)])
+    func benchmarksAsRoot(_ environment: [String: String], _ notices: Int, _ user: String) throws {
+        let configuration = try AgentConfiguration.load(file: nil, environment: environment)
+        #expect(configuration.notices.count == notices && configuration.benchmark.effectiveUser == user)
+        #expect(configuration.notices.allSatisfy { $0.contains("runs no benchmark") })
+    }
+
+    @Test(
+        "an address with a key or password in it",
+        arguments: [
+            ("http://127.0.0.1:8545", false), ("https://node.example.org/rpc", false),
+            ("https://node.example.org/ext/bc/C/rpc", false),
+            ("https://user:secret@node.example.org", true), ("https://token@node.example.org/rpc", true),
+            ("https://node.example.org/v3/0123456789abcdef0123456789abcdef", true),
+            ("https://node.example.org/rpc?apikey=x", true),
+            ("wss://node.example.org/ws/AbCdEfGhIjKlMnOpQrStUvWxYz012345", true), ("none", false),
+        ])
+    func secretsInAddresses(_ address: String, _ carries: Bool) {
+        #expect(carriesSecret(address) == carries)
+    }
+
+    @Test("of a secret only what stands in the file itself counts")
+    func secretKeys() throws {
+        let file = NSTemporaryDirectory() + "secret-\(UUID().uuidString).yaml"
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        let text =
+            "metascheduler.endpoint.rpc: [\"http://a\", \"http://b/v3/0123456789abcdef0123456789abcdef\"]\nchain.key-file: /k\n"
+        try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+        let environment = ["METASCHEDULER_ENDPOINT_WS": "ws://a/?key=x"]
+        let configuration = try AgentConfiguration.load(file: file, environment: environment)
+        #expect(configuration.secretKeys(in: file) == ["metascheduler.endpoint.rpc"])
+        #expect(try AgentConfiguration.load(file: nil, environment: environment).secretKeys(in: file).isEmpty)
     }
 
     @Test("every key has names of its own, and a line in the documentation")

@@ -2,10 +2,10 @@
 
 import FoundationEssentials
 import JobLifecycle
-import Slurm
 import Testing
 
 @testable import Agent
+@testable import Slurm
 
 @Suite("What Slurm says, in the core's words")
 struct ObservationTests {
@@ -100,6 +100,19 @@ struct ObservationTests {
         row.userID = 1001
         let whole = try #require(JobObservation.accounting([row], asked: 102).first)
         #expect(whole.details.name == "job" && whole.details.userID == 1001)
+    }
+
+    @Test(
+        "a refusal has nothing of what an administrator should do",
+        arguments: [2045, 2057, 2066, 2010, 2000, 2105] as [Int32])
+    func refusals(_ number: Int32) {
+        let error = SlurmCall.failure("slurm_submit_batch_job", changes: true, number: number)
+        #expect(error.message.hasPrefix(error.reason + "; "))
+        let refused = SchedulerError(submission: error)
+        #expect(refused.code == .refused && !refused.message.isEmpty)
+        for words in ["sacctmgr", "`", "slurm_submit", "SlurmUser", "\(number)"] {
+            #expect(!refused.message.contains(words))
+        }
     }
 
     @Test("a submission that failed: what may have happened is never a refusal")

@@ -6,13 +6,17 @@ import Testing
 @testable import Agent
 
 @Suite struct OptionTypeTests {
-    @Test(arguments: [("2", 2, 2), ("2-4", 2, 4), ("1-1", 1, 1), ("0", 0, 0)] as [(String, UInt32, UInt32)])
+    @Test(
+        arguments: [
+            ("2", 2, 2), ("2-4", 2, 4), ("1-1", 1, 1), ("0", 0, 0), ("1k", 1024, 1024), ("1-2K", 1, 2048),
+            ("1m", 1 << 20, 1 << 20),
+        ] as [(String, UInt32, UInt32)])
     func nodeRanges(_ text: String, _ minimum: UInt32, _ maximum: UInt32) {
         let range = NodeRange(argument: text)
         #expect(range?.minimum == minimum && range?.maximum == maximum)
     }
 
-    @Test(arguments: ["", "-", "2-", "-4", "a", "1-2-3", "4294967296", " 1"])
+    @Test(arguments: ["", "-", "2-", "-4", "a", "1-2-3", "4294967296", " 1", "k", "1-2,4", "5000000k", "1g"])
     func noNodeRanges(_ text: String) {
         #expect(NodeRange(argument: text) == nil)
     }
@@ -36,7 +40,13 @@ import Testing
         #expect(GPUCount(argument: text)?.gpus == .init(count, type: type))
     }
 
-    @Test(arguments: ["", "a100", "a100:", "a:b:1", "-1", "1.5", "4294967296"])
+    @Test("of several types")
+    func gpusOfSeveralTypes() {
+        #expect(GPUCount(argument: "a100:2,v100:1")?.gpus == .init(2, type: "a100", others: [.init(1, type: "v100")]))
+        #expect(GPUCount(argument: "1,2")?.gpus == .init(1, others: [.init(2)]))
+    }
+
+    @Test(arguments: ["", "a100", "a100:", "a:b:1", "-1", "1.5", "4294967296", "1,", ",1", "a100:2,v100"])
     func noGPUCounts(_ text: String) {
         #expect(GPUCount(argument: text) == nil)
     }
@@ -46,7 +56,9 @@ import Testing
             ("gpu:2", [GRES(name: "gpu", count: 2)]),
             ("gres:gpu:a100:2", [GRES(name: "gpu", type: "a100", count: 2)]),
             ("gpu:a100:2,shard:4", [GRES(name: "gpu", type: "a100", count: 2), GRES(name: "shard", count: 4)]),
-            ("craynetwork", [GRES(name: "craynetwork", count: 1)]),
+            ("craynetwork", [GRES(name: "craynetwork", count: 1)]), ("none", []), ("NONE", []),
+            ("gpu:0", [GRES(name: "gpu", count: 0)]), ("gpu:1k", [GRES(name: "gpu", count: 1024)]),
+            ("gpu:1,gpu:2", [GRES(name: "gpu", count: 1), GRES(name: "gpu", count: 2)]),
         ] as [(String, [GRES])])
     func gresLists(_ text: String, _ list: [GRES]) {
         #expect(GRESList(argument: text)?.list == list)
@@ -70,7 +82,8 @@ import Testing
 
     @Test(
         arguments: [
-            ("end", [.end]), ("BEGIN,Fail", [.begin, .fail]), ("time_limit_80", [.timeLimit80]),
+            ("end", [.end]), ("BEGIN,Fail", [.begin, .fail]), ("time_limit_80", [.timeLimit80]), ("none", []),
+            ("NONE,end", []), ("end,none", []),
             ("all", [.begin, .end, .fail, .requeue, .stageOut, .invalidDependency]),
             ("all,array_tasks", [.begin, .end, .fail, .requeue, .stageOut, .invalidDependency, .arrayTasks]),
         ] as [(String, Set<JobRequest.Mail.Event>)])
@@ -78,7 +91,7 @@ import Testing
         #expect(MailEvents(argument: text)?.events == events)
     }
 
-    @Test(arguments: ["", ",", "ends", "begin;end", "none"])
+    @Test(arguments: ["", ",", "ends", "begin;end"])
     func noMailEvents(_ text: String) {
         #expect(MailEvents(argument: text) == nil)
     }
@@ -86,6 +99,7 @@ import Testing
     @Test(
         arguments: [
             ("9", 9), ("KILL", 9), ("SIGKILL", 9), ("sigusr1", 10), ("Term", 15), ("64", 64), ("1", 1), ("CONT", 18),
+            ("URG", 23), ("ttin", 21), ("SIGTTOU", 22), ("XCPU", 24),
         ] as [(String, Int32)])
     func signals(_ text: String, _ number: Int32) {
         #expect(CancelCommand.Signal(argument: text)?.number == number)
@@ -101,5 +115,7 @@ import Testing
         #expect(JobID(argument: "0") == nil)
         #expect(TimeLimit(argument: "1-2") == .minutes(1560))
         #expect(TimeLimit(argument: "soon") == nil)
+        #expect(BeginOption(argument: "1800000000")?.date.timeIntervalSince1970 == 1_800_000_000)
+        #expect(BeginOption(argument: "tomorrow") != nil && BeginOption(argument: "soon") == nil)
     }
 }

@@ -144,6 +144,63 @@ def reference(binary, folder):
         assert not done.stderr and b"bridge.socket PATH" in text, done.stderr
 
 
+def found(binary, *words):
+    """What `check` found, by subject."""
+    done = ask(binary, "check", "--json", *words)
+    assert done.returncode in (0, 1), done.stderr
+    by_subject = {}
+    for finding in json.loads(done.stdout):
+        by_subject.setdefault(finding["subject"], []).append((finding["level"], finding["text"]))
+    return by_subject
+
+
+def unseen(binary, folder):
+    """what this user may not see is neither well nor amiss"""
+    if not IS_ROOT:
+        return print("  (left out: it needs root)")
+    private, file = folder / "private", folder / "unseen.yaml"
+    (private / "state").mkdir(parents=True, mode=0o700)
+    (private / "state/ledger.sqlite").touch()
+    base = f"slurm.conf: /none\nbridge.socket: {folder}/b.sock\ncontrol.socket: {folder}/c.sock\n"
+    file.write_text(f"{base}state-folder: {private}/state\nadmin.socket: {private}/state/a.sock\n")
+    for mode in (0o700, 0o755):  # the folder above it, or only itself
+        private.chmod(mode)
+        subjects = found(binary, "--config", file)
+        (level, text), = subjects["ledger"]
+        assert level == "warning" and "cannot be seen by this user" in text, (level, text)
+        (level, text), = subjects["state folder"]
+        if mode == 0o700:
+            assert level == "warning" and "cannot be seen" in text, (level, text)
+            assert any("a.sock" not in text and "cannot be seen" in text for _, text in subjects["socket"]), subjects["socket"]
+        else:
+            assert level == "failure" and "belongs to root" in text and "run this as the agent's user" in text, (level, text)
+    file.write_text(f"{base}state-folder: {folder}/none\nadmin.socket: {folder}/a.sock\n")
+    subjects = found(binary, "--config", file)
+    assert subjects["ledger"] == [("ok", "none yet: the first start makes it")], subjects["ledger"]
+    assert "is not there" in subjects["state folder"][0][1]
+
+
+def secrets(binary, folder):
+    """a file that everybody can read is told of when an address in it has a key or password"""
+    file = folder / "secret.yaml"
+    base = f"slurm.conf: /none\nstate-folder: {folder}/none\nchain.key-file: {folder}/none\n"
+    for address, told in (("http://127.0.0.1:1/v3/0123456789abcdef0123456789abcdef", True), ("http://127.0.0.1:1/?key=x", True), ("http://127.0.0.1:1", False)):
+        file.write_text(f"{base}metascheduler.endpoint.rpc: \"{address}\"\n")
+        for mode, readable in ((0o644, True), (0o640, False)):
+            file.chmod(mode)
+            os.chown(file, USER.pw_uid, USER.pw_gid)
+            texts = [text for level, text in found(binary, "--config", file)["configuration"] if level == "warning"]
+            expected = [f"{file}: every user of this host can read it, and metascheduler.endpoint.rpc has a key"] if told and readable else []
+            assert len(texts) == len(expected) and all(a.startswith(b) for a, b in zip(texts, expected)), (address, mode, texts)
+            assert not any("0123456789" in text for text in texts)
+
+
+def supervisor(binary, _):
+    """a supervisor's environment with its example values starts, with a note"""
+    done = ask(binary, "config", "show", "--config", "/dev/null", environment={"BENCHMARK_DISABLE": "false", "BENCHMARK_RUN_AS": "root"})
+    assert done.returncode == 0 and b"runs no benchmark" in done.stdout + done.stderr, (done.returncode, done.stdout[-300:], done.stderr)
+
+
 def main():
     cases = json.loads((Path(__file__).parent / "broken/cases.json").read_text())
     assert len(cases) >= 60 and len({case["name"] for case in cases}) == len(cases)
@@ -154,7 +211,7 @@ def main():
         binary = Path(shutil.copy(BINARY, folder / "slurm-grid-agent"))
         print(table.__doc__)
         table(binary, folder, cases)
-        for part in (unreadable, several, show, reference):
+        for part in (unreadable, several, show, reference, unseen, secrets, supervisor):
             print(part.__doc__)
             part(binary, folder)
         print(f"ok: {len(cases)} broken configurations")

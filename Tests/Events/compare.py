@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Holds the agent's ledger and journal against slurmdbd."""
 
+import re
+
 ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "DEADLINE", "OUT_OF_MEMORY", "REQUEUED"}
 ORDER = {"submitted": 0, "pending": 1, "running": 2, "suspended": 3, "resumed": 3, "requeued": 4, "ended": 4, "vanished": 4, "refused": 4}
 
@@ -71,6 +73,9 @@ def check_journal(transitions, verdict):
             finals[transition["ledger_job"]] = finals.get(transition["ledger_job"], 0) + 1
         if transition.get("submit_time"):
             runs.setdefault((transition["job"], transition["submit_time"]), []).append(transition["kind"])
+    # Names from every source; an amount that is none (NO_VAL64) is left out.
+    numbered = [t for t in transitions if re.search(r"(^|,)\d|=1844674407370955161", t.get("details", {}).get("tres") or "")]
+    verdict.wrong += [f"{t['job']}: tres {t['details']['tres']} (from {t.get('source')})" for t in numbered]
     verdict.duplicated += [f"job {job} has {count} final transitions" for job, count in finals.items() if count > 1]
     for key, kinds in runs.items():
         ranks = [ORDER[kind] for kind in kinds]

@@ -1,50 +1,58 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Jobs run while the agent is killed at random instants, slurmctld is restarted, killed and paused, the ledger's disk is
-full for a while, the socket's folder vanishes and the agent stays away for longer than slurmctld remembers.
+"""Jobs run while the agent is killed and ended at random instants, slurmctld is restarted, killed and paused, a job_submit
+plugin makes submissions late, the file systems of the ledger and of the plugin's spool fail for a while, the socket's folder
+vanishes and the agent stays away for longer than slurmctld remembers.
 
-    soak.py [JOBS [KILLS [SEED]]]       2000 jobs, 100 kills
+    soak.py [--slurmdbd-stopped] [JOBS [KILLS [SEED]]]       2000 jobs, 100 kills
 
-The last line is the verdict as JSON. Exit status 1 when anything was lost, doubled or wrong. Needs root."""
+With --slurmdbd-stopped slurmdbd hangs (SIGSTOP) from the first job to the last, and is asked when it goes on. slurmctld waits
+for it when it starts, and 22.05 for up to 15 minutes with its locks held when a running job is requeued: neither is done then. The
+last line is the verdict as JSON. Exit status 1 when anything was
+lost, doubled or wrong, or the agent did not end well. Needs root."""
 
 import json
 import os
 import random
 import re
-import shutil
 import subprocess
 import sys
 import threading
 import time
 
-from cluster import Agent, Lab, eventually, say
+from cluster import TOP, Agent, Lab, eventually, say
 from compare import compare
+from faults import MIN_JOB_AGE, Faults
 
-MIN_JOB_AGE = 5
 OPEN = "SELECT DISTINCT job_id FROM runs WHERE phase IN ('pending','running','suspended','closing')"
 
 
 class Jobs(threading.Thread):
     """Submits jobs of many kinds, and ends some of them, until there were enough."""
 
-    def __init__(self, lab, count, seed):
+    def __init__(self, lab, count, seed, requeues=True):
         super().__init__(daemon=True)  # it does not outlive a failure
-        self.lab, self.count, self.random = lab, count, random.Random(seed)
-        self.submitted = 0
+        self.lab, self.count, self.random, self.requeues = lab, count, random.Random(seed), requeues
+        self.submitted = self.unanswered = 0
 
     def run(self):
         while self.submitted < self.count:
             try:
                 self.submitted += self.one()
             except RuntimeError:
-                time.sleep(0.3)  # slurmctld is away; what came of it, slurmdbd will tell
+                self.unanswered += 1
+                time.sleep(0.3)  # slurmctld is away or late; what came of it, slurmdbd will tell
             # No more in the queue than run within seconds.
             time.sleep(0.05)
 
     def one(self):
         submit, kind = self.lab.submit, self.random.random()
         user = self.random.choice(["labu1", "labu2", "labu3"])
-        if kind < 0.45:
+        if kind < 0.05:
+            self.lab.command(
+                self.lab.stage / "slurm-grid-agent", "submit", "--user", user, "-D", "/tmp", "-o", "/dev/null", user="slurm",
+                stdin=f"#!/bin/sh\nsleep 0.{self.random.randrange(10)}\n")
+        elif kind < 0.45:
             submit(body=f"sleep 0.{self.random.randrange(10)}", user=user)
         elif kind < 0.60:
             submit(body=f"exit {self.random.randrange(1, 256)}", user=user)
@@ -58,7 +66,7 @@ class Jobs(threading.Thread):
             size = self.random.randrange(2, 12)
             submit(f"--array=1-{size}%4", body="sleep 0.2", user=user)
             return size
-        elif kind < 0.96:
+        elif kind < 0.96 and self.requeues:
             job = submit("--requeue", body="sleep 1.5", user=user)
             self.later(1, "scontrol", "requeue", job)
         else:
@@ -78,100 +86,38 @@ class Jobs(threading.Thread):
         timer.start()
 
 
-class Faults:
-    """One fault after the other, most of them a kill of the agent."""
-
-    def __init__(self, lab, agent, kills, seed):
-        self.lab, self.agent, self.kills, self.random = lab, agent, kills, random.Random(seed + 1)
-        self.killed = 0
-        others = [self.restart, self.kill_controller, self.pause, self.full_disk, self.vanish, self.stay_away, self.pause_agent]
-        # Each of the others at least once, evenly among the kills.
-        self.plan = {(index + 1) * max(1, kills // (len(others) + 1)): fault for index, fault in enumerate(others)}
-
-    def step(self):
-        """One kill, and what else is due with it."""
-        time.sleep(self.random.random() * 0.8)
-        self.agent.kill()
-        self.killed += 1
-        time.sleep(self.random.choice([0, 0, 0.2, 1.0]))
-        self.agent.start(wait=False)
-        fault = self.plan.pop(self.killed, None)
-        if fault:
-            say(f"after {self.killed} kills: {fault.__doc__}")
-            fault()
-
-    def finish(self):
-        for fault in self.plan.values():
-            say(f"at last: {fault.__doc__}")
-            fault()
-
-    def restart(self):
-        """slurmctld is restarted"""
-        self.lab.fault("restart")
-
-    def kill_controller(self):
-        """slurmctld is killed"""
-        self.lab.fault("kill")
-        time.sleep(1)
-        self.lab.fault("start")
-
-    def pause(self):
-        """slurmctld hangs for 4 s"""
-        self.lab.fault("pause")
-        time.sleep(4)
-        self.lab.fault("resume")
-
-    def full_disk(self):
-        """the ledger's disk is full for 3 s"""
-        ballast = self.lab.state / "ballast"
-        # Without a buffer: what is left in one when the disk is full is written again when the file is closed.
-        with ballast.open("wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(1 << 20))
-            except OSError:
-                pass
-        time.sleep(3)
-        ballast.unlink()
-
-    def vanish(self):
-        """the folder of the agent's sockets vanishes"""
-        shutil.rmtree(self.lab.run)
-        time.sleep(2)
-
-    def stay_away(self):
-        """the agent stays away for longer than slurmctld remembers"""
-        self.agent.kill()
-        time.sleep(MIN_JOB_AGE * 2 + 3)
-        self.agent.start(wait=False)
-
-    def pause_agent(self):
-        """the agent hangs for 7 s"""
-        self.agent.pause()
-        time.sleep(7)
-        self.agent.resume()
+def preload(folder):
+    """Builds the library that makes slurmctld's files fail."""
+    library = folder / "faulty-files.so"
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, TOP / "lab/faulty-files.c", "-ldl"], check=True)
+    return library
 
 
-def main(count, kills, seed):
-    say(f"{count} jobs, {kills} kills of the agent, seed {seed}")
-    knobs = {"LAB_DBD": 1, "LAB_NODES": 4, "LAB_CPUS": 32, "LAB_MIN_JOB_AGE": MIN_JOB_AGE,
+def main(count, kills, seed, stopped=False):
+    say(f"{count} jobs, {kills} ends of the agent, seed {seed}{', slurmdbd stopped' if stopped else ''}")
+    knobs = {"LAB_DBD": 1, "LAB_NODES": 4, "LAB_CPUS": 32, "LAB_MIN_JOB_AGE": MIN_JOB_AGE, "LAB_JOB_SUBMIT": TOP / "lab/late.lua",
              "LAB_CONF_EXTRA": "KillWait=1\nSchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=2,bf_interval=2"}
-    with Lab(**knobs) as lab:
+    lab = Lab(**knobs)
+    lab.knobs["LAB_SLURMCTLD_PRELOAD"] = str(preload(lab.stage))
+    with lab:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=64m,mode=0700,uid={lab.uid}", "tmpfs", lab.state], check=True)
         try:
-            verdict = soak(lab, count, kills, seed)
+            verdict = soak(lab, count, kills, seed, stopped)
         finally:
             if os.environ.get("KEEP"):
                 subprocess.run(["cp", "-r", lab.state, lab.base / "state-kept"], check=False)
             subprocess.run(["umount", "-l", lab.state], check=False)
     print(json.dumps(verdict))
-    return 1 if verdict["lost"] or verdict["duplicated"] or verdict["wrong"] else 0
+    return 1 if verdict["lost"] or verdict["duplicated"] or verdict["wrong"] or verdict["bad_ends"] else 0
 
 
-def soak(lab, count, kills, seed):
+def soak(lab, count, kills, seed, stopped):
     agent = Agent(lab, **{"accounting-interval": "5s", "sweep-interval": "2s", "vanish-after": "10s"})
     agent.start()
-    jobs, faults = Jobs(lab, count, seed), Faults(lab, agent, kills, seed)
+    jobs, faults = Jobs(lab, count, seed, requeues=not stopped), Faults(lab, agent, kills, seed, restarts=not stopped)
+    faults.jobs = jobs
+    if stopped:
+        lab.fault("pause", "slurmdbd")
     jobs.start()
     while jobs.is_alive() or faults.killed < kills:
         if faults.killed < kills:
@@ -193,17 +139,27 @@ def soak(lab, count, kills, seed):
     time.sleep(12)  # one more round of everything
     eventually("everything is delivered", lambda: agent.query("SELECT count(*) FROM deliveries WHERE state <> 1")[0][0] == 0)
     found = agent.ask("ledger", "verify", "--state-folder", lab.state, check=False)
-    agent.stop()
+    faults.terminate()
+    if stopped:
+        lab.fault("resume", "slurmdbd")
+        eventually("slurmdbd has heard all of slurmctld", lambda: re.search(r"DBD Agent queue size: 0\b", lab.command("sdiag")), 60)
+        time.sleep(2)  # what it was sent it may not have written yet
     rows, runs, transitions = lab.accounting(), agent.runs(), agent.transitions()
     recovered = recovered_jobs((lab.lab / "log/slurmctld.log").read_text(errors="replace"))
     verdict = compare(rows, runs, transitions, [] if found.startswith("ok") else found.splitlines(), recovered)
     for complaint in verdict.complaints()[:40]:
         say(complaint)
     say(f"{len(rows)} runs in slurmdbd, {len(runs)} in the ledger, {len(transitions)} transitions; {verdict.rewritten} runs that slurmctld told slurmdbd of anew")
-    if not verdict.ok:
+    # An error of the file system is no reason to set a file aside.
+    aside = sorted(path.name for path in (lab.lab / "state/grid-agent").glob("*refused*"))
+    if aside:
+        verdict.wrong.append(f"spool files were set aside: {aside}")
+        say(verdict.wrong[-1])
+    if not verdict.ok or faults.bad_ends:
         os.environ["KEEP"] = "1"
     return {"jobs": jobs.submitted, "kills": faults.killed, "lost": len(verdict.lost), "duplicated": len(verdict.duplicated),
-            "wrong": len(verdict.wrong), "vanished": verdict.vanished}
+            "wrong": len(verdict.wrong), "vanished": verdict.vanished, "terminated": faults.terminated, "bad_ends": faults.bad_ends,
+            "unanswered_submissions": jobs.unanswered, "compared": len(rows), "slurmdbd": "stopped" if stopped else "runs"}
 
 
 def recovered_jobs(log):
@@ -232,5 +188,6 @@ def drain(lab):
 if __name__ == "__main__":
     if os.geteuid() != 0:
         sys.exit("soak.py: needs root, for the lab")
-    numbers = [int(word) for word in sys.argv[1:4]]
-    sys.exit(main(*(numbers + [2000, 100, random.randrange(1 << 30)][len(numbers):])))
+    words = [word for word in sys.argv[1:] if word != "--slurmdbd-stopped"]
+    numbers = [int(word) for word in words[:3]]
+    sys.exit(main(*(numbers + [2000, 100, random.randrange(1 << 30)][len(numbers):]), stopped=len(words) < len(sys.argv) - 1))

@@ -12,6 +12,7 @@ take_knobs() {
   : "${LAB_AUTH:=munge}" "${LAB_CONF_EXTRA:=}" "${LAB_DBD_CONF_EXTRA:=}" "${LAB_NODE_LINES:=}" "${LAB_PARTITION_LINES:=}"
   : "${LAB_MIN_JOB_AGE:=300}" "${LAB_CRED_EXPIRE:=5}" "${LAB_SLURMD_TIMEOUT:=30}" "${LAB_MESSAGE_TIMEOUT:=10}"
   : "${LAB_JOBCOMP:=jobcomp/none}" "${LAB_JOBCOMP_PARAMS:=}" "${LAB_PLUGIN_DIR:=}" "${LAB_PLUGSTACK:=}"
+  : "${LAB_JOB_SUBMIT:=}" "${LAB_SLURMCTLD_PRELOAD:=}"
   LAB_USERS=${LAB_USERS-labu1 labu2 labu3}
   need_number LAB_NODES 1 89
   need_number LAB_CPUS 1 4096
@@ -29,6 +30,8 @@ take_knobs() {
   [[ $LAB_GPU_TYPE =~ ^[A-Za-z0-9_-]*$ ]] || die "LAB_GPU_TYPE=$LAB_GPU_TYPE is no GPU type: letters, digits, _ and - only."
   for u in $LAB_USERS; do [[ $u =~ $LAB_USER_PATTERN && $u != root ]] || die "LAB_USERS: $u is no name for a lab user."; done
   [ -z "$LAB_PLUGSTACK" ] || [ -r "$LAB_PLUGSTACK" ] || die "LAB_PLUGSTACK=$LAB_PLUGSTACK cannot be read; it names a plugstack.conf to copy."
+  [ -z "$LAB_JOB_SUBMIT" ] || [ -r "$LAB_JOB_SUBMIT" ] || die "LAB_JOB_SUBMIT=$LAB_JOB_SUBMIT cannot be read; it names a job_submit.lua to copy."
+  [ -z "$LAB_SLURMCTLD_PRELOAD" ] || [ -r "$LAB_SLURMCTLD_PRELOAD" ] || die "LAB_SLURMCTLD_PRELOAD=$LAB_SLURMCTLD_PRELOAD cannot be read; it names a library."
   [ -z "$LAB_PLUGIN_DIR" ] || [ -d "$LAB_PLUGIN_DIR" ] || die "LAB_PLUGIN_DIR=$LAB_PLUGIN_DIR is no folder."
   case $LAB_AUTH in
     munge) ;;
@@ -175,6 +178,7 @@ PlugStackConfig=$LAB/etc/plugstack.conf
 END
     [ "$LAB_JOBCOMP" != jobcomp/filetxt ] || echo "JobCompLoc=$LAB/state/jobcomp.txt"
     [ -z "$LAB_JOBCOMP_PARAMS" ] || echo "JobCompParams=$LAB_JOBCOMP_PARAMS"
+    [ -z "$LAB_JOB_SUBMIT" ] || echo "JobSubmitPlugins=lua"
     [ -z "$LAB_PLUGIN_DIR" ] || echo "PluginDir=$(realpath "$LAB_PLUGIN_DIR"):$(slurm_plugin_folder)"
     if [ "$LAB_DBD" = 1 ]; then
       # slurmdbd connections do not look at AuthInfo: they want the socket once more.
@@ -193,6 +197,10 @@ END
   } >"$LAB/etc/slurm.conf"
   rm -f "$nodes" "$nodes.in"
   if [ -n "$LAB_PLUGSTACK" ]; then cat "$LAB_PLUGSTACK"; fi >"$LAB/etc/plugstack.conf"
+  [ -z "$LAB_JOB_SUBMIT" ] || cat "$LAB_JOB_SUBMIT" >"$LAB/etc/job_submit.lua"
+  # Flags that tell a preloaded library or a job_submit.lua what goes wrong now; such a script takes its own away.
+  mkdir -p "$LAB/faults"
+  chown slurm "$LAB/faults"
   # The cgroup plugin "disabled" came with 23.11; older slurmds refuse the word.
   case $LAB_SLURM_VERSION in 2[0-2].* | 23.02*) ;; *) echo CgroupPlugin=disabled ;; esac >"$LAB/etc/cgroup.conf"
 }
@@ -230,7 +238,7 @@ write_settings() {
   local k
   {
     echo "# A throwaway Slurm cluster for tests. Use: . $LAB/lab.env"
-    for k in LAB LAB_KIND LAB_CLUSTER LAB_AUTH LAB_DBD LAB_USERS LAB_NODE_NAMES LAB_HOSTS LAB_TAG LAB_CTL LAB_PORT LAB_SLURM_VERSION; do
+    for k in LAB LAB_KIND LAB_CLUSTER LAB_AUTH LAB_DBD LAB_USERS LAB_NODE_NAMES LAB_HOSTS LAB_TAG LAB_CTL LAB_PORT LAB_SLURM_VERSION LAB_SLURMCTLD_PRELOAD; do
       printf 'export %s=%q\n' "$k" "${!k}"
     done
     printf 'export SLURM_CONF=%q\n' "$LAB/etc/slurm.conf"

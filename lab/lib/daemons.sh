@@ -85,7 +85,10 @@ launch() {
         --innodb-lock-wait-timeout=900 --innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=0
       ;;
     slurmdbd) spawn "$host" "$name" setpriv --reuid=slurm --regid=slurm --init-groups slurmdbd -D ;;
-    slurmctld) spawn "$host" "$name" setpriv --reuid=slurm --regid=slurm --init-groups slurmctld -D ;;
+    slurmctld)
+      spawn "$host" "$name" setpriv --reuid=slurm --regid=slurm --init-groups env LAB_FAULTS="$LAB/faults" \
+        ${LAB_SLURMCTLD_PRELOAD:+"LD_PRELOAD=$LAB_SLURMCTLD_PRELOAD"} slurmctld -D
+      ;;
     slurmd@*)
       node=${name#*@}
       spawn "$host" "$name" slurmd -D -N "$node"

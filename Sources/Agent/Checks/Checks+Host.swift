@@ -9,10 +9,13 @@ extension Checks {
     func host() -> [Finding] {
         var findings = [ok("configuration", file ?? "no file: the defaults, the environment and flags")]
         if let file, let trouble = Self.writableByOthers(file) { findings.append(failure("configuration", trouble)) }
+        if let file, let trouble = readableSecret(file) { findings.append(warning("configuration", trouble)) }
         findings += configuration.notices.map { warning("configuration", $0) }
         if geteuid() == 0 {
             findings.append(
-                warning("user", "root: the agent runs as SlurmUser; run this as that user too (sudo -u slurm)"))
+                warning(
+                    "user", "root: the agent runs as SlurmUser; run this as that user too (for instance sudo -u slurm)")
+            )
         }
         findings.append(stateFolder())
         for path in [configuration.bridgeSocket, configuration.controlSocket, configuration.admin.socket] {
@@ -33,10 +36,30 @@ extension Checks {
         return nil
     }
 
+    /// Addresses of nodes often have a key or a password in them.
+    private func readableSecret(_ file: String) -> String? {
+        var status = stat()
+        let folder = file.lastIndex(of: "/").map { $0 == file.startIndex ? "/" : String(file[..<$0]) } ?? "."
+        guard stat(file, &status) == 0, status.st_mode & 0o004 != 0, stat(folder, &status) == 0,
+            status.st_mode & 0o001 != 0
+        else { return nil }
+        let keys = configuration.secretKeys(in: file)
+        guard !keys.isEmpty else { return nil }
+        return
+            "\(file): every user of this host can read it, and \(keys.joined(separator: ", ")) has a key or password in it: "
+            + "chmod 0640 \(file) and chgrp it to the group of the agent's user"
+    }
+
+    /// For advice: whose a file is.
+    private static func name(of userID: UInt32) -> String {
+        (try? UserAccount.find(userID: userID))?.name ?? "uid \(userID)"
+    }
+
     private func stateFolder() -> Finding {
         let folder = configuration.stateFolder
         var status = stat()
         guard lstat(folder, &status) == 0 else {
+            if errno != ENOENT { return unseen("state folder", folder) }
             return failure("state folder", "\(folder) is not there: make it, owned by SlurmUser, of mode 0700")
         }
         if status.st_mode & S_IFMT != S_IFDIR { return failure("state folder", "\(folder) is no folder") }
@@ -44,7 +67,10 @@ extension Checks {
             return failure("state folder", "\(folder): others can enter it: chmod 0700 \(folder)")
         }
         guard access(folder, W_OK | X_OK) == 0 else {
-            return failure("state folder", "\(folder) cannot be written by this user: chown it to SlurmUser")
+            return failure(
+                "state folder",
+                "\(folder) belongs to \(Self.name(of: status.st_uid)), and this user cannot write it: run this as the agent's user; if "
+                    + "that is another one, chown \(folder)")
         }
         var room = statvfs()
         if statvfs(folder, &room) == 0 {
@@ -65,6 +91,7 @@ extension Checks {
         let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "/"
         var status = stat()
         guard lstat(folder, &status) == 0 else {
+            if errno != ENOENT { return unseen("socket", folder) }
             return running == nil
                 ? ok("socket", "\(path): \(folder) is made at the start (systemd: RuntimeDirectory=)")
                 : failure("socket", "\(folder) is gone: restart the agent")
@@ -76,7 +103,10 @@ extension Checks {
             return failure("socket", "\(folder): others may write into it: chmod go-w \(folder)")
         }
         guard status.st_uid == 0 || status.st_uid == geteuid() || geteuid() == 0 else {
-            return failure("socket", "\(folder): belongs to uid \(status.st_uid): chown it to SlurmUser")
+            return failure(
+                "socket",
+                "\(folder) belongs to \(Self.name(of: status.st_uid)): run this as the agent's user; if that is another one, chown "
+                    + folder)
         }
         return ok("socket", path)
     }
@@ -86,6 +116,7 @@ extension Checks {
         guard SlurmController.isClockSynchronised == false else { return nil }
         return warning(
             "clock",
-            "nothing synchronises this host's clock: MUNGE and the grid's time need it right (apt install chrony)")
+            "nothing synchronises this host's clock: MUNGE and the grid's time need it right (start chrony, ntpd or "
+                + "systemd-timesyncd, whichever this host has; apt install chrony)")
     }
 }

@@ -47,14 +47,14 @@ extension Checks {
             findings.append(
                 failure(
                     "SlurmUser",
-                    "this user is not \(cluster.slurmUserName): jobs cannot be submitted for others. The unit's User= must be "
-                        + "SlurmUser (systemctl edit slurm-grid-agent)"))
+                    "this user is not \(cluster.slurmUserName): jobs cannot be submitted for others. Run this as \(cluster.slurmUserName); "
+                        + "the unit's User= must be that user too (systemctl edit slurm-grid-agent)"))
         }
         if isThorough { findings.append(await accounting(cluster)) }
         findings += plugins(cluster)
         if configuration.chain.contract != nil {
             findings += await partition(controller)
-            if isThorough { findings += await supervisorJobs(controller) }
+            if isThorough { findings += await supervisorJobs(controller) + mappedUsers(cluster, controller) }
         }
         return findings
     }
@@ -69,7 +69,9 @@ extension Checks {
                 return failure("ledger", error.description)
             }
         }
-        guard access(path, F_OK) == 0 else { return ok("ledger", "none yet: the first start makes it") }
+        guard access(path, F_OK) == 0 else {
+            return errno == ENOENT ? ok("ledger", "none yet: the first start makes it") : unseen("ledger", path)
+        }
         do throws(LedgerError) {
             let ledger = try Ledger(reading: path)
             defer { ledger.close() }
@@ -83,6 +85,15 @@ extension Checks {
         } catch {
             return failure("ledger", error.description)
         }
+    }
+
+    /// What only the agent's user may see is neither well nor amiss.
+    func unseen(_ subject: String, _ path: String) -> Finding {
+        let why = String(cString: strerror(errno))
+        return warning(
+            subject,
+            "\(path) cannot be seen by this user (\(why)): whether it is well is not known; run this as the agent's user"
+        )
     }
 
     private func accounting(_ cluster: Cluster) async -> Finding {
@@ -116,7 +127,8 @@ extension Checks {
                 warning(
                     "jobcomp plugin",
                     "slurmctld runs JobCompType=\(cluster.jobCompletionType ?? "jobcomp/none"): ends are seen by polling only; "
-                        + Self.howTo))
+                        + (cluster.jobCompletionType.map { $0 == "jobcomp/none" } ?? true
+                            ? "" : "the agent's plugin hands on to it what it is told; ") + Self.howTo))
         } else if let hello = heard?.jobcomp.first?.hello {
             let words = "Slurm \(hello.running ?? "?"), records \(hello.mode ?? "not begun")"
             findings.append(
@@ -132,13 +144,16 @@ extension Checks {
                 ok(
                     "jobcomp plugin",
                     heard == nil
-                        ? "in slurm.conf; the agent does not run" : "in slurm.conf; not heard since the agent started"))
+                        ? "in slurm.conf; no agent that this user may ask runs"
+                        : "in slurm.conf; not heard since the agent started"))
         }
         if let heard, !heard.nodes.isEmpty {
             findings.append(ok("SPANK plugin", "heard of \(heard.nodes.count) nodes"))
         } else if let file = cluster.plugstackFile.flatMap({ Plugstack.file(naming: "spank_grid_agent.so", from: $0) })
         {
             findings.append(ok("SPANK plugin", "in \(file); no node has been heard yet"))
+        } else if let file = cluster.plugstackFile, access(file, R_OK) != 0, errno != ENOENT {
+            findings.append(unseen("SPANK plugin", file))
         } else {
             findings.append(
                 warning("SPANK plugin", "no node has been heard: starts are seen by polling only; " + Self.howTo))
@@ -146,7 +161,7 @@ extension Checks {
         return findings
     }
 
-    /// nil: the agent does not run.
+    /// nil: the agent does not run, or does not answer to this user.
     private func heard() -> PluginRegistry.Snapshot? {
         if let running { return running.registry.snapshot }
         guard let answer = try? ControlClient(socket: configuration.controlSocket).answer(to: ControlRequest("plugins"))
@@ -164,13 +179,51 @@ extension Checks {
             }
             let words =
                 "\(inventory.partition): \(inventory.nodes.count) nodes, \(inventory.total.cpus) CPUs, \(inventory.total.gpus) GPUs"
-            return [
+            var findings = [
                 inventory.state == .up
                     ? ok("partition", words) : warning("partition", "\(words); it is \(inventory.state), jobs wait")
             ]
+            if let hidden = inventory.hidden {
+                findings.append(warning("partition", "\(inventory.partition): \(hidden.note)"))
+            }
+            return findings
         } catch {
             return [failure("partition", error.description)]
         }
+    }
+
+    /// users.map: those who cannot have a job here. slurmctld refuses each of their jobs, and the customer is told late.
+    private func mappedUsers(_ cluster: Cluster, _ controller: SlurmController) async -> [Finding] {
+        let logins = Set(configuration.grid.users.values)
+        guard !logins.isEmpty else { return [] }
+        let missing = logins.filter { (try? UserAccount.find(name: $0)) == .some(nil) }
+        var findings: [Finding] = []
+        if !missing.isEmpty {
+            findings.append(
+                failure(
+                    "users.map", "no Unix user of this host: \(Self.few(missing)); jobs of these customers are refused")
+            )
+        }
+        guard cluster.accounting.contains(.associations) else { return findings }
+        do throws(SlurmError) {
+            let known = logins.subtracting(missing)
+            let without = known.subtracting(try await controller.usersWithAssociation(among: known))
+            findings.append(
+                without.isEmpty
+                    ? ok("associations", "all \(known.count) users of users.map have one")
+                    : failure(
+                        "associations",
+                        "slurmctld takes no jobs of \(Self.few(without)) (AccountingStorageEnforce=\(cluster.accounting)): "
+                            + "sacctmgr add user NAME account=ACCOUNT"))
+        } catch {
+            findings.append(warning("associations", "cannot be looked up: \(error)"))
+        }
+        return findings
+    }
+
+    private static func few(_ names: Set<String>) -> String {
+        let sorted = names.sorted()
+        return sorted.prefix(5).joined(separator: ", ") + (sorted.count > 5 ? " and \(sorted.count - 5) more" : "")
     }
 
     /// Today's supervisor marks its jobs so.

@@ -7,17 +7,22 @@ internal import Glibc
 enum Plugstack {
     /// - Returns: `file`, or the first one that it includes, whose lines name the plugin; nil: none that can be read does.
     static func file(naming plugin: String, from file: String) -> String? {
+        place(naming: plugin, from: file)?.file
+    }
+
+    /// The same with the line.
+    static func place(naming plugin: String, from file: String) -> (file: String, line: String)? {
         search(plugin, file, depth: 0)
     }
 
-    private static func search(_ plugin: String, _ file: String, depth: Int) -> String? {
+    private static func search(_ plugin: String, _ file: String, depth: Int) -> (file: String, line: String)? {
         guard depth < 8, let data = FileManager.default.contents(atPath: file) else { return nil }
         for line in String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline) {
             let words = line.split(whereSeparator: \.isWhitespace)
             guard words.count > 1 else { continue }
             switch words[0] {
             case "optional", "required":
-                if words[1].split(separator: "/").last == plugin[...] { return file }
+                if words[1].split(separator: "/").last == plugin[...] { return (file, String(line)) }
             case "include":
                 // Debian's own plugstack.conf includes plugstack.conf.d/*.conf.
                 for included in files(String(words[1]), beside: file) {

@@ -8,19 +8,26 @@ struct CancelCommand: AsyncParsableCommand {
         commandName: "cancel",
         abstract: "End jobs, or send them a signal.",
         discussion: """
-            Names jobs by number (123, an array task 123_4, a component 123+1), or by --name and --user together. Without \
-            --signal the job is ended. A signal goes to the job's steps; with --batch to its script, with --full to both.
+            Names jobs by number, as scancel does (123, array tasks 123_4 and 123_[1,4-6], a component 123+1, several with \
+            blanks or commas), or by --name and --user together. Without --signal the job is ended. A signal goes to the \
+            job's steps; with --batch to its script, with --full to both.
             """)
 
     @OptionGroup var slurm: SlurmOptions
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("With --user: jobs of exactly this name.", valueName: "name"))
+    @Option(
+        name: [.customShort("n", allowingJoined: true), .long],
+        help: ArgumentHelp("With --user: jobs of exactly this name.", valueName: "name"))
     var name: String?
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("With --name: jobs of this user.", valueName: "name or uid"))
+    @Option(
+        name: [.customShort("u", allowingJoined: true), .long],
+        help: ArgumentHelp("With --name: jobs of this user.", valueName: "name or uid"))
     var user: String?
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("A signal's number or name (TERM, USR1, …).", valueName: "signal"))
+    @Option(
+        name: [.customShort("s", allowingJoined: true), .long],
+        help: ArgumentHelp("A signal's number or name (TERM, USR1, …).", valueName: "signal"))
     var signal: Signal?
 
     @Flag(name: .shortAndLong, help: "Send the signal to the batch script alone.")
@@ -29,8 +36,8 @@ struct CancelCommand: AsyncParsableCommand {
     @Flag(name: .shortAndLong, help: "Send the signal to the batch script and all steps.")
     var full = false
 
-    @Argument(help: "Job numbers.")
-    var ids: [JobID] = []
+    @Argument(help: "Job numbers.", transform: jobIDList)
+    var ids: [JobIDList] = []
 
     func validate() throws {
         guard ids.isEmpty != (name == nil) else {
@@ -52,7 +59,8 @@ struct CancelCommand: AsyncParsableCommand {
             }
             var failure: SlurmError?
             var done: [String] = []
-            for id in ids {
+            let all = ids.flatMap(\.ids)
+            for id in all {
                 do throws(SlurmError) {
                     if let signal {
                         let target: SlurmController.SignalTarget = full ? .everything : batch ? .batchScript : .steps
@@ -62,7 +70,7 @@ struct CancelCommand: AsyncParsableCommand {
                     }
                     done.append(id.description)
                 } catch {
-                    if ids.count > 1 { complain("slurm-grid-agent: job \(id): \(error)") }
+                    if all.count > 1 { complain("slurm-grid-agent: job \(id): \(error)") }
                     failure = failure ?? error
                 }
             }
@@ -88,7 +96,7 @@ struct CancelCommand: AsyncParsableCommand {
         /// signal(7), the numbers of x86 and ARM.
         private static let names: [String: Int32] = [
             "HUP": 1, "INT": 2, "QUIT": 3, "ABRT": 6, "KILL": 9, "USR1": 10, "USR2": 12, "ALRM": 14, "TERM": 15,
-            "CONT": 18, "STOP": 19, "TSTP": 20, "XCPU": 24,
+            "CONT": 18, "STOP": 19, "TSTP": 20, "TTIN": 21, "TTOU": 22, "URG": 23, "XCPU": 24,
         ]
     }
 }

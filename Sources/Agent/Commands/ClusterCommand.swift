@@ -14,7 +14,10 @@ struct ClusterCommand: AsyncParsableCommand {
 
     @OptionGroup var slurm: SlurmOptions
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("Only this partition, node by node.", valueName: "name"))
+    @Option(
+        name: [.customShort("p", allowingJoined: true), .long],
+        help: ArgumentHelp("Only these partitions, node by node; with commas.", valueName: "names")
+    )
     var partition: String?
 
     func run() async throws {
@@ -23,7 +26,9 @@ struct ClusterCommand: AsyncParsableCommand {
             let cluster = try await controller.cluster()
             let inventories: [ClusterInventory]
             if let partition {
-                inventories = [try await controller.inventory(partition: partition)]
+                var found: [ClusterInventory] = []
+                for name in listed(partition) { found.append(try await controller.inventory(partition: name)) }
+                inventories = found
             } else {
                 let (partitions, nodes) = (try await controller.partitions(), try await controller.nodes())
                 inventories = try partitions.map { try ClusterInventory(partition: $0, nodes: nodes) }
@@ -52,15 +57,20 @@ struct ClusterCommand: AsyncParsableCommand {
             }
         }
         print(table.render())
-        guard partition != nil, let inventory = inventories.first else { return }
-        var nodes = Table(["NODE", "STATE", "CPUS", "MEMORY_MB", "GPUS", "GPU_TYPES"], rightAligned: [2, 3, 4])
-        for node in inventory.nodes {
-            nodes.add([
-                node.name, node.state.description, "\(node.cpus)", "\(node.memory)", "\(node.gpus)",
-                Self.types(node.gpusByType),
-            ])
+        for inventory in inventories {
+            if let note = inventory.hidden?.note { print("\(inventory.partition): \(note)") }
         }
-        print("\n" + nodes.render())
+        guard partition != nil else { return }
+        for inventory in inventories {
+            var nodes = Table(["NODE", "STATE", "CPUS", "MEMORY_MB", "GPUS", "GPU_TYPES"], rightAligned: [2, 3, 4])
+            for node in inventory.nodes {
+                nodes.add([
+                    node.name, node.isHidden ? "(hidden)" : node.state.description, "\(node.cpus)", "\(node.memory)",
+                    "\(node.gpus)", Self.types(node.gpusByType),
+                ])
+            }
+            print("\n" + nodes.render())
+        }
     }
 
     private static func types(_ byType: [String: UInt64]) -> String {
@@ -97,6 +107,8 @@ private struct ClusterDocument: Encodable {
         var name: String
         var state: String
         var responding: Bool
+        /// slurmctld does not show it: its share of the partition's record.
+        var hidden: Bool
         var cpus: UInt32
         var memory: UInt64
         var gpus: UInt64
@@ -119,8 +131,9 @@ private struct ClusterDocument: Encodable {
             responding = Amounts(inventory.responding)
             nodes = inventory.nodes.map {
                 NodeEntry(
-                    name: $0.name, state: $0.state.description, responding: $0.state.isResponding, cpus: $0.cpus,
-                    memory: $0.memory, gpus: $0.gpus, gpusByType: GPUCount.list($0.gpusByType))
+                    name: $0.name, state: $0.state.description, responding: $0.state.isResponding,
+                    hidden: $0.isHidden, cpus: $0.cpus, memory: $0.memory, gpus: $0.gpus,
+                    gpusByType: GPUCount.list($0.gpusByType))
             }
         }
     }

@@ -12,6 +12,9 @@ struct JobCommand: AsyncParsableCommand {
             Asks slurmctld, and slurmdbd for a job that slurmctld has forgotten. Placement (cores, memory and generic \
             resources on each node) is there while the job runs; a part that Slurm does not tell is shown as "not known". \
             Cores are Slurm's abstract numbers, socket by socket, not the operating system's.
+
+            Numbers as scancel takes them: 123, 123_4, 123_[1,4-6], 123+1, several with blanks or commas. With --json several \
+            jobs are an array.
             """)
 
     @OptionGroup var slurm: SlurmOptions
@@ -19,58 +22,65 @@ struct JobCommand: AsyncParsableCommand {
     @Flag(help: "Print the job's script instead.")
     var script = false
 
-    @Argument(help: "Job number, for instance 123, 123_4 or 123+1.")
-    var id: JobID
+    @Argument(help: "Job numbers, for instance 123, 123_4 or 123+1.", transform: jobIDList)
+    var ids: [JobIDList]
+
+    func validate() throws {
+        guard !script || ids.flatMap(\.ids).count == 1 else { throw ValidationError("--script takes one job") }
+    }
 
     func run() async throws {
         try await reporting(json: slurm.json) {
             let controller = try await slurm.connect()
-            if script {
-                let text = try await controller.batchScript(try await number(controller))
+            let all = ids.flatMap(\.ids)
+            if script, let id = all.first {
+                let text = try await controller.batchScript(try await controller.number(of: id))
                 if slurm.json { try printJSON(["script": text]) } else { print(text, terminator: "") }
                 return
             }
-            let found: (job: Job, placement: Placement?)
-            do throws(SlurmError) {
-                found = try await controller.jobWithPlacement(try await number(controller))
-            } catch  where error.code == .notFound {
-                try await showFromAccounting(after: error)
-                return
+            // Several are one document: what cannot be shown is told beside it.
+            var documents: [JobDocument] = []
+            var failure: SlurmError?
+            for (index, id) in all.enumerated() {
+                do throws(SlurmError) {
+                    let found = try await controller.jobWithPlacement(try await controller.number(of: id))
+                    if slurm.json {
+                        documents.append(JobDocument(found.job, placement: found.placement))
+                    } else {
+                        print((index > 0 ? "\n" : "") + Self.text(found.job, found.placement))
+                    }
+                } catch  where error.code == .notFound && all.count == 1 {
+                    return try await showFromAccounting(id, after: error)
+                } catch {
+                    if all.count > 1 { complain("slurm-grid-agent: job \(id): \(error)") }
+                    failure = failure ?? error
+                }
             }
-            if slurm.json {
-                try printJSON(JobDocument(found.job, placement: found.placement))
-            } else {
-                print(Self.text(found.job, found.placement))
+            if slurm.json, failure == nil || all.count > 1 {
+                if all.count == 1, let only = documents.first { try printJSON(only) } else { try printJSON(documents) }
+                if let failure { throw ExitCode(failure.exitStatus) }
             }
+            if let failure { throw failure }
         }
     }
 
-    /// Array tasks and components have numbers of their own.
-    private func number(_ controller: SlurmController) async throws(SlurmError) -> UInt32 {
-        if id.part == .whole { return id.number }
-        guard let job = try await controller.jobs(of: id.number).first(where: { $0.displayID == id }) else {
-            throw SlurmError(.notFound, "slurmctld knows no job \(id)")
-        }
-        return job.id
-    }
-
-    private func showFromAccounting(after notFound: SlurmError) async throws {
-        let answer: AccountingAnswer
+    private func showFromAccounting(_ id: JobID, after notFound: SlurmError) async throws {
+        let rows: [AccountingJob]
         do throws(SlurmError) {
-            answer = try await slurm.accounting.jobs([id.number])
+            rows = try await slurm.accounting.jobs([id.number]).jobs.filter { $0.belongs(to: id) }
         } catch {
             throw SlurmError(
                 .notFound, "slurmctld knows no job \(id) any more, and slurmdbd cannot tell: \(error.message)",
                 number: notFound.number)
         }
-        guard !answer.jobs.isEmpty else { throw notFound }
+        guard !rows.isEmpty else { throw notFound }
         if slurm.json {
-            try printJSON(answer.jobs)
+            try printJSON(rows)
             return
         }
-        print("slurmctld has forgotten job \(id); slurmdbd knows \(answer.jobs.count) run(s) of it:")
+        print("slurmctld has forgotten job \(id); slurmdbd knows \(rows.count) run(s) of it:")
         var table = Table(["SUBMITTED", "STARTED", "ENDED", "ELAPSED", "STATE", "EXIT", "USER", "NAME", "NODES"])
-        for job in answer.jobs {
+        for job in rows {
             func time(_ seconds: Int64?) -> String {
                 seconds.map { LocalTime.text(Date(timeIntervalSince1970: Double($0))) } ?? "-"
             }

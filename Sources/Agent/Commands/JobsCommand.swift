@@ -18,27 +18,30 @@ struct JobsCommand: AsyncParsableCommand {
     @Flag(name: .shortAndLong, help: "Ended jobs too.")
     var all = false
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("Only jobs of this user.", valueName: "name or uid"))
+    @Option(
+        name: [.customShort("u", allowingJoined: true), .long],
+        help: ArgumentHelp("Only jobs of these users, with commas.", valueName: "names or uids"))
     var user: String?
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("Only jobs with exactly this name.", valueName: "name"))
+    @Option(
+        name: [.customShort("n", allowingJoined: true), .long],
+        help: ArgumentHelp("Only jobs with exactly these names, with commas.", valueName: "names"))
     var name: String?
 
     @Option(help: ArgumentHelp("Only jobs whose admin comment holds this token.", valueName: "tag"))
     var tag: String?
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("Only jobs in this partition.", valueName: "name"))
+    @Option(
+        name: [.customShort("p", allowingJoined: true), .long],
+        help: ArgumentHelp("Only jobs in these partitions, with commas.", valueName: "names"))
     var partition: String?
 
     func run() async throws {
         try await reporting(json: slurm.json) {
-            let userID = try user.map(resolveUser)
+            let filter = JobFilter(
+                endedToo: all, users: try user.map(resolveUsers), name: name, tag: tag, partitions: partition)
             let controller = try await slurm.connect()
-            let jobs = try await controller.jobs().jobs.filter { job in
-                (all || !job.state.hasEnded) && (userID.map { $0 == job.userID } ?? true)
-                    && (name.map { $0 == job.name } ?? true) && (tag.map(job.hasTag) ?? true)
-                    && (partition.map { $0 == job.partition } ?? true)
-            }
+            let jobs = try await controller.jobs().jobs.filter(filter.takes)
             if slurm.json {
                 try printJSON(jobs.map { JobDocument($0) })
             } else {
@@ -65,6 +68,29 @@ struct JobsCommand: AsyncParsableCommand {
     }
 }
 
+/// Which jobs are asked for, as squeue has it.
+struct JobFilter {
+    var endedToo = false
+    var users: Set<UInt32>?
+    /// Names with commas; a name with a comma in it is meant too.
+    var name: String?
+    var tag: String?
+    /// With commas.
+    var partitions: String?
+
+    func takes(_ job: Job) -> Bool {
+        (endedToo || !job.state.hasEnded) && (users?.contains(job.userID) ?? true)
+            && (name.map { $0 == job.name || listed($0).contains(job.name) } ?? true) && (tag.map(job.hasTag) ?? true)
+            && isInPartition(job)
+    }
+
+    /// A pending job may wait in several.
+    private func isInPartition(_ job: Job) -> Bool {
+        guard let partitions else { return true }
+        return !Set(listed(partitions)).isDisjoint(with: listed(job.partition ?? ""))
+    }
+}
+
 /// Names of job owners, each looked up once; slurmctld only tells them when it is configured to.
 struct UserNames {
     private var names: [UInt32: String] = [:]
@@ -75,15 +101,6 @@ struct UserNames {
         names[job.userID] = name
         return name
     }
-}
-
-/// A login name, or a number as a uid.
-func resolveUser(_ text: String) throws(SlurmError) -> UInt32 {
-    if let number = UInt32(text) { return number }
-    guard let account = try UserAccount.find(name: text) else {
-        throw SlurmError(.invalidRequest, "user: there is no user \"\(Table.printable(text))\" on this host")
-    }
-    return account.userID
 }
 
 extension Job {

@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import FoundationEssentials
+internal import Slurm
 internal import SpankBridge
 
 struct PluginsCommand: AsyncParsableCommand {
@@ -12,7 +13,10 @@ struct PluginsCommand: AsyncParsableCommand {
     struct Status: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Tells which plugins have been heard of, and which lines load them.",
-            discussion: "Exit status 69 when no agent runs; the lines to add are told all the same.")
+            discussion: """
+                The lines leave in place what slurm.conf and plugstack.conf have already, as far as slurmctld tells it. Exit \
+                status 69 when no agent runs; the lines to add are told all the same.
+                """)
 
         @OptionGroup var options: ControlOptions
 
@@ -22,7 +26,10 @@ struct PluginsCommand: AsyncParsableCommand {
                 do {
                     answer = try options.client.answer(to: ControlRequest("plugins"))
                 } catch {
-                    if !options.json { print(Self.advice(socket: nil)) }
+                    if !options.json {
+                        let advice = await Self.advice(socket: AgentConfiguration().bridgeSocket, nil)
+                        print(([Self.preface] + advice.controller + advice.spank).joined(separator: "\n"))
+                    }
                     throw error
                 }
                 if options.json {
@@ -30,11 +37,31 @@ struct PluginsCommand: AsyncParsableCommand {
                     return
                 }
                 let parsed = try ControlAnswer.decode(ControlHandlers.PluginsAnswer.self, answer)
-                print(Self.text(parsed, now: Date().timeIntervalSince1970))
+                let isMissing = parsed.plugins.jobcomp.isEmpty || parsed.plugins.nodes.isEmpty
+                let advice = isMissing ? await Self.advice(socket: parsed.socket, parsed) : nil
+                print(Self.text(parsed, advice, now: Date().timeIntervalSince1970))
             }
         }
 
-        static func text(_ answer: ControlHandlers.PluginsAnswer, now: Double) -> String {
+        private static let preface =
+            "A plugin that has not been heard of since the agent started is either not loaded or has had nothing to say."
+
+        /// With what slurmctld says of the site, if it does within seconds.
+        private static func advice(socket: String, _ answer: ControlHandlers.PluginsAnswer?) async -> PluginAdvice {
+            var settings = SlurmController.Configuration()
+            settings.configurationFile = answer?.slurmConf
+            settings.callTimeout = .seconds(5)
+            var cluster: Cluster?
+            if let controller = try? await SlurmController.connect(settings) {
+                cluster = try? await controller.cluster()
+                controller.close()
+            }
+            return PluginAdvice(socket: socket, listen: answer?.listen, site: cluster.map { PluginAdvice.Site($0) })
+        }
+
+        static func text(
+            _ answer: ControlHandlers.PluginsAnswer, _ advice: PluginAdvice?, now: Double
+        ) -> String {
             func ago(_ time: Double) -> String { "\(Int(max(0, now - time))) s ago" }
             var lines: [String] = []
             for plugin in answer.plugins.jobcomp {
@@ -71,24 +98,12 @@ struct PluginsCommand: AsyncParsableCommand {
                     "from slurmctld to the ledger: median \(latency.median) us, p99 \(latency.p99) us, longest \(latency.maximum) us (last \(latency.events) events)"
                 )
             }
-            if answer.plugins.jobcomp.isEmpty || answer.plugins.nodes.isEmpty {
-                lines.append(advice(socket: answer.socket))
+            if let advice {
+                lines.append(preface)
+                if answer.plugins.jobcomp.isEmpty { lines += advice.controller }
+                if answer.plugins.nodes.isEmpty { lines += advice.spank }
             }
             return lines.joined(separator: "\n")
-        }
-
-        static func advice(socket: String?) -> String {
-            let path = socket ?? "/run/slurm-grid-agent/events.sock"
-            return """
-                A plugin that has not been heard of since the agent started is either not loaded or has had nothing to say.
-                slurm.conf (then restart slurmctld):
-                  JobCompType=jobcomp/grid_agent
-                  JobCompParams=grid_agent_socket=\(path)
-                plugstack.conf on every node, then restart slurmd (where the agent runs on the same host):
-                  optional spank_grid_agent.so socket=\(path)
-                plugstack.conf on other hosts (with bridge.listen in the agent's configuration):
-                  optional spank_grid_agent.so controller=ADDRESS:PORT
-                """
         }
     }
 }

@@ -33,6 +33,32 @@ struct SlurmOptions: ParsableArguments {
     }
 }
 
+/// What `squeue` and `scancel` take for job numbers; a form that is refused says what to do.
+func jobIDList(_ argument: String) throws -> JobIDList {
+    do throws(SlurmError) {
+        return try JobIDList(argument)
+    } catch {
+        throw ValidationError(Table.printable(error.message))
+    }
+}
+
+/// `alice,1001`: login names and uids, as squeue takes them.
+func resolveUsers(_ text: String) throws(SlurmError) -> Set<UInt32> {
+    var users: Set<UInt32> = []
+    for part in listed(text) { users.insert(try resolveUser(part)) }
+    return users
+}
+
+/// A login name, or a number as a uid.
+func resolveUser(_ text: String) throws(SlurmError) -> UInt32 {
+    try UserAccount.userID(Table.printable(text))
+}
+
+/// The parts of a list with commas; empty ones are none.
+func listed(_ text: String) -> [String] {
+    text.split(separator: ",").map(String.init)
+}
+
 /// `123`, `123_4` (an array task) or `123+1` (a component of a heterogeneous job).
 extension JobID: ExpressibleByArgument {
     public init?(argument: String) {

@@ -20,83 +20,115 @@ struct SubmitCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("Whose job it is (default: the caller).", valueName: "name or uid"))
     var user: String?
-    @Option(help: ArgumentHelp("One of the user's groups (default: the primary one).", valueName: "gid"))
-    var gid: UInt32?
+    @Option(help: ArgumentHelp("One of the user's groups (default: the primary one).", valueName: "name or gid"))
+    var gid: String?
     @Option(
-        name: [.customShort("J"), .long],
+        name: [.customShort("J", allowingJoined: true), .long],
         help: ArgumentHelp("Name of the job (default: the script's).", valueName: "name"))
     var jobName: String?
-    @Option(name: .shortAndLong, help: ArgumentHelp("Partition.", valueName: "name"))
+    @Option(
+        name: [.customShort("p", allowingJoined: true), .long],
+        help: ArgumentHelp("Partition, or several with commas.", valueName: "names"))
     var partition: String?
-    @Option(name: [.customShort("A"), .long], help: ArgumentHelp("Account to charge.", valueName: "name"))
+    @Option(
+        name: [.customShort("A", allowingJoined: true), .long],
+        help: ArgumentHelp("Account to charge.", valueName: "name"))
     var account: String?
-    @Option(name: .shortAndLong, help: ArgumentHelp("Quality of service.", valueName: "name"))
+    @Option(
+        name: [.customShort("q", allowingJoined: true), .long],
+        help: ArgumentHelp("Quality of service.", valueName: "name"))
     var qos: String?
     @Option(help: ArgumentHelp("Workload characterisation key.", valueName: "key"))
     var wckey: String?
     @Option(
-        name: [.customShort("N"), .long], help: ArgumentHelp("Nodes, for instance 2 or 2-4.", valueName: "min[-max]"))
+        name: [.customShort("N", allowingJoined: true), .long],
+        help: ArgumentHelp("Nodes, for instance 2 or 2-4.", valueName: "min[-max]"))
     var nodes: NodeRange?
-    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Tasks.", valueName: "count"))
+    @Option(name: [.customShort("n", allowingJoined: true), .long], help: ArgumentHelp("Tasks.", valueName: "count"))
     var ntasks: UInt32?
     @Option(help: ArgumentHelp("Tasks per node.", valueName: "count"))
     var ntasksPerNode: UInt32?
-    @Option(name: [.customShort("c"), .long], help: ArgumentHelp("CPUs per task.", valueName: "count"))
+    @Option(
+        name: [.customShort("c", allowingJoined: true), .long], help: ArgumentHelp("CPUs per task.", valueName: "count")
+    )
     var cpusPerTask: UInt32?
     @Option(help: ArgumentHelp("At least this many CPUs on each node.", valueName: "count"))
     var mincpus: UInt32?
-    @Option(help: ArgumentHelp("Memory per node, for instance 512M, 4G (default unit: M).", valueName: "size"))
+    @Option(
+        help: ArgumentHelp("Memory per node, for instance 512M, 4G (default unit: M); 0: all of it.", valueName: "size")
+    )
     var mem: MemorySize?
     @Option(help: ArgumentHelp("Memory per CPU.", valueName: "size"))
     var memPerCpu: MemorySize?
     @Option(
-        name: [.customShort("G"), .long],
-        help: ArgumentHelp("GPUs for the job, for instance 2 or a100:2.", valueName: "[type:]count"))
+        name: [.customShort("G", allowingJoined: true), .long],
+        help: ArgumentHelp("GPUs for the job, for instance 2, a100:2 or a100:2,v100:1.", valueName: "[type:]count"))
     var gpus: GPUCount?
     @Option(help: ArgumentHelp("GPUs per node.", valueName: "[type:]count"))
     var gpusPerNode: GPUCount?
     @Option(help: ArgumentHelp("GPUs per task.", valueName: "[type:]count"))
     var gpusPerTask: GPUCount?
-    @Option(help: ArgumentHelp("Generic resources per node, for instance gpu:a100:2,shard:4.", valueName: "list"))
+    @Option(
+        help: ArgumentHelp("Generic resources per node, for instance gpu:a100:2,shard:4; or none.", valueName: "list"))
     var gres: GRESList?
     @Option(
-        name: .shortAndLong, help: ArgumentHelp("Time limit: minutes, h:m:s, d-h:m:s or UNLIMITED.", valueName: "time"))
+        name: [.customShort("t", allowingJoined: true), .long],
+        help: ArgumentHelp("Time limit: minutes, m:s, h:m:s, d-h[:m[:s]]; 0 or UNLIMITED: none.", valueName: "time"))
     var time: TimeLimit?
-    @Option(name: [.customShort("L"), .long], help: ArgumentHelp("Licences.", valueName: "list"))
+    @Option(name: [.customShort("L", allowingJoined: true), .long], help: ArgumentHelp("Licences.", valueName: "list"))
     var licenses: String?
-    @Option(name: [.customShort("C"), .long], help: ArgumentHelp("Node features.", valueName: "list"))
+    @Option(
+        name: [.customShort("C", allowingJoined: true), .long], help: ArgumentHelp("Node features.", valueName: "list"))
     var constraint: String?
     @Option(help: ArgumentHelp("Reservation.", valueName: "name"))
     var reservation: String?
-    @Option(name: [.customShort("w"), .long], help: ArgumentHelp("Nodes that the job must have.", valueName: "list"))
+    @Option(
+        name: [.customShort("w", allowingJoined: true), .long],
+        help: ArgumentHelp("Nodes that the job must have.", valueName: "list"))
     var nodelist: String?
-    @Option(name: [.customShort("x"), .long], help: ArgumentHelp("Nodes that it must not have.", valueName: "list"))
+    @Option(
+        name: [.customShort("x", allowingJoined: true), .long],
+        help: ArgumentHelp("Nodes that it must not have.", valueName: "list"))
     var exclude: String?
-    @Flag(help: "Share the nodes with nobody.")
+    @Flag(help: "Share the nodes with nobody (=user and =mcs are not taken).")
     var exclusive = false
     @Flag(name: [.customShort("s"), .long], help: "Share CPUs with other jobs.")
     var oversubscribe = false
     @Flag(name: [.customShort("H"), .long], help: "Submit held.")
     var hold = false
-    @Option(name: .shortAndLong, help: ArgumentHelp("Not before this time, in Unix seconds.", valueName: "time"))
-    var begin: Int64?
-    @Option(name: .shortAndLong, help: ArgumentHelp("As sbatch takes it, for instance afterok:123.", valueName: "list"))
+    @Option(
+        name: [.customShort("b", allowingJoined: true), .long],
+        help: ArgumentHelp(
+            "Not before this time, as sbatch takes it (16:00, 2027-01-02T03:04, now+2hours), or Unix seconds.",
+            valueName: "time"))
+    var begin: BeginOption?
+    @Option(
+        name: [.customShort("d", allowingJoined: true), .long],
+        help: ArgumentHelp("As sbatch takes it, for instance afterok:123.", valueName: "list"))
     var dependency: String?
-    @Option(name: .shortAndLong, help: ArgumentHelp("Job array, for instance 0-9 or 1-100%10.", valueName: "indices"))
+    @Option(
+        name: [.customShort("a", allowingJoined: true), .long],
+        help: ArgumentHelp("Job array, for instance 0-9 or 1-100%10.", valueName: "indices"))
     var array: String?
     @Option(help: ArgumentHelp("Comment.", valueName: "text"))
     var comment: String?
     @Option(help: ArgumentHelp("Comment that only operators can change.", valueName: "text"))
     var adminComment: String?
     @Option(
-        name: [.customShort("D"), .long],
+        name: [.customShort("D", allowingJoined: true), .long],
         help: ArgumentHelp("Work directory (default: the user's home).", valueName: "folder"))
     var chdir: String?
-    @Option(name: .shortAndLong, help: ArgumentHelp("Standard output (default: slurm-%j.out).", valueName: "file"))
+    @Option(
+        name: [.customShort("o", allowingJoined: true), .long],
+        help: ArgumentHelp("Standard output (default: slurm-%j.out).", valueName: "file"))
     var output: String?
-    @Option(name: .shortAndLong, help: ArgumentHelp("Standard error (default: with the output).", valueName: "file"))
+    @Option(
+        name: [.customShort("e", allowingJoined: true), .long],
+        help: ArgumentHelp("Standard error (default: with the output).", valueName: "file"))
     var error: String?
-    @Option(name: .shortAndLong, help: ArgumentHelp("Standard input.", valueName: "file"))
+    @Option(
+        name: [.customShort("i", allowingJoined: true), .long], help: ArgumentHelp("Standard input.", valueName: "file")
+    )
     var input: String = "/dev/null"
     @Option(help: ArgumentHelp("A variable for the job; may be given more than once.", valueName: "name=value"))
     var env: [EnvironmentVariable] = []
@@ -149,7 +181,7 @@ struct SubmitCommand: AsyncParsableCommand {
         var request = JobRequest(
             userID: try user.map(resolveUser) ?? geteuid(),
             script: try ScriptFile.read(fromInput ? nil : script), name: jobName ?? defaultName)
-        request.groupID = gid
+        request.groupID = try gid.map { text throws(SlurmError) in try UserAccount.groupID(Table.printable(text)) }
         request.arguments = arguments
         request.comment = comment
         request.adminComment = adminComment
@@ -182,10 +214,10 @@ struct SubmitCommand: AsyncParsableCommand {
         request.timeLimit = time
         request.array = array
         request.hold = hold
-        request.beginTime = begin.map { Date(timeIntervalSince1970: Double($0)) }
+        request.beginTime = begin?.date
         request.dependency = dependency
         request.requeue = requeue
-        request.mail = mailType.map { JobRequest.Mail($0.events, recipient: mailUser) }
+        request.mail = mailType.flatMap { $0.events.isEmpty ? nil : JobRequest.Mail($0.events, recipient: mailUser) }
         return request
     }
 }

@@ -5,18 +5,29 @@ internal import FoundationEssentials
 internal import Glibc
 public import Slurm
 
-/// `2` or `2-4`
+/// `2` or `2-4`; `k` and `m` mean 1024 and 1024² nodes, as for sbatch.
 struct NodeRange: ExpressibleByArgument {
     var minimum: UInt32
     var maximum: UInt32
 
     init?(argument: String) {
         let ends = argument.split(separator: "-", omittingEmptySubsequences: false)
-        guard (1...2).contains(ends.count), let first = UInt32(ends[0]), let last = UInt32(ends[ends.count - 1]) else {
-            return nil
-        }
+        guard (1...2).contains(ends.count), let first = Self.count(ends[0]), let last = Self.count(ends[ends.count - 1])
+        else { return nil }
         // As with sbatch, a single number is both: exactly that many.
         (minimum, maximum) = (first, last)
+    }
+
+    private static func count(_ text: Substring) -> UInt32? {
+        let factor: UInt32 =
+            switch text.last {
+            case "k", "K": 1 << 10
+            case "m", "M": 1 << 20
+            default: 1
+            }
+        guard let number = UInt32(factor == 1 ? text : text.dropLast()) else { return nil }
+        let (product, overflow) = number.multipliedReportingOverflow(by: factor)
+        return overflow ? nil : product
     }
 }
 
@@ -44,14 +55,20 @@ struct MemorySize: ExpressibleByArgument {
     }
 }
 
-/// `2` or `a100:2`
+/// `2`, `a100:2`, `a100:2,v100:1`
 struct GPUCount: ExpressibleByArgument {
     var gpus: JobRequest.GPUs
 
     init?(argument: String) {
-        let fields = argument.split(separator: ":", omittingEmptySubsequences: false)
-        guard (1...2).contains(fields.count), let count = UInt32(fields[fields.count - 1]) else { return nil }
-        gpus = JobRequest.GPUs(count, type: fields.count == 2 ? String(fields[0]) : nil)
+        var counts: [JobRequest.GPUs] = []
+        for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
+            let fields = part.split(separator: ":", omittingEmptySubsequences: false)
+            guard (1...2).contains(fields.count), let count = UInt32(fields[fields.count - 1]) else { return nil }
+            counts.append(JobRequest.GPUs(count, type: fields.count == 2 ? String(fields[0]) : nil))
+        }
+        guard var first = counts.first else { return nil }
+        if counts.count > 1 { first.others = Array(counts.dropFirst()) }
+        gpus = first
     }
 }
 
@@ -59,10 +76,24 @@ struct GRESList: ExpressibleByArgument {
     var list: [GRES]
 
     init?(argument: String) {
+        if argument.lowercased() == "none" {
+            list = []
+            return
+        }
         // sbatch takes "gres:gpu:2" too.
         let text = argument.split(separator: ",").map { $0.hasPrefix("gres:") ? String($0.dropFirst(5)) : String($0) }
         guard let list = GRES.list(text.joined(separator: ",")), !list.isEmpty else { return nil }
         self.list = list
+    }
+}
+
+/// `--begin`: sbatch's forms, and Unix seconds.
+struct BeginOption: ExpressibleByArgument {
+    var date: Date
+
+    init?(argument: String) {
+        guard let date = BeginTime.date(argument, now: Date()) else { return nil }
+        self.date = date
     }
 }
 
@@ -88,7 +119,11 @@ struct MailEvents: ExpressibleByArgument {
         ]
         var events: Set<JobRequest.Mail.Event> = []
         for word in argument.lowercased().split(separator: ",") {
-            if word == "all" {
+            if word == "none" {
+                // As sbatch has it: whatever else is named.
+                self.events = []
+                return
+            } else if word == "all" {
                 events.formUnion([.begin, .end, .fail, .requeue, .stageOut, .invalidDependency])
             } else if let event = names[String(word)] {
                 events.insert(event)

@@ -15,6 +15,8 @@ struct WaitCommand: AsyncParsableCommand {
             with 0 when the job completed and 3 when it ended in any other way. An outage of slurmctld is waited out: no \
             answer is never taken for the end. A job that slurmctld has forgotten is looked up in slurmdbd. One that another \
             cluster of a federation has is followed on the cluster where it was submitted; on the others it ends as REVOKED.
+
+            The number of an array means all of its tasks, 123_4 one of them, 123+1 a component.
             """)
 
     @OptionGroup var slurm: SlurmOptions
@@ -22,8 +24,8 @@ struct WaitCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Look this often.", valueName: "seconds"))
     var interval: Double = 1
 
-    @Argument(help: "Job number, for instance 123.")
-    var id: UInt32
+    @Argument(help: "Job number, for instance 123 or 123_4.", transform: oneJobID)
+    var id: JobID
 
     func validate() throws {
         guard interval >= 0.1, interval <= 3600 else { throw ValidationError("--interval takes 0.1 to 3600 seconds") }
@@ -52,7 +54,7 @@ struct WaitCommand: AsyncParsableCommand {
 
     private func look(_ controller: SlurmController) async throws(SlurmError) -> Look {
         do throws(SlurmError) {
-            return .job(try await controller.job(id))
+            return try await lookAtController(controller)
         } catch {
             switch error.code {
             case .notFound: return .ended(try await fromAccounting(error))
@@ -62,11 +64,28 @@ struct WaitCommand: AsyncParsableCommand {
         }
     }
 
-    /// The latest run, if slurmdbd says that it has ended.
+    private func lookAtController(_ controller: SlurmController) async throws(SlurmError) -> Look {
+        guard id.part == .whole else { return .job(try await controller.job(try await controller.number(of: id))) }
+        let records = try await controller.jobs(of: id.number)
+        let tasks = records.filter { $0.array?.jobID == id.number }
+        if !tasks.isEmpty { return .job(Look.foremost(tasks)) }
+        guard let job = records.first(where: { $0.id == id.number }) ?? records.first else {
+            throw SlurmError(.notFound, "slurmctld knows no job \(id)")
+        }
+        return .job(job)
+    }
+
+    /// The latest run, if slurmdbd says that it has ended; of an array the latest run of each task, of which one that did not
+    /// complete counts.
     private func fromAccounting(_ notFound: SlurmError) async throws(SlurmError) -> AccountingJob {
         let latest: AccountingJob?
         do throws(SlurmError) {
-            latest = try await slurm.accounting.jobs([id]).jobs.max { ($0.submitTime ?? 0) < ($1.submitTime ?? 0) }
+            let rows = try await slurm.accounting.jobs([id.number]).jobs.filter { $0.belongs(to: id) }
+            let runs = Dictionary(grouping: rows) { $0.arrayTaskID }.values.compactMap { runs in
+                runs.max { ($0.submitTime ?? 0) < ($1.submitTime ?? 0) }
+            }
+            latest =
+                runs.first { !$0.state.hasEnded } ?? runs.first { $0.state.base != .completed } ?? runs.first
         } catch {
             throw SlurmError(
                 .notFound,
@@ -78,11 +97,25 @@ struct WaitCommand: AsyncParsableCommand {
     }
 }
 
+/// One job number.
+private func oneJobID(_ argument: String) throws -> JobID {
+    let list = try jobIDList(argument)
+    guard list.ids.count == 1, let id = list.ids.first else { throw ValidationError("wait follows one job") }
+    return id
+}
+
 /// What one look told.
-private enum Look {
+enum Look {
     case job(Job)
     case ended(AccountingJob)
     case silence(SlurmError)
+
+    /// The task of an array that tells most of the whole: one that has not ended; then one that did not complete.
+    static func foremost(_ tasks: [Job]) -> Job {
+        let ranked = tasks.sorted { ($0.array?.taskID ?? .max) < ($1.array?.taskID ?? .max) }
+        return ranked.first { !$0.state.hasEnded && $0.state.base != .pending } ?? ranked.first { !$0.state.hasEnded }
+            ?? ranked.first { $0.state.base != .completed } ?? tasks[0]
+    }
 
     func endState(_ policy: RequeuePolicy) -> JobState? {
         switch self {
@@ -117,7 +150,7 @@ private enum Look {
         }
     }
 
-    var document: LookDocument {
+    fileprivate var document: LookDocument {
         switch self {
         case .job(let job):
             LookDocument(

@@ -98,7 +98,7 @@ struct AgentConfiguration: Equatable, Sendable {
         for check in checks {
             do throws(Conflict) { try check() } catch { problem.add(self.problem(error)) }
         }
-        for notice in chain.notices + sbatchTLS.notices + admin.notices { notify(notice) }
+        for notice in chain.notices + sbatchTLS.notices + benchmark.notices + admin.notices { notify(notice) }
         return problem
     }
 

@@ -24,7 +24,8 @@ struct BenchmarkSettings: Equatable, Sendable {
     var speedtestImage = "registry-1.docker.io#gists/speedtest-cli:1.2.0"
     /// `benchmark.include-unresponsive`: nodes too that do not answer. Default false.
     var includesUnresponsiveNodes = false
-    /// `benchmark.run-as`, login name. Default slurm; root only with `benchmark.allow-root`.
+    /// `benchmark.run-as`, login name. Default slurm; root (the supervisor's default) is taken for that without
+    /// `benchmark.allow-root`.
     var user = "slurm"
     /// `benchmark.allow-root`. Default false.
     var allowsRoot = false
@@ -54,16 +55,23 @@ struct BenchmarkSettings: Equatable, Sendable {
 
     /// What must fit together.
     func check() throws(AgentConfiguration.Conflict) {
-        guard isDisabled || user != "root" || allowsRoot else {
-            throw .init(
-                keys: ["benchmark.run-as"],
-                text: "a benchmark needs no root: name another user, or set benchmark.allow-root")
-        }
         let missing = [("tls.cert-file", certificateFile), ("tls.key-file", keyFile)].filter { $0.1 == nil }.map(\.0)
         guard !usesTLS || missing.isEmpty else {
             throw .init(
                 keys: ["tls"], text: "needs a certificate and its key: set \(missing.joined(separator: " and "))")
         }
+    }
+
+    /// Whose jobs they are.
+    var effectiveUser: String { user == "root" && !allowsRoot ? BenchmarkSettings().user : user }
+
+    var notices: [String] {
+        isDisabled || user == effectiveUser
+            ? []
+            : [
+                "benchmark.run-as is root, as the supervisor's default is: this version runs no benchmark, and one would run as "
+                    + "\(effectiveUser) unless benchmark.allow-root is set"
+            ]
     }
 }
 
@@ -100,7 +108,8 @@ extension ConfigurationKey {
             "benchmark.include-unresponsive", \.benchmark.includesUnresponsiveNodes, .boolean,
             "Nodes too that do not answer.", supervisor: "BENCHMARK_UNRESPONSIVE"),
         ConfigurationKey(
-            "benchmark.run-as", \.benchmark.user, .login, "Whose jobs they are; root only with the next.",
+            "benchmark.run-as", \.benchmark.user, .login,
+            "Whose jobs they are; root is taken for `slurm` without the next.",
             supervisor: "BENCHMARK_RUN_AS"),
         ConfigurationKey("benchmark.allow-root", \.benchmark.allowsRoot, .boolean, "Lets them run as root."),
         ConfigurationKey(

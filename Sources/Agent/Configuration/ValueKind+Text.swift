@@ -49,22 +49,28 @@ extension ValueKind where Value == String {
         }
     }
 
-    /// A Unix login name.
+    /// A Unix login name, as the name service has it: of this host, `alice@example.org`, or `EXAMPLE\alice` (winbind, sssd).
     static var login: Self {
         Self("USER", allowed: "login name") { text throws(Problem) in
-            let letters = text.utf8.allSatisfy { byte in
-                byte >= 0x30 && byte <= 0x39 || byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7a
-                    || "._-@+".utf8.contains(byte)
+            let letters = text.unicodeScalars.allSatisfy { scalar in
+                // Directories have names with letters of all languages; some domains end in $.
+                scalar.value < 0x80 ? Self.loginCharacters.contains(scalar) : scalar.properties.isAlphabetic
             }
-            guard letters, !text.isEmpty, text.utf8.count <= 256, !text.hasPrefix("-"), !text.allSatisfy(\.isNumber)
+            let parts = text.split(separator: "\\", omittingEmptySubsequences: false)
+            guard letters, text.utf8.count <= 256, !text.hasPrefix("-"), !text.allSatisfy(\.isNumber), parts.count <= 2,
+                !parts.contains("")
             else {
                 throw Problem(
                     description:
-                        "\(quoted(text)) is no login name; letters, digits and . _ - @ + make one, not digits alone")
+                        "\(quoted(text)) is no login name; letters, digits and . _ - @ + $ make one, not digits alone; "
+                        + #"a domain's name stands before one \"#)
             }
             return text
         }
     }
+
+    private static let loginCharacters = Set(
+        #"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-@+$\"#.unicodeScalars)
 
     static var logLevel: Self {
         let levels = ["trace", "debug", "info", "notice", "warning", "error", "critical"]

@@ -11,9 +11,14 @@ struct ControlHandlers {
     let status: StatusSource
     /// Where the plugins report.
     let socket: String
+    var listen: String?
+    var slurmConf: String?
 
     struct PluginsAnswer: Codable, Sendable {
         var socket: String
+        /// `bridge.listen` and `slurm.conf`, if they are set.
+        var listen: String?
+        var slurmConf: String?
         var plugins: PluginRegistry.Snapshot
         var bridge: BridgeCounters
         var ledger: Ledger.Counts
@@ -74,7 +79,7 @@ struct ControlHandlers {
                 let ledger = try await parts.ledger()
                 return try ControlServer.single(
                     PluginsAnswer(
-                        socket: socket, plugins: parts.registry.snapshot,
+                        socket: socket, listen: listen, slurmConf: slurmConf, plugins: parts.registry.snapshot,
                         bridge: parts.now.bridge?.counters ?? BridgeCounters(), ledger: try await ledger.counts()))
             },
             "retry": { request in

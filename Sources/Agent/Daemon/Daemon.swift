@@ -78,7 +78,11 @@ struct Daemon {
                 logger: logger),
             ControlServer(
                 socket: try Self.socket(configuration.controlSocket), allowedUsers: [0, geteuid()],
-                handlers: ControlHandlers(parts: parts, status: status, socket: configuration.bridgeSocket).all,
+                handlers: ControlHandlers(
+                    parts: parts, status: status, socket: configuration.bridgeSocket,
+                    listen: configuration.bridgeListen,
+                    slurmConf: configuration.slurmConf
+                ).all,
                 logger: logger),
             try adminServer(status),
         ]

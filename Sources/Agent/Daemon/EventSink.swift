@@ -81,7 +81,7 @@ extension JobObservation {
         details.account = event.account
         details.partition = event.partition
         details.nodes = event.nodes
-        details.tres = event.allocatedTRES
+        details.tres = event.allocatedTRES.flatMap { TRES(numbered: $0) }?.text
         details.timeLimit = event.timeLimit
         details.adminComment = event.adminComment
         details.hetJobID = event.hetJobID

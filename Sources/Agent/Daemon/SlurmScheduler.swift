@@ -167,7 +167,8 @@ extension SchedulerError {
         case .unavailable, .timedOut, .cancelled, .authentication, .helperFailed, .configuration:
             self.init(.unavailable, error.description)
         default:
-            self.init(.refused, error.description)
+            // The customer reads it: nothing of what an administrator should do.
+            self.init(.refused, error.reason)
         }
     }
 

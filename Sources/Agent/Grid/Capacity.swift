@@ -31,6 +31,8 @@ struct Capacity: Equatable {
         }
         let memory = job.memoryPerCPU.multipliedReportingOverflow(by: UInt64(job.cpusPerTask))
         guard job.cpusPerTask > 0, !memory.overflow else { return "its tasks need more than any node has" }
+        // Of nodes that slurmctld hides only the sum is known: one of them may be larger than its share. Then Slurm has the word.
+        if nodes.contains(where: \.isHidden) { return nil }
         // Tasks that fit on each node, the largest nodes first.
         let fits = nodes.map { node in
             min(

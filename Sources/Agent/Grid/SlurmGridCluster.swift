@@ -23,6 +23,8 @@ struct SlurmGridCluster: GridCluster {
     }
 
     func request(_ job: GridJobRequest) throws(GridError) -> [UInt8] {
+        // 0 would be all memory of a node.
+        guard job.memoryPerCPU > 0 else { throw GridError(.malformed, "the job asks for no memory") }
         var request = JobRequest(userID: job.userID, script: job.script, name: job.name)
         request.partition = job.partition
         request.tasks = job.tasks
@@ -109,6 +111,10 @@ struct SlurmGridCluster: GridCluster {
             inventory = try await controller.inventory(partition: partition)
         } catch {
             throw GridError(error.code == .partition ? .configuration : .unavailable, "slurm.partition: \(error)")
+        }
+        // A registration of nothing would stand in the grid until somebody looks.
+        guard inventory.total.nodes > 0 else {
+            throw GridError(.configuration, "slurm.partition: \(partition) has no nodes; name another one")
         }
         return Hardware(
             gpusPerNode: inventory.nodes.map(\.gpus), cpusPerNode: inventory.nodes.map { UInt64($0.cpus) },

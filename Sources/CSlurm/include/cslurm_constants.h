@@ -26,6 +26,7 @@ CS_CONSTANT(uint64_t, MEM_PER_CPU);
 /* show_flags of the slurm_load_…() calls */
 CS_CONSTANT(uint16_t, SHOW_ALL);
 CS_CONSTANT(uint16_t, SHOW_DETAIL);
+CS_CONSTANT(uint16_t, SHOW_FUTURE);
 CS_CONSTANT(uint16_t, SHOW_MIXED);
 CS_CONSTANT(uint16_t, SHOW_LOCAL);
 

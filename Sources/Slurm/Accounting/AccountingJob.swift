@@ -47,6 +47,15 @@ public struct AccountingJob: Sendable, Hashable, Codable {
     /// ran within 5 s (22.05.8), and never if it is killed before. Until then slurmdbd has name, user number and partition
     /// of its own ("allocation", root, none), and no array or component; user name and account come with the end.
     public var isWhole: Bool { partition != nil }
+
+    /// A run of that job; of any part of it when its whole is meant.
+    public func belongs(to job: JobID) -> Bool {
+        switch job.part {
+        case .whole: id == job.number || arrayJobID == job.number || hetJobID == job.number
+        case .arrayTask(let task): arrayJobID == job.number && arrayTaskID == task
+        case .hetComponent(let offset): hetJobID == job.number && hetJobOffset == offset
+        }
+    }
 }
 
 /// slurmdbd's answer to a question about jobs.

@@ -32,10 +32,10 @@ enum SlurmCall {
         if changes && number == -1 { meaning = .init(code: .rejected, advice: nil) }
         var words = number == 0 ? "no reason given" : String(cString: slurm_strerror(number))
         if let detail { words = "\(detail): \(words)" }
-        if let advice = meaning.advice { words += "; \(advice)" }
         // A connection that never came about cannot have carried the request; any later break may have.
         let broken = meaning.code == .unavailable && number != SlurmErrno.connectionFailed
-        return SlurmError(meaning.code, words, number: number, call: name, mayHaveHappened: changes && broken)
+        return SlurmError(
+            meaning.code, words, advice: meaning.advice, number: number, call: name, mayHaveHappened: changes && broken)
     }
 
     /// Joins libslurm's log lines (`program: error: …`) into one, without their prefixes.

@@ -42,6 +42,20 @@ extension SlurmController {
         try await load(id).map(\.job)
     }
 
+    /// Slurm's own number of a job: array tasks and components have numbers of their own, tasks that wait the array's.
+    /// - Throws: `notFound`.
+    public func number(of id: JobID) async throws(SlurmError) -> UInt32 {
+        if id.part == .whole { return id.number }
+        let records = try await jobs(of: id.number)
+        if let job = records.first(where: { $0.displayID == id }) { return job.id }
+        if case .arrayTask(let task) = id.part,
+            let job = records.first(where: { $0.array?.jobID == id.number && $0.array?.stands(for: task) == true })
+        {
+            return job.id
+        }
+        throw SlurmError(.notFound, "slurmctld knows no job \(id)")
+    }
+
     /// Jobs with exactly this name.
     public func findJobs(name: String) async throws(SlurmError) -> [Job] {
         try await jobs().jobs.filter { $0.name == name }

@@ -18,12 +18,13 @@ extension SlurmController {
         }
     }
 
-    /// All nodes of this cluster.
+    /// All nodes of this cluster that slurmctld shows, with those of State=FUTURE; not the cloud's while they are powered down.
     public func nodes() async throws(SlurmError) -> [Node] {
         try await call("slurm_load_node") { () throws(SlurmError) in
             var answer: UnsafeMutablePointer<node_info_msg_t>?
             try SlurmCall.check("slurm_load_node") {
-                slurm_load_node(0, &answer, cs_SHOW_ALL | cs_SHOW_DETAIL | cs_SHOW_LOCAL | cs_SHOW_MIXED)
+                slurm_load_node(
+                    0, &answer, cs_SHOW_ALL | cs_SHOW_DETAIL | cs_SHOW_LOCAL | cs_SHOW_MIXED | cs_SHOW_FUTURE)
             }
             guard let answer else { throw SlurmError(.unexpected, "empty answer", call: "slurm_load_node") }
             defer { slurm_free_node_info_msg(answer) }

@@ -48,6 +48,7 @@ extension SlurmController {
         guard error.mayHaveMoreWords, let reason = await reasonForRefusal(of: request) else { return error }
         var error = error
         error.message = "slurmctld refused the job: \(reason)"
+        error.reason = error.message
         // A plugin may answer with any number; its words tell that it was no ordinary refusal.
         if error.code == .unexpected { error.code = .rejected }
         return error

@@ -25,6 +25,8 @@ public struct Cluster: Sendable, Hashable {
     public var jobCompletionParameters: String?
     /// plugstack.conf on slurmctld's host: PlugStackConfig, or the one beside its slurm.conf.
     public var plugstackFile: String?
+    /// PluginDir: folders, in the order in which they are searched.
+    public var pluginFolders: [String]
     public var mcsPlugin: String?
     public var stateSaveLocation: String?
     /// Bytes.
@@ -93,6 +95,7 @@ public struct Cluster: Sendable, Hashable {
             jobCompletionType: optionalText(conf.job_comp_type),
             jobCompletionParameters: optionalText(conf.job_comp_params),
             plugstackFile: optionalText(conf.plugstack) ?? plugstackFile(beside: optionalText(conf.slurm_conf)),
+            pluginFolders: (optionalText(conf.plugindir) ?? "").split(separator: ":").map(String.init),
             mcsPlugin: optionalText(conf.mcs_plugin),
             stateSaveLocation: optionalText(conf.state_save_location),
             maximumScriptSize: scriptSize(optionalText(conf.sched_params)),

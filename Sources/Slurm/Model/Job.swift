@@ -115,6 +115,23 @@ public struct Job: Sendable, Hashable {
         /// The pending tasks of that record: `1-50%5`.
         public var pendingTasks: String?
         public var maximumRunning: UInt32?
+
+        /// This record is the pending task's, too. slurmctld cuts long lists off with "...": what may come after is believed to.
+        func stands(for task: UInt32) -> Bool {
+            guard taskID == nil, let pendingTasks else { return false }
+            var last: UInt32 = 0
+            for part in pendingTasks.prefix(while: { $0 != "%" }).split(separator: ",") {
+                if part == "..." { return task > last }
+                // "1-9:2" has a step.
+                let range = part.split(separator: ":")
+                let ends = (range.first ?? "").split(separator: "-").compactMap { UInt32($0) }
+                guard let first = ends.first, let end = ends.last, ends.count <= 2 else { return false }
+                let step = range.count > 1 ? UInt32(range[1]) ?? 1 : 1
+                if task >= first, task <= end, (task - first) % max(step, 1) == 0 { return true }
+                last = end
+            }
+            return false
+        }
     }
 
     /// Where a component of a heterogeneous job stands.

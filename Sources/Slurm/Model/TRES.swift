@@ -59,7 +59,7 @@ public struct TRES: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Reads `100`, `100M`, `1.50G`, `2T`. Slurm prints memory in MB with a suffix; without one it is MB too. Counts
-    /// may carry K, M, G, T or P for powers of 1024.
+    /// may carry K, M, G, T or P for powers of 1024; as sbatch takes them, in small letters too.
     static func amount(_ text: Substring.UTF8View.SubSequence, inMegabytes: Bool) -> UInt64? {
         var whole: UInt64 = 0
         var fraction = 0.0
@@ -90,11 +90,11 @@ public struct TRES: Sendable, Hashable, CustomStringConvertible {
         var power = inMegabytes ? 2 : 0
         switch suffix {
         case 0: break
-        case UInt8(ascii: "K"): power = 1
-        case UInt8(ascii: "M"): power = 2
-        case UInt8(ascii: "G"): power = 3
-        case UInt8(ascii: "T"): power = 4
-        case UInt8(ascii: "P"): power = 5
+        case UInt8(ascii: "K"), UInt8(ascii: "k"): power = 1
+        case UInt8(ascii: "M"), UInt8(ascii: "m"): power = 2
+        case UInt8(ascii: "G"), UInt8(ascii: "g"): power = 3
+        case UInt8(ascii: "T"), UInt8(ascii: "t"): power = 4
+        case UInt8(ascii: "P"), UInt8(ascii: "p"): power = 5
         default: return nil
         }
         if inMegabytes { power -= 2 }

@@ -36,15 +36,17 @@ public enum TimeLimit: Sendable, Hashable, Codable, CustomStringConvertible {
         }
     }
 
-    /// Reads the forms that sbatch takes: minutes, minutes:seconds, hours:minutes:seconds, days-hours,
-    /// days-hours:minutes, days-hours:minutes:seconds, UNLIMITED, INFINITE. Seconds round up to the next minute.
+    /// Reads the forms that sbatch takes: minutes, minutes:seconds, hours:minutes:seconds, days-, days-hours,
+    /// days-hours:minutes, days-hours:minutes:seconds, UNLIMITED, INFINITE, -1. Seconds round up to the next minute; 0 in
+    /// any form is no limit (sbatch(1), --time).
     public init?(_ text: String) {
-        if ["UNLIMITED", "INFINITE"].contains(text.uppercased()) {
+        if ["UNLIMITED", "INFINITE", "-1"].contains(text.uppercased()) {
             self = .unlimited
             return
         }
         let halves = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
-        let fields = (halves.last ?? "").split(separator: ":", omittingEmptySubsequences: false)
+        var fields = (halves.last ?? "").split(separator: ":", omittingEmptySubsequences: false)
+        if halves.count == 2, halves[1].isEmpty { fields = ["0"] }
         func number(_ text: Substring) -> UInt64? {
             text.utf8.count <= 10 && text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) ? UInt64(text) : nil
         }
@@ -62,7 +64,7 @@ public enum TimeLimit: Sendable, Hashable, Codable, CustomStringConvertible {
             }
         }
         let minutes = (seconds + 59) / 60
-        guard minutes > 0, minutes <= UInt64(Self.maximumMinutes) else { return nil }
-        self = .minutes(UInt32(minutes))
+        guard minutes <= UInt64(Self.maximumMinutes) else { return nil }
+        self = minutes == 0 ? .unlimited : .minutes(UInt32(minutes))
     }
 }

@@ -22,6 +22,44 @@ public struct UserAccount: Sendable, Hashable {
         try find("user \(name)") { getpwnam_r(name, $0, $1, $2, $3) }
     }
 
+    /// A login name, or a uid, in Slurm's order: a name that is all digits is a name first.
+    ///
+    /// - Throws: `invalidRequest` when it is neither; `unavailable` when the name service fails.
+    public static func userID(_ text: String) throws(SlurmError) -> UInt32 {
+        if let account = try find(name: text) { return account.userID }
+        // A user who is gone may still have jobs.
+        guard let number = UInt32(text) else { throw .invalid("user", "there is no user \"\(text)\" on this host") }
+        return number
+    }
+
+    /// The same of a group.
+    public static func groupID(_ text: String) throws(SlurmError) -> UInt32 {
+        var capacity = 1024
+        while capacity <= 1 << 22 {
+            var entry = group()
+            var result: UnsafeMutablePointer<group>?
+            let status = withUnsafeTemporaryAllocation(of: CChar.self, capacity: capacity) { buffer in
+                getgrnam_r(text, &entry, buffer.baseAddress, capacity, &result)
+            }
+            switch status {
+            case 0 where result != nil: return entry.gr_gid
+            case 0, ENOENT, ESRCH:
+                guard let number = UInt32(text) else {
+                    throw .invalid("group", "there is no group \"\(text)\" on this host")
+                }
+                return number
+            case ERANGE: capacity *= 4
+            case EINTR: continue
+            default:
+                throw SlurmError(
+                    .unavailable,
+                    "cannot look up group \(text): \(String(cString: strerror(status))); check nsswitch.conf and its services",
+                    number: status)
+            }
+        }
+        throw SlurmError(.unavailable, "cannot look up group \(text): it has too many members")
+    }
+
     /// Whether the group is the user's primary one or one that it is a member of.
     func isMember(of group: UInt32) -> Bool {
         if group == groupID { return true }

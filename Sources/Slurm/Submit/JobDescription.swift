@@ -122,7 +122,10 @@ final class JobDescription {
     /// "gres:gpu:1" is understood by every release; "gres/gpu:1" only by newer ones.
     private func setTRES(_ request: JobRequest) {
         func gpus(_ gpus: JobRequest.GPUs?) -> String? {
-            gpus.map { "gres:gpu:" + ($0.type.map { $0 + ":" } ?? "") + String($0.count) }
+            gpus.map { gpus in
+                gpus.all.map { "gres:gpu:" + ($0.type.map { $0 + ":" } ?? "") + String($0.count) }
+                    .joined(separator: ",")
+            }
         }
         message.tres_per_job = copy(gpus(request.gpusPerJob))
         message.tres_per_task = copy(gpus(request.gpusPerTask))

@@ -85,7 +85,10 @@ extension JobRequest {
         }
         for (field, list) in [("node list", nodeList), ("excluded nodes", excludedNodes)] {
             if let list, Hostlist.expand(list) == nil {
-                throw .invalid(field, "\"\(list)\" is no host list such as n[1-4],n7")
+                throw .invalid(
+                    field,
+                    "\"\(list)\" is no host list such as n[1-4],n7"
+                        + (list.contains("/") ? "; no file is read: write the names of its nodes" : ""))
             }
         }
         for (index, argument) in arguments.enumerated() where argument.utf8.contains(0) {
@@ -100,9 +103,6 @@ extension JobRequest {
         try Self.check("tasks per node", tasksPerNode, Self.limit16)
         try Self.check("CPUs per task", cpusPerTask, Self.limit16)
         try Self.check("minimum CPUs per node", minimumCPUsPerNode, Self.limit16)
-        try Self.check("GPUs", gpusPerJob?.count, Self.limit32)
-        try Self.check("GPUs per node", gpusPerNode?.count, Self.limit32)
-        try Self.check("GPUs per task", gpusPerTask?.count, Self.limit32)
         if let minimumNodes, let maximumNodes, maximumNodes < minimumNodes {
             throw .invalid("maximum nodes", "\(maximumNodes) is less than the minimum, \(minimumNodes)")
         }
@@ -113,22 +113,25 @@ extension JobRequest {
             throw .invalid("tasks × CPUs per task", "is more than \(Self.limit32)")
         }
         switch memory {
+        // 0 is all memory of the node (sbatch(1), --mem); slurmctld takes 0 per CPU for the same.
         case .perNode(let megabytes), .perCPU(let megabytes):
-            if megabytes == 0 { throw .invalid("memory", "is 0; leave it out for the partition's default") }
             if megabytes >= 1 << 53 { throw .invalid("memory", "\(megabytes) MB is more than any node has") }
         case nil: break
         }
-        for gpus in [gpusPerJob, gpusPerNode, gpusPerTask] {
-            if let type = gpus?.type { try Self.validateGRESName("GPU type", type) }
+        // 0 of a generic resource is none, as for sbatch.
+        for (field, gpus) in [("GPUs", gpusPerJob), ("GPUs per node", gpusPerNode), ("GPUs per task", gpusPerTask)] {
+            for gpus in gpus?.all ?? [] {
+                if gpus.count > Self.limit32 { throw .invalid(field, "is \(gpus.count), at most \(Self.limit32) fit") }
+                if let type = gpus.type { try Self.validateGRESName("GPU type", type) }
+            }
         }
         for gres in gresPerNode {
             try Self.validateGRESName("gres name", gres.name)
             if let type = gres.type { try Self.validateGRESName("gres type", type) }
-            if gres.count == 0 { throw .invalid("gres \(gres.name)", "count is 0; leave it out instead") }
             if gres.count >= 1 << 53 { throw .invalid("gres \(gres.name)", "count \(gres.count) is too large") }
         }
         switch timeLimit {
-        case .minutes(0): throw .invalid("time limit", "is 0 minutes")
+        case .minutes(0): throw .invalid("time limit", "is 0 minutes; no limit is UNLIMITED")
         case .minutes(let minutes) where minutes > TimeLimit.maximumMinutes:
             throw .invalid("time limit", "\(minutes) minutes is one of Slurm's reserved values")
         default: break

@@ -62,6 +62,7 @@ public struct JobRequest: Sendable, Hashable, Codable {
     public var tasksPerNode: UInt32?
     public var cpusPerTask: UInt32?
     public var minimumCPUsPerNode: UInt32?
+    /// 0 asks for all memory of each node.
     public var memory: Job.Memory?
     public var gpusPerJob: GPUs?
     public var gpusPerNode: GPUs?
@@ -109,13 +110,19 @@ public struct JobRequest: Sendable, Hashable, Codable {
     }
 
     public struct GPUs: Sendable, Hashable, Codable {
+        /// 0 asks for none.
         public var count: UInt32
         public var type: String?
+        /// More of other types: `a100:2,v100:1`.
+        public var others: [GPUs]?
 
-        public init(_ count: UInt32, type: String? = nil) {
+        public init(_ count: UInt32, type: String? = nil, others: [GPUs]? = nil) {
             self.count = count
             self.type = type
+            self.others = others
         }
+
+        var all: [GPUs] { [GPUs(count, type: type)] + (others ?? []).flatMap(\.all) }
     }
 
     public struct Mail: Sendable, Hashable, Codable {

@@ -116,4 +116,76 @@ import Testing
             partition: .made("p", nodes: "n1"), nodes: [.made("n1", memory: 100, systemMemory: 500)])
         #expect(inventory.total.memory == 0)
     }
+
+    // MARK: nodes that slurmctld hides
+
+    /// The answers of slurmctld 22.05.8 for `NodeName=cloud[1-4] CPUs=4 RealMemory=1000 State=CLOUD`.
+    @Test("powered-down cloud nodes count by the partition's record")
+    func cloud() throws {
+        let inventory = try ClusterInventory(
+            partition: .made(
+                "burst", nodes: "cloud[1-4]", totalNodes: 4, totalCPUs: 16, tres: "cpu=16,mem=4000M,node=4,billing=16"),
+            nodes: [.made("n1")])
+        #expect(inventory.total.nodes == 4 && inventory.total.cpus == 16 && inventory.total.memory == 4000)
+        #expect(inventory.nodes.map(\.cpus) == [4, 4, 4, 4] && inventory.nodes.allSatisfy(\.isHidden))
+        #expect(inventory.responding.nodes == 0)
+        #expect(inventory.hidden?.nodes == 4 && inventory.hidden?.gpusAreKnown == false)
+        #expect(inventory.hidden?.note.contains("PrivateData=cloud") == true)
+    }
+
+    @Test("beside nodes that are shown, and nodes of the future, which are none")
+    func mixed() throws {
+        let partition = Partition.made(
+            "mixed", nodes: "cloud[1-2],cold1,n1", totalNodes: 4, totalCPUs: 20,
+            tres: "cpu=20,mem=9001M,node=4,billing=20")
+        let nodes = [
+            Node.made("n1", cpus: 4, memory: 4000), .made("cold1", state: 6, cpus: 8, memory: 3000), .made("n2"),
+        ]
+        let inventory = try ClusterInventory(partition: partition, nodes: nodes)
+        #expect(inventory.nodes.map(\.name) == ["n1", "cloud1", "cloud2"])
+        #expect(inventory.nodes.map(\.cpus) == [4, 4, 4] && inventory.nodes.map(\.memory) == [4000, 1001, 1000])
+        #expect(inventory.responding.nodes == 1)
+        // All of the cloud is up: nothing is hidden.
+        let up = nodes + [.made("cloud1", memory: 1000), .made("cloud2", memory: 1001)]
+        #expect(try ClusterInventory(partition: partition, nodes: up).hidden == nil)
+    }
+
+    @Test(
+        "GPUs of hidden nodes, where AccountingStorageTRES has them",
+        arguments: [
+            ("gres/gpu=10", ["": 8]), ("gres/gpu=10,gres/gpu:a100=10", ["a100": 8]),
+            ("gres/gpu=10,gres/gpu:a100=8", ["a100": 6, "": 2]),
+        ] as [(String, [String: UInt64])])
+    func hiddenGPUs(_ tres: String, _ hidden: [String: UInt64]) throws {
+        let inventory = try ClusterInventory(
+            partition: .made("p", nodes: "n1,c[1-4]", totalNodes: 5, totalCPUs: 20, tres: "cpu=20,mem=8000M,\(tres)"),
+            nodes: [.made("n1", gres: "gpu:a100:2")])
+        #expect(inventory.hidden?.gpusAreKnown == true)
+        var sum: [String: UInt64] = [:]
+        for node in inventory.nodes where node.isHidden { sum.merge(node.gpusByType, uniquingKeysWith: +) }
+        #expect(sum.filter { $0.value > 0 } == hidden)
+        #expect(inventory.total.gpus == 10)
+    }
+
+    @Test("a record that does not tell enough is an error, never a registration of less or nothing")
+    func hiddenAndUnknown() {
+        for partition in [
+            Partition.made("p", nodes: "c[1-4]", totalNodes: 4, totalCPUs: 16),
+            .made("p", nodes: "c[1-4]", totalNodes: 4, totalCPUs: 3, tres: "cpu=3,mem=4000M"),
+            .made("p", nodes: "n1,c1", totalNodes: 2, totalCPUs: 4, tres: "cpu=4,mem=4000M"),
+        ] {
+            let error = #expect(throws: SlurmError.self) {
+                try ClusterInventory(partition: partition, nodes: [.made("n1")])
+            }
+            #expect(error?.code == .unexpected && error?.message.contains("PrivateData=cloud") == true)
+        }
+    }
+
+    @Test("names in the list beyond what the record counts are none")
+    func strayNames() throws {
+        let inventory = try ClusterInventory(
+            partition: .made("p", nodes: "n[1-3]", totalNodes: 1, totalCPUs: 4, tres: "cpu=4,mem=4000M"),
+            nodes: [.made("n1")])
+        #expect(inventory.nodes.map(\.name) == ["n1"] && inventory.hidden == nil)
+    }
 }

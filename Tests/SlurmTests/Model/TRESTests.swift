@@ -64,6 +64,29 @@ import Testing
         #expect(TRES("gres/x=\(text)")["gres/x"] == count)
     }
 
+    @Test(
+        "in small letters, as sbatch takes them",
+        arguments: [("1k", 1024), ("2m", 2 << 20), ("1g", 1 << 30)] as [(String, UInt64)])
+    func smallLetters(_ text: String, _ count: UInt64) {
+        #expect(TRES("gres/x=\(text)")["gres/x"] == count)
+    }
+
+    @Test(
+        "numbers become names, what has no amount is left out",
+        arguments: [
+            ("1=1,2=100,4=1", "cpu=1,mem=100M,node=1"),
+            ("1=4,2=1024,3=18446744073709551614,4=2,5=4", "cpu=4,mem=1G,node=2,billing=4"),
+            ("1=1,2=1536,6=18446744073709551615,8=7", "cpu=1,mem=1536M,pages=7"), ("2=4194304", "mem=4T"),
+            ("2=0", "mem=0"),
+            ("1=1,3=18446744073709551614", "cpu=1"), ("", ""), ("cpu=1,gres/gpu=2", "cpu=1,gres/gpu=2"),
+            ("1=1,1001=18446744073709551614", "cpu=1"),
+            // Whose number only the cluster knows: better none than half.
+            ("1=1,1001=2", nil), ("1=1,0=2", nil), ("1=x", nil), ("1", nil), ("1=1=1", nil), ("9=1", nil),
+        ] as [(String, String?)])
+    func numbered(_ text: String, _ names: String?) {
+        #expect(TRES(numbered: text)?.text == names)
+    }
+
     /// Never a trap, never a wrapped number.
     @Test(arguments: [
         "", ".", "K", "-1", "1x", "1KB", "1K1", "1..2", "1.2.3", "0x10", "18446744073709551616", "1 ", " 1",

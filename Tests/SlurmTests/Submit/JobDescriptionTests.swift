@@ -169,6 +169,7 @@ import Testing
 
     @Test func memory() {
         #expect(describe { $0.memory = .perNode(512) }.message.pn_min_memory == 512)
+        #expect(describe { $0.memory = .perNode(0) }.message.pn_min_memory == 0)
         // 22.05.8's own number for --mem-per-cpu=50.
         #expect(describe { $0.memory = .perCPU(50) }.message.pn_min_memory == 0x8000_0000_0000_0032)
     }

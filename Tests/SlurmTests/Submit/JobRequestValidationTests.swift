@@ -76,6 +76,17 @@ import Testing
         expectRefused(row)
     }
 
+    @Test("what means something at 0 to sbatch is taken: all memory of the node, no GPUs")
+    func zeroes() throws {
+        for change: (inout JobRequest) -> Void in [
+            { $0.memory = .perNode(0) }, { $0.memory = .perCPU(0) }, { $0.gpusPerJob = .init(0) },
+            { $0.gpusPerNode = .init(0, type: "a100") }, { $0.gpusPerTask = .init(0) },
+            { $0.gresPerNode = [GRES(name: "gpu", count: 0)] },
+        ] {
+            try JobRequest.made(change).validate(policy: .init())
+        }
+    }
+
     @Test func scriptSizeIsTheClusters() throws {
         let request = JobRequest.made { $0.script = "#!/bin/sh\n" + String(repeating: "é", count: 45) }
         try request.validateScriptSize(limit: 100)
@@ -187,11 +198,8 @@ import Testing
             $0.minimumNodes = 1 << 20
             $0.tasksPerNode = 1 << 13
         },
-        Row("GPUs", "is 0") { $0.gpusPerJob = .init(0) },
-        Row("GPUs per node", "is 0") { $0.gpusPerNode = .init(0, type: "a100") },
+        Row("GPUs", "at most") { $0.gpusPerJob = .init(1, others: [.init(.max, type: "a100")]) },
         Row("GPUs per task", "at most") { $0.gpusPerTask = .init(.max) },
-        Row("memory", "is 0") { $0.memory = .perNode(0) },
-        Row("memory", "is 0") { $0.memory = .perCPU(0) },
         Row("memory", "more than any") { $0.memory = .perNode(1 << 53) },
         Row("memory", "more than any") { $0.memory = .perCPU(1 << 63 | 1) },
         Row("time limit", "0 minutes") { $0.timeLimit = .minutes(0) },
@@ -207,7 +215,6 @@ import Testing
         Row("GPU type", "at most 64") { $0.gpusPerTask = .init(1, type: String(repeating: "a", count: 65)) },
         Row("gres name", "letters") { $0.gresPerNode = [GRES(name: "a,b", count: 1)] },
         Row("gres type", "letters") { $0.gresPerNode = [GRES(name: "shard", type: "a b", count: 1)] },
-        Row("gres shard", "0") { $0.gresPerNode = [GRES(name: "shard", count: 0)] },
         Row("gres shard", "too large") { $0.gresPerNode = [GRES(name: "shard", count: 1 << 53)] },
     ])
     func counts(_ row: Row) {

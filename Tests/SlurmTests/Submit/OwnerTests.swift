@@ -16,6 +16,19 @@ import Testing
         #expect(!root.isMember(of: 4_000_000_000))
     }
 
+    @Test("by name or number")
+    func namesAndNumbers() throws {
+        #expect(try UserAccount.userID("root") == 0 && UserAccount.userID("0") == 0)
+        // Whose account is gone may have jobs still.
+        #expect(try UserAccount.userID("4000000000") == 4_000_000_000)
+        #expect(try UserAccount.groupID("root") == 0 && UserAccount.groupID("12") == 12)
+        for text in ["no-such-user-here", "", "-1", "4294967296", "1.5"] {
+            #expect(throws: SlurmError.self) { try UserAccount.userID(text) }
+            let error = #expect(throws: SlurmError.self) { try UserAccount.groupID(text) }
+            #expect(error?.code == .invalidRequest && error?.message.hasPrefix("group:") == true)
+        }
+    }
+
     @Test func refusesUsersThatDoNotExist() {
         let error = #expect(throws: SlurmError.self) {
             try JobRequest.made { $0.userID = 4_000_000_000 }.resolveOwner(.init())

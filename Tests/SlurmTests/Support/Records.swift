@@ -43,7 +43,10 @@ extension Node {
 }
 
 extension Partition {
-    static func made(_ name: String, nodes: String?, up: Int32 = partitionUp, flags: UInt32 = 0) -> Partition {
+    static func made(
+        _ name: String, nodes: String?, up: Int32 = partitionUp, flags: UInt32 = 0, totalNodes: UInt32 = 0,
+        totalCPUs: UInt32 = 0, tres: String? = nil
+    ) -> Partition {
         let text = Texts()
         defer { withExtendedLifetime(text) {} }
         var record = partition_info_t()
@@ -51,6 +54,9 @@ extension Partition {
         record.nodes = text(nodes)
         record.state_up = UInt16(up)
         record.flags = numericCast(flags)
+        record.total_nodes = totalNodes
+        record.total_cpus = totalCPUs
+        record.tres_fmt_str = text(tres)
         record.max_time = 10_080
         record.default_time = cs_NO_VAL
         record.max_nodes = cs_INFINITE
