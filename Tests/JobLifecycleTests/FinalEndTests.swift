@@ -92,13 +92,22 @@ struct FinalEndTests {
         let follower = HintFollower(ledger: bench.ledger, scheduler: fake, logger: quiet)
         let jobs = Self.jobs
         let over = ["running ", "ended final"]
-        for job in jobs {
-            try await bench.see(seen(.running, key: JobKey(job.number), start: 490), job.firstWord)
-            let isFinal = !row.inDoubt.contains(job.state) || job.source == .controller && !job.completing
-            #expect(try await story(bench, job.number) == (isFinal ? over : ["running "]), "\(job)")
-            // What the others have still to say of this very run adds nothing.
-            try await bench.see(job.end(.accounting), job.end(.plugin, completing: true), job.end(.accounting))
-            #expect(try await story(bench, job.number) == (isFinal ? over : ["running "]), "\(job)")
+        func isFinal(_ job: Job) -> Bool {
+            !row.inDoubt.contains(job.state) || job.source == .controller && !job.completing
+        }
+        func fold(_ observations: [JobObservation]) async throws {
+            try await bench.ledger.fold(Ledger.Intake(observations: observations))
+        }
+        try await fold(jobs.map { seen(.running, key: JobKey($0.number), start: 490) })
+        // What the others have still to say of the very run adds nothing.
+        for words in [
+            jobs.map(\.firstWord), jobs.map { $0.end(.accounting) }, jobs.map { $0.end(.plugin, completing: true) },
+            jobs.map { $0.end(.accounting) },
+        ] {
+            try await fold(words)
+            for job in jobs {
+                #expect(try await story(bench, job.number) == (isFinal(job) ? over : ["running "]), "\(job)")
+            }
         }
         fake.state.list = jobs.flatMap(\.known)
         fake.state.accounting = jobs.filter { $0.afterwards != .forgottenAndNotInAccounting }.map {
@@ -109,9 +118,8 @@ struct FinalEndTests {
             bench.clock.advance(100)
         }
         for job in jobs {
-            let wasFinal = !row.inDoubt.contains(job.state) || job.source == .controller && !job.completing
             let expected =
-                if wasFinal {
+                if isFinal(job) {
                     over
                 } else {
                     switch job.afterwards {

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import GRDB
+
+/// What the record for an array's pending tasks, and those tasks, have to do with each other.
+extension LedgerTransaction {
+    /// The last task of an array takes the array's number, and with it the record of those that wait. What slurmctld says
+    /// later of such a record is that it has taken it back; what slurmdbd says has no time of its own.
+    func disperse(array: UInt32, by task: JobObservation) throws {
+        let time = task.source == .accounting ? 0 : task.time
+        try database.cachedStatement(
+            sql: """
+                UPDATE runs SET phase = 'dispersed', as_of = max(as_of, ?2)
+                WHERE number = ?1 AND part = -2 AND phase = 'pending' AND submit_time <= ?3 AND (?2 = 0 OR as_of <= ?2)
+                """
+        ).execute(arguments: [array, time, task.submitTime])
+    }
+
+    mutating func endTasks(_ tasks: ArrayTasks, of rest: RunRecord, _ seen: JobObservation) throws {
+        for var run in try runs("number = ? AND part >= 0 AND phase = 'pending'", [rest.key.number]) {
+            guard case .task(let task) = run.record.key.part, tasks.contains(task) else { continue }
+            run.record.phase = .ended
+            run.record.state = rest.state
+            run.record.endTime = rest.endTime
+            run.record.elapsed = 0
+            run.record.exitStatus = rest.exitStatus
+            try update(run)
+            var job = try job(run.job)
+            try append(.ended, &job, run: run.record, source: seen.source)
+        }
+    }
+}
