@@ -50,6 +50,7 @@ test-events: build plugins ## Every ending on a live cluster with both plugins, 
 	$(MAKE) -s -C slurm-plugins variants
 	python3 Tests/Events/endings.py
 	python3 Tests/Events/robust.py
+	python3 Tests/Events/lanes.py
 	$(MAKE) -s -C slurm-plugins check-spank-live
 	python3 Tests/Events/soak.py 300 15
 

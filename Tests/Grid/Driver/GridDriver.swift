@@ -222,7 +222,7 @@ final class ScriptedSlurm: Scheduler, GridCluster {
     func jobs(changedSince stamp: Int64?) async throws(SchedulerError) -> JobList? { nil }
     func look(at jobID: UInt32) async throws(SchedulerError) -> [JobObservation] { [] }
     func accounting(of jobIDs: [UInt32]) async throws(SchedulerError) -> [JobObservation] { [] }
-    func accounting(endedSince time: Int64) async throws(SchedulerError) -> [JobObservation] { [] }
+    func accounting(endedIn window: ClosedRange<Int64>) async throws(SchedulerError) -> [JobObservation] { [] }
     func accounting(tagged tag: String, since time: Int64) async throws(SchedulerError) -> [JobObservation] { [] }
     func release(_ jobID: UInt32) async throws(SchedulerError) {}
     func settle() async throws(SchedulerError) {}
