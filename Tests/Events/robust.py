@@ -184,7 +184,11 @@ def ends_after_a_kill(lab, agent):
     agent.start()
     # The recovered slurmctld tells of what it had saved; of the last end slurmdbd may not have heard, as nobody has then.
     rows = eventually("slurmdbd knows of ends", lambda: {key: row for key, row in lab.accounting().items() if row["end"]}, 10)
+    # A cancel that slurmctld has forgotten with its last seconds is none: the job waits again, whatever slurmdbd was told.
+    waiting = set(lab.command("squeue", "-h", "-o", "%A").split())
+    rows = {key: row for key, row in rows.items() if key[0] not in waiting}
     told = eventually("they are told", lambda: cancelled(agent, rows), 60, 0.5)
+    expect(f"{waiting} still wait", not [t for t in agent.transitions() if t["final"] and t["job"] in waiting])
     return [told[key] for key, row in lab.accounting().items() if key in rows and row["name"] == "allocation"]
 
 

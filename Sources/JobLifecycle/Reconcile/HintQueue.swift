@@ -182,8 +182,8 @@ struct HintQueue: Sendable {
             starts.count > limits.listFrom ? [\.starts, \.others] : [\.others]
         let count = lines.reduce(0) { $0 + self[keyPath: $1].count }
         guard !isListing, count > limits.listFrom else { return nil }
-        // What slurmctld does for it counts, however many questions are put at once.
-        if let listTime, listTime > lookTime * count { return nil }
+        // 5 ms at 1,000 jobs and 56 ms at 10,000, against 1 ms and more for each look (Slurm 22.05).
+        if let listTime, listTime > lookTime * count / limits.looks { return nil }
         isListing = true
         var jobs: [HintedJob] = []
         for line in lines {
@@ -229,7 +229,11 @@ struct HintQueue: Sendable {
         looks -= 1
         if !job.mayHaveStarted { otherLooks -= 1 }
         controller.record(succeeded: succeeded, now: now)
-        if succeeded { lookTime = (lookTime * 7 + took) / 8 }
+        if succeeded {
+            lookTime = (lookTime * 7 + took) / 8
+            // A list that took long once is tried again after some thousand looks.
+            listTime = listTime.map { $0 * 8191 / 8192 }
+        }
         let patience = job.mayHaveStarted ? BackOff.starts : .hints
         return patience.delay(attempt: controller.failures - 1)
     }
