@@ -151,12 +151,13 @@ extension Ledger.Intake {
 }
 
 extension LedgerTransaction {
-    /// Whether the run is over in the ledger. A row that slurmdbd began when the job changed its size is part of it.
+    /// Whether the run is over in the ledger. An array's rest that was split up has no end, unless slurmctld takes it back. A
+    /// row that slurmdbd began when the job changed its size is part of the run.
     fileprivate func knowsEnd(of run: JobObservation) throws -> Bool {
         let statement = try database.cachedStatement(
             sql: """
                 SELECT 1 FROM runs WHERE number = ? AND part = ?
-                    AND phase NOT IN ('pending', 'running', 'suspended', 'closing')
+                    AND phase NOT IN ('pending', 'running', 'suspended', 'closing', 'dispersed')
                     AND (submit_time = ? OR (submit_time < ? AND start_time <= ? AND end_time > ?)) LIMIT 1
                 """)
         let keys = run.isOnlyEnd ? [run.key, JobKey(run.jobID, .rest)] : [run.key]

@@ -140,7 +140,7 @@ actor HintDriver {
         apply(&group)
         var pause = Duration.seconds(60)
         do throws(LedgerError) {
-            if let last = lastFetch, now - last < Self.fetchInterval, queue.hasLooks {
+            if let last = lastFetch, now - last < Self.fetchInterval, queue.isInBurst {
                 pause = Self.fetchInterval - (now - last)
             } else {
                 lastFetch = now

@@ -300,8 +300,8 @@ struct HintQueue: Sendable {
     /// Something is being asked, or its answer is not in the ledger yet.
     var isBusy: Bool { isListing || !open.isEmpty || entries.values.contains { $0.isAsked } }
 
-    /// Jobs wait for slurmctld, or for the ledger to take in what it said.
-    var hasLooks: Bool { !entries.isEmpty }
+    /// Many jobs wait for slurmctld, or for the ledger to take in what it said.
+    var isInBurst: Bool { entries.count > 4 * (limits.looks + limits.startLooks) }
 
     /// When there may be something to ask without anything having come before.
     func nextTime(now: Duration) -> Duration? {
