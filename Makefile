@@ -53,6 +53,7 @@ test-events: build plugins ## Every ending on a live cluster with both plugins, 
 	python3 Tests/Events/boots.py
 	python3 Tests/Events/robust.py
 	python3 Tests/Events/late_submission.py
+	python3 Tests/Events/lanes.py
 	$(MAKE) -s -C slurm-plugins check-spank-live
 	python3 Tests/Events/soak.py 300 15
 

@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the way from slurmctld to the ledger costs: one JSON object a line on stdout, the rest on stderr. Needs root.
 
-    events.py [NAME…]        latency throughput scancel idle (all of these)
+    events.py [NAME…]        latency start hints throughput scancel idle (all of these)
 
 BINARY: the agent, a release build. PLUGINS: the folder of the built plugins. README.md says what the figures mean."""
 
 import json
 import os
+import shutil
 import socket
 import statistics
 import struct
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -45,6 +48,87 @@ def latency():
         figure("event.end_to_commit_p99_ms", told["p99"] / 1000, "ms")
 
 
+def start():
+    """200 jobs start while slurmdbd hangs and is needed: each start's way from the node's hint to its commit."""
+    quick = "SchedulerParameters=batch_sched_delay=0,sched_min_interval=0"
+    with Lab(LAB_NODES=1, LAB_CPUS=64, LAB_DBD=1, LAB_CONF_EXTRA=quick) as lab:
+        agent = Agent(lab, **{"accounting-interval": "1s"})
+        agent.start()
+        warm = lab.submit()
+        eventually("a first job has ended", lambda: ended(agent, [warm]), 30)
+        lab.fault("pause", "slurmdbd")
+        told = subprocess.Popen([lab.stage / "slurm-grid-agent", "events", "--json", "--control", lab.run / "control.sock"], stdout=subprocess.PIPE, text=True)
+        lines = []
+        reader = threading.Thread(target=lambda: lines.extend(told.stdout), daemon=True)
+        reader.start()
+        # Hints at jobs that slurmctld does not know: only slurmdbd could tell.
+        with plugin(lab) as connection:
+            boot, now = os.urandom(16), int(time.time() * 1_000_000)
+            connection.sendall(b"".join(frame(2, n, (1, 1), (2, boot), (3, 2), (4, 1), (5, now), (11, 3_000_000 + n)) for n in range(1, 101)))
+            connection.recv(1)
+            jobs = []
+            begin = time.monotonic()
+            for index in range(200):
+                jobs.append(lab.submit(body="sleep 2"))  # its end, which tells of the start as well, comes too late to help
+                time.sleep(max(0, begin + (index + 1) / 10 - time.monotonic()))
+        eventually("all have ended", lambda: ended(agent, jobs), 60)
+        waiting = agent.query("SELECT count(*) FROM hints WHERE job_id > 3000000")[0][0]
+        lab.fault("resume", "slurmdbd")
+        told.terminate()
+        reader.join(10)
+        hinted, took = {}, []
+        for line in map(json.loads, lines):
+            if hint := line.get("hint"):
+                if hint["reason"] == "start":
+                    hinted.setdefault(hint["job_id"], hint["time_us"])
+            elif (transition := line.get("transition")) and transition["kind"] == "running" and transition.get("job_id") in hinted:
+                took.append((transition["recorded_at_us"] - hinted[transition["job_id"]]) / 1000)
+        took.sort()
+        cluster.say(f"{len(took)} of {len(jobs)} starts hinted at; median {statistics.median(took):.1f} ms, most {took[-1]:.1f} ms; {waiting} hints waited for slurmdbd")
+        if waiting < 100 or len(took) < 190:
+            sys.exit("events.py: slurmdbd was not needed, or the starts were not hinted at: nothing was measured")
+        agent.stop()
+        figure("event.start_to_commit_p99_ms", took[int(len(took) * 0.99)], "ms")
+
+
+def ended(agent, jobs):
+    return agent.query(f"SELECT count(*) FROM runs WHERE phase = 'ended' AND job_id IN ({','.join(map(str, jobs))})")[0][0] == len(jobs)
+
+
+def hints():
+    """3,000 jobs are cancelled while the agent is stopped, with lean records: from its waking to all ends in the ledger."""
+    count = 3000
+    lean = Path(tempfile.mkdtemp(prefix="sga-bench."))
+    lean.chmod(0o755)
+    for name in ("micro/jobcomp_grid_agent.so", "spank_grid_agent.so"):
+        shutil.copy(cluster.PLUGINS / name, lean)
+    with Lab(LAB_NODES=1, plugins=lean, LAB_CONF_EXTRA="MaxJobCount=20000\nSchedulerParameters=defer") as lab:
+        agent = Agent(lab, **{"poll-interval": "10m", "sweep-interval": "10m"})  # no poll helps the hints
+        script = f"seq {count} | xargs -P 4 -n 1 sbatch --quiet -D /tmp -o /dev/null --hold --wrap true -J"
+        lab.command("bash", "-c", script, user="labu1")
+        agent.start()
+        eventually("all are in the ledger", lambda: agent.query("SELECT count(*) FROM runs")[0][0] == count, 60, 0.5)
+        agent.pause()
+        lab.command("scancel", "-u", "labu1")
+        eventually("all are cancelled", lambda: not lab.command("squeue", "-h").strip(), 120, 1)
+        time.sleep(2)
+        begin = time.monotonic()
+        agent.resume()
+        eventually("all ends are in the ledger", lambda: agent.query("SELECT count(*) FROM runs WHERE phase = 'ended'")[0][0] == count, 120, 0.01)
+        took = time.monotonic() - begin
+        sources = agent.query("SELECT json_extract(body, '$.source'), count(*) FROM transitions WHERE final = 1 GROUP BY 1")
+        cluster.say(f"{count} hints in {took:.2f} s; who told the ends: {sources}")
+        agent.stop()
+        figure("hints.per_s", count / took, "1/s")
+    shutil.rmtree(lean)
+
+
+def plugin(lab):
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(lab.socket))
+    return connection
+
+
 def frame(kind, sequence, *fields):
     body = struct.pack("<HBBQ", 0x4753, 1, kind, sequence)
     for tag, value in fields:
@@ -65,8 +149,7 @@ def throughput():
                   (26, now - 30), (27, now), (31, 0), (40, b"job"), (41, b"main"), (42, b"n1"), (43, b"account"), (46, b"1=4,2=100,4=1"))
             for n in range(1, count + 1)
         ]
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(lab.socket))
+        with plugin(lab) as connection:
             start, acked, sent = time.monotonic(), 0, 0
             connection.setblocking(False)
             pending, answers = b"", b""
@@ -144,7 +227,7 @@ def idle():
 if __name__ == "__main__":
     if os.geteuid() != 0:
         sys.exit("events.py: needs root, for the lab")
-    parts = {"latency": latency, "throughput": throughput, "scancel": scancel, "idle": idle}
+    parts = {"latency": latency, "start": start, "hints": hints, "throughput": throughput, "scancel": scancel, "idle": idle}
     for name in sys.argv[1:] or parts:
         cluster.say(f"== {name}: {parts[name].__doc__}")
         parts[name]()

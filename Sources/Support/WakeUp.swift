@@ -23,10 +23,10 @@ public final class WakeUp: Sendable {
     }
 
     /// Also returns when the task is cancelled.
-    public func wait(atMost pause: Duration) async {
+    public func wait(atMost pause: Duration, clock: some Clock<Duration> = ContinuousClock()) async {
         let timer = Task {
             do {
-                try await Task.sleep(for: pause)
+                try await clock.sleep(for: pause)
                 raise()
             } catch {
                 // The wait is over already.

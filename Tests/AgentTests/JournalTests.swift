@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import Foundation
+import Glibc
 import JobLifecycle
 import Testing
 
@@ -71,6 +72,55 @@ struct JournalTests {
         }
         await #expect(throws: GatewayUnavailable.self) {
             try await JournalGateway(path: "/nonexistent/journal").deliver(Self.batch(1))
+        }
+    }
+
+    /// A pipe that nobody reads stands for a hung disk: the write into it never returns.
+    private func withFullPipe(_ body: (String) async throws -> Void) async throws {
+        try await withFile { path in
+            #expect(mkfifo(path, 0o600) == 0)
+            let end = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC)
+            defer { close(end) }
+            let filler = [UInt8](repeating: 10, count: 4096)
+            while write(end, filler, filler.count) > 0 {}
+            try await body(path)
+            // What hangs comes back, so that its thread ends.
+            var sink = [UInt8](repeating: 0, count: 1 << 20)
+            while read(end, &sink, sink.count) > 0 {}
+        }
+    }
+
+    @Test("a disk that hangs holds up no other work, and the journal is told to be away", .timeLimit(.minutes(1)))
+    func hungDisk() async throws {
+        try await withFullPipe { path in
+            let clock = VirtualClock()
+            // More than there are threads in the cooperative pool.
+            let journals = (0..<(4 * ProcessInfo.processInfo.activeProcessorCount)).map { _ in
+                JournalGateway(path: path, clock: clock)
+            }
+            let deliveries = journals.map { journal in
+                Task { try await journal.deliver(Self.batch(1)) }
+            }
+            while clock.sleepers < journals.count { await Task.yield() }
+            clock.advance(by: .seconds(30))
+            for delivery in deliveries {
+                let away = await #expect(throws: GatewayUnavailable.self) { try await delivery.value }
+                #expect(away?.description.contains("does not answer") == true)
+            }
+            let again = await #expect(throws: GatewayUnavailable.self) { try await journals[0].deliver(Self.batch(1)) }
+            #expect(again?.description.contains("has not come back yet") == true)
+        }
+    }
+
+    @Test("the agent ends while the disk hangs", .timeLimit(.minutes(1)))
+    func endsWhileItHangs() async throws {
+        try await withFullPipe { path in
+            let clock = VirtualClock()
+            let journal = JournalGateway(path: path, clock: clock)
+            let delivery = Task { try await journal.deliver(Self.batch(1)) }
+            while clock.sleepers < 1 { await Task.yield() }
+            delivery.cancel()
+            await #expect(throws: GatewayUnavailable.self) { try await delivery.value }
         }
     }
 }

@@ -95,6 +95,27 @@ struct AccountingTests {
         #expect(try await Lab.accounting.jobs(endedSince: before).jobs.contains { $0.id == id })
     }
 
+    @Test("what ended in a window, and nothing that waits")
+    func window() async throws {
+        let controller = try await Lab.connect()
+        let before = Int64(Date().timeIntervalSince1970) - 1
+        var request = try charged("true", name: "waits")
+        request.hold = true
+        let waiting = try await controller.submit(request).jobID
+        let ended = try await controller.submit(try charged("true", name: "ends")).jobID
+        _ = try await controller.ended(ended)
+        try await eventually(within: .seconds(15), "slurmdbd has both") {
+            let rows = try await Lab.accounting.jobs([waiting, ended]).jobs
+            return rows.count == 2 && rows.contains { $0.endTime != nil }
+        }
+        let end = try #require(try await Lab.accounting.jobs([ended]).jobs.first?.endTime)
+        let rows = try await Lab.accounting.jobs(endedIn: before...end).jobs
+        #expect(rows.contains { $0.id == ended } && rows.allSatisfy { $0.endTime != nil && $0.id != waiting })
+        #expect(try await Lab.accounting.jobs(endedIn: before...(end - 1)).jobs.allSatisfy { $0.id != ended })
+        #expect(try await Lab.accounting.jobs(endedIn: (end + 1)...(end + 60)).jobs.allSatisfy { $0.id != ended })
+        try await controller.cancel(JobID(waiting))
+    }
+
     /// slurmdbd's answer has NO_VAL for the start of such a job when it knew the job before its end.
     @Test("a job that never ran has no start")
     func neverStarted() async throws {

@@ -41,8 +41,8 @@ private struct Lossy: Scheduler {
     func accounting(of jobIDs: [UInt32]) async throws(SchedulerError) -> [JobObservation] {
         try await real.accounting(of: jobIDs)
     }
-    func accounting(endedSince time: Int64) async throws(SchedulerError) -> [JobObservation] {
-        try await real.accounting(endedSince: time)
+    func accounting(endedIn window: ClosedRange<Int64>) async throws(SchedulerError) -> [JobObservation] {
+        try await real.accounting(endedIn: window)
     }
     func settle() async throws(SchedulerError) { try await real.settle() }
     func cancel(_ jobID: UInt32) async throws(SchedulerError) { try await real.cancel(jobID) }

@@ -185,29 +185,4 @@ struct ReconcileTests {
         try await reconciler.poll(sweep: true)
         #expect(try await bench.ledger.dueHints(limit: 9).map(\.jobID).sorted() == [7, 9])
     }
-
-    @Test("what began and ended unseen comes from slurmdbd, each time from a little before the last")
-    func catchUp() async throws {
-        let bench = try Bench()
-        let fake = FakeScheduler()
-        let reconciler = Reconciler(ledger: bench.ledger, scheduler: fake, logger: quiet)
-        let start = ContinuousClock.now
-        await reconciler.turn(now: start)
-        bench.clock.advance(1000)
-        fake.state.accounting = [seen(.completed, .accounting, restarts: nil, start: 999_990, end: 1_000_500)]
-        await reconciler.turn(now: start + .seconds(10))
-        #expect(try await bench.story().isEmpty, "not due yet")
-        await reconciler.turn(now: start + .seconds(400))
-        #expect(try await bench.story() == ["7 running", "7 ended COMPLETED final"])
-        #expect(fake.state.asked.filter { $0.hasPrefix("ended") } == ["ended since 999100", "ended since 999100"])
-        // slurmdbd away: the same window again.
-        fake.state.accountingReachable = false
-        await reconciler.turn(now: start + .seconds(800))
-        fake.state.accountingReachable = true
-        await reconciler.turn(now: start + .seconds(801))
-        #expect(
-            fake.state.asked.filter { $0.hasPrefix("ended") }.suffix(2) == [
-                "ended since 1000100", "ended since 1000100",
-            ])
-    }
 }

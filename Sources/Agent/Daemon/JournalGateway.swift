@@ -3,19 +3,46 @@
 internal import FoundationEssentials
 internal import Glibc
 internal import JobLifecycle
+internal import NIOConcurrencyHelpers
+internal import Support
 
 /// Writes every transition of the cluster as a line of JSON to a file, each once, in order; synced before the ledger is
 /// told. For tests, and for admins with their own scripts.
 ///
+/// The file has a thread of its own: a disk that hangs holds up the journal, and nobody else.
+struct JournalGateway: Gateway {
+    let name = "journal"
+    let scope = Ledger.Interest.Scope.everything
+    let batchLimit = 500
+
+    private let file: JournalFile
+    private let thread: BlockingThread
+    /// How long the disk may take for one batch.
+    private static let patience = Duration.seconds(30)
+
+    init(path: String, clock: any Clock<Duration> = ContinuousClock()) {
+        file = JournalFile(path: path)
+        thread = BlockingThread(name: "journal", clock: clock)
+    }
+
+    func deliver(_ transitions: [JobTransition]) async throws(GatewayUnavailable) -> [Delivery] {
+        do {
+            return try await thread.run(within: Self.patience) { [file] in try file.take(transitions) }
+        } catch let error as BlockingThread.Stuck {
+            throw GatewayUnavailable("\(file.path): its disk does not answer: \(error)")
+        } catch {
+            throw GatewayUnavailable("\(error)")
+        }
+    }
+}
+
+/// The journal's file. Blocks; used on one thread.
+///
 /// A file that was moved away (logrotate) is begun anew. The last line tells where to go on after a crash, since the
 /// numbers of all lines grow: it takes each transition in turn, or none. A torn line is cut off.
-actor JournalGateway: Gateway {
-    nonisolated let name = "journal"
-    nonisolated let scope = Ledger.Interest.Scope.everything
-    nonisolated let batchLimit = 500
-
-    private let path: String
-    private var file: OpenFile?
+final class JournalFile: Sendable {
+    let path: String
+    private let state = NIOLockedValueBox<OpenFile?>(nil)
 
     private struct OpenFile {
         var descriptor: Int32
@@ -29,21 +56,20 @@ actor JournalGateway: Gateway {
     }
 
     deinit {
-        if let file { close(file.descriptor) }
+        if let file = state.withLockedValue({ $0 }) { close(file.descriptor) }
     }
 
-    func deliver(_ transitions: [JobTransition]) async throws(GatewayUnavailable) -> [Delivery] {
-        do {
-            let file = try current()
+    func take(_ transitions: [JobTransition]) throws -> [Delivery] {
+        // Nobody else uses the file; the lock says so.
+        try state.withLockedValue { known in
+            let file = try current(&known)
             var text: [UInt8] = []
             for transition in transitions where transition.sequence > file.lastSequence {
                 text += try Self.line(transition)
             }
             if !text.isEmpty { try append(text, to: file) }
-            if let last = transitions.last { self.file?.lastSequence = max(file.lastSequence, last.sequence) }
+            if let last = transitions.last { known?.lastSequence = max(file.lastSequence, last.sequence) }
             return transitions.map { _ in .delivered }
-        } catch {
-            throw GatewayUnavailable("\(error)")
         }
     }
 
@@ -73,14 +99,14 @@ actor JournalGateway: Gateway {
     }
 
     /// The file, opened anew when the path leads to another one now.
-    private func current() throws -> OpenFile {
+    private func current(_ known: inout OpenFile?) throws -> OpenFile {
         var status = stat()
-        if let file {
+        if let file = known {
             if stat(path, &status) == 0, UInt64(status.st_dev) == file.device, UInt64(status.st_ino) == file.inode {
                 return file
             }
             close(file.descriptor)
-            self.file = nil
+            known = nil
         }
         let descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o640)
         guard descriptor >= 0, fstat(descriptor, &status) == 0 else {
@@ -92,7 +118,7 @@ actor JournalGateway: Gateway {
             let last = try Self.lastSequence(descriptor, size: Int64(status.st_size), path: path)
             let opened = OpenFile(
                 descriptor: descriptor, device: UInt64(status.st_dev), inode: UInt64(status.st_ino), lastSequence: last)
-            file = opened
+            known = opened
             return opened
         } catch {
             close(descriptor)

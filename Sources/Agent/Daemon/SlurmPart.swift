@@ -23,7 +23,7 @@ struct SlurmPart: Service {
     func run() async throws {
         guard let controller = try await connectPatiently() else { return }
         defer { controller.close() }
-        let journal = configuration.journalFile.map(JournalGateway.init(path:))
+        let journal = configuration.journalFile.map { JournalGateway(path: $0) }
         let ledger = try openLedger(cluster: controller.clusterName, journal)
         defer { ledger.close() }
         let scheduler = SlurmScheduler(

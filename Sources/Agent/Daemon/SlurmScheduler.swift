@@ -40,8 +40,8 @@ struct SlurmScheduler: Scheduler {
         try await ask { () async throws(SlurmError) in try await accounting.jobs(jobIDs) }
     }
 
-    func accounting(endedSince time: Int64) async throws(SchedulerError) -> [JobObservation] {
-        try await ask { () async throws(SlurmError) in try await accounting.jobs(endedSince: max(0, time)) }
+    func accounting(endedIn window: ClosedRange<Int64>) async throws(SchedulerError) -> [JobObservation] {
+        try await ask { () async throws(SlurmError) in try await accounting.jobs(endedIn: window) }
     }
 
     func accounting(tagged tag: String, since time: Int64) async throws(SchedulerError) -> [JobObservation] {

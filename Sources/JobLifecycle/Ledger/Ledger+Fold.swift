@@ -64,7 +64,7 @@ extension Ledger {
     /// - Parameter force: an open run whose end nobody knows is given up when a later one is seen; for after Slurm was
     ///   asked. Without it the later one waits as a hint.
     public func fold(_ intake: Intake, force: Bool = false) async throws(LedgerError) {
-        try await transact { transaction in
+        try await transact(intake.lane) { transaction in
             for observation in intake.observations {
                 if try transaction.fold(observation, force: force) {
                     transaction.news.append(.observation(observation))

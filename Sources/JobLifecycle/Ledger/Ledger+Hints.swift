@@ -19,50 +19,68 @@ extension Ledger {
         var phase: RunRecord.Phase
         /// It is over and its end is on record; only whether the job goes on is open.
         var knowsEnd: Bool
+        /// When what is known of it was so, Unix microseconds.
+        var asOf: Int64
     }
 
-    func dueHints(limit: Int) async throws(LedgerError) -> [PendingHint] {
+    struct DueHints: Sendable {
+        var hints: [PendingHint] = []
+        /// There are no more.
+        var isComplete = true
+        /// When the next one will be due, Unix microseconds.
+        var next: Int64?
+    }
+
+    static let mayBeStart = "reason IN ('start', 'superseded')"
+    static let isOther = "reason NOT IN ('start', 'superseded')"
+
+    /// By the partial indexes, each in the order of its rows: a backlog costs no more than what is taken of it.
+    static func dueQuery(_ index: String, _ lane: String) -> String {
+        """
+        SELECT job_id, reason, time, tries FROM hints INDEXED BY \(index)
+        WHERE parked = 0 AND \(lane) AND next_at <= ? ORDER BY next_at, time LIMIT ?
+        """
+    }
+
+    static func nextQuery(_ index: String, _ lane: String) -> String {
+        """
+        SELECT next_at FROM hints INDEXED BY \(index) WHERE parked = 0 AND \(lane) AND next_at > ?
+        ORDER BY next_at LIMIT 1
+        """
+    }
+
+    /// Hints that are due: at most so many about jobs that may have started, and so many others.
+    func dueHints(starts: Int, others: Int) async throws(LedgerError) -> DueHints {
         let now = microseconds
         return try await read { database in
-            try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT job_id, reason, time, tries FROM hints WHERE parked = 0 AND next_at <= ?
-                    ORDER BY next_at, time LIMIT ?
-                    """,
-                arguments: [now, limit]
-            ).compactMap { row in
-                JobHint.Reason(rawValue: row[1]).map {
-                    PendingHint(jobID: row[0], reason: $0, time: row[2], tries: row[3])
+            var due = DueHints()
+            for (index, lane, limit) in [
+                ("hints_due_starts", Self.mayBeStart, starts), ("hints_due_others", Self.isOther, others),
+            ] {
+                var count = 0
+                if limit > 0 {
+                    let statement = try database.cachedStatement(sql: Self.dueQuery(index, lane))
+                    for row in try Row.fetchAll(statement, arguments: [now, limit]) {
+                        count += 1
+                        guard let reason = JobHint.Reason(rawValue: row[1]) else { continue }
+                        due.hints.append(PendingHint(jobID: row[0], reason: reason, time: row[2], tries: row[3]))
+                    }
+                }
+                if count == limit { due.isComplete = false }
+                let statement = try database.cachedStatement(sql: Self.nextQuery(index, lane))
+                if let next = try Int64.fetchOne(statement, arguments: [now]) {
+                    due.next = min(next, due.next ?? next)
                 }
             }
+            return due
         }
     }
 
-    /// When the next hint is due, Unix microseconds.
-    func nextHintTime() async throws(LedgerError) -> Int64? {
-        try await read { try Int64.fetchOne($0, sql: "SELECT min(next_at) FROM hints WHERE parked = 0") }
-    }
-
-    func openRuns(of jobIDs: [UInt32]) async throws(LedgerError) -> [OpenRun] {
-        try await read { database in
-            try jobIDs.flatMap { id in
-                let statement = try database.cachedStatement(sql: Self.openRuns + " AND job_id = ?")
-                return try Row.fetchAll(statement, arguments: [id]).compactMap(Self.openRun)
-            }
-        }
-    }
-
-    /// Whether one of these has restarted, and no run of it before is known.
-    func lacksEarlierRun(_ seen: [JobObservation]) async throws(LedgerError) -> Bool {
-        let restarted = seen.filter { $0.restarts ?? 0 > 0 }
-        if restarted.isEmpty { return false }
-        return try await read { database in
-            try restarted.contains { one in
-                try Int.fetchOne(
-                    database, sql: "SELECT 1 FROM runs WHERE number = ? AND part = ? AND submit_time < ? LIMIT 1",
-                    arguments: [one.key.number, one.key.storedPart, one.submitTime]) == nil
-            }
+    /// At the start: what waits for somebody's answer is asked anew.
+    func makeHintsDue() async throws(LedgerError) {
+        try await transact { transaction in
+            try transaction.database.execute(
+                sql: "UPDATE hints SET next_at = 0 WHERE parked = 0 AND next_at > ?", arguments: [transaction.now])
         }
     }
 
@@ -70,16 +88,16 @@ extension Ledger {
         try await read { try Row.fetchAll($0, sql: Self.openRuns).compactMap(Self.openRun) }
     }
 
-    private static let openRuns = """
-        SELECT id, number, part, job_id, submit_time, phase, end_time IS NOT NULL FROM runs
+    static let openRuns = """
+        SELECT id, number, part, job_id, submit_time, phase, end_time IS NOT NULL, as_of FROM runs
         WHERE phase IN ('pending', 'running', 'suspended', 'closing')
         """
 
-    private static func openRun(_ row: Row) -> OpenRun? {
+    static func openRun(_ row: Row) -> OpenRun? {
         RunRecord.Phase(rawValue: row[5]).map {
             OpenRun(
                 id: row[0], key: JobKey(number: row[1], storedPart: row[2]), jobID: row[3], submitTime: row[4],
-                phase: $0, knowsEnd: row[6])
+                phase: $0, knowsEnd: row[6], asOf: row[7])
         }
     }
 
@@ -95,78 +113,15 @@ extension Ledger {
         }
     }
 
-    /// What following hints came to.
-    struct HintOutcome: Sendable {
-        /// Followed to their end.
-        var done: [PendingHint] = []
-        /// To be followed again then (Unix microseconds).
-        var later: [(hint: PendingHint, at: Int64, note: String)] = []
-        /// Slurm does not know; kept to be seen.
-        var parked: [(hint: PendingHint, note: String)] = []
-    }
-
-    func settle(_ outcome: HintOutcome) async throws(LedgerError) {
-        try await transact { transaction in
-            let database = transaction.database
-            for hint in outcome.done {
-                // One that was given again meanwhile stays.
-                try database.cachedStatement(sql: "DELETE FROM hints WHERE job_id = ? AND reason = ? AND time <= ?")
-                    .execute(arguments: [hint.jobID, hint.reason.rawValue, hint.time])
+    /// Hints at the jobs of those runs, all of them over, whose end the ledger lacks.
+    func addUnseenEnds(_ ended: [JobObservation]) async throws(LedgerError) {
+        try await transact(.background) { transaction in
+            for run in ended where try !transaction.knowsEnd(of: run) {
+                try transaction.database.cachedStatement(
+                    sql: "INSERT INTO hints (job_id, reason, time) VALUES (?, 'missing', ?) ON CONFLICT DO NOTHING"
+                ).execute(arguments: [run.jobID, transaction.now])
+                transaction.news.append(.hint(JobHint(jobID: run.jobID, reason: .missing, time: transaction.now)))
             }
-            for (hint, at, note) in outcome.later {
-                try database.cachedStatement(
-                    sql: """
-                        UPDATE hints SET tries = tries + 1, next_at = ?, note = ? WHERE job_id = ? AND reason = ?
-                            AND time <= ?
-                        """
-                ).execute(arguments: [at, note, hint.jobID, hint.reason.rawValue, hint.time])
-            }
-            for (hint, note) in outcome.parked {
-                try database.cachedStatement(
-                    sql: "UPDATE hints SET parked = 1, note = ? WHERE job_id = ? AND reason = ? AND time <= ?"
-                ).execute(arguments: [note, hint.jobID, hint.reason.rawValue, hint.time])
-            }
-        }
-    }
-
-    /// Counts an authoritative answer that knows nothing of these open runs. A second one, at least `interval`
-    /// microseconds after the first, makes them vanish; a closing run whose end is known ends with it (one that only went
-    /// back into the queue has no end).
-    /// - Returns: the runs that are still open.
-    func countMissing(_ runs: [OpenRun], interval: Int64, reason: String) async throws(LedgerError) -> [OpenRun] {
-        try await transact { transaction in
-            var open: [OpenRun] = []
-            for candidate in runs {
-                guard var run = try transaction.runs("id = ?", [candidate.id]).first, run.record.phase.isOpen else {
-                    continue
-                }
-                let row = try Row.fetchOne(
-                    transaction.database, sql: "SELECT missing_since, missing_answers FROM runs WHERE id = ?",
-                    arguments: [run.id])
-                let since: Int64? = row?[0]
-                if run.record.phase == .closing, run.record.knowsEnd, run.record.state?.isEnd == true {
-                    run.record.phase = .ended
-                } else if let since, transaction.now - since >= interval {
-                    run.record.phase = .vanished
-                } else {
-                    try transaction.database.execute(
-                        sql: """
-                            UPDATE runs SET missing_since = coalesce(missing_since, ?), missing_answers = missing_answers + 1
-                            WHERE id = ?
-                            """,
-                        arguments: [transaction.now, run.id])
-                    open.append(candidate)
-                    continue
-                }
-                try transaction.update(run)
-                var job = try transaction.job(run.job)
-                if run.record.phase == .ended {
-                    try transaction.append(.ended, &job, run: run.record, source: nil)
-                } else {
-                    try transaction.append(.vanished, &job, run: run.record, source: nil, message: reason)
-                }
-            }
-            return open
         }
     }
 
@@ -181,6 +136,36 @@ extension Ledger {
             try transaction.database.execute(
                 sql: "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
                 arguments: [name, String(value)])
+        }
+    }
+}
+
+extension Ledger.Intake {
+    /// A start waits for no other commit than the one under way.
+    var lane: LedgerWriter.Lane {
+        let isUrgent =
+            hints.contains { $0.reason.mayBeStart }
+            || observations.contains { $0.source == .plugin && $0.state.base == .running }
+        return isUrgent ? .urgent : .prompt
+    }
+}
+
+extension LedgerTransaction {
+    /// Whether the run is over in the ledger. An array's rest that was split up has no end, unless slurmctld takes it back. A
+    /// row that slurmdbd began when the job changed its size is part of the run.
+    fileprivate func knowsEnd(of run: JobObservation) throws -> Bool {
+        let statement = try database.cachedStatement(
+            sql: """
+                SELECT 1 FROM runs WHERE number = ? AND part = ?
+                    AND phase NOT IN ('pending', 'running', 'suspended', 'closing', 'dispersed')
+                    AND (submit_time = ? OR (submit_time < ? AND start_time <= ? AND end_time > ?)) LIMIT 1
+                """)
+        let keys = run.isOnlyEnd ? [run.key, JobKey(run.jobID, .rest)] : [run.key]
+        return try keys.contains { key in
+            let submitted = run.submitTime
+            return try Int.fetchOne(
+                statement,
+                arguments: [key.number, key.storedPart, submitted, submitted, submitted, submitted]) != nil
         }
     }
 }

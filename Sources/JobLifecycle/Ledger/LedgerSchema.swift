@@ -112,6 +112,16 @@ enum LedgerSchema {
                     AND s.ledger_job = runs.job);
             """
         ),
+        (
+            3,
+            """
+            -- Jobs that may have started are looked at first; each lane in the order in which it is due.
+            DROP INDEX hints_due;
+            CREATE INDEX hints_due_starts ON hints (next_at, time) WHERE parked = 0 AND reason IN ('start', 'superseded');
+            CREATE INDEX hints_due_others ON hints (next_at, time)
+                WHERE parked = 0 AND reason NOT IN ('start', 'superseded');
+            """
+        ),
     ]
 
     static var current: Int { steps.last?.version ?? 0 }

@@ -193,11 +193,12 @@ struct LedgerTransaction {
 extension Ledger {
     /// Runs `body` in the next transaction; watchers learn of what it brought after the commit.
     func transact<Answer: Sendable>(
+        _ lane: LedgerWriter.Lane = .prompt,
         _ body: @escaping @Sendable (inout LedgerTransaction) throws -> Answer
     ) async throws(LedgerError) -> Answer {
         guard let writer else { throw LedgerError(.conflict, "\(path) was opened to be looked at only") }
         do {
-            let (answer, news, wakes) = try await writer.write { [interests, policyBox] database in
+            let (answer, news, wakes) = try await writer.write(lane) { [interests, policyBox] database in
                 var transaction = LedgerTransaction(
                     database: database, interests: interests, policy: policyBox.withLockedValue { $0 },
                     now: self.microseconds)

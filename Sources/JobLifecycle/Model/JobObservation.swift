@@ -187,7 +187,7 @@ public struct JobHint: Sendable, Hashable {
         case settle
         /// A later run was seen although the end of the one before is not known.
         case superseded
-        /// An open run is not in slurmctld's list.
+        /// An open run is not in slurmctld's list, or slurmdbd has an end that the ledger lacks.
         case missing
     }
 

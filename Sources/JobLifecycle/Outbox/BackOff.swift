@@ -6,6 +6,8 @@ struct BackOff: Sendable {
     var limit: Duration
 
     static let hints = BackOff(first: .milliseconds(250), limit: .seconds(30))
+    /// Of jobs that may have started, while slurmctld does not answer.
+    static let starts = BackOff(first: .milliseconds(250), limit: .seconds(2))
     static let orders = BackOff(first: .milliseconds(500), limit: .seconds(60))
     /// For a job whose submission has no answer: slurmctld remembers ended ones for some minutes only.
     static let looks = BackOff(first: .milliseconds(500), limit: .seconds(10))

@@ -6,207 +6,306 @@ internal import Support
 
 /// Follows hints: asks slurmctld, then slurmdbd, what has become of a job, and feeds the fold.
 ///
-/// A hint stays in the ledger until somebody who may say so has said what there is to say. "No answer" leaves it there.
+/// A hint stays in the ledger until somebody who may say so has said what there is to say. "No answer" leaves it there. What
+/// many answers bring is one transaction, in which their hints go as well.
 public struct HintFollower: Service {
     public struct Settings: Sendable {
         /// Between two answers that know nothing of an open run before it counts as vanished. Default 60 s.
         public var vanishInterval: Duration = .seconds(60)
         /// How often a hint about a job that nobody knows is tried before it is parked. Default 8, over about 2 min.
         public var tries = 8
-        /// Questions to slurmctld at once. Default 4.
+        /// Questions to slurmctld at once. Default 4; one more for jobs that may have started.
         public var concurrency = 4
 
         public init() {}
     }
 
-    private let ledger: Ledger
-    private let scheduler: any Scheduler
-    private let settings: Settings
-    private let logger: Logger
+    private let driver: HintDriver
 
     public init(ledger: Ledger, scheduler: any Scheduler, settings: Settings = Settings(), logger: Logger) {
+        self.init(ledger: ledger, scheduler: scheduler, settings: settings, logger: logger, clock: ContinuousClock())
+    }
+
+    init(
+        ledger: Ledger, scheduler: any Scheduler, settings: Settings = Settings(), limits: HintQueue.Limits? = nil,
+        logger: Logger, clock: any Clock<Duration>
+    ) {
+        var asked = limits ?? HintQueue.Limits()
+        if limits == nil { asked.looks = max(1, settings.concurrency) }
+        driver = HintDriver(
+            ledger: ledger, scheduler: scheduler, settings: settings, limits: asked, logger: logger, clock: clock)
+    }
+
+    public func run() async throws {
+        await cancelWhenGracefulShutdown { await driver.run() }
+    }
+
+    /// Follows what is due now, until all of it is answered or has to wait.
+    /// - Returns: whether there was something.
+    @discardableResult
+    func followDue() async throws(LedgerError) -> Bool {
+        try await driver.followDue()
+    }
+}
+
+/// Puts the questions of a ``HintQueue``, each in a task of its own, and takes what the answers bring to the ledger.
+actor HintDriver {
+    private let ledger: Ledger
+    private let scheduler: any Scheduler
+    private let settings: HintFollower.Settings
+    private let logger: Logger
+    private let clock: any Clock<Duration>
+    private let elapsed: @Sendable () -> Duration
+    private let wakeUp: WakeUp
+
+    private var queue: HintQueue
+    /// Came back, and are not in the ledger yet.
+    private var starts = Answers()
+    private var others = Answers()
+    private var lastFetch: Duration?
+    private var failure: LedgerError?
+    private var pausedUntil = Duration.zero
+    private var accountingFailed = false
+
+    private struct Answers {
+        var waiting: [Ledger.HintAnswer] = []
+        var isBeingApplied = false
+
+        var isEmpty: Bool { waiting.isEmpty && !isBeingApplied }
+
+        /// nil: there is nothing, or the batch before is still under way.
+        mutating func next(_ limit: Int) -> [Ledger.HintAnswer]? {
+            guard !isBeingApplied, !waiting.isEmpty else { return nil }
+            isBeingApplied = true
+            defer { waiting.removeFirst(min(limit, waiting.count)) }
+            return Array(waiting.prefix(limit))
+        }
+    }
+
+    /// A burst is fetched in few pieces.
+    private static let fetchInterval = Duration.milliseconds(5)
+    /// The next commit, which may be a start's, waits for this one.
+    private static let answersPerCommit = 64
+
+    init(
+        ledger: Ledger, scheduler: any Scheduler, settings: HintFollower.Settings, limits: HintQueue.Limits,
+        logger: Logger, clock: any Clock<Duration>
+    ) {
         self.ledger = ledger
         self.scheduler = scheduler
         self.settings = settings
         self.logger = logger
+        self.clock = clock
+        elapsed = clock.stopwatch()
+        wakeUp = ledger.feed.wakeUp()
+        queue = HintQueue(limits: limits)
     }
 
-    public func run() async throws {
-        let wakeUp = ledger.feed.wakeUp()
-        await cancelWhenGracefulShutdown {
+    func run() async {
+        // Whoever was asked about them before the agent ended will not answer.
+        do { try await ledger.makeHintsDue() } catch { pause(for: error) }
+        await withDiscardingTaskGroup { group in
             while !Task.isCancelled {
-                var pause = Duration.seconds(1)
-                do {
-                    while try await followDue() {}
-                    if let next = try await ledger.nextHintTime() {
-                        pause = min(.seconds(60), max(.milliseconds(5), .microseconds(next - ledger.microseconds)))
-                    } else {
-                        pause = .seconds(60)
-                    }
-                } catch {
-                    logger.warning("hints wait: the ledger cannot be used", metadata: ["why": "\(error)"])
-                }
-                await wakeUp.wait(atMost: pause)
+                let pause = await turn(&group)
+                await wakeUp.wait(atMost: pause, clock: clock)
             }
+            group.cancelAll()
         }
     }
 
-    /// Follows what is due now.
-    /// - Returns: whether there was something.
-    @discardableResult
     func followDue() async throws(LedgerError) -> Bool {
-        let hints = try await ledger.dueHints(limit: 256)
-        guard !hints.isEmpty else { return false }
-        let byJob = Dictionary(grouping: hints, by: \.jobID)
-        let answers = await look(at: Array(byJob.keys))
-        var outcome = Ledger.HintOutcome()
-        /// Jobs of which slurmctld has not said all.
-        var unclear: [(jobID: UInt32, seen: [JobObservation], hints: [Ledger.PendingHint])] = []
-        for (jobID, jobHints) in byJob {
-            switch answers[jobID] {
-            case .success(let seen):
-                let open = try await ledger.openRuns(of: [jobID])
-                let uncovered = open.contains { $0.isUnexplained(by: seen) }
-                if try await ledger.lacksEarlierRun(seen) || uncovered || seen.isEmpty {
-                    unclear.append((jobID, seen, jobHints))
-                } else {
-                    try await ledger.fold(Ledger.Intake(observations: seen))
-                    if try await ledger.openRuns(of: [jobID]).contains(where: { $0.phase == .closing }) {
-                        postpone(jobHints, why: "Slurm has not said yet whether the job goes on", &outcome)
-                    } else {
-                        outcome.done += jobHints
-                    }
+        failure = nil
+        var didSomething = false
+        await withDiscardingTaskGroup { group in
+            while failure == nil {
+                lastFetch = nil
+                pausedUntil = .zero
+                _ = await turn(&group)
+                if isIdle { break }
+                didSomething = true
+                await wakeUp.wait(atMost: .seconds(60), clock: clock)
+            }
+            group.cancelAll()
+        }
+        if let failure { throw failure }
+        return didSomething
+    }
+
+    private var isIdle: Bool { starts.isEmpty && others.isEmpty && !queue.isBusy && !queue.needsFetch }
+
+    /// - Returns: how long nothing is to be done unless something comes.
+    private func turn(_ group: inout DiscardingTaskGroup) async -> Duration {
+        let now = elapsed()
+        if now < pausedUntil { return pausedUntil - now }
+        apply(&group)
+        var pause = Duration.seconds(60)
+        do throws(LedgerError) {
+            if let last = lastFetch, now - last < Self.fetchInterval, queue.isInBurst {
+                pause = Self.fetchInterval - (now - last)
+            } else {
+                lastFetch = now
+                let wanted = queue.fetchLimits
+                let due = try await ledger.dueHints(starts: wanted.starts, others: wanted.others)
+                queue.add(due.hints, isComplete: due.isComplete)
+                if let next = due.next {
+                    pause = min(pause, max(.milliseconds(5), .microseconds(next - ledger.microseconds)))
                 }
-            case .failure(let error):
-                postpone(jobHints, why: error.message, &outcome)
-            case nil:
-                continue
             }
-        }
-        if !unclear.isEmpty { try await askAccounting(unclear, &outcome) }
-        try await ledger.settle(outcome)
-        return true
-    }
-
-    private func look(at jobIDs: [UInt32]) async -> [UInt32: Result<[JobObservation], SchedulerError>] {
-        await withTaskGroup(of: (UInt32, Result<[JobObservation], SchedulerError>).self) { group in
-            var answers: [UInt32: Result<[JobObservation], SchedulerError>] = [:]
-            var waiting = jobIDs[...]
-            func next() {
-                guard let id = waiting.popFirst() else { return }
-                group.addTask { [scheduler] in (id, await Self.look(scheduler, id)) }
-            }
-            for _ in 0..<settings.concurrency { next() }
-            for await (id, answer) in group {
-                answers[id] = answer
-                next()
-            }
-            return answers
-        }
-    }
-
-    private static func look(
-        _ scheduler: any Scheduler, _ id: UInt32
-    ) async -> Result<[JobObservation], SchedulerError> {
-        do throws(SchedulerError) {
-            return .success(try await scheduler.look(at: id))
         } catch {
-            return .failure(error)
+            self.pause(for: error)
+            return .seconds(1)
+        }
+        for question in queue.next(now: elapsed()) { put(question, &group) }
+        apply(&group)
+        if let time = queue.nextTime(now: elapsed()) { pause = min(pause, max(.milliseconds(1), time - elapsed())) }
+        return pause
+    }
+
+    /// The ledger could not be used.
+    var isPaused: Bool { elapsed() < pausedUntil }
+
+    private func pause(for error: LedgerError) {
+        failure = error
+        pausedUntil = elapsed() + .seconds(1)
+        logger.warning("hints wait: the ledger cannot be used", metadata: ["why": "\(error)"])
+    }
+
+    // MARK: asking
+
+    private func put(_ question: HintQueue.Question, _ group: inout DiscardingTaskGroup) {
+        switch question {
+        case .look(let job): group.addTask { await self.look(at: job) }
+        case .list(let jobs): group.addTask { await self.list(jobs) }
+        case .accounting(let number, let jobs): group.addTask { await self.askAccounting(number, jobs) }
+        case .report(let job): take([.init(job: job.job, content: .start(job))])
         }
     }
 
-    private func askAccounting(
-        _ unclear: [(jobID: UInt32, seen: [JobObservation], hints: [Ledger.PendingHint])],
-        _ outcome: inout Ledger.HintOutcome
-    ) async throws(LedgerError) {
-        let answer = await accounting(unclear.map(\.jobID))
-        let rows: [UInt32: [JobObservation]]
-        let hasAccounting: Bool
+    private func look(at job: HintedJob) async {
+        let (asked, began) = (ledger.microseconds, elapsed())
+        let answer = await Self.answer { [scheduler] () async throws(SchedulerError) in
+            try await scheduler.look(at: job.jobID)
+        }
+        let delay = queue.returned(job, succeeded: answer.isSuccess, took: elapsed() - began, now: elapsed())
         switch answer {
-        case .success(let found):
-            rows = Dictionary(grouping: found, by: \.jobID)
-            hasAccounting = true
-        case .failure(let error) where error.code == .noAccounting:
-            rows = [:]
-            hasAccounting = false
+        case .success(let records):
+            take([.init(job: job, content: .records(records, asked: asked))])
         case .failure(let error):
-            for item in unclear { postpone(item.hints, why: error.message, &outcome) }
-            return
-        }
-        for (jobID, seen, hints) in unclear {
-            let told = rows[jobID] ?? []
-            try await ledger.fold(Ledger.Intake(observations: JobObservation.ends(told, after: seen)), force: false)
-            let uncovered = try await ledger.openRuns(of: [jobID]).filter { run in !seen.contains { $0.isOf(run) } }
-            if seen.isEmpty {
-                try await concludeUnknown(uncovered, hints, told: !told.isEmpty, hasAccounting, &outcome)
-            } else {
-                // A later run is there, so nothing more will come of the one before.
-                try await ledger.fold(Ledger.Intake(observations: seen), force: true)
-                if try await ledger.openRuns(of: [jobID]).contains(where: { $0.phase == .closing }) {
-                    postpone(hints, why: "Slurm has not said yet whether the job goes on", &outcome)
-                } else {
-                    outcome.done += hints
-                }
-            }
+            take([.init(job: job, content: .failed(error.message, delay))])
         }
     }
 
-    private func accounting(_ jobIDs: [UInt32]) async -> Result<[JobObservation], SchedulerError> {
+    private func list(_ jobs: [HintedJob]) async {
+        let (asked, began) = (ledger.microseconds, elapsed())
+        let answer = await Self.answer { [scheduler] () async throws(SchedulerError) in
+            try await scheduler.jobs(changedSince: nil)
+        }
+        let list = (try? answer.get()) ?? nil
+        queue.returnedList(jobs, succeeded: list != nil, took: elapsed() - began, now: elapsed())
+        if let list {
+            let records = list.records(of: Set(jobs.map(\.jobID)))
+            take(jobs.map { .init(job: $0, content: .records(records[$0.jobID] ?? [], asked: asked)) })
+        } else {
+            wakeUp.raise()
+        }
+    }
+
+    private func askAccounting(_ number: Int, _ jobs: [UnclearJob]) async {
+        let answer = await Self.answer { [scheduler] () async throws(SchedulerError) in
+            try await scheduler.accounting(of: jobs.map(\.job.jobID))
+        }
+        var rows: [UInt32: [JobObservation]]? = [:]
+        var isAnswer = true
+        switch answer {
+        case .success(let found): rows = Dictionary(grouping: found, by: \.jobID)
+        case .failure(let error) where error.code == .noAccounting: rows = nil
+        case .failure(let error):
+            isAnswer = false
+            if !accountingFailed, !Task.isCancelled {
+                logger.warning(
+                    "slurmdbd does not answer; what only it knows has to wait", metadata: ["why": "\(error)"])
+            }
+        }
+        if isAnswer, accountingFailed { logger.notice("slurmdbd answers again") }
+        accountingFailed = !isAnswer
+        take(
+            queue.returnedAccounting(number, succeeded: isAnswer, now: elapsed()).map { job in
+                .init(job: job.job, content: .accounting(job, rows: rows.map { $0[job.job.jobID] ?? [] }))
+            })
+    }
+
+    private static func answer<Answer: Sendable>(
+        _ question: @Sendable () async throws(SchedulerError) -> Answer
+    ) async -> Result<Answer, SchedulerError> {
         do throws(SchedulerError) {
-            return .success(try await scheduler.accounting(of: jobIDs))
+            return .success(try await question())
         } catch {
             return .failure(error)
         }
     }
 
-    /// slurmctld knows no such job, and slurmdbd (if there is one) no end of these runs.
-    private func concludeUnknown(
-        _ open: [Ledger.OpenRun], _ hints: [Ledger.PendingHint], told: Bool, _ hasAccounting: Bool,
-        _ outcome: inout Ledger.HintOutcome
-    ) async throws(LedgerError) {
-        let interval = Int64(settings.vanishInterval / .microseconds(1))
-        if !open.isEmpty {
-            let reason =
-                hasAccounting
-                ? "slurmctld has forgotten the job, and slurmdbd knows no end of it"
-                : "slurmctld has forgotten the job, and there is no slurmdbd to ask"
-            let left = try await ledger.countMissing(open, interval: interval, reason: reason)
-            if left.isEmpty {
-                outcome.done += hints
-            } else {
-                let at = ledger.microseconds + interval
-                outcome.later += hints.map { ($0, at, "waits for a second answer: \(reason)") }
-            }
-            return
+    // MARK: taking in
+
+    private func take(_ answers: [Ledger.HintAnswer]) {
+        for answer in answers {
+            if answer.job.mayHaveStarted { starts.waiting.append(answer) } else { others.waiting.append(answer) }
         }
-        if told {
-            outcome.done += hints
-            return
+        wakeUp.raise()
+    }
+
+    /// Whatever has come back goes into the ledger, many answers in one transaction, while the next questions are asked.
+    private func apply(_ group: inout DiscardingTaskGroup) {
+        if let batch = starts.next(Self.answersPerCommit) {
+            group.addTask { await self.commit(batch, isStarts: true) }
         }
-        for hint in hints {
-            if hint.reason == .settle || hint.reason == .missing || hint.reason == .superseded {
-                outcome.done.append(hint)
-            } else if hint.tries + 1 < settings.tries, hasAccounting {
-                // slurmdbd learns of a job some seconds late.
-                postpone([hint], why: "neither slurmctld nor slurmdbd knows the job yet", &outcome)
-            } else {
-                logger.notice(
-                    "a plugin spoke of a job that Slurm does not know", metadata: ["slurm": "\(hint.jobID)"])
-                outcome.parked.append((hint, "neither slurmctld nor slurmdbd knows the job"))
-            }
+        if let batch = others.next(Self.answersPerCommit) {
+            group.addTask { await self.commit(batch, isStarts: false) }
         }
     }
 
-    private func postpone(_ hints: [Ledger.PendingHint], why: String, _ outcome: inout Ledger.HintOutcome) {
-        for hint in hints {
-            let delay = BackOff.hints.delay(attempt: hint.tries)
-            outcome.later.append((hint, ledger.microseconds + Int64(delay / .microseconds(1)), why))
+    private func commit(_ batch: [Ledger.HintAnswer], isStarts: Bool) async {
+        let looked = batch.filter(\.content.isOfController).map(\.job.jobID)
+        do throws(LedgerError) {
+            let outcome = try await ledger.apply(batch, settings)
+            for jobID in outcome.unknown {
+                logger.notice("a plugin spoke of a job that Slurm does not know", metadata: ["slurm": "\(jobID)"])
+            }
+            queue.applied(looked)
+            queue.addUnclear(outcome.unclear, now: elapsed())
+        } catch {
+            pause(for: error)
+            queue.forget(looked)
         }
+        if isStarts { starts.isBeingApplied = false } else { others.isBeingApplied = false }
+        wakeUp.raise()
     }
 }
 
-extension JobObservation {
-    func isOf(_ run: Ledger.OpenRun) -> Bool {
-        key == run.key && submitTime == run.submitTime
+extension Result {
+    fileprivate var isSuccess: Bool {
+        if case .success = self { true } else { false }
+    }
+}
+
+extension Clock where Duration == Swift.Duration {
+    /// How much time has passed since this call.
+    func stopwatch() -> @Sendable () -> Duration {
+        let start = now
+        return { start.duration(to: self.now) }
+    }
+}
+
+extension JobList {
+    /// What a question about each of these numbers would have brought: of an array all its tasks, of a heterogeneous job all its
+    /// components.
+    func records(of jobIDs: Set<UInt32>) -> [UInt32: [JobObservation]] {
+        var records: [UInt32: [JobObservation]] = [:]
+        for job in jobs {
+            for jobID in Set([job.jobID, job.key.number, job.details.hetJobID ?? job.jobID])
+            where jobIDs.contains(jobID) {
+                records[jobID, default: []].append(job)
+            }
+        }
+        return records
     }
 }

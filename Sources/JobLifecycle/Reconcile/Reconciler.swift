@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import FoundationEssentials
 public import Logging
 public import ServiceLifecycle
 
 /// Compares the ledger with Slurm, at start and on a timer, and feeds what differs to the fold.
 ///
 /// slurmctld gives its whole list or "no change". Of a list only what differs from the last one is folded; an open run
-/// that is not in it becomes a hint. What began and ended unseen comes from slurmdbd.
+/// that is not in it becomes a hint. What began and ended unseen comes from slurmdbd (``AccountingCatchUp``).
 public actor Reconciler: Service {
     public struct Settings: Sendable {
         /// Between two polls of slurmctld. Default 5 s: the plugins tell of most things at once.
@@ -39,11 +38,8 @@ public actor Reconciler: Service {
     /// Those that were suspended in it.
     private var suspended: Set<RunID> = []
     private var lastSweep: ContinuousClock.Instant?
-    private var lastAccounting: ContinuousClock.Instant?
     private var isReachable = true
-    private var accountingFailed = false
-
-    static let accountingCursor = "accounting_until"
+    private let catchUp: AccountingCatchUp
 
     /// - Parameter afterPoll: called after each list that was taken in; a list of many jobs leaves memory to give back.
     public init(
@@ -55,18 +51,26 @@ public actor Reconciler: Service {
         self.settings = settings
         self.logger = logger
         self.afterPoll = afterPoll
+        var reach = CatchUpPlan.Settings()
+        reach.overlap = settings.accountingOverlap.components.seconds
+        catchUp = AccountingCatchUp(
+            ledger: ledger, scheduler: scheduler, interval: settings.accountingInterval, settings: reach, logger: logger
+        )
     }
 
     public func run() async throws {
         await cancelWhenGracefulShutdown {
+            // slurmdbd has its own time: it may hang for as long as it likes.
+            async let accounting: Void = self.catchUp.run()
             while !Task.isCancelled {
                 await self.turn(now: .now)
                 try? await Task.sleep(for: self.settings.interval)
             }
+            await accounting
         }
     }
 
-    /// One round: poll, and what is due of the rest. Failures are logged; the next round tries again.
+    /// One round of polling slurmctld. Failures are logged; the next round tries again.
     func turn(now: ContinuousClock.Instant) async {
         do {
             try await poll(sweep: lastSweep.map { $0.duration(to: now) >= settings.sweepInterval } ?? true)
@@ -77,9 +81,6 @@ public actor Reconciler: Service {
             isReachable = false
         } catch {
             logger.error("the ledger cannot be written", metadata: ["why": "\(error)"])
-        }
-        if lastAccounting.map({ $0.duration(to: now) >= settings.accountingInterval }) ?? true {
-            await catchUp(now: now)
         }
     }
 
@@ -130,32 +131,5 @@ public actor Reconciler: Service {
     private func hint(_ jobIDs: [UInt32]) async throws(LedgerError) {
         guard !jobIDs.isEmpty else { return }
         try await ledger.addMissing(jobIDs)
-    }
-
-    /// Takes in what slurmdbd knows to have ended since it was last asked.
-    private func catchUp(now: ContinuousClock.Instant) async {
-        do {
-            let asked = Int64(ledger.now().timeIntervalSince1970)
-            // The first time there is nothing to catch up with: the ledger begins with what slurmctld knows.
-            let since = try await ledger.cursor(Self.accountingCursor) ?? asked
-            let ended = try await scheduler.accounting(
-                endedSince: since - settings.accountingOverlap.components.seconds)
-            let unseen = ended.filter(\.tellsEnd)
-            for chunk in stride(from: 0, to: unseen.count, by: 500) {
-                let slice = unseen[chunk..<min(chunk + 500, unseen.count)]
-                try await ledger.fold(Ledger.Intake(observations: Array(slice)))
-            }
-            try await ledger.setCursor(Self.accountingCursor, asked)
-            if accountingFailed { logger.notice("slurmdbd answers again") }
-            accountingFailed = false
-            lastAccounting = now
-        } catch let error as SchedulerError where error.code == .noAccounting {
-            lastAccounting = now
-        } catch {
-            if !accountingFailed {
-                logger.warning("slurmdbd could not be asked for ended jobs", metadata: ["why": "\(error)"])
-            }
-            accountingFailed = true
-        }
     }
 }

@@ -16,8 +16,8 @@ public protocol Scheduler: Sendable {
     /// - Throws: `noAccounting` on a cluster without slurmdbd.
     func accounting(of jobIDs: [UInt32]) async throws(SchedulerError) -> [JobObservation]
 
-    /// All runs that ended at or after this time (Unix seconds), oldest first.
-    func accounting(endedSince time: Int64) async throws(SchedulerError) -> [JobObservation]
+    /// The runs that ended within these Unix seconds (both inclusive), oldest first; no other run of their jobs.
+    func accounting(endedIn window: ClosedRange<Int64>) async throws(SchedulerError) -> [JobObservation]
 
     /// All runs of the job that has this token in its admin comment, submitted at or after this time (Unix seconds), oldest
     /// first.

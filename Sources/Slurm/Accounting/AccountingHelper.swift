@@ -83,10 +83,17 @@ enum AccountingHelper {
             slurm_list_append(condition.jobname_list, strdup(name))
         }
         defer { if let list = condition.jobname_list { slurm_list_destroy(list) } }
-        if let since = query.endedSince ?? query.submittedFrom, query.ids.isEmpty {
-            // Without usage_end: with it slurmdbd leaves out what was never eligible, as a job that was cancelled while held.
+        if let since = query.endedSince, query.ids.isEmpty {
+            // Asked for states, slurmdbd looks for what ended within the window. Without them it adds all that waits or runs, and
+            // with an end of the window leaves out what was never eligible, as a job that was cancelled while held.
+            condition.state_list = slurm_list_create(free)
+            for state in AccountingQuery.endStates { slurm_list_append(condition.state_list, strdup(String(state))) }
+            condition.usage_start = time_t(since)
+            condition.usage_end = time_t(query.endedUntil ?? AccountingQuery.never)
+        } else if let since = query.submittedFrom, query.ids.isEmpty {
             condition.usage_start = time_t(since)
         }
+        defer { if let list = condition.state_list { slurm_list_destroy(list) } }
         errno = 0
         guard let rows = slurmdb_jobs_get(connection, &condition) else {
             throw unavailable("slurmdb_jobs_get", errno)
@@ -173,6 +180,8 @@ enum AccountingHelper {
         }
 
         func flush() {
+            // Whoever asks gives up when nothing comes, not when much does.
+            SlurmHelper.postponeEnd()
             var sent = 0
             while sent < buffer.count {
                 let count = buffer[sent...].withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
@@ -189,12 +198,21 @@ extension AccountingQuery {
     /// Seconds after a job's end in which slurmctld, if it lives, has told slurmdbd of the submission: four of its turns.
     private static let submissionDelay: Int64 = 20
 
+    /// The states in which slurmdbd keeps a run that is over: `enum job_states` of slurm.h, and what stands for one that was put
+    /// back, changed its size or went to another cluster.
+    static let endStates: [UInt32] =
+        JobState.Base.allCases.map(\.rawValue).filter { $0 >= JobState.Base.completed.rawValue }
+        + [JobState.Flags.requeue, .resizing, .revoked].map(\.rawValue)
+
+    /// The year 2100: what a window without an end has for one.
+    static let never: Int64 = 4_102_444_800
+
     func matches(_ job: AccountingJob, now: Int64) -> Bool {
         if let submittedFrom, (job.submitTime ?? 0) < submittedFrom { return false }
         if let submittedTo, (job.submitTime ?? 0) > submittedTo { return false }
         guard let endedSince else { return true }
         let end = job.endTime ?? 0
-        if end < max(1, endedSince) { return false }
+        if end < max(1, endedSince) || end > endedUntil ?? .max { return false }
         // Whoever looks at what has ended looks again, and finds the job as what it is.
         return job.isWhole || end <= now - Self.submissionDelay
     }

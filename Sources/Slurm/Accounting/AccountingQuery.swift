@@ -7,8 +7,11 @@ struct AccountingQuery: Codable, Sendable, Equatable {
     /// Unix seconds, inclusive; a number is used again after a while, so a run is known by its submit time.
     var submittedFrom: Int64?
     var submittedTo: Int64?
-    /// Only runs that ended at or after this time (Unix seconds); one that is not whole only a while after its end.
+    /// Only runs that ended at or after this time (Unix seconds); one that is not whole only a while after its end. slurmdbd
+    /// looks for them by their end, so what waits or runs is not in its answer.
     var endedSince: Int64?
+    /// With `endedSince`: and at or before this time.
+    var endedUntil: Int64?
     /// Only jobs of this name.
     var name: String?
 }

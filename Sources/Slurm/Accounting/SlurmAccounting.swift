@@ -6,14 +6,15 @@ internal import NIOConcurrencyHelpers
 /// What slurmdbd knows of jobs, also long after slurmctld has forgotten them.
 ///
 /// Each question runs in a short-lived helper process with a deadline: Slurm's slurmdbd plugin ends the process that
-/// asks when slurmdbd dies at the wrong moment, and a hung slurmdbd blocks for 45 s and more. A cluster without
-/// slurmdbd is a normal state: `accountingUnavailable`.
+/// asks when slurmdbd dies at the wrong moment, and a hung slurmdbd blocks for 45 s and more. The deadline is on progress: a
+/// long answer may take its time as long as rows come. A cluster without slurmdbd is a normal state: `accountingUnavailable`.
 public struct SlurmAccounting: Sendable {
     /// slurm.conf; nil: what libslurm finds.
     public var configurationFile: String?
-    /// How long one question may take. Default 20 s.
+    /// How long nothing may come: no connection, or no further row. Default 20 s.
     public var timeout: Duration
     public var helper: SlurmHelper.Program
+    var clock: any Clock<Duration> = ContinuousClock()
 
     public init(
         configurationFile: String? = nil, timeout: Duration = .seconds(20),
@@ -43,6 +44,12 @@ public struct SlurmAccounting: Sendable {
         try await ask(AccountingQuery(endedSince: time))
     }
 
+    /// All runs that ended within these Unix seconds (both inclusive); else as ``jobs(endedSince:)``.
+    /// - Throws: as ``jobs(_:submitted:)``.
+    public func jobs(endedIn window: ClosedRange<Int64>) async throws(SlurmError) -> AccountingAnswer {
+        try await ask(AccountingQuery(endedSince: window.lowerBound, endedUntil: window.upperBound))
+    }
+
     /// All runs submitted at or after this time (Unix seconds), if wanted only of jobs with this name.
     /// - Throws: as ``jobs(_:submitted:)``.
     public func jobs(submittedSince time: Int64, named name: String? = nil) async throws(SlurmError) -> AccountingAnswer
@@ -63,8 +70,8 @@ public struct SlurmAccounting: Sendable {
             throw SlurmError(.invalidRequest, "the question cannot be written as JSON: \(error)")
         }
         let result = try await HelperProcess(
-            program: helper, task: .accounting, configurationFile: configurationFile
-        ).run(timeout: timeout) { line, send in
+            program: helper, task: .accounting, configurationFile: configurationFile, clock: clock
+        ).run(silence: timeout) { line, send in
             guard let parsed = try? JSONDecoder().decode(AccountingLine.self, from: Data(line.utf8)) else { return }
             if case .ready = parsed {
                 await beforeQuery()
@@ -106,7 +113,8 @@ public struct SlurmAccounting: Sendable {
             guard let end = state.end, end.count == state.jobs.count else {
                 let why =
                     switch result.ending {
-                    case .timedOut: "it did not answer within \(timeout)"
+                    case .timedOut where state.jobs.isEmpty: "it did not answer within \(timeout)"
+                    case .timedOut: "after \(state.jobs.count) rows nothing more came for \(timeout)"
                     default: "the connection ended early (helper: \(result.ending))"
                     }
                 throw SlurmError(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import Glibc
+internal import NIOConcurrencyHelpers
 internal import Subprocess
 internal import SystemPackage
 
@@ -9,6 +10,7 @@ struct HelperProcess: Sendable {
     var program: SlurmHelper.Program
     var task: SlurmHelper.Task
     var configurationFile: String?
+    var clock: any Clock<Duration> = ContinuousClock()
 
     enum Ending: Sendable, Equatable, CustomStringConvertible {
         case exited(Int32)
@@ -39,13 +41,40 @@ struct HelperProcess: Sendable {
     func run(
         timeout: Duration, onLine: @escaping @Sendable (String, Send) async throws -> Void
     ) async throws(SlurmError) -> Result {
+        try await run(onLine) { try await clock.sleep(for: timeout) }
+    }
+
+    /// The same, but the process is killed when it has said nothing for `silence`, however long it takes in all.
+    func run(
+        silence: Duration, onLine: @escaping @Sendable (String, Send) async throws -> Void
+    ) async throws(SlurmError) -> Result {
+        let elapsed = clock.stopwatch()
+        let last = NIOLockedValueBox(Duration.zero)
+        return try await run(
+            { line, send in
+                last.withLockedValue { $0 = elapsed() }
+                try await onLine(line, send)
+            },
+            until: {
+                while true {
+                    let rest = last.withLockedValue { $0 } + silence - elapsed()
+                    if rest <= .zero { return }
+                    try await clock.sleep(for: rest)
+                }
+            })
+    }
+
+    private func run(
+        _ onLine: @escaping @Sendable (String, Send) async throws -> Void,
+        until deadline: @escaping @Sendable () async throws -> Void
+    ) async throws(SlurmError) -> Result {
         // A helper that dies before it has read the question must not take this process with it.
         signal(SIGPIPE, SIG_IGN)
         do {
             return try await withThrowingTaskGroup(of: Result?.self) { group in
                 group.addTask { try await runToEnd(onLine) }
                 group.addTask {
-                    try await Task.sleep(for: timeout)
+                    try await deadline()
                     return nil
                 }
                 let first = try await group.next() ?? nil
@@ -100,5 +129,13 @@ struct HelperProcess: Sendable {
         }
         if let configurationFile, let key = Environment.Key(rawValue: "SLURM_CONF") { values[key] = configurationFile }
         return .custom(values)
+    }
+}
+
+extension Clock where Duration == Swift.Duration {
+    /// How much time has passed since this call.
+    fileprivate func stopwatch() -> @Sendable () -> Duration {
+        let start = now
+        return { start.duration(to: self.now) }
     }
 }

@@ -42,7 +42,7 @@ public enum SlurmHelper {
             return 64
         }
         // Whatever happens to the parent, this process ends.
-        alarm(selfDestructSeconds)
+        postponeEnd()
         slurm_init(arguments.count == 2 ? arguments[1] : nil)
         switch task {
         case .probe:
@@ -56,6 +56,11 @@ public enum SlurmHelper {
     }
 
     private static let selfDestructSeconds: UInt32 = 120
+
+    /// The helper has got on with its work.
+    static func postponeEnd() {
+        alarm(selfDestructSeconds)
+    }
 
     private static func complain(_ text: String) {
         _ = text.withCString { write(STDERR_FILENO, $0, strlen($0)) }

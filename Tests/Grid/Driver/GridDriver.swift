@@ -225,7 +225,7 @@ final class ScriptedSlurm: Scheduler, GridCluster {
         jobs.withLockedValue { $0.first { $0.value.id == jobID }?.key }.map { [seen($0, .pending)] } ?? []
     }
     func accounting(of jobIDs: [UInt32]) async throws(SchedulerError) -> [JobObservation] { [] }
-    func accounting(endedSince time: Int64) async throws(SchedulerError) -> [JobObservation] { [] }
+    func accounting(endedIn window: ClosedRange<Int64>) async throws(SchedulerError) -> [JobObservation] { [] }
     func accounting(tagged tag: String, since time: Int64) async throws(SchedulerError) -> [JobObservation] { [] }
     func release(_ jobID: UInt32) async throws(SchedulerError) {}
     func setTag(_ tag: String, of jobID: UInt32, beside adminComment: String?) async throws(SchedulerError) {}

@@ -151,8 +151,8 @@ final class FakeScheduler: Scheduler {
         try rows("accounting \(jobIDs.sorted())").filter { jobIDs.contains($0.jobID) }
     }
 
-    func accounting(endedSince time: Int64) async throws(SchedulerError) -> [JobObservation] {
-        try rows("ended since \(time)").filter { ($0.endTime ?? 0) >= time }
+    func accounting(endedIn window: ClosedRange<Int64>) async throws(SchedulerError) -> [JobObservation] {
+        try rows("ended in \(window)").filter { $0.endTime.map(window.contains) ?? false }
     }
 
     func accounting(tagged tag: String, since time: Int64) async throws(SchedulerError) -> [JobObservation] {

@@ -8,6 +8,7 @@ import Testing
 @Suite struct AccountingQueryTests {
     private static let byID = AccountingQuery(ids: [7], submittedFrom: 100, submittedTo: 200)
     private static let byEnd = AccountingQuery(endedSince: 150)
+    private static let byWindow = AccountingQuery(endedSince: 150, endedUntil: 160)
     private static let bySubmission = AccountingQuery(submittedFrom: 100)
 
     /// Submitted, ended, in a partition (its row has the submission); wanted.
@@ -19,6 +20,8 @@ import Testing
             (byID, 100, 150, false, true),
             (byEnd, 10, 150, true, true), (byEnd, 10, 149, true, false), (byEnd, 10, nil, true, false),
             (AccountingQuery(endedSince: 0), 10, nil, true, false),
+            (byWindow, 10, 149, true, false), (byWindow, 10, 150, true, true), (byWindow, 10, 160, true, true),
+            (byWindow, 10, 161, true, false), (byWindow, 10, nil, true, false),
             // Among what ended, one whose submission has yet to come waits for it, but not for ever.
             (byEnd, 10, 281, false, false), (byEnd, 10, 280, false, true), (byEnd, 10, 149, false, false),
             (bySubmission, 100, nil, true, true), (bySubmission, 99, nil, true, false),
@@ -35,5 +38,12 @@ import Testing
         row.endTime = ended
         row.partition = isWhole ? "main" : nil
         #expect(query.matches(row, now: 300) == expected)
+    }
+
+    /// slurmdbd's as_mysql_job.c writes these and no others for a run that is over (22.05.8 to 26.05.3).
+    @Test func endStates() {
+        #expect(
+            AccountingQuery.endStates.sorted()
+                == [3, 4, 5, 6, 7, 8, 9, 10, 11, 1 << 10, 1 << 13, 1 << 19])
     }
 }

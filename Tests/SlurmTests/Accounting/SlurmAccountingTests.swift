@@ -92,6 +92,26 @@ import Testing
         #expect(error?.message.contains("did not answer within") == true)
     }
 
+    /// 20 s may pass without a row, however many rows there are: six take 15 s each, or the second never comes.
+    @Test(arguments: [false, true])
+    func theDeadlineIsOnProgress(_ hangs: Bool) async throws {
+        let clock = VirtualClock()
+        let row = Self.row(1).replacing("\"id\":1", with: "\"id\":'$id'")
+        let helper = try FakeHelper(
+            "echo '{\"ready\":{}}'\nread question\nfor id in 1 2 3 4 5 6; do \(row); read go; done\n\(Self.end(6))")
+        let lines = Lines()
+        let result = try await HelperProcess(
+            program: helper.program, task: .accounting, configurationFile: nil, clock: clock
+        ).run(silence: .seconds(20)) { line, send in
+            lines.add(line)
+            let isLast = hangs && lines.all.count == 2
+            if !isLast { try await send("on") }
+            clock.advance(by: .seconds(isLast ? 20 : 15))
+        }
+        #expect(result.ending == (hangs ? .timedOut : .exited(0)))
+        #expect(lines.all.count == (hangs ? 2 : 8))
+    }
+
     @Test(
         arguments: [
             ("accountingUnavailable", .accountingUnavailable), ("unexpected", .unexpected), ("notFound", .unexpected),
@@ -120,6 +140,10 @@ import Testing
         #expect(
             try JSONDecoder().decode(AccountingQuery.self, from: Data((second?.message ?? "").utf8))
                 == AccountingQuery(endedSince: 99))
+        let third = await #expect(throws: SlurmError.self) { try await accounting.jobs(endedIn: 99...100) }
+        #expect(
+            try JSONDecoder().decode(AccountingQuery.self, from: Data((third?.message ?? "").utf8))
+                == AccountingQuery(endedSince: 99, endedUntil: 100))
     }
 
     @Test("No ids: no question, not a question for all jobs")
