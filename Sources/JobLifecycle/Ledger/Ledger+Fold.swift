@@ -273,7 +273,9 @@ extension LedgerTransaction {
     }
 
     func keep(_ frame: Ledger.RefusedFrame) throws {
-        let count = try Int.fetchOne(database, sql: "SELECT count(*) FROM refused_frames") ?? 0
+        let count =
+            try Int.fetchOne(
+                database, sql: "SELECT value FROM counters WHERE name = 'refused_frames' AND gateway = ''") ?? 0
         guard count < Ledger.refusedFramesLimit else { return }
         try database.execute(
             sql: "INSERT INTO refused_frames (at, peer, reason, bytes) VALUES (?, ?, ?, ?)",

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+@main
+enum ScaleDriver {
+    static func main() async throws {}
+}
