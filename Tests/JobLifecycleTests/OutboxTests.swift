@@ -117,7 +117,9 @@ struct OutboxTests {
         let bench = try Bench()
         func plan(_ sql: String, _ arguments: StatementArguments) async throws -> [String] {
             try await bench.ledger.read { database in
-                try Row.fetchAll(database, sql: "EXPLAIN QUERY PLAN " + sql, arguments: arguments).map { $0["detail"] as String }
+                try Row.fetchAll(database, sql: "EXPLAIN QUERY PLAN " + sql, arguments: arguments).map {
+                    $0["detail"] as String
+                }
             }
         }
         let fresh = try await plan(Ledger.freshQuery, ["all", 10])

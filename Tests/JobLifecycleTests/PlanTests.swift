@@ -34,19 +34,25 @@ struct PlanTests {
     private static func runs(_ ledger: Ledger, _ clock: TestClock) async throws {
         var intake = Ledger.Intake(
             observations: [
-                seen(.running, start: 490), seen(.running, start: 490, at: 2000), seen(.completed, start: 490, end: 495),
+                seen(.running, start: 490), seen(.running, start: 490, at: 2000),
+                seen(.completed, start: 490, end: 495),
                 seen(.completed, .accounting, submit: 492, restarts: nil, start: 492, end: 494),
-                seen(.running, key: JobKey(8), start: 490), seen(.running, key: JobKey(8), submit: 600, restarts: 1, start: 601),
+                seen(.running, key: JobKey(8), start: 490),
+                seen(.running, key: JobKey(8), submit: 600, restarts: 1, start: 601),
                 seen(.pending, key: JobKey(9, .rest), tasks: "1-3"), seen(.pending, key: JobKey(9, .task(2)), id: 10),
                 seen(.pending, key: JobKey(9, .task(1)), id: 9),
                 seen(.completed, key: JobKey(12), start: 490, end: 495, at: 1000),
-                seen(.pending, key: JobKey(11), submit: 700), seen(.completed, key: JobKey(11), submit: 600, start: 601, end: 602),
-                seen(.pending, key: JobKey(13, .rest), tasks: "1-3"), seen(.cancelled, key: JobKey(13, .rest), tasks: "1-3"),
+                seen(.pending, key: JobKey(11), submit: 700),
+                seen(.completed, key: JobKey(11), submit: 600, start: 601, end: 602),
+                seen(.pending, key: JobKey(13, .rest), tasks: "1-3"),
+                seen(.cancelled, key: JobKey(13, .rest), tasks: "1-3"),
             ], hints: [JobHint(jobID: 99, reason: .start, time: 1)])
         intake.marks = [Ledger.Mark(bootID: [1], sequence: 2, dropped: 0)]
         intake.refused = [Ledger.RefusedFrame(peer: "p", reason: "r", bytes: [1])]
         try await ledger.fold(intake)
-        try await ledger.fold(Ledger.Intake(observations: [seen(.running, key: JobKey(8), submit: 600, restarts: 1, start: 601)]), force: true)
+        try await ledger.fold(
+            Ledger.Intake(observations: [seen(.running, key: JobKey(8), submit: 600, restarts: 1, start: 601)]),
+            force: true)
         _ = try await ledger.marks()
         _ = try await ledger.nextHintTime()
         _ = try await ledger.openRuns()
@@ -95,7 +101,8 @@ struct PlanTests {
                 due.map {
                     .init(
                         sequence: $0.transition.sequence,
-                        outcome: $0.transition.sequence % 3 == 0 ? .refused("no") : round == 0 ? .retry("busy") : .delivered,
+                        outcome: $0.transition.sequence % 3 == 0
+                            ? .refused("no") : round == 0 ? .retry("busy") : .delivered,
                         next: ledger.microseconds + 1)
                 }, of: "all")
         }
@@ -113,14 +120,18 @@ struct PlanTests {
                     return [
                         seen(.running, key: JobKey(60), submit: submit, restarts: restarts, start: submit + 1),
                         run == 101
-                            ? seen(.completed, key: JobKey(60), submit: submit, restarts: restarts, start: submit + 1, end: submit + 2)
+                            ? seen(
+                                .completed, key: JobKey(60), submit: submit, restarts: restarts, start: submit + 1,
+                                end: submit + 2)
                             : seen(
-                                .pending, .plugin, key: JobKey(60), submit: submit, restarts: restarts, requeueing: true,
+                                .pending, .plugin, key: JobKey(60), submit: submit, restarts: restarts,
+                                requeueing: true,
                                 start: submit + 1, end: submit + 2),
                     ]
                 }), force: true)
         let due = try await ledger.dueDeliveries("all", limit: 1000)
-        try await ledger.record(due.map { .init(sequence: $0.transition.sequence, outcome: .delivered, next: 0) }, of: "all")
+        try await ledger.record(
+            due.map { .init(sequence: $0.transition.sequence, outcome: .delivered, next: 0) }, of: "all")
     }
 
     private static func questions(_ ledger: Ledger) async throws {
@@ -139,7 +150,8 @@ struct PlanTests {
         let clock = TestClock()
         let plans = PlanCheck()
         let gone = try Ledger(
-            path: folder.ledger, cluster: "lab", interests: [.init(gateway: "gone", scope: .everything)], now: clock.now,
+            path: folder.ledger, cluster: "lab", interests: [.init(gateway: "gone", scope: .everything)],
+            now: clock.now,
             trace: plans.collect)
         try await gone.fold(Ledger.Intake(observations: [seen(.completed, key: JobKey(1), start: 490, end: 495)]))
         gone.close()

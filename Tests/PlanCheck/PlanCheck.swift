@@ -58,7 +58,9 @@ public final class PlanCheck: Sendable {
     /// The statements in a folder's sources (but for the schema's), of which none was run. One that is put together is held by its beginning.
     public func unrun(inSourcesAt folder: String) throws -> [String] {
         let ran = all
-        let files = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".swift") && !$0.contains("Schema") }
+        let files = try FileManager.default.contentsOfDirectory(atPath: folder).filter {
+            $0.hasSuffix(".swift") && !$0.contains("Schema")
+        }
         return try files.sorted().flatMap { file -> [String] in
             let source = try String(contentsOfFile: folder + "/" + file, encoding: .utf8)
             return Self.literals(source).filter { literal in !ran.contains { $0.contains(literal) } }
@@ -71,8 +73,10 @@ public final class PlanCheck: Sendable {
         var found: [String] = []
         for match in source.matches(of: #/"""\s*\n(?<long>.*?)"""|"(?<short>[^"\n]*)"/#.dotMatchesNewlines()) {
             let text = String(match.output.long ?? match.output.short ?? "")
-            let plain = plain(text.components(separatedBy: "\\(")[0])
-            if plain.wholeMatch(of: #/(SELECT|INSERT|UPDATE|DELETE) .{8,}/#) != nil { found.append(plain) }
+            for statement in text.components(separatedBy: "\\(")[0].split(separator: ";") {
+                let plain = plain(String(statement))
+                if plain.wholeMatch(of: #/(SELECT|INSERT|UPDATE|DELETE) .{8,}/#) != nil { found.append(plain) }
+            }
         }
         return found
     }
@@ -81,10 +85,15 @@ public final class PlanCheck: Sendable {
     public static func referencesWithoutIndex(_ database: Database) throws -> [String] {
         let tables = try String.fetchAll(database, sql: "SELECT name FROM sqlite_master WHERE type = 'table'")
         return try tables.flatMap { table -> [String] in
-            let columns = try Row.fetchAll(database, sql: "PRAGMA foreign_key_list('\(table)')").map { $0["from"] as String }
-            let indexes = try Row.fetchAll(database, sql: "PRAGMA index_list('\(table)')").filter { $0["partial"] as Int == 0 }
+            let columns = try Row.fetchAll(database, sql: "PRAGMA foreign_key_list('\(table)')").map {
+                $0["from"] as String
+            }
+            let indexes = try Row.fetchAll(database, sql: "PRAGMA index_list('\(table)')").filter {
+                $0["partial"] as Int == 0
+            }
             let leading = try indexes.compactMap { index in
-                try Row.fetchAll(database, sql: "PRAGMA index_info('\(index["name"] as String)')").first?["name"] as String?
+                try Row.fetchAll(database, sql: "PRAGMA index_info('\(index["name"] as String)')").first?["name"]
+                    as String?
             }
             return columns.filter { !leading.contains($0) }.map { "\(table).\($0)" }
         }

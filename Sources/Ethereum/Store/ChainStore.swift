@@ -113,7 +113,13 @@ public final class ChainStore: Sendable {
 
 /// The file's format, counted by `user_version`.
 enum ChainSchema {
-    static let current = 1
+    private static let steps: [(version: Int, sql: String)] = [
+        (1, first),
+        // What is over is found by when it ended, not by looking at all.
+        (2, "CREATE INDEX intents_ended ON intents (ended_at) WHERE state = 2"),
+    ]
+
+    static var current: Int { steps.last?.version ?? 0 }
 
     static func migrate(_ database: Database, path: String) throws {
         let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
@@ -122,10 +128,12 @@ enum ChainSchema {
                 .newer,
                 "\(path) has format \(version), this release reads up to \(current): install the later release again")
         }
-        guard version == 0 else { return }
-        try database.inTransaction {
-            try database.execute(sql: first)
-            return .commit
+        for step in steps where step.version > version {
+            try database.inTransaction {
+                try database.execute(sql: step.sql)
+                try database.execute(sql: "PRAGMA user_version = \(step.version)")
+                return .commit
+            }
         }
     }
 
@@ -175,7 +183,5 @@ enum ChainSchema {
         );
         CREATE INDEX inbox_waiting ON inbox (feed, sequence) WHERE handled = 0;
         CREATE INDEX inbox_number ON inbox (feed, number);
-
-        PRAGMA user_version = 1;
         """
 }

@@ -21,6 +21,7 @@ struct TransactionMachine {
         case nonceFloor(UInt64)
         case foreign([UInt64])
         case gas(call: String, GasTable.Entry)
+        case gasForgotten(call: String)
         case spent(day: Int, className: String, BigUInt)
     }
 

@@ -57,49 +57,50 @@ extension Ledger {
 
     /// Each gives of the rows after `key`: how many there are, how many are found by other ways, and the last one. A text is
     /// read to its end by its length, a blob by a comparison.
-    private static let walks: [(table: String, sql: String?)] = [
-        (
-            "jobs",
-            """
-            SELECT max(id) AS key, '' AS gateway, count(*) AS rows, count(*) AS found, max(request), max(length(last_error))
-            FROM (SELECT id, request, last_error FROM jobs WHERE id > :key AND :gateway = '' ORDER BY id LIMIT :rows)
-            """
-        ),
-        (
-            "runs",
-            """
-            SELECT max(id) AS key, '' AS gateway, count(*) AS rows, max(length(details)),
-                sum(EXISTS (SELECT 1 FROM runs i INDEXED BY runs_job WHERE i.job = r.job AND i.id = r.id)
-                    AND EXISTS (SELECT 1 FROM runs i WHERE i.number = r.number AND i.part = r.part
-                        AND i.submit_time = r.submit_time)
-                    AND EXISTS (SELECT 1 FROM jobs j WHERE j.id = r.job)) AS found
-            FROM (SELECT id, job, number, part, submit_time, details FROM runs WHERE id > :key AND :gateway = ''
-                ORDER BY id LIMIT :rows) r
-            """
-        ),
-        (
-            "transitions",
-            """
-            SELECT max(sequence) AS key, '' AS gateway, count(*) AS rows, max(length(body)),
-                sum(EXISTS (SELECT 1 FROM transitions i INDEXED BY transitions_job
-                        WHERE i.job = t.job AND i.sequence = t.sequence)
-                    AND EXISTS (SELECT 1 FROM jobs j WHERE j.id = t.job)) AS found
-            FROM (SELECT sequence, job, body FROM transitions WHERE sequence > :key AND :gateway = ''
-                ORDER BY sequence LIMIT :rows) t
-            """
-        ),
-        (
-            "deliveries",
-            """
-            SELECT max(gateway) AS gateway, count(*) AS rows, max(length(error)),
-                max(CASE WHEN gateway = last THEN sequence END) AS key,
-                sum(EXISTS (SELECT 1 FROM deliveries i INDEXED BY deliveries_sequence
-                        WHERE i.sequence = d.sequence AND i.gateway = d.gateway)
-                    AND EXISTS (SELECT 1 FROM transitions t WHERE t.sequence = d.sequence)) AS found
-            FROM (SELECT gateway, sequence, error, max(gateway) OVER () AS last FROM (
-                SELECT gateway, sequence, error FROM deliveries WHERE (gateway, sequence) > (:gateway, :key)
-                ORDER BY gateway, sequence LIMIT :rows)) d
-            """
-        ),
-    ] + ["meta", "counters", "hints", "marks", "refused_frames"].map { ($0, nil) }
+    private static let walks: [(table: String, sql: String?)] =
+        [
+            (
+                "jobs",
+                """
+                SELECT max(id) AS key, '' AS gateway, count(*) AS rows, count(*) AS found, max(request), max(length(last_error))
+                FROM (SELECT id, request, last_error FROM jobs WHERE id > :key AND :gateway = '' ORDER BY id LIMIT :rows)
+                """
+            ),
+            (
+                "runs",
+                """
+                SELECT max(id) AS key, '' AS gateway, count(*) AS rows, max(length(details)),
+                    sum(EXISTS (SELECT 1 FROM runs i INDEXED BY runs_job WHERE i.job = r.job AND i.id = r.id)
+                        AND EXISTS (SELECT 1 FROM runs i WHERE i.number = r.number AND i.part = r.part
+                            AND i.submit_time = r.submit_time)
+                        AND EXISTS (SELECT 1 FROM jobs j WHERE j.id = r.job)) AS found
+                FROM (SELECT id, job, number, part, submit_time, details FROM runs WHERE id > :key AND :gateway = ''
+                    ORDER BY id LIMIT :rows) r
+                """
+            ),
+            (
+                "transitions",
+                """
+                SELECT max(sequence) AS key, '' AS gateway, count(*) AS rows, max(length(body)),
+                    sum(EXISTS (SELECT 1 FROM transitions i INDEXED BY transitions_job
+                            WHERE i.job = t.job AND i.sequence = t.sequence)
+                        AND EXISTS (SELECT 1 FROM jobs j WHERE j.id = t.job)) AS found
+                FROM (SELECT sequence, job, body FROM transitions WHERE sequence > :key AND :gateway = ''
+                    ORDER BY sequence LIMIT :rows) t
+                """
+            ),
+            (
+                "deliveries",
+                """
+                SELECT max(gateway) AS gateway, count(*) AS rows, max(length(error)),
+                    max(CASE WHEN gateway = last THEN sequence END) AS key,
+                    sum(EXISTS (SELECT 1 FROM deliveries i INDEXED BY deliveries_sequence
+                            WHERE i.sequence = d.sequence AND i.gateway = d.gateway)
+                        AND EXISTS (SELECT 1 FROM transitions t WHERE t.sequence = d.sequence)) AS found
+                FROM (SELECT gateway, sequence, error, max(gateway) OVER () AS last FROM (
+                    SELECT gateway, sequence, error FROM deliveries WHERE (gateway, sequence) > (:gateway, :key)
+                    ORDER BY gateway, sequence LIMIT :rows)) d
+                """
+            ),
+        ] + ["meta", "counters", "hints", "marks", "refused_frames"].map { ($0, nil) }
 }

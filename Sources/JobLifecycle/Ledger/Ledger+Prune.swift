@@ -27,7 +27,9 @@ extension Ledger {
             }
             sequence = last.sequence
             var seen: Set<Int64> = []
-            for row in rows where row.recordedAt < before && seen.insert(row.job).inserted { candidates.append(row.job) }
+            for row in rows where row.recordedAt < before && seen.insert(row.job).inserted {
+                candidates.append(row.job)
+            }
             let young = rows.contains { $0.recordedAt >= before && $0.recordedAt <= now }
             isOver = rows.count < limit || (candidates.isEmpty && young)
         }
@@ -36,7 +38,7 @@ extension Ledger {
     /// Transitions that one look takes.
     private static let walkLength = 500
     /// How long the writer may be at it before what others have to commit gets its turn.
-    private static let pruneBudget: Duration = .milliseconds(8)
+    private static let pruneBudget: Duration = .milliseconds(5)
     /// Rows of one job that go at once; a job that was requeued for days has more.
     private static let rowLimit = 200
 

@@ -219,7 +219,7 @@ final class ScriptedSlurm: Scheduler, GridCluster {
         }
     }
 
-    func jobs(changedSince stamp: Int64?) async throws(SchedulerError) -> JobList? { nil }
+    func jobs(changedSince memory: JobListMemory) async throws(SchedulerError) -> JobList? { nil }
     func look(at jobID: UInt32) async throws(SchedulerError) -> [JobObservation] { [] }
     func accounting(of jobIDs: [UInt32]) async throws(SchedulerError) -> [JobObservation] { [] }
     func accounting(endedSince time: Int64) async throws(SchedulerError) -> [JobObservation] { [] }
