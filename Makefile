@@ -167,8 +167,10 @@ bench-grid: ## The part of it about the grid: from the chain to Slurm and back; 
 .PHONY: bench-daemon
 bench-daemon: ## The part of it about the daemon: how soon it is ready, its memory, the packages' sizes; needs root
 	@($(DEPS) build plugins && lab/install.sh && lab/grid/install.sh && \
-		$(SWIFT) build -c release --product slurm-grid-agent --scratch-path .build-bench && $(MAKE) -s -C slurm-plugins all) >&2
+		$(SWIFT) build -c release --product slurm-grid-agent --scratch-path .build-bench && \
+		$(SWIFT) build -c release --product SlurmBench --scratch-path .build-bench && $(MAKE) -s -C slurm-plugins all) >&2
 	@BINARY=.build-bench/release/slurm-grid-agent Benchmarks/daemon/daemon.py
+	@BINARY=.build-bench/release/slurm-grid-agent BENCH=.build-bench/release/SlurmBench Benchmarks/daemon/queue.py
 
 .PHONY: bench-events
 bench-events: ## The part of it about events: plugins, ledger, idle agent
@@ -200,6 +202,13 @@ soak-chain: build-tests ## Transactions and logs while the client is killed and 
 soak-grid: build plugins ## Jobs of the grid while agent, slurmctld, nodes, services and chain fail (JOBS=300 KILLS=40), in both finality profiles; needs root
 	@lab/install.sh --dbd && lab/grid/install.sh >/dev/null
 	@python3 Tests/Grid/soak.py $(if $(filter command line,$(origin JOBS)),$(JOBS),300) $(if $(filter command line,$(origin KILLS)),$(KILLS),40)
+
+.PHONY: soak-scale
+soak-scale: ## A ledger of millions of jobs: start, status, prune and lists within their bounds (JOBS=5000000); last line a JSON verdict; needs root
+	@($(DEPS) build && lab/install.sh && $(SWIFT) build -c release --product ScaleDriver --scratch-path .build-bench && \
+		$(SWIFT) build -c release --product slurm-grid-agent --scratch-path .build-bench && $(MAKE) -s -C slurm-plugins all) >&2
+	@DRIVER=.build-bench/release/ScaleDriver BINARY=.build-bench/release/slurm-grid-agent \
+		python3 Tests/Scale/scale.py $(if $(filter command line environment,$(origin JOBS)),$(JOBS),5000000)
 
 .PHONY: protocol
 protocol: build ## Generate the Swift code of the grid's gRPC services anew (committed)

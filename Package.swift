@@ -155,6 +155,15 @@ let package = Package(
             path: "Benchmarks/ChainBench",
             swiftSettings: strict
         ),
+        .target(
+            name: "PlanCheck",
+            dependencies: [
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ],
+            path: "Tests/PlanCheck",
+            swiftSettings: common
+        ),
         .testTarget(
             name: "SlurmTests",
             dependencies: ["Slurm", "CSlurm"],
@@ -174,7 +183,7 @@ let package = Package(
         .testTarget(
             name: "JobLifecycleTests",
             dependencies: [
-                "JobLifecycle",
+                "JobLifecycle", "PlanCheck",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
@@ -205,10 +214,21 @@ let package = Package(
             path: "Tests/Grid/Driver",
             swiftSettings: strict
         ),
+        .executableTarget(
+            name: "ScaleDriver",
+            dependencies: [
+                "JobLifecycle",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ],
+            path: "Tests/Scale/Driver",
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "DeepSquareTests",
             dependencies: [
-                "DeepSquare", "Ethereum", "JobLifecycle",
+                "DeepSquare", "Ethereum", "JobLifecycle", "PlanCheck",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
@@ -219,7 +239,7 @@ let package = Package(
         .testTarget(
             name: "EthereumTests",
             dependencies: [
-                "Ethereum",
+                "Ethereum", "PlanCheck",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),

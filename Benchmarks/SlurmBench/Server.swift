@@ -32,6 +32,8 @@ struct Server: Sendable {
         case ("job", 1): return try await job(count)
         case ("placement", 1): return try await placement(count)
         case ("jobs", 1): return try await jobs(count)
+        case ("poll", 1): return try await poll(count)
+        case ("change", 1): return try await change()
         case ("gres", 1): return try await gres(count)
         case ("memory", 1): return try await memory(count)
         default: throw BenchError("wrong command")
@@ -107,6 +109,41 @@ struct Server: Sendable {
         let taken = nanoseconds(since: start)
         if snapshot[id]?.comment != comment { throw BenchError("the change is not in the snapshot") }
         return (taken, snapshot)
+    }
+
+    /// As the agent's reconciler reads the list: a job differs, the others are only looked at.
+    private func poll(_ count: Int) async throws -> [Int] {
+        var marks = Marks()
+        if let first = try await work.controller.readJobs(changedSince: nil, into: marks) { marks = first.reader }
+        var times: [Int] = []
+        for _ in 0..<count {
+            _ = try await change()
+            try await Task.sleep(for: .milliseconds(1100))
+            marks.taken = 0
+            let start = clock.now
+            let answer = try await work.controller.readJobs(changedSince: nil, into: marks)
+            times.append(nanoseconds(since: start))
+            guard let answer, answer.reader.taken == 1 else {
+                throw BenchError("\(answer?.reader.taken ?? 0) jobs differ, and not the one that was changed")
+            }
+            marks = answer.reader
+        }
+        return times
+    }
+
+    private struct Marks: JobListReader {
+        var digests: [UInt32: UInt64] = [:]
+        var taken = 0
+
+        mutating func wants(_ mark: JobMark) -> Bool {
+            digests.updateValue(mark.digest, forKey: mark.id) != mark.digest
+        }
+        mutating func take(_ job: Job) { taken += 1 }
+    }
+
+    private func change() async throws -> [Int] {
+        try await work.controller.setAdminComment(JobID(try await work.subject()), "change=swift-\(work.next())")
+        return []
     }
 
     private func gres(_ count: Int) async throws -> [Int] {

@@ -8,6 +8,8 @@ internal import Slurm
 //
 //   gres N       reads every GRES and TRES text of the snapshot, N x    ok T1 … TN
 //   memory N     loads all jobs N times                                 ok FIRST STEADY PEAK HIGH-WATER (KiB)
+//   poll N       reads the list as the agent does, N x          ok T1 … TN
+//   change 1     changes what the agent keeps of one job        ok
 //   placement N  loads one job with its placement N times               ok T1 … TN
 let arguments = CommandLine.arguments.dropFirst()
 if arguments.first == SlurmHelper.argument {

@@ -91,7 +91,7 @@ struct ChainStoreTests {
     func firstFormat() async throws {
         try await withStore { store, path in
             try await store.queue.write {
-                try $0.execute(sql: "DROP INDEX attempts_nonce; PRAGMA user_version = 1")
+                try $0.execute(sql: "DROP INDEX attempts_nonce; DROP INDEX intents_ended; PRAGMA user_version = 1")
             }
             store.close()
             let again = try ChainStore(path: path)

@@ -34,8 +34,8 @@ private struct Lossy: Scheduler {
         try answer(try await real.release(jobID))
     }
 
-    func jobs(changedSince stamp: Int64?) async throws(SchedulerError) -> JobList? {
-        try await real.jobs(changedSince: stamp)
+    func jobs(changedSince memory: JobListMemory) async throws(SchedulerError) -> JobList? {
+        try await real.jobs(changedSince: memory)
     }
     func look(at jobID: UInt32) async throws(SchedulerError) -> [JobObservation] { try await real.look(at: jobID) }
     func accounting(of jobIDs: [UInt32]) async throws(SchedulerError) -> [JobObservation] {

@@ -51,9 +51,10 @@ struct FederationTests {
         try await follow(bench, fake)
         #expect(try await bench.story().suffix(2) == ["8 pending", "8 ended REVOKED final"])
         // Known from slurmdbd only, in the round that looks for ends.
-        let reconciler = Reconciler(ledger: bench.ledger, scheduler: fake, logger: quiet)
+        let catchUp = AccountingCatchUp(
+            ledger: bench.ledger, scheduler: fake, interval: .seconds(60), settings: .init(), logger: quiet)
         fake.state.accounting = [.revoked(.pending, .accounting, end: 1_000_000, id: 9)]
-        await reconciler.turn(now: .now)
+        _ = await catchUp.step()
         try await follow(bench, fake)
         #expect(try await bench.story().suffix(2) == ["9 pending", "9 ended REVOKED final"])
         #expect(try await bench.ledger.verify().isEmpty)

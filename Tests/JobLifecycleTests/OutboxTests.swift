@@ -115,12 +115,22 @@ struct OutboxTests {
     @Test("what was delivered long ago costs nothing: the due ones are found by the indexes of what is open")
     func plan() async throws {
         let bench = try Bench()
-        let plan = try await bench.ledger.read { database in
-            try Row.fetchAll(database, sql: "EXPLAIN QUERY PLAN " + Ledger.dueQuery, arguments: ["all", 0, 10])
-                .map { $0["detail"] as String }
+        func plan(_ sql: String, _ arguments: StatementArguments) async throws -> [String] {
+            try await bench.ledger.read { database in
+                try Row.fetchAll(database, sql: "EXPLAIN QUERY PLAN " + sql, arguments: arguments).map {
+                    $0["detail"] as String
+                }
+            }
         }
-        #expect(plan.contains { $0.contains("deliveries_waiting (gateway=?)") })
-        #expect(plan.contains { $0.contains("deliveries_held (gateway=? AND job=? AND sequence<?)") })
+        let fresh = try await plan(Ledger.freshQuery, ["all", 10])
+        #expect(fresh.contains { $0.contains("deliveries_fresh (gateway=?)") })
+        #expect(fresh.contains { $0.contains("deliveries_held (gateway=? AND job=? AND sequence<?)") })
+        let heads = try await plan(Ledger.headQuery, ["all", 0, 10])
+        #expect(heads.contains { $0.contains("deliveries_postponed (gateway=? AND next_at>? AND next_at<?)") })
+        #expect(heads.contains { $0.contains("deliveries_held (gateway=? AND job=? AND sequence<?)") })
+        let tail = try await plan(Ledger.tailQuery, ["all", 1, 1, 0, 10])
+        #expect(tail.contains { $0.contains("deliveries_held (gateway=? AND job=? AND sequence>?)") })
+        #expect(!(fresh + heads + tail).contains { $0.contains("TEMP B-TREE") })
         withExtendedLifetime(bench) {}
     }
 

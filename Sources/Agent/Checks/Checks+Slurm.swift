@@ -64,7 +64,11 @@ extension Checks {
         if let running {
             guard let ledger = running.now.ledger else { return warning("ledger", "is not open yet") }
             do throws(LedgerError) {
-                return ok("ledger", "\(try await ledger.counts().jobs) jobs in \(path)")
+                let found = "\(try await ledger.counts().jobs) jobs in \(path)"
+                let left = try await ledger.unconfigured()
+                guard !left.isEmpty else { return ok("ledger", found) }
+                return warning(
+                    "ledger", "\(found); \(left.map { $0.words(configuration.retention) }.joined(separator: "; "))")
             } catch {
                 return failure("ledger", error.description)
             }
@@ -228,8 +232,8 @@ extension Checks {
 
     /// Today's supervisor marks its jobs so.
     private func supervisorJobs(_ controller: SlurmController) async -> [Finding] {
-        guard let jobs = try? await controller.jobs().jobs else { return [] }
-        let its = jobs.filter { !$0.state.hasEnded && $0.comment?.hasPrefix("supervisor ") == true }
+        guard let jobs = try? await controller.findJobs(commentPrefix: "supervisor ") else { return [] }
+        let its = jobs.filter { !$0.state.hasEnded }
         guard let newest = its.compactMap(\.submitTime).max() else { return [] }
         return [
             warning(

@@ -41,6 +41,9 @@ final class PluginRegistry: Sendable {
         /// A ring of the last ones.
         var latencies: [Int64] = []
         var nextLatency = 0
+        /// When a start, and an end, was last told of; Unix seconds.
+        var lastStart: Double?
+        var lastEnd: Double?
     }
 
     private let state = NIOLockedValueBox(State())
@@ -71,6 +74,11 @@ final class PluginRegistry: Sendable {
         let time = now().timeIntervalSince1970
         state.withLockedValue { state in
             for event in events {
+                switch event.kind {
+                case .jobStart, .prolog, .stepStart: state.lastStart = time
+                case .jobRecord: state.lastEnd = time
+                case .epilog, .taskExit: break
+                }
                 switch event.source {
                 case .jobcomp:
                     let boot = PluginHello.hex(event.bootID)
@@ -103,6 +111,17 @@ final class PluginRegistry: Sendable {
                 }
                 state.nextLatency += 1
             }
+        }
+    }
+
+    /// How long ago the last start and the last end may have been told, for the plugins to be believed to tell the next.
+    private static let recent = 1800.0
+
+    /// Whether plugins have lately told of starts as well as of ends.
+    var pluginsWork: Bool {
+        let time = now().timeIntervalSince1970
+        return state.withLockedValue { state in
+            [state.lastStart, state.lastEnd].allSatisfy { $0.map { time - $0 < Self.recent } ?? false }
         }
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Dispatch
 internal import Glibc
 internal import JobLifecycle
 internal import Logging
@@ -24,7 +25,7 @@ struct SlurmPart: Service {
         guard let controller = try await connectPatiently() else { return }
         defer { controller.close() }
         let journal = configuration.journalFile.map { JournalGateway(path: $0) }
-        let ledger = try openLedger(cluster: controller.clusterName, journal)
+        let ledger = try await openLedger(cluster: controller.clusterName, journal)
         defer { ledger.close() }
         let scheduler = SlurmScheduler(
             controller: controller, accounting: SlurmAccounting(configurationFile: configuration.slurmConf))
@@ -88,14 +89,22 @@ struct SlurmPart: Service {
         }
     }
 
-    private func openLedger(cluster: String, _ journal: JournalGateway?) throws -> Ledger {
+    private func openLedger(cluster: String, _ journal: JournalGateway?) async throws -> Ledger {
         var interests = journal.map { [Ledger.Interest(gateway: $0.name, scope: $0.scope)] } ?? []
         if configuration.chain.contract != nil {
             interests.append(Ledger.Interest(gateway: GridPart.gatewayName, scope: .ownJobs))
         }
+        let path = folder + "/ledger.sqlite"
+        let opened = await Self.open(
+            path, cluster: cluster, interests,
+            { [logger, notifier] step in
+                // systemd waits for TimeoutStartSec= only, and what comes of plugins meanwhile waits in their spool.
+                notifier.ready(status: step.words)
+                logger.notice("the ledger takes a while to open", metadata: ["why": "\(step.words)"])
+            })
         let ledger: Ledger
         do throws(LedgerError) {
-            ledger = try Ledger(path: folder + "/ledger.sqlite", cluster: cluster, interests: interests)
+            ledger = try opened.get()
         } catch {
             let final = error.code == .newer || error.code == .otherCluster
             throw Daemon.StartFailure(exitStatus: final ? 78 : 73, description: error.description)
@@ -113,6 +122,21 @@ struct SlurmPart: Service {
                 metadata: ["aside": "\(aside)", "why": "\(why)"])
         }
         return ledger
+    }
+
+    /// On a thread of its own: it may take minutes.
+    private static func open(
+        _ path: String, cluster: String, _ interests: [Ledger.Interest],
+        _ progress: @escaping @Sendable (Ledger.OpeningStep) -> Void
+    ) async -> Result<Ledger, LedgerError> {
+        await withCheckedContinuation { continuation in
+            DispatchQueue(label: "ledger-open").async {
+                continuation.resume(
+                    returning: Result { () throws(LedgerError) in
+                        try Ledger(path: path, cluster: cluster, interests: interests, progress: progress)
+                    })
+            }
+        }
     }
 
     private func makeBridge(_ sink: EventSink) throws -> BridgeServer {
@@ -157,6 +181,7 @@ struct SlurmPart: Service {
             Submitter(ledger: ledger, scheduler: scheduler, logger: logger),
             Reconciler(
                 ledger: ledger, scheduler: scheduler, settings: reconciler, logger: logger,
+                pluginsWork: { [parts] in parts.registry.pluginsWork },
                 afterPoll: { SlurmController.releaseMemory() }),
             bridge,
         ]

@@ -10,17 +10,39 @@ struct SlurmScheduler: Scheduler {
     let controller: SlurmController
     let accounting: SlurmAccounting
 
-    func jobs(changedSince stamp: Int64?) async throws(SchedulerError) -> JobList? {
-        let asked = Date.microsecondsNow
-        let since = stamp.map { Date(timeIntervalSince1970: Double($0)) }
-        guard
-            let snapshot = try await word({ () async throws(SlurmError) in
-                try await controller.jobs(changedSince: since)
-            })
-        else { return nil }
-        return JobList(
-            stamp: Int64(snapshot.updateTime.timeIntervalSince1970),
-            jobs: snapshot.jobs.compactMap { JobObservation($0, asked: asked) })
+    func jobs(changedSince memory: JobListMemory) async throws(SchedulerError) -> JobList? {
+        let since = memory.stamp.map { Date(timeIntervalSince1970: Double($0)) }
+        let reader = ListReader(memory: memory, asked: Date.microsecondsNow)
+        let answer = try await word { () async throws(SlurmError) in
+            try await controller.readJobs(changedSince: since, into: reader)
+        }
+        guard let answer else { return nil }
+        var read = answer.reader
+        let gone = read.memory.end(stamp: Int64(answer.updateTime.timeIntervalSince1970))
+        return JobList(memory: read.memory, changed: read.changed, gone: gone, cost: answer.took)
+    }
+
+    /// Of the whole list, only what differs is made an observation.
+    private struct ListReader: JobListReader {
+        var memory: JobListMemory
+        var changed: [JobObservation] = []
+        let asked: Int64
+
+        init(memory: JobListMemory, asked: Int64) {
+            self.memory = memory
+            self.asked = asked
+            self.memory.begin()
+        }
+
+        mutating func wants(_ mark: JobMark) -> Bool {
+            memory.differs(mark.id, submitTime: mark.submitTime, digest: mark.digest)
+        }
+
+        mutating func take(_ job: Job) {
+            guard let observation = JobObservation(job, asked: asked) else { return }
+            memory.note(observation)
+            changed.append(observation)
+        }
     }
 
     func look(at jobID: UInt32) async throws(SchedulerError) -> [JobObservation] {

@@ -81,8 +81,8 @@ struct SlurmGridCluster: GridCluster {
 
     func jobs(named name: String, of userID: UInt32) async throws(GridError) -> [JobObservation] {
         let asked = Date.microsecondsNow
-        return try await word { () async throws(SlurmError) in try await controller.jobs().jobs }
-            .filter { $0.name == name && $0.userID == userID }.compactMap { JobObservation($0, asked: asked) }
+        return try await word { () async throws(SlurmError) in try await controller.findJobs(name: name) }
+            .filter { $0.userID == userID }.compactMap { JobObservation($0, asked: asked) }
     }
 
     func accounting(named name: String, of userID: UInt32, since time: Int64) async throws(GridError)

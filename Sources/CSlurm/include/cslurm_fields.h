@@ -36,6 +36,12 @@ static inline const char *cs_job_submit_line(const slurm_job_info_t *job) {
 #endif
 }
 
+/*
+ * A number that changes with what the job's observation is made of (its names, owner, state, times, nodes, TRES and admin
+ * comment), and not with what changes all the time (reasons, guesses at times to come, the scheduler's last look).
+ */
+uint64_t cs_job_digest(const slurm_job_info_t *job, uint64_t seed);
+
 /* 16 bits wide until 24.05. */
 static inline uint32_t cs_partition_flags(const partition_info_t *partition) {
     return (uint32_t) partition->flags;

@@ -9,7 +9,7 @@ internal import Glibc
 /// logs of the chain are in there. WAL, synchronous=FULL: a call that returns is on the disk.
 final class GridStore: Sendable {
     let path: String
-    private let queue: DatabaseQueue
+    let queue: DatabaseQueue
 
     /// Blocks; for the start.
     init(path: String) throws(GridError) {
@@ -111,7 +111,7 @@ final class GridStore: Sendable {
 
     /// The newest first.
     func recentClaims(limit: Int) async throws(GridError) -> [GridClaim] {
-        try await claims("1 ORDER BY changed_at DESC LIMIT ?", [limit])
+        try await claims("changed_at > 0 ORDER BY changed_at DESC LIMIT ?", [limit])
     }
 
     func claims(ofJob job: Hash32) async throws(GridError) -> [GridClaim] {

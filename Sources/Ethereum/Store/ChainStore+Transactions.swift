@@ -105,6 +105,8 @@ extension ChainStore {
             try database.execute(
                 sql: "INSERT OR REPLACE INTO gas VALUES (?, ?, ?)",
                 arguments: [call, Int64(clamping: entry.gas), Int64(clamping: entry.bytes)])
+        case .gasForgotten(let call):
+            try database.execute(sql: "DELETE FROM gas WHERE call = ?", arguments: [call])
         case .spent(let day, let name, let wei):
             try database.execute(
                 sql: "INSERT OR REPLACE INTO spent VALUES (?, ?, ?)", arguments: [day, name, "\(wei)"])
@@ -171,7 +173,9 @@ extension ChainStore {
             }
             machine.spending = SpendBook(day: day, spent: spent)
             machine.nextID = (try Int64.fetchOne(database, sql: "SELECT max(id) FROM intents") ?? 0) + 1
-            for row in try Row.fetchAll(database, sql: Self.intentColumns + " WHERE state < 2 ORDER BY id") {
+            for row in try Row.fetchAll(
+                database, sql: Self.intentColumns + " INDEXED BY intents_open WHERE state < 2 ORDER BY id")
+            {
                 let pending = try Self.pending(row)
                 if row["state"] as Int == 0 {
                     machine.enqueue(pending)
@@ -313,9 +317,6 @@ extension ChainStore {
         public var endedAt: Double?
     }
 
-    /// - Parameters:
-    ///   - key: only this one.
-    ///   - onlyOpen: only those that are not over.
     /// Whether a transaction of this hash was made here.
     public func knows(_ transaction: Hash32) async throws(ChainStoreError) -> Bool {
         try await read { database in
@@ -324,15 +325,23 @@ extension ChainStore {
         }
     }
 
+    /// - Parameters:
+    ///   - key: only this one.
+    ///   - onlyOpen: only those that are not over.
     public func list(
         key: String? = nil, onlyOpen: Bool = false, limit: Int = 100
     ) async throws(ChainStoreError) -> [ListedTransaction] {
         try await read { database in
-            try Row.fetchAll(
-                database,
-                sql: Self.intentColumns
-                    + " WHERE (?1 IS NULL OR key = ?1) AND (?2 = 0 OR state < 2) ORDER BY id DESC LIMIT ?3",
-                arguments: [key, onlyOpen, limit]
+            let (condition, arguments): (String, StatementArguments) =
+                if let key {
+                    (onlyOpen ? "key = ? AND state < 2" : "key = ?", [key, limit])
+                } else if onlyOpen {
+                    ("id IN (SELECT id FROM intents INDEXED BY intents_open WHERE state < 2)", [limit])
+                } else {
+                    ("id > 0", [limit])
+                }
+            return try Row.fetchAll(
+                database, sql: Self.intentColumns + " WHERE \(condition) ORDER BY id DESC LIMIT ?", arguments: arguments
             ).map { row in
                 let attempt = try Row.fetchOne(
                     database, sql: "SELECT id, nonce, gas FROM attempts WHERE intent = ? ORDER BY id DESC LIMIT 1",
@@ -357,12 +366,18 @@ extension ChainStore {
         }
     }
 
-    /// Forgets what was over before then.
-    public func prune(before date: Date) async throws(ChainStoreError) {
+    /// Forgets some of what was over before then: what is to be sent does not wait for the rest.
+    /// - Returns: whether there is more.
+    @discardableResult
+    public func prune(before date: Date, limit: Int = 200) async throws(ChainStoreError) -> Bool {
         try await write { database in
-            try database.execute(
-                sql: "DELETE FROM intents WHERE state = 2 AND ended_at < ?", arguments: [date.timeIntervalSince1970])
             try database.execute(sql: "DELETE FROM spent WHERE day < ?", arguments: [SpendBook.day(date)])
+            try database.execute(
+                sql: """
+                    DELETE FROM intents WHERE id IN (
+                        SELECT id FROM intents WHERE state = 2 AND ended_at < ? ORDER BY ended_at LIMIT ?)
+                    """, arguments: [date.timeIntervalSince1970, limit])
+            return database.changesCount == limit
         }
     }
 }

@@ -113,7 +113,19 @@ public final class ChainStore: Sendable {
 
 /// The file's format, counted by `user_version`.
 enum ChainSchema {
-    static let current = 2
+    private static let steps: [(version: Int, sql: String)] = [
+        (1, first),
+        (
+            2,
+            """
+            -- What is over is found by when it ended, and a nonce that the chain has lost by itself, not by looking at all.
+            CREATE INDEX intents_ended ON intents (ended_at) WHERE state = 2;
+            CREATE INDEX attempts_nonce ON attempts (nonce, id) WHERE ended = 1;
+            """
+        ),
+    ]
+
+    static var current: Int { steps.last?.version ?? 0 }
 
     static func migrate(_ database: Database, path: String) throws {
         let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
@@ -122,19 +134,14 @@ enum ChainSchema {
                 .newer,
                 "\(path) has format \(version), this release reads up to \(current): install the later release again")
         }
-        for (index, step) in [first, second].enumerated() where index >= version {
+        for step in steps where step.version > version {
             try database.inTransaction {
-                try database.execute(sql: step)
+                try database.execute(sql: step.sql)
+                try database.execute(sql: "PRAGMA user_version = \(step.version)")
                 return .commit
             }
         }
     }
-
-    /// For nonces that the chain has lost.
-    private static let second = """
-        CREATE INDEX attempts_nonce ON attempts (nonce, id) WHERE ended = 1;
-        PRAGMA user_version = 2;
-        """
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -182,7 +189,5 @@ enum ChainSchema {
         );
         CREATE INDEX inbox_waiting ON inbox (feed, sequence) WHERE handled = 0;
         CREATE INDEX inbox_number ON inbox (feed, number);
-
-        PRAGMA user_version = 1;
         """
 }

@@ -10,6 +10,12 @@ struct GasTable: Hashable, Sendable {
     }
 
     private(set) var entries: [String: Entry] = [:]
+    /// When each was last learned, in learnings.
+    private var learnedAt: [String: UInt64] = [:]
+    private var learnings: UInt64 = 0
+
+    /// A contract has a dozen calls, a provider a contract or two in its time.
+    static let limit = 128
 
     /// Storing 32 bytes more costs 20,000 and some, and as calldata 16 each.
     static let perByte: UInt64 = 720
@@ -19,6 +25,17 @@ struct GasTable: Hashable, Sendable {
         self.entries = entries
     }
 
+    /// Takes out the one that was learned longest ago, when there are too many.
+    /// - Returns: its call.
+    mutating func forget() -> String? {
+        guard entries.count > Self.limit,
+            let oldest = entries.keys.min(by: { (learnedAt[$0] ?? 0, $0) < (learnedAt[$1] ?? 0, $1) })
+        else { return nil }
+        entries[oldest] = nil
+        learnedAt[oldest] = nil
+        return oldest
+    }
+
     /// - Returns: whether the entry changed.
     @discardableResult
     mutating func learn(_ call: String, gas: UInt64, bytes: Int) -> Bool {
@@ -26,6 +43,8 @@ struct GasTable: Hashable, Sendable {
         var entry = before ?? Entry(gas: gas, bytes: UInt64(bytes))
         if gas >= entry.gas { entry = Entry(gas: gas, bytes: UInt64(bytes)) }
         entries[call] = entry
+        learnings += 1
+        learnedAt[call] = learnings
         return entry != before
     }
 
@@ -35,6 +54,9 @@ struct GasTable: Hashable, Sendable {
         let more = UInt64(bytes) > entry.bytes ? (UInt64(bytes) - entry.bytes) * Self.perByte : 0
         return Self.bounded(Double(entry.gas) * margin + Double(more), ceiling: ceiling)
     }
+
+    static func == (left: GasTable, right: GasTable) -> Bool { left.entries == right.entries }
+    func hash(into hasher: inout Hasher) { hasher.combine(entries) }
 
     static func bounded(_ gas: Double, ceiling: UInt64) -> UInt64 {
         gas >= Double(ceiling) ? ceiling : max(least, UInt64(gas))

@@ -155,6 +155,7 @@ extension TransactionMachine {
         if gas.learn(call, gas: used, bytes: bytes), let entry = gas.entries[call] {
             change(.gas(call: call, entry))
         }
+        while let forgotten = gas.forget() { change(.gasForgotten(call: forgotten)) }
     }
 
     /// Caps, the balance and other people's nonces hold back what is not essential.

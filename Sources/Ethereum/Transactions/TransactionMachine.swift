@@ -27,6 +27,7 @@ struct TransactionMachine {
         case reopened(intent: Int64, nonce: UInt64)
         case foreign([UInt64])
         case gas(call: String, GasTable.Entry)
+        case gasForgotten(call: String)
         case spent(day: Int, className: String, BigUInt)
     }
 

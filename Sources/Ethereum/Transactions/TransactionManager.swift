@@ -223,8 +223,9 @@ public actor TransactionManager: Service {
             await poll()
             await drive()
             if now().timeIntervalSince(lastPrune) > 3600 {
-                lastPrune = now()
-                try? await store.prune(before: now() - pace.retention / .seconds(1))
+                // What is left goes with the next rounds.
+                let goesOn = (try? await store.prune(before: now() - pace.retention / .seconds(1))) ?? false
+                if !goesOn { lastPrune = now() }
             }
             waitsIdle = !isBusy
             await wake.wait(atMost: waitsIdle ? pace.idle : pace.busy)

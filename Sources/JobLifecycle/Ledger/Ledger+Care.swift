@@ -13,12 +13,37 @@ extension Ledger {
                 findings.append("a row of \(row[0] as String) points to nothing")
             }
             for (rule, sql) in Self.invariants {
-                let offenders = try Int64.fetchAll(database, sql: sql + " LIMIT 20")
+                let offenders = try Int64.fetchAll(database, sql: Self.readsAll + sql + " LIMIT 20")
                 if !offenders.isEmpty {
                     findings.append("\(rule): job \(offenders.map(String.init).joined(separator: ", "))")
                 }
             }
-            return findings
+            return findings + (try Self.wrongCounters(database))
+        }
+    }
+
+    /// Begins a statement that may look at every row: one that an administrator asks for, never one that is run again and again.
+    static let readsAll = "/* reads all */ "
+
+    private static func wrongCounters(_ database: Database) throws -> [String] {
+        try LedgerSchema.counters.flatMap { counter in
+            let (gateway, condition) = (
+                counter.gateway.replacing("@", with: ""), counter.condition.replacing("@", with: "")
+            )
+            return try Row.fetchAll(
+                database,
+                sql: readsAll + """
+                    SELECT gateway, sum(kept), sum(counted) FROM (
+                        SELECT gateway, value AS kept, 0 AS counted FROM counters WHERE name = ?1
+                        UNION ALL SELECT \(gateway), 0, 1 FROM \(counter.table) WHERE \(condition))
+                    GROUP BY gateway HAVING sum(kept) <> sum(counted)
+                    """,
+                arguments: [counter.name]
+            ).map { row in
+                let gateway: String = row[0]
+                return "the counter \(counter.name)\(gateway.isEmpty ? "" : " of \(gateway)") says \(row[1] as Int64), "
+                    + "there are \(row[2] as Int64)"
+            }
         }
     }
 
@@ -69,41 +94,4 @@ extension Ledger {
             """
         ),
     ]
-
-    /// Removes jobs that are over and delivered since before `age`, and hints and frames as old. Open ones stay.
-    /// - Returns: how many jobs went.
-    @discardableResult
-    public func prune(olderThan age: Duration, limit: Int = 1000) async throws(LedgerError) -> Int {
-        try await transact { transaction in
-            let database = transaction.database
-            let before = transaction.now - Int64(age / .microseconds(1))
-            // Phases of runs: a job that is final may have been put back into the queue by hand.
-            try database.execute(
-                sql: """
-                    DELETE FROM jobs WHERE id IN (
-                        SELECT j.id FROM jobs j WHERE j.final = 1
-                            AND NOT EXISTS (SELECT 1 FROM transitions t WHERE t.job = j.id AND t.recorded_at >= ?1)
-                            AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.job = j.id AND d.state <> 1)
-                            AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.job = j.id
-                                AND r.phase IN ('pending', 'running', 'suspended', 'closing'))
-                        LIMIT ?2)
-                    """,
-                arguments: [before, limit])
-            let pruned = database.changesCount
-            // An array's pending rest that was split up has no end of its own.
-            try database.execute(
-                sql: """
-                    DELETE FROM jobs WHERE final = 0 AND order_phase IS NULL AND created_at < ? AND NOT EXISTS (
-                        SELECT 1 FROM runs r WHERE r.job = jobs.id AND r.phase <> 'dispersed')
-                        AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.job = jobs.id AND d.state <> 1)
-                    """,
-                arguments: [before])
-            try database.execute(sql: "DELETE FROM hints WHERE parked = 1 AND time < ?", arguments: [before])
-            try database.execute(
-                sql: "DELETE FROM surplus WHERE phase IN ('cancelled', 'over') AND found_at < ?", arguments: [before])
-            try database.execute(sql: "DELETE FROM marks WHERE heard_at < ?", arguments: [before])
-            try database.execute(sql: "DELETE FROM refused_frames WHERE at < ?", arguments: [before])
-            return pruned
-        }
-    }
 }

@@ -63,7 +63,9 @@ extension Ledger {
     ///
     /// - Parameter force: an open run whose end nobody knows is given up when a later one is seen; for after Slurm was
     ///   asked. Without it the later one waits as a hint.
-    public func fold(_ intake: Intake, force: Bool = false) async throws(LedgerError) {
+    /// - Returns: what it brought.
+    @discardableResult
+    public func fold(_ intake: Intake, force: Bool = false) async throws(LedgerError) -> [JobTransition] {
         try await transact(intake.lane) { transaction in
             for observation in intake.observations {
                 if try transaction.fold(observation, force: force) {
@@ -76,6 +78,7 @@ extension Ledger {
             }
             for mark in intake.marks { try transaction.note(mark) }
             for frame in intake.refused { try transaction.keep(frame) }
+            return transaction.news.compactMap { if case .transition(let transition) = $0 { transition } else { nil } }
         }
     }
 }
@@ -258,7 +261,9 @@ extension LedgerTransaction {
     }
 
     func keep(_ frame: Ledger.RefusedFrame) throws {
-        let count = try Int.fetchOne(database, sql: "SELECT count(*) FROM refused_frames") ?? 0
+        let count =
+            try Int.fetchOne(
+                database, sql: "SELECT value FROM counters WHERE name = 'refused_frames' AND gateway = ''") ?? 0
         guard count < Ledger.refusedFramesLimit else { return }
         try database.execute(
             sql: "INSERT INTO refused_frames (at, peer, reason, bytes) VALUES (?, ?, ?, ?)",

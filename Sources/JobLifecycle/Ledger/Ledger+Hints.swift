@@ -79,8 +79,12 @@ extension Ledger {
     /// At the start: what waits for somebody's answer is asked anew.
     func makeHintsDue() async throws(LedgerError) {
         try await transact { transaction in
-            try transaction.database.execute(
-                sql: "UPDATE hints SET next_at = 0 WHERE parked = 0 AND next_at > ?", arguments: [transaction.now])
+            for (index, lane) in [("hints_due_starts", Self.mayBeStart), ("hints_due_others", Self.isOther)] {
+                try transaction.database.execute(
+                    sql:
+                        "UPDATE hints INDEXED BY \(index) SET next_at = 0 WHERE parked = 0 AND \(lane) AND next_at > ?",
+                    arguments: [transaction.now])
+            }
         }
     }
 
@@ -122,6 +126,14 @@ extension Ledger {
                 ).execute(arguments: [run.jobID, transaction.now])
                 transaction.news.append(.hint(JobHint(jobID: run.jobID, reason: .missing, time: transaction.now)))
             }
+        }
+    }
+
+    /// The open runs of these numbers.
+    func openRuns(of jobIDs: [UInt32]) async throws(LedgerError) -> [OpenRun] {
+        try await read { database in
+            let statement = try database.cachedStatement(sql: Self.openRuns + " AND job_id = ?")
+            return try jobIDs.flatMap { try Row.fetchAll(statement, arguments: [$0]).compactMap(Self.openRun) }
         }
     }
 

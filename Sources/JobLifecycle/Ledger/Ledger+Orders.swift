@@ -44,7 +44,7 @@ extension Ledger {
             try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT \(Self.orderColumns) FROM jobs
+                    SELECT \(Self.orderColumns) FROM jobs INDEXED BY jobs_open_orders
                     WHERE order_phase IN ('accepted', 'attempted', 'submitted') AND next_at <= ? ORDER BY id LIMIT ?
                     """,
                 arguments: [now, limit]
@@ -213,7 +213,9 @@ extension Ledger {
                 database,
                 sql: """
                     SELECT j.id, j.gateway, j.external_id, j.claim FROM jobs j JOIN runs r ON r.job = j.id
-                    WHERE r.job_id = ? ORDER BY r.submit_time DESC LIMIT 1
+                    WHERE r.id IN (SELECT id FROM runs WHERE number = ?1 AND job_id = ?1
+                        UNION ALL SELECT id FROM runs WHERE job_id = ?1 AND job_id <> number)
+                    ORDER BY r.submit_time DESC LIMIT 1
                     """,
                 arguments: [jobID])
             guard let known else { return false }

@@ -8,14 +8,31 @@ extension Ledger {
         var attempts: Int
     }
 
-    /// By the partial indexes: left to itself SQLite walks all that was ever delivered, for each row once more.
-    static let dueQuery = """
+    /// What was never tried, of jobs that nothing earlier keeps. Left to itself SQLite walks all that was ever delivered.
+    static let freshQuery = """
         SELECT d.sequence, t.body, d.attempts
-        FROM deliveries d INDEXED BY deliveries_waiting JOIN transitions t USING (sequence)
-        WHERE d.gateway = ?1 AND d.state = 0 AND d.next_at <= ?2 AND NOT EXISTS (
+        FROM deliveries d INDEXED BY deliveries_fresh CROSS JOIN transitions t ON t.sequence = d.sequence
+        WHERE d.gateway = ?1 AND d.state = 0 AND d.next_at = 0 AND NOT EXISTS (
             SELECT 1 FROM deliveries e INDEXED BY deliveries_held WHERE e.gateway = ?1 AND e.job = d.job AND e.state <> 1
-                AND e.sequence < d.sequence AND (e.state = 2 OR e.next_at > ?2))
-        ORDER BY d.sequence LIMIT ?3
+                AND e.sequence < d.sequence AND (e.state = 2 OR e.next_at > 0))
+        ORDER BY d.sequence LIMIT ?2
+        """
+
+    /// The first that a job has to be told of, when its next try is due.
+    static let headQuery = """
+        SELECT d.sequence, t.body, d.attempts, d.job
+        FROM deliveries d INDEXED BY deliveries_postponed CROSS JOIN transitions t ON t.sequence = d.sequence
+        WHERE d.gateway = ?1 AND d.state = 0 AND d.next_at > 0 AND d.next_at <= ?2 AND NOT EXISTS (
+            SELECT 1 FROM deliveries e INDEXED BY deliveries_held WHERE e.gateway = ?1 AND e.job = d.job AND e.state <> 1
+                AND e.sequence < d.sequence)
+        ORDER BY d.next_at LIMIT ?3
+        """
+
+    /// What comes after it, of the same job.
+    static let tailQuery = """
+        SELECT d.sequence, t.body, d.attempts, d.state = 0 AND d.next_at <= ?4
+        FROM deliveries d INDEXED BY deliveries_held CROSS JOIN transitions t ON t.sequence = d.sequence
+        WHERE d.gateway = ?1 AND d.job = ?2 AND d.state <> 1 AND d.sequence > ?3 ORDER BY d.sequence LIMIT ?5
         """
 
     /// What a gateway should be told now: in order, and nothing of a job whose earlier transition waits for its next
@@ -23,20 +40,35 @@ extension Ledger {
     func dueDeliveries(_ gateway: String, limit: Int) async throws(LedgerError) -> [Waiting] {
         let now = microseconds
         return try await read { database in
-            try Row.fetchAll(
-                database, sql: Self.dueQuery,
-                arguments: [gateway, now, limit]
-            ).map { row in
-                Waiting(
-                    transition: try LedgerTransaction.transition(sequence: row[0], body: row[1]), attempts: row[2])
+            var due = try Row.fetchAll(
+                database.cachedStatement(sql: Self.freshQuery), arguments: [gateway, limit]
+            ).map(Self.waiting)
+            let heads = try Row.fetchAll(
+                database.cachedStatement(sql: Self.headQuery), arguments: [gateway, now, limit])
+            for head in heads {
+                due.append(try Self.waiting(head))
+                let tail = try Row.fetchAll(
+                    database.cachedStatement(sql: Self.tailQuery),
+                    arguments: [gateway, head[3] as Int64, head[0] as Int64, now, limit])
+                for row in tail.prefix(while: { $0[3] as Bool }) { due.append(try Self.waiting(row)) }
             }
+            due.sort { $0.transition.sequence < $1.transition.sequence }
+            return Array(due.prefix(limit))
         }
+    }
+
+    private static func waiting(_ row: Row) throws -> Waiting {
+        Waiting(transition: try LedgerTransaction.transition(sequence: row[0], body: row[1]), attempts: row[2])
     }
 
     func nextDeliveryTime(_ gateway: String) async throws(LedgerError) -> Int64? {
         try await read {
             try Int64.fetchOne(
-                $0, sql: "SELECT min(next_at) FROM deliveries WHERE gateway = ? AND state = 0 AND next_at > 0",
+                $0,
+                sql: """
+                    SELECT min(next_at) FROM deliveries INDEXED BY deliveries_postponed
+                    WHERE gateway = ? AND state = 0 AND next_at > 0
+                    """,
                 arguments: [gateway])
         }
     }
@@ -67,18 +99,44 @@ extension Ledger {
         }
     }
 
-    /// Lets parked and waiting deliveries be tried at once: of one job, or all.
+    /// Lets parked and waiting deliveries be tried at once: of one job, or all, some hundreds in a transaction.
     /// - Returns: how many.
     public func retryDeliveries(ofJob job: Int64? = nil) async throws(LedgerError) -> Int {
-        try await transact { transaction in
-            try transaction.database.execute(
-                sql: """
-                    UPDATE deliveries SET state = 0, next_at = 0, attempts = 0
-                    WHERE state <> 1 AND (state = 2 OR next_at > 0) AND (?1 IS NULL OR job = ?1)
-                    """,
-                arguments: [job])
-            transaction.changedOrders = true
-            return transaction.database.changesCount
+        defer { feed.publish([]) }
+        let again = "SET state = 0, next_at = 0, attempts = 0"
+        do {
+            if let job {
+                return try await change(
+                    """
+                    UPDATE deliveries INDEXED BY deliveries_sequence \(again)
+                    WHERE sequence IN (SELECT sequence FROM transitions WHERE job = ?) AND (state = 2 OR state = 0 AND next_at > 0)
+                    """, [job])
+            }
+            var count = 0
+            let gateways = try await read { try Self.gateways($0, "waiting") + Self.gateways($0, "parked") }
+            for gateway in Set(gateways) {
+                for rows in [
+                    "INDEXED BY deliveries_postponed_order WHERE gateway = ? AND state = 0 AND next_at > 0",
+                    "INDEXED BY deliveries_parked WHERE gateway = ? AND state = 2",
+                ] {
+                    let sql = """
+                        UPDATE deliveries \(again)
+                        WHERE (gateway, sequence) IN (SELECT gateway, sequence FROM deliveries \(rows) LIMIT \(Self.retryLimit))
+                        """
+                    var changed = 0
+                    repeat {
+                        changed = try await change(sql, [gateway])
+                        count += changed
+                    } while changed == Self.retryLimit
+                }
+            }
+            return count
+        } catch let error as LedgerError {
+            throw error
+        } catch {
+            throw LedgerError(.failed, "\(path): \(error)")
         }
     }
+
+    private static let retryLimit = 500
 }

@@ -36,8 +36,18 @@ public final class Ledger: Sendable {
         }
     }
 
+    /// What takes long at the opening of a large file.
+    public enum OpeningStep: Sendable, Equatable {
+        /// An earlier release wrote it.
+        case upgrading(from: Int, to: Int)
+        /// Damage was found in it while it was open: all of it is read.
+        case checking
+    }
+
     public let path: String
     public let opening: Opening
+    /// Whether all of the file was checked; if not, the rest waits for ``check(_:)``.
+    public let wasChecked: Bool
     let interests: [Interest]
     let now: @Sendable () -> Date
     let policyBox: NIOLockedValueBox<RequeuePolicy>
@@ -47,13 +57,27 @@ public final class Ledger: Sendable {
     /// Told what has just been committed.
     public let feed = LedgerFeed()
 
-    /// Opens or makes the ledger. Blocks; not for a cooperative thread once the agent runs.
+    /// Opens or makes the ledger. Blocks, for minutes when a large file is brought up to date: not for a cooperative thread.
     ///
     /// - Parameters:
     ///   - cluster: the cluster that it belongs to; another one than at first is refused.
+    ///   - checkLimit: how long the file is checked before it is used.
     ///   - now: the clock for what the ledger dates itself.
-    public init(
-        path: String, cluster: String, interests: [Interest] = [], now: @escaping @Sendable () -> Date = { Date() }
+    ///   - progress: told before a step that may take long.
+    public convenience init(
+        path: String, cluster: String, interests: [Interest] = [], checkLimit: Duration = .seconds(1),
+        now: @escaping @Sendable () -> Date = { Date() }, progress: @escaping @Sendable (OpeningStep) -> Void = { _ in }
+    ) throws(LedgerError) {
+        try self.init(
+            path: path, cluster: cluster, interests: interests, checkLimit: checkLimit, now: now, progress: progress,
+            trace: nil)
+    }
+
+    /// - Parameter trace: told of each statement that is run.
+    init(
+        path: String, cluster: String, interests: [Interest], checkLimit: Duration = .seconds(1),
+        now: @escaping @Sendable () -> Date, progress: @escaping @Sendable (OpeningStep) -> Void = { _ in },
+        trace: (@Sendable (String) -> Void)?
     ) throws(LedgerError) {
         self.path = path
         self.interests = interests
@@ -61,11 +85,17 @@ public final class Ledger: Sendable {
         policyBox = NIOLockedValueBox(RequeuePolicy())
         let existed = access(path, F_OK) == 0
         do {
-            let (pool, damage) = try Self.openOrSetAside(path, now: now())
+            let file = LedgerFile(path: path, checkLimit: checkLimit, progress: progress, trace: trace)
+            let (pool, isChecked, damage) = try file.openOrSetAside(now: now())
             reader = pool
+            wasChecked = isChecked
             opening = damage ?? (existed ? .existing : .created)
             writer = LedgerWriter(pool)
-            try pool.write { try Self.bind($0, cluster: cluster) }
+            let seconds = Int64(now().timeIntervalSince1970)
+            try pool.write { database in
+                try Self.bind(database, cluster: cluster)
+                try Self.noteUnconfigured(database, interests, at: seconds)
+            }
         } catch {
             throw Self.translate(error, path: path)
         }
@@ -78,6 +108,7 @@ public final class Ledger: Sendable {
         now = { Date() }
         policyBox = NIOLockedValueBox(RequeuePolicy())
         opening = .existing
+        wasChecked = true
         writer = nil
         guard access(path, R_OK) == 0 else {
             throw LedgerError(
@@ -115,47 +146,6 @@ public final class Ledger: Sendable {
 
     // MARK: opening
 
-    private static func openOrSetAside(_ path: String, now: Date) throws -> (DatabasePool, Opening?) {
-        do {
-            return (try openChecked(path), nil)
-        } catch let error as DatabaseError
-            where error.resultCode == .SQLITE_CORRUPT || error.resultCode == .SQLITE_NOTADB
-        {
-            let aside = "\(path).damaged-\(Int64(now.timeIntervalSince1970))"
-            for suffix in ["", "-wal", "-shm"] where access(path + suffix, F_OK) == 0 {
-                guard rename(path + suffix, aside + suffix) == 0 else {
-                    throw LedgerError(
-                        .unusable,
-                        "\(path) is damaged and cannot be renamed (\(String(cString: strerror(errno)))): move it away")
-                }
-            }
-            let why = error.message ?? "damaged"
-            return (try openChecked(path), .replaced(aside: aside, why: why))
-        }
-    }
-
-    private static func openChecked(_ path: String) throws -> DatabasePool {
-        var configuration = Configuration()
-        configuration.label = "ledger"
-        configuration.maximumReaderCount = 2
-        configuration.busyMode = .timeout(5)
-        // 256 pages of 4 KiB a connection: the open jobs are few, the rest is read once.
-        configuration.prepareDatabase { try $0.execute(sql: "PRAGMA cache_size = 256; PRAGMA temp_store = MEMORY") }
-        let mask = umask(0o077)
-        defer { umask(mask) }
-        let pool = try DatabasePool(path: path, configuration: configuration)
-        // GRDB sets NORMAL on its writer after opening it, so this comes after that.
-        try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
-        try pool.writeWithoutTransaction { database in
-            let findings = try String.fetchAll(database, sql: "PRAGMA quick_check(1)")
-            if findings != ["ok"] {
-                throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: findings.joined(separator: "; "))
-            }
-            try LedgerSchema.migrate(database)
-        }
-        return pool
-    }
-
     private static func bind(_ database: Database, cluster: String) throws {
         let bound = try String.fetchOne(database, sql: "SELECT value FROM meta WHERE name = 'cluster'")
         if let bound, bound != cluster {
@@ -178,6 +168,8 @@ public final class Ledger: Sendable {
             return LedgerError(.full, "\(path): \(detail): make room on its file system")
         case .SQLITE_IOERR:
             return LedgerError(.full, "\(path): \(detail): the disk is full or fails")
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+            return LedgerError(.damaged, "\(path) is damaged: \(detail)")
         case .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
             return LedgerError(.unusable, "\(path): \(detail): its folder must exist and belong to this user")
         default:

@@ -4,7 +4,7 @@
 public struct LedgerError: Error, Sendable, CustomStringConvertible {
     public struct Code: Sendable, Hashable {
         private enum Value: Hashable, Sendable {
-            case unusable, newer, otherCluster, full, failed, notFound, conflict
+            case unusable, newer, otherCluster, damaged, full, failed, notFound, conflict
         }
 
         private let value: Value
@@ -16,6 +16,8 @@ public struct LedgerError: Error, Sendable, CustomStringConvertible {
         public static let newer = Code(.newer)
         /// It belongs to another cluster.
         public static let otherCluster = Code(.otherCluster)
+        /// What is in it makes no sense. The next start sets it aside.
+        public static let damaged = Code(.damaged)
         /// No space, or a read-only file system. Nothing was written; it may be tried again.
         public static let full = Code(.full)
         /// Any other failure of SQLite. Nothing was written.

@@ -99,7 +99,13 @@ extension LedgerTransaction {
         for stray in strays {
             try database.execute(sql: "UPDATE runs SET job = ? WHERE job = ?", arguments: [order.id, stray])
             try retell(transitionsOf: stray, as: order)
-            try database.execute(sql: "UPDATE deliveries SET job = ? WHERE job = ?", arguments: [order.id, stray])
+            // Its transitions are the order's now.
+            try database.execute(
+                sql: """
+                    UPDATE deliveries SET job = ?1
+                    WHERE sequence IN (SELECT sequence FROM transitions WHERE job = ?1) AND job = ?2
+                    """,
+                arguments: [order.id, stray])
             try database.execute(
                 sql: "UPDATE jobs SET final = max(final, (SELECT final FROM jobs s WHERE s.id = ?)) WHERE id = ?",
                 arguments: [stray, order.id])

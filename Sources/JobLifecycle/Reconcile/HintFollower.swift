@@ -198,7 +198,7 @@ actor HintDriver {
     private func list(_ jobs: [HintedJob]) async {
         let (asked, began) = (ledger.microseconds, elapsed())
         let answer = await Self.answer { [scheduler] () async throws(SchedulerError) in
-            try await scheduler.jobs(changedSince: nil)
+            try await scheduler.jobs(changedSince: JobListMemory())
         }
         let list = (try? answer.get()) ?? nil
         queue.returnedList(jobs, succeeded: list != nil, took: elapsed() - began, now: elapsed())
@@ -296,11 +296,11 @@ extension Clock where Duration == Swift.Duration {
 }
 
 extension JobList {
-    /// What a question about each of these numbers would have brought: of an array all its tasks, of a heterogeneous job all its
+    /// Of a whole list, what a question about each of these numbers would have brought: of an array all its tasks, of a heterogeneous job all its
     /// components.
     func records(of jobIDs: Set<UInt32>) -> [UInt32: [JobObservation]] {
         var records: [UInt32: [JobObservation]] = [:]
-        for job in jobs {
+        for job in changed {
             for jobID in Set([job.jobID, job.key.number, job.details.hetJobID ?? job.jobID])
             where jobIDs.contains(jobID) {
                 records[jobID, default: []].append(job)

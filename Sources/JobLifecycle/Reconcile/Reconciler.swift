@@ -9,7 +9,8 @@ public import ServiceLifecycle
 /// that is not in it becomes a hint. What began and ended unseen comes from slurmdbd (``AccountingCatchUp``).
 public actor Reconciler: Service {
     public struct Settings: Sendable {
-        /// Between two polls of slurmctld. Default 5 s: the plugins tell of most things at once.
+        /// Between two polls of slurmctld. Default 5 s: the plugins tell of most things at once. Longer while they work and
+        /// slurmctld's list is a long one (``PollPace``).
         public var interval: Duration = .seconds(5)
         /// How often all open runs of the ledger are looked for in slurmctld's list. Default 60 s.
         public var sweepInterval: Duration = .seconds(60)
@@ -22,35 +23,32 @@ public actor Reconciler: Service {
         public init() {}
     }
 
-    private struct RunID: Hashable {
-        var key: JobKey
-        var submitTime: Int64
-    }
-
     private let ledger: Ledger
     private let scheduler: any Scheduler
     private let settings: Settings
     private let logger: Logger
     private let afterPoll: @Sendable () -> Void
-    private var stamp: Int64?
-    /// A digest of each record in the last list.
-    private var known: [RunID: Int] = [:]
-    /// Those that were suspended in it.
-    private var suspended: Set<RunID> = []
+    private let pluginsWork: @Sendable () -> Bool
+    private var memory = JobListMemory()
+    private var pace: PollPace
     private var lastSweep: ContinuousClock.Instant?
     private var isReachable = true
     private let catchUp: AccountingCatchUp
 
-    /// - Parameter afterPoll: called after each list that was taken in; a list of many jobs leaves memory to give back.
+    /// - Parameters:
+    ///   - pluginsWork: whether starts and ends are told without asking.
+    ///   - afterPoll: called after each list that was taken in; a list of many jobs leaves memory to give back.
     public init(
         ledger: Ledger, scheduler: any Scheduler, settings: Settings = Settings(), logger: Logger,
-        afterPoll: @escaping @Sendable () -> Void = {}
+        pluginsWork: @escaping @Sendable () -> Bool = { false }, afterPoll: @escaping @Sendable () -> Void = {}
     ) {
         self.ledger = ledger
         self.scheduler = scheduler
         self.settings = settings
         self.logger = logger
+        self.pluginsWork = pluginsWork
         self.afterPoll = afterPoll
+        pace = PollPace(interval: settings.interval)
         var reach = CatchUpPlan.Settings()
         reach.overlap = settings.accountingOverlap.components.seconds
         catchUp = AccountingCatchUp(
@@ -73,9 +71,12 @@ public actor Reconciler: Service {
     /// One round of polling slurmctld. Failures are logged; the next round tries again.
     func turn(now: ContinuousClock.Instant) async {
         do {
-            try await poll(sweep: lastSweep.map { $0.duration(to: now) >= settings.sweepInterval } ?? true)
-            if !isReachable { logger.notice("slurmctld answers again") }
-            isReachable = true
+            if pace.isDue(now, pluginsWork: pluginsWork()) {
+                try await poll(
+                    sweep: lastSweep.map { $0.duration(to: now) >= settings.sweepInterval } ?? true, now: now)
+                if !isReachable { logger.notice("slurmctld answers again") }
+                isReachable = true
+            }
         } catch let error as SchedulerError {
             if isReachable { logger.warning("slurmctld does not answer", metadata: ["why": "\(error)"]) }
             isReachable = false
@@ -84,48 +85,55 @@ public actor Reconciler: Service {
         }
     }
 
-    func poll(sweep: Bool) async throws {
-        if let list = try await scheduler.jobs(changedSince: stamp) {
-            try await take(list)
-            stamp = list.stamp
+    /// - Parameter sweep: also looks for the ledger's open runs in the list: only right after it has come, as the plugins tell
+    ///   of runs that an older list cannot have.
+    func poll(sweep: Bool, now: ContinuousClock.Instant = .now) async throws {
+        let asked = ContinuousClock.now
+        let list: JobList?
+        do {
+            list = try await scheduler.jobs(changedSince: memory)
+        } catch {
+            pace.failed(now)
+            throw error
+        }
+        pace.polled(now + asked.duration(to: .now), list: list?.cost)
+        if let list {
+            let isFirst = memory.stamp == nil
+            if try await take(list), !isFirst { pace.missed(now) }
+            memory = list.memory
             afterPoll()
         }
         if sweep {
-            let missing = try await ledger.openRuns().filter {
-                let id = RunID(key: $0.key, submitTime: $0.submitTime)
-                return known[id] == nil || $0.contradicts(isSuspended: suspended.contains(id))
+            let memory = memory
+            let missing = try await ledger.openRuns().filter { run in
+                guard memory.has(run.jobID, submitTime: run.submitTime) else { return true }
+                return run.contradicts(isSuspended: memory.isSuspended(run.jobID))
             }
             try await hint(missing.map(\.jobID))
-            lastSweep = .now
+            lastSweep = now
         }
     }
 
-    private func take(_ list: JobList) async throws(LedgerError) {
-        var current: [RunID: Int] = Dictionary(minimumCapacity: list.jobs.count)
-        var changed: [JobObservation] = []
-        for job in list.jobs {
-            let id = RunID(key: job.key, submitTime: job.submitTime)
-            var timeless = job
-            timeless.time = 0
-            let digest = timeless.hashValue
-            current[id] = digest
-            if known[id] != digest { changed.append(job) }
-        }
-        for chunk in stride(from: 0, to: changed.count, by: 500) {
-            let slice = changed[chunk..<min(chunk + 500, changed.count)]
-            try await ledger.fold(Ledger.Intake(observations: Array(slice)))
-        }
-        // Gone since the last list; the ones that are over in the ledger are no loss.
-        let gone = Set(known.keys).subtracting(current.keys)
-        if !gone.isEmpty {
-            let missing = try await ledger.openRuns().filter {
-                gone.contains(RunID(key: $0.key, submitTime: $0.submitTime))
+    /// How late a start or an end may be told by the plugins, seconds.
+    private static let tellingTime: Int64 = 5
+
+    /// - Returns: whether it told of a start or an end that the plugins should have told before.
+    private func take(_ list: JobList) async throws(LedgerError) -> Bool {
+        var missed = false
+        for chunk in stride(from: 0, to: list.changed.count, by: 500) {
+            let slice = list.changed[chunk..<min(chunk + 500, list.changed.count)]
+            for transition in try await ledger.fold(Ledger.Intake(observations: Array(slice))) {
+                let since = transition.kind == .running ? transition.startTime : transition.endTime
+                guard transition.kind == .running || transition.kind == .ended, let since else { continue }
+                missed = missed || since < transition.recordedAt / 1_000_000 - Self.tellingTime
             }
-            try await hint(missing.map(\.jobID))
         }
-        known = current
-        suspended = Set(
-            list.jobs.lazy.filter { $0.state.base == .suspended }.map { RunID(key: $0.key, submitTime: $0.submitTime) })
+        // The ones that are over in the ledger are no loss.
+        for chunk in stride(from: 0, to: list.gone.count, by: 500) {
+            let slice = list.gone[chunk..<min(chunk + 500, list.gone.count)]
+            try await hint(try await ledger.openRuns(of: Array(slice)).map(\.jobID))
+        }
+        return missed
     }
 
     private func hint(_ jobIDs: [UInt32]) async throws(LedgerError) {

@@ -5,8 +5,8 @@
 /// An answer is the scheduler's own word; whatever is not one (no connection, no time, no right to see) is an error and
 /// never an empty answer.
 public protocol Scheduler: Sendable {
-    /// All jobs that slurmctld knows; nil when nothing has changed since the answer that had this stamp.
-    func jobs(changedSince stamp: Int64?) async throws(SchedulerError) -> JobList?
+    /// What differs in slurmctld's list of all jobs from the one that is remembered; nil when nothing has changed since.
+    func jobs(changedSince memory: JobListMemory) async throws(SchedulerError) -> JobList?
 
     /// Every record of one job number, an array's tasks included. Empty: slurmctld says that it knows none.
     func look(at jobID: UInt32) async throws(SchedulerError) -> [JobObservation]
@@ -49,15 +49,36 @@ public protocol Scheduler: Sendable {
     func timing() async throws(SchedulerError) -> SchedulerTiming
 }
 
-/// slurmctld's list at one moment.
+/// slurmctld's list at one moment, as far as it differs from the last.
 public struct JobList: Sendable {
-    /// For the next question.
-    public var stamp: Int64
-    public var jobs: [JobObservation]
+    /// For the next question, once this has been taken in.
+    public var memory: JobListMemory
+    public var changed: [JobObservation]
+    /// Numbers that were in the last one.
+    public var gone: [UInt32]
+    /// At most so long slurmctld was busy with it.
+    public var cost: Duration
 
-    public init(stamp: Int64, jobs: [JobObservation]) {
-        self.stamp = stamp
-        self.jobs = jobs
+    public init(memory: JobListMemory, changed: [JobObservation], gone: [UInt32], cost: Duration = .zero) {
+        self.memory = memory
+        self.changed = changed
+        self.gone = gone
+        self.cost = cost
+    }
+
+    /// Of a scheduler that gives all its jobs each time.
+    public init(stamp: Int64, jobs: [JobObservation], since memory: JobListMemory, cost: Duration = .zero) {
+        self.init(memory: memory, changed: [], gone: [], cost: cost)
+        self.memory.begin()
+        changed = jobs.filter { job in
+            var timeless = job
+            timeless.time = 0
+            let digest = UInt64(bitPattern: Int64(timeless.hashValue))
+            guard self.memory.differs(job.jobID, submitTime: job.submitTime, digest: digest) else { return false }
+            self.memory.note(job)
+            return true
+        }
+        gone = self.memory.end(stamp: stamp)
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import CSlurm
-public import FoundationEssentials
+internal import FoundationEssentials
 internal import Glibc
 
 extension SlurmController {
@@ -15,12 +15,6 @@ extension SlurmController {
                 try Self.loadJobs(changedSince: known?.updateTime) ?? known ?? Self.emptySnapshot
             }
         }
-    }
-
-    /// All jobs, or nil when none has changed since the snapshot with this `updateTime`. For a caller that compares by
-    /// itself: nothing is kept between calls, which at 10,000 jobs is 30 MB.
-    public func jobs(changedSince time: Date?) async throws(SlurmError) -> JobSnapshot? {
-        try await call("slurm_load_jobs") { () throws(SlurmError) in try Self.loadJobs(changedSince: time) }
     }
 
     /// One job by its number.
@@ -56,16 +50,6 @@ extension SlurmController {
         throw SlurmError(.notFound, "slurmctld knows no job \(id)")
     }
 
-    /// Jobs with exactly this name.
-    public func findJobs(name: String) async throws(SlurmError) -> [Job] {
-        try await jobs().jobs.filter { $0.name == name }
-    }
-
-    /// Jobs whose admin comment holds `tag` as a word.
-    public func findJobs(tag: String) async throws(SlurmError) -> [Job] {
-        try await jobs().jobs.filter { $0.hasTag(tag) }
-    }
-
     /// The script of a batch job that slurmctld still knows.
     public func batchScript(_ id: UInt32) async throws(SlurmError) -> String {
         try await call("slurm_job_batch_script") { () throws(SlurmError) in
@@ -85,7 +69,8 @@ extension SlurmController {
 
     // MARK: loading
 
-    /// SHOW_DETAIL for placement. SHOW_LOCAL: on a federated cluster only what is here; without it libslurm asks for
+    /// SHOW_DETAIL for placement; a list that is asked for again and again does without
+    /// (SlurmController+List.swift). SHOW_LOCAL: on a federated cluster only what is here; without it libslurm asks for
     /// the federation first, one more call each time.
     private static let showFlags = cs_SHOW_ALL | cs_SHOW_DETAIL | cs_SHOW_LOCAL
 
@@ -126,30 +111,14 @@ extension SlurmController {
 
     /// Returns nil when nothing has changed since.
     private static func loadJobs(changedSince time: Date?) throws(SlurmError) -> JobSnapshot? {
-        var answer: UnsafeMutablePointer<job_info_msg_t>?
-        let since = time.map { time_t($0.timeIntervalSince1970) } ?? 0
-        let outcome = SlurmCall.observe {
-            slurm_load_jobs(since, &answer, showFlags)
-        }
-        if outcome.result != 0 {
-            if outcome.number == SlurmErrno.noChange, time != nil { return nil }
-            throw SlurmCall.failure("slurm_load_jobs", changes: false, number: outcome.number)
-        }
-        guard let answer else { throw SlurmError(.unexpected, "empty answer", call: "slurm_load_jobs") }
-        let count = Int(answer.pointee.record_count)
         var decoder = JobDecoder()
         var jobs: [Job] = []
-        jobs.reserveCapacity(count)
-        for index in 0..<count { jobs.append(decoder.decode(answer.pointee.job_array + index)) }
-        let snapshot = JobSnapshot(
-            updateTime: Date(timeIntervalSince1970: Double(answer.pointee.last_update)), jobs: jobs)
-        slurm_free_job_info_msg(answer)
-        // glibc keeps what a large answer took; without this it stays with the process for good.
-        if count >= trimThreshold { cs_release_memory() }
-        return snapshot
+        let answer = try readList(changedSince: time, flags: showFlags) { record, count in
+            if jobs.isEmpty { jobs.reserveCapacity(count) }
+            jobs.append(decoder.decode(record))
+        }
+        return answer.map { JobSnapshot(updateTime: $0.updateTime, jobs: jobs) }
     }
-
-    private static let trimThreshold = 2_000
 }
 
 extension Job {

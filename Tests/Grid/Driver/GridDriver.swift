@@ -220,7 +220,7 @@ final class ScriptedSlurm: Scheduler, GridCluster {
         }
     }
 
-    func jobs(changedSince stamp: Int64?) async throws(SchedulerError) -> JobList? { nil }
+    func jobs(changedSince memory: JobListMemory) async throws(SchedulerError) -> JobList? { nil }
     func look(at jobID: UInt32) async throws(SchedulerError) -> [JobObservation] {
         jobs.withLockedValue { $0.first { $0.value.id == jobID }?.key }.map { [seen($0, .pending)] } ?? []
     }

@@ -10,6 +10,7 @@ final class FakeScheduler: Scheduler {
     struct State {
         var list: [JobObservation] = []
         var stamp: Int64 = 1
+        var listCost = Duration.zero
         var accounting: [JobObservation]? = []
         var reachable = true
         var accountingReachable = true
@@ -137,9 +138,10 @@ final class FakeScheduler: Scheduler {
         return state
     }
 
-    func jobs(changedSince stamp: Int64?) async throws(SchedulerError) -> JobList? {
+    func jobs(changedSince memory: JobListMemory) async throws(SchedulerError) -> JobList? {
         let state = try ask("jobs")
-        return stamp == state.stamp ? nil : JobList(stamp: state.stamp, jobs: state.list)
+        return memory.stamp == state.stamp
+            ? nil : JobList(stamp: state.stamp, jobs: state.list, since: memory, cost: state.listCost)
     }
 
     func look(at jobID: UInt32) async throws(SchedulerError) -> [JobObservation] {

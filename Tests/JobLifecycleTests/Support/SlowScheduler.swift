@@ -35,10 +35,10 @@ final class SlowScheduler: Scheduler {
         do { try await clock.sleep(for: time) } catch { throw SchedulerError(.unavailable, "cancelled") }
     }
 
-    func jobs(changedSince stamp: Int64?) async throws(SchedulerError) -> JobList? {
+    func jobs(changedSince memory: JobListMemory) async throws(SchedulerError) -> JobList? {
         let before = state
         try await note("list", taking: before.listTime)
-        return JobList(stamp: 1, jobs: before.list)
+        return JobList(stamp: 1, jobs: before.list, since: memory)
     }
 
     func look(at jobID: UInt32) async throws(SchedulerError) -> [JobObservation] {

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// What is remembered of slurmctld's list: enough to tell which of the next one's records differ, and which are gone. 40 bytes
+/// a job, whatever the job is.
+public struct JobListMemory: Sendable {
+    private struct Entry {
+        var digest: UInt64
+        var submitTime: Int64
+        /// The list in which it was last.
+        var round: UInt32
+        var isSuspended = false
+    }
+
+    /// Of that list; nil: there was none.
+    public private(set) var stamp: Int64?
+    private var entries: [UInt32: Entry] = [:]
+    private var round: UInt32 = 0
+
+    public init() {}
+
+    /// The records of the next list follow.
+    public mutating func begin() { round &+= 1 }
+
+    /// - Parameter digest: changes with what an observation of the record says.
+    /// - Returns: whether the record differs from the last list's.
+    public mutating func differs(_ jobID: UInt32, submitTime: Int64, digest: UInt64) -> Bool {
+        guard let before = entries[jobID] else {
+            entries[jobID] = Entry(digest: digest, submitTime: submitTime, round: round)
+            return true
+        }
+        entries[jobID] = Entry(
+            digest: digest, submitTime: submitTime, round: round, isSuspended: before.isSuspended)
+        return before.digest != digest || before.submitTime != submitTime
+    }
+
+    /// What a record says that differs.
+    public mutating func note(_ seen: JobObservation) {
+        entries[seen.jobID]?.isSuspended = seen.state.base == .suspended
+    }
+
+    /// That was the list.
+    /// - Returns: the numbers that were in the last one and are not in this.
+    public mutating func end(stamp: Int64) -> [UInt32] {
+        self.stamp = stamp
+        let gone = entries.compactMap { $0.value.round == round ? nil : $0.key }
+        for id in gone { entries[id] = nil }
+        return gone
+    }
+
+    func has(_ jobID: UInt32, submitTime: Int64) -> Bool { entries[jobID]?.submitTime == submitTime }
+
+    func isSuspended(_ jobID: UInt32) -> Bool { entries[jobID]?.isSuspended ?? false }
+
+    var count: Int { entries.count }
+}

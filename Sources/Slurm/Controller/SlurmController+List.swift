@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import CSlurm
+public import FoundationEssentials
+internal import Glibc
+
+/// A record of slurmctld's list before it is read: which run it is of, and a number that tells whether it differs.
+public struct JobMark: Sendable, Hashable {
+    public var id: UInt32
+    /// Unix seconds; 0 for a record without one.
+    public var submitTime: Int64
+    /// Changes with the job's names, owner, state, times, nodes, TRES and admin comment. Of one process; tells nothing to another.
+    public var digest: UInt64
+
+    public init(id: UInt32, submitTime: Int64, digest: UInt64) {
+        self.id = id
+        self.submitTime = submitTime
+        self.digest = digest
+    }
+}
+
+/// Goes through slurmctld's list. Of 100,000 records mostly a few are of interest: only those become values.
+public protocol JobListReader: Sendable {
+    /// Asked of every record, in slurmctld's order.
+    mutating func wants(_ mark: JobMark) -> Bool
+    /// A record that is wanted, right after it was asked for.
+    mutating func take(_ job: Job)
+}
+
+extension SlurmController {
+    public struct ListAnswer<Reader: Sendable>: Sendable {
+        public var reader: Reader
+        /// slurmctld's own time of the last change; for the next question.
+        public var updateTime: Date
+        /// How long the call took: at most so long slurmctld was busy with it.
+        public var took: Duration
+    }
+
+    /// Shows `reader` every job that slurmctld knows, on a thread of the pool; nil when none has changed since `time`. Nothing is
+    /// kept between calls. What only SHOW_DETAIL brings (``Job/gresPerNode``) is not in them: slurmctld would pack it for
+    /// each job under its lock.
+    public func readJobs<Reader: JobListReader>(
+        changedSince time: Date?, into reader: Reader
+    ) async throws(SlurmError) -> ListAnswer<Reader>? {
+        try await call("slurm_load_jobs") { () throws(SlurmError) in
+            var reader = reader
+            var decoder = JobDecoder()
+            let answer = try Self.readList(changedSince: time, flags: Self.listFlags) { record, _ in
+                let mark = JobMark(
+                    id: record.pointee.job_id, submitTime: Int64(record.pointee.submit_time),
+                    digest: cs_job_digest(record, Self.digestSeed))
+                if reader.wants(mark) { reader.take(decoder.decode(record)) }
+            }
+            return answer.map { ListAnswer(reader: reader, updateTime: $0.updateTime, took: $0.took) }
+        }
+    }
+
+    /// Jobs with exactly this name. As ``readJobs(changedSince:into:)`` gives them.
+    public func findJobs(name: String) async throws(SlurmError) -> [Job] {
+        try await findJobs { record in record.pointee.name.map { strcmp($0, name) == 0 } ?? name.isEmpty }
+    }
+
+    /// Jobs whose admin comment holds `tag` as one of its comma-separated tokens. As ``readJobs(changedSince:into:)`` gives them.
+    public func findJobs(tag: String) async throws(SlurmError) -> [Job] {
+        try await findJobs { record in record.pointee.admin_comment.map { strstr($0, tag) != nil } ?? false }
+            .filter { $0.hasTag(tag) }
+    }
+
+    /// Jobs whose comment begins so. As ``readJobs(changedSince:into:)`` gives them.
+    public func findJobs(commentPrefix prefix: String) async throws(SlurmError) -> [Job] {
+        try await findJobs { record in
+            record.pointee.comment.map { strncmp($0, prefix, prefix.utf8.count) == 0 } ?? false
+        }
+    }
+
+    private func findJobs(
+        _ isWanted: @escaping @Sendable (UnsafePointer<slurm_job_info_t>) -> Bool
+    ) async throws(SlurmError) -> [Job] {
+        try await call("slurm_load_jobs") { () throws(SlurmError) in
+            var decoder = JobDecoder()
+            var jobs: [Job] = []
+            _ = try Self.readList(changedSince: nil, flags: Self.listFlags) { record, _ in
+                if isWanted(record) { jobs.append(decoder.decode(record)) }
+            }
+            return jobs
+        }
+    }
+
+    private static let listFlags = cs_SHOW_ALL | cs_SHOW_LOCAL
+
+    /// Nobody who names a job can know which digest it gets.
+    private static let digestSeed = UInt64.random(in: .min ... .max)
+
+    /// Loads the list and calls `body` with each record and how many there are; the records are gone when this returns. nil when
+    /// nothing has changed since.
+    static func readList(
+        changedSince time: Date?, flags: UInt16, _ body: (UnsafePointer<slurm_job_info_t>, Int) -> Void
+    ) throws(SlurmError) -> (updateTime: Date, took: Duration)? {
+        var answer: UnsafeMutablePointer<job_info_msg_t>?
+        let since = time.map { time_t($0.timeIntervalSince1970) } ?? 0
+        let start = ContinuousClock.now
+        let outcome = SlurmCall.observe { slurm_load_jobs(since, &answer, flags) }
+        let took = start.duration(to: .now)
+        if outcome.result != 0 {
+            if outcome.number == SlurmErrno.noChange, time != nil { return nil }
+            throw SlurmCall.failure("slurm_load_jobs", changes: false, number: outcome.number)
+        }
+        guard let answer else { throw SlurmError(.unexpected, "empty answer", call: "slurm_load_jobs") }
+        let count = Int(answer.pointee.record_count)
+        for index in 0..<count { body(answer.pointee.job_array + index, count) }
+        let updateTime = Date(timeIntervalSince1970: Double(answer.pointee.last_update))
+        slurm_free_job_info_msg(answer)
+        // glibc keeps what a large answer took; without this it stays with the process for good.
+        if count >= trimThreshold { cs_release_memory() }
+        return (updateTime, took)
+    }
+
+    private static let trimThreshold = 2_000
+}
