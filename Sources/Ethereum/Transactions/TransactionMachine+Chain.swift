@@ -75,7 +75,7 @@ extension TransactionMachine {
                 raise(.rejected, "nonce \(nonce) asks for more gas than a block has: \(error)")
             }
         case .gasLimitTooLow:
-            attempts[index].gasLimit = min(view?.head.gasLimit ?? .max, attempts[index].gasLimit * 2)
+            attempts[index].gasLimit = min(gasCeiling, attempts[index].gasLimit * 2)
             attempts[index].wantsReplacement = true
         case .typeNotSupported:
             legacyOnly = true
@@ -156,7 +156,7 @@ extension TransactionMachine {
         }
         // A call within the call can leave one part in 64 behind (EIP-150).
         let usedUp = receipt.gasUsed >= limit - limit / 64
-        let more = min(view?.head.gasLimit ?? limit, limit * 2)
+        let more = min(gasCeiling, limit * 2)
         guard usedUp, more > limit else {
             finish(pending, nonce: attempt.nonce, .reverted(receipt))
             return

@@ -9,7 +9,7 @@ extension TransactionMachine {
     }
 
     /// The most gas that a block, and so a transaction, can have.
-    private var gasCeiling: UInt64 { view?.head.gasLimit ?? 30_000_000 }
+    var gasCeiling: UInt64 { view?.head.gasLimit ?? 30_000_000 }
 
     /// A transaction that is to be signed now; to be asked again until there is none. First those that replace, from the
     /// lowest nonce up, then new ones.
