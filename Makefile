@@ -77,6 +77,7 @@ test-unit: build-tests ## Tests without Slurm
 test-chain: build-tests plugins ## The chain client against a test chain, with a short soak; needs root, for the agent's part
 	@lab/chain/install.sh >/dev/null && lab/install.sh
 	python3 Tests/Chain/tls.py
+	python3 Tests/Chain/nodes.py
 	python3 Tests/Chain/agent.py
 	python3 Tests/Chain/soak.py 150 15 1500
 

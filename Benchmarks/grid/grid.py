@@ -3,7 +3,7 @@
 """How fast the grid gateway is, from the chain to Slurm and back: one JSON object a line on stdout, the rest on stderr. Needs
 root.
 
-    grid.py [NAME…]        latency throughput (both)
+    grid.py [NAME…]        idle latency throughput (all)
 
 BINARY: the agent, a release build. PLUGINS: the folder of the built plugins. JOBS: for throughput, default 300.
 ../README.md says what the figures mean."""
@@ -235,6 +235,36 @@ def stamps(heard, number):
     return started, ended
 
 
+def idle():
+    """Nothing to do, blocks of 1 s: what the agent asks the node for, with a WebSocket and without."""
+    found, seconds = {}, 60
+    for name in ("clock", "socket"):
+        with World() as world:
+            if name == "clock":
+                world.agent_settings = without_socket(world.agent_settings)
+                world.configure({})
+            world.agent.start()
+            eventually("the agent registers", lambda: world.grid.providers.call("isWaitingForApproval", PROVIDER), 60)
+            world.approve()
+            world.chain.call("lab_mode", 1.0, True)
+            time.sleep(20)
+            world.chain.call("lab_mined")
+            world.chain.call("lab_traffic", "/")
+            time.sleep(seconds)
+            traffic, blocks = world.chain.call("lab_traffic", "/"), len(world.chain.call("lab_mined"))
+        found[name] = (traffic["requests"] / seconds, traffic["calls"] / seconds, blocks / seconds)
+        requests, calls, rate = found[name]
+        say(f"idle, by the {name}: {requests:.2f} HTTP requests and {calls:.2f} calls a second, {rate:.2f} blocks a second: {traffic['methods']}")
+    requests, calls, _ = found["clock"]
+    figure("chain.idle_requests_per_s", requests, "1/s", calls_per_s=round(calls, 3))
+    requests, calls, rate = found["socket"]
+    figure("chain.idle_requests_per_s_socket", requests, "1/s", calls_per_s=round(calls, 3), blocks_per_s=round(rate, 3))
+
+
+def without_socket(settings):
+    return lambda *words: {name: value for name, value in settings(*words).items() if name != "metascheduler.endpoint.ws"}
+
+
 NAMES = {"node": "the node's EVM", "agent": "the agent", "slurm": "slurmctld and slurmds", "sbatch": "the sbatch service"}
 
 
@@ -316,7 +346,7 @@ def throughput():
 if __name__ == "__main__":
     if os.geteuid() != 0:
         sys.exit("grid.py: needs root, for the lab")
-    parts = {"latency": latency, "throughput": throughput}
+    parts = {"idle": idle, "latency": latency, "throughput": throughput}
     for name in sys.argv[1:] or parts:
         say(f"== {name}: {parts[name].__doc__}")
         parts[name]()

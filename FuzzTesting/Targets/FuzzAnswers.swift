@@ -14,7 +14,11 @@ func fuzz(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
             }
         }
     }
-    if let message = RPCCodec.notification(input) { look(at: message.result) }
+    _ = RPCCodec.refusal(input, count: 1)
+    _ = RPCCodec.isAnswer(input)
+    var parser = JSONParser()
+    _ = try? parser.parse(input)
+    hold(parser.steps <= JSONParser.worstSteps(bytes: count), "more than one pass")
     return 0
 }
 

@@ -166,7 +166,7 @@ struct KeyTests {
             _ body: [UInt8], to endpoint: RPCEndpoint, timeout: Duration, answerLimit: Int
         ) async throws(RPCError) -> [UInt8] {
             asked.withLockedValue { $0.append(String(decoding: body, as: UTF8.self)) }
-            let question = (try? JSONDecoder().decode(JSONValue.self, from: Data(body))) ?? .null
+            let question = (try? JSONValue(parsing: body)) ?? .null
             let answer = JSONValue.object([
                 "jsonrpc": .string("2.0"), "id": question["id"] ?? .null, "result": answer(question),
             ])

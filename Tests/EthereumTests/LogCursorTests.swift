@@ -14,7 +14,7 @@ struct LogCursorTests {
 
     private static func cursor(at number: UInt64 = 100, confirmations: UInt64 = 0) -> LogCursor {
         LogCursor(
-            .init(confirmations: confirmations, longestRange: 64),
+            .init(confirmations: confirmations),
             position: BlockReference(number: number, hash: Stage.hash(number)))
     }
 
@@ -32,7 +32,9 @@ struct LogCursorTests {
     func next(_ confirmations: UInt64, _ head: UInt64, _ isOurs: Bool?, _ step: LogCursor.Step) {
         let cursor = Self.cursor(confirmations: confirmations)
         #expect(
-            cursor.next(head: head, atPosition: isOurs.map { $0 ? Stage.hash(100) : Stage.hash(100, fork: 1) }) == step)
+            cursor.next(
+                head: head, atPosition: isOurs.map { $0 ? Stage.hash(100) : Stage.hash(100, fork: 1) }, span: 64)
+                == step)
     }
 
     @Test("a range is taken only with the block at its end")
@@ -59,17 +61,41 @@ struct LogCursorTests {
         #expect(cursor.judge([Self.header(101), Self.header(102, parentFork: 1)]) == .doubt, "two forks in one answer")
     }
 
-    @Test("ranges shrink when refused, to one block at least, and grow again")
+    @Test("no range is longer than the node's, nor shorter than a block")
     func spans() {
-        var cursor = Self.cursor()
-        for expected in [16, 4, 1, 1] as [UInt64] {
-            cursor.shrink()
-            #expect(cursor.span == expected)
+        let cursor = Self.cursor()
+        for (span, last) in [(0, 101), (1, 101), (10, 110), (5000, 984)] as [(UInt64, UInt64)] {
+            #expect(cursor.next(head: 1000, atPosition: Stage.hash(100), span: span) == .range(101...last))
         }
-        cursor.advance(to: BlockReference(number: 101, hash: Stage.hash(101)))
-        #expect(cursor.span == 2 && cursor.position.number == 101)
-        for _ in 0..<10 { cursor.advance(to: cursor.position) }
-        #expect(cursor.span == 64)
+    }
+
+    @Test("what a node's newest block says of ours")
+    func tips() {
+        let cursor = Self.cursor()
+        #expect(cursor.hash(atPositionOf: Self.header(99)) == nil)
+        #expect(cursor.hash(atPositionOf: Self.header(100)) == Stage.hash(100))
+        #expect(cursor.hash(atPositionOf: Self.header(100, fork: 1)) == Stage.hash(100, fork: 1))
+        #expect(cursor.hash(atPositionOf: Self.header(101, parentFork: 1)) == Stage.hash(100, fork: 1))
+        #expect(cursor.hash(atPositionOf: Self.header(500, fork: 1)) == Stage.hash(100), "it says nothing")
+        #expect(
+            cursor.next(head: Quantity.limit, atPosition: Stage.hash(100), span: .max)
+                == .range(101...(Quantity.limit - 16)))
+    }
+
+    @Test("a bloom filter's no is certain, where it says anything")
+    func blooms() {
+        let other = Address(unchecked: [UInt8](repeating: 1, count: 20))
+        var header = Self.header(1)
+        #expect(header.mayHold(logsOf: [Stage.contract]), "it was not told")
+        header.bloom = LogsBloom(of: [Stage.contract])
+        #expect(header.mayHold(logsOf: [other, Stage.contract]) && !header.mayHold(logsOf: [other]))
+        header.bloom = LogsBloom(of: [])
+        #expect(header.mayHold(logsOf: [other]), "chains that leave it empty do so always")
+        header.transactionCount = 0
+        #expect(!header.mayHold(logsOf: [other]))
+        header.bloom = nil
+        #expect(!header.mayHold(logsOf: [other]))
+        #expect(LogsBloom(hex: "0x12") == nil)
     }
 
     @Test("the way back ends at the newest block that still is the chain's")

@@ -155,11 +155,153 @@ struct RPCTests {
         #expect(endpoint.description == "https://node.example:443" && endpoint.target == "/v3/SECRET?key=SECRET")
         #expect(try RPCEndpoint(webSocket: "ws://[::1]:8546").host == "::1")
         for bad in [
-            "", "node:8545", "ftp://node", "http://", "http://user:password@node", "http://node:0", "http://node:99999",
-            "http://no de", "ws://node",
+            "", "node:8545", "ftp://node", "http://", "http://user:password@", "http://node:0", "http://node:99999",
+            "http://no de", "ws://node", "http://us%4er%4:p@node", "http://a:b@node:99999",
         ] {
             #expect(throws: RPCEndpoint.Malformed.self) { try RPCEndpoint(http: bad) }
         }
+    }
+
+    @Test(
+        "user and password of an address go into a header, and nowhere else",
+        arguments: [
+            ("https://user:secret@node.example/rpc", "user:secret", "https://node.example:443/rpc"),
+            ("http://user:p%40ss%2Fw%3Ard@node:8545", "user:p@ss/w:rd", "http://node:8545/"),
+            ("http://user@[::1]:8545?k=v", "user:", "http://[::1]:8545/?k=v"),
+            ("http://a@b:c@node", "a@b:c", "http://node:80/"),
+            ("http://:secret@node/a@b", ":secret", "http://node:80/a@b"),
+        ])
+    func userInfo(_ url: String, _ pair: String, _ plain: String) throws {
+        let endpoint = try RPCEndpoint(http: url)
+        #expect(endpoint.authorization == "Basic " + Data(pair.utf8).base64EncodedString())
+        #expect(endpoint.url == plain)
+        #expect(!"\(endpoint)".contains("secret") && !"\(endpoint)".contains("@"))
+        #expect(endpoint != (try RPCEndpoint(http: plain)), "another password is another address")
+    }
+
+    @Test("a malformed address repeats neither a password nor what follows the host")
+    func malformedEndpoints() {
+        for url in [
+            "htps://me:hunter2@node/k", "http://me:hunter2@node:0/k", "http://me:hun%ter2@node", "http://no de/hunter2",
+            "node/hunter2?hunter2",
+        ] {
+            let error = #expect(throws: RPCEndpoint.Malformed.self) { try RPCEndpoint(http: url) }
+            #expect(error?.description.contains("hunter2") == false && error?.description.contains("http://") == true)
+        }
+    }
+
+    @Test("a number beyond 2^53 is none that a node may tell")
+    func bounds() throws {
+        #expect(Quantity.decode53("0x20000000000000") == 1 << 53)
+        #expect(Quantity.decode53("0x20000000000001") == nil && Quantity.decode53("0xffffffffffffffff") == nil)
+        let hash = JSONValue.string("0x" + String(repeating: "ab", count: 32))
+        var block: [String: JSONValue] = [
+            "number": .string("0x5"), "hash": hash, "parentHash": hash, "timestamp": .string("0x5"),
+            "gasLimit": .string("0xffffffffffffffff"), "logsBloom": .integer(1), "transactions": .null,
+        ]
+        let header = try BlockHeader(.object(block))
+        #expect(header.gasLimit == nil && header.bloom == nil && header.baseFee == nil)
+        block["gasLimit"] = .string("0x0")
+        #expect(try BlockHeader(.object(block)).gasLimit == nil, "a limit of nothing would let nothing be sent")
+        for key in ["number", "timestamp"] {
+            var broken = block
+            broken[key] = .string("0xffffffffffffffff")
+            #expect(throws: RPCError.self) { try BlockHeader(.object(broken)) }
+        }
+    }
+
+    @Test("a subscription's refusal is found in short messages, and nothing else is looked for")
+    func socketMessages() {
+        func refusal(_ text: String) -> RPCError? { RPCCodec.refusal(Array(text.utf8), count: 1) }
+        #expect(refusal(#"{"id":1,"error":{"code":-32601,"message":"no"}}"#)?.refusal == .methodMissing)
+        #expect(refusal(#"{"id":null,"error":{"code":-32700,"message":"no"}}"#) != nil)
+        #expect(refusal(#"{"id":7,"error":{"code":-32700,"message":"no"}}"#) == nil)
+        #expect(refusal(#"{"id":1,"result":"0x1"}"#) == nil)
+        #expect(refusal(#"{"method":"eth_subscription","params":{"result":{}}}"#) == nil)
+        #expect(refusal(#"{"id":1,"error":{"message":""# + String(repeating: "x", count: 4096) + #""}}"#) == nil)
+    }
+
+    // MARK: batches
+
+    private static func batched(
+        _ node: ScriptedNodes.Node, clock: NIOLockedValueBox<ContinuousClock.Instant> = .init(.now)
+    ) throws -> (RPCClient, ScriptedNodes) {
+        let nodes = ScriptedNodes(head: 100, ["a": node])
+        let client = RPCClient(
+            endpoints: [try RPCEndpoint(http: "http://a")], chainID: 7, transport: nodes,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, now: { clock.withLockedValue { $0 } })
+        return (client, nodes)
+    }
+
+    private static let headers = (1...8).map { RPCClient.header($0) }
+
+    @Test(
+        "batches that a node does not take are asked in smaller ones, in the end one by one, and that is remembered",
+        arguments: [
+            (1, -32202, "Batch requests are disabled", .one), (3, -32600, "batch length does not exceed 3", .one),
+            (3, -32005, "Batch request amount 5 exceeds max 3", .one), (1, 0, "nein", .one),
+            (2, -32600, "batch too large", .first),
+            (5, -32602, "Number of requests in batch exceeds --rpc-max-batch-size.", .first), (1, 0, "", .status(400)),
+            (3, 0, "", .status(413)), (1, 0, "", .status(405)), (1, 0, "", .status(500)), (1, 0, "", .status(501)),
+        ] as [(Int, Int64, String, ScriptedNodes.Node.BatchAnswer)])
+    func limited(_ limit: Int, _ code: Int64, _ words: String, _ answer: ScriptedNodes.Node.BatchAnswer) async throws {
+        var node = ScriptedNodes.Node()
+        node.batch = limit
+        node.batchError = ScriptedNodes.error(code, words)
+        node.batchAnswer = answer
+        let clock = NIOLockedValueBox(ContinuousClock.Instant.now)
+        let (client, nodes) = try Self.batched(node, clock: clock)
+        for round in 0..<3 {
+            let before = nodes.requests
+            let answers = try await client.batch(Self.headers)
+            #expect(try (0..<8).map { try BlockHeader(answers.value($0)).number } == (1...8).map { UInt64($0) })
+            guard round > 0 else { continue }
+            let parts = nodes.world.withLockedValue { $0.asked[before...].map(\.methods.count) }
+            #expect(parts.allSatisfy { $0 <= limit } && parts.reduce(0, +) == 8, "\(parts)")
+        }
+        #expect(client.traffic.requests == UInt64(nodes.requests) && client.traffic.calls == UInt64(nodes.calls))
+        clock.withLockedValue { $0 += .seconds(700) }
+        nodes.change { $0.nodes["a"]?.batch = .max }
+        let before = nodes.requests
+        _ = try await client.batch(Self.headers)
+        #expect(nodes.requests == before + 1, "after a time it is asked for more again")
+    }
+
+    @Test("a node that refuses single calls too is left, not remembered as one of small batches")
+    func refusesAll() async throws {
+        var node = ScriptedNodes.Node()
+        node.batch = 0
+        node.batchAnswer = .status(500)
+        let (client, nodes) = try Self.batched(node)
+        nodes.change { $0.nodes["a"]?.isAway = true }
+        await #expect(throws: RPCError.self) { try await client.batch(Self.headers) }
+        #expect(client.state.withLockedValue { $0.table.batchLimit(0, at: .now) } == .max)
+    }
+
+    @Test("a node that asks for a pause is not asked meanwhile, even if it is the only one")
+    func pauses() async throws {
+        struct Limited: RPCTransport {
+            let asked = NIOLockedValueBox(0)
+            func post(_ body: [UInt8], to endpoint: RPCEndpoint, timeout: Duration, answerLimit: Int)
+                async throws(RPCError) -> [UInt8]
+            {
+                asked.withLockedValue { $0 += 1 }
+                throw RPCError(.http(429), "HTTP 429", retryAfter: .seconds(30))
+            }
+        }
+        let clock = NIOLockedValueBox(ContinuousClock.Instant.now)
+        let transport = Limited()
+        let client = RPCClient(
+            endpoints: [try RPCEndpoint(http: "http://a")], chainID: 7, transport: transport,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, now: { clock.withLockedValue { $0 } })
+        for _ in 0..<5 {
+            let error = await #expect(throws: RPCError.self) { try await client.call("x") }
+            #expect(error?.isRateLimit == true)
+        }
+        #expect(transport.asked.withLockedValue { $0 } == 1)
+        clock.withLockedValue { $0 += .seconds(31) }
+        await #expect(throws: RPCError.self) { try await client.call("x") }
+        #expect(transport.asked.withLockedValue { $0 } == 2)
     }
 
     /// Nodes as functions from a call to an answer.
@@ -176,7 +318,7 @@ struct RPCTests {
         ) async throws(RPCError) -> [UInt8] {
             asked.withLockedValue { $0.append(endpoint.host) }
             guard let answer = answers.withLockedValue({ $0[endpoint.host] }),
-                let question = try? JSONDecoder().decode(JSONValue.self, from: Data(body))
+                let question = try? JSONValue(parsing: body)
             else { throw RPCError(.unreachable, "nobody there") }
             var parts: [JSONValue] = []
             for call in question.array ?? [question] {
@@ -237,7 +379,7 @@ struct RPCTests {
             func post(_ body: [UInt8], to endpoint: RPCEndpoint, timeout: Duration, answerLimit: Int)
                 async throws(RPCError) -> [UInt8]
             {
-                let question = (try? JSONDecoder().decode(JSONValue.self, from: Data(body))) ?? .null
+                let question = (try? JSONValue(parsing: body)) ?? .null
                 guard let calls = question.array else {
                     return Array(#"{"id":\#(question["id"]?.integer ?? 0),"result":"0x7"}"#.utf8)
                 }

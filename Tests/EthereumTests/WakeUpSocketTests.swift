@@ -22,7 +22,7 @@ struct WakeUpSocketTests {
         settings.connectTimeout = timeout
         settings.pause = .milliseconds(10)
         return WakeUpSocket(
-            endpoint: try RPCEndpoint(webSocket: "ws://127.0.0.1:\(node.localAddress?.port ?? 0)"), contracts: [],
+            endpoint: try RPCEndpoint(webSocket: "ws://127.0.0.1:\(node.localAddress?.port ?? 0)"),
             certificateAuthority: nil, settings: settings,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             onWake: onWake)

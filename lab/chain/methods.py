@@ -27,10 +27,16 @@ class Node:
         self.chain_id = chain.chain_id
         self.suggested_tip = GWEI
         self.log_range = None  # more blocks at once are refused
+        self.log_refusal = None  # [code, message] of that, in place of geth's
+        self.stuck = None  # the number of the last block that it has
+        self.states = None  # of so many blocks, and none before
+        self.no_log_hashes = False  # eth_getLogs takes no block's hash
+        self.leaves_out = []  # fields of a block
 
     @property
     def head(self):
-        return self.chain.canonical[max(0, len(self.chain.canonical) - 1 - self.behind)]
+        newest = len(self.chain.canonical) - 1
+        return self.chain.canonical[max(0, min(newest - self.behind, newest if self.stuck is None else self.stuck))]
 
     def find(self, tag):
         if isinstance(tag, dict):
@@ -50,6 +56,11 @@ class Node:
     def need(self, block):
         if block is None:
             raise Refusal("header not found")
+        return block
+
+    def kept(self, block):
+        if self.states is not None and block.number + self.states < self.head.number:
+            raise Refusal("missing trie node")
         return block
 
     def call(self, method, parameters):
@@ -92,9 +103,10 @@ class Node:
             return None
         header = block.header
         transactions = [self.transaction(one, block, index) if full else data(one.hash) for index, one in enumerate(block.transactions)]
-        return {"number": quantity(block.number), "hash": data(block.hash), "parentHash": data(header.parent_hash), "timestamp": quantity(header.timestamp),
+        fields = {"number": quantity(block.number), "hash": data(block.hash), "parentHash": data(header.parent_hash), "timestamp": quantity(header.timestamp),
                 "gasLimit": quantity(header.gas_limit), "gasUsed": quantity(header.gas_used), "baseFeePerGas": quantity(header.base_fee_per_gas),
-                "miner": data(header.coinbase), "difficulty": "0x1", "extraData": data(header.extra_data), "transactions": transactions}
+                "miner": data(header.coinbase), "difficulty": "0x1", "extraData": data(header.extra_data), "logsBloom": data(header.bloom.to_bytes(256, "big")), "transactions": transactions}
+        return {name: value for name, value in fields.items() if name not in self.leaves_out}
 
     # ---- accounts
 
@@ -118,7 +130,7 @@ class Node:
                 number(call.get("value", "0x0")))
 
     def eth_call(self, call, tag="latest"):
-        return data(self.chain.call(self.need(self.find(tag)), *self.arguments(call), number(call.get("gas", hex(10_000_000))))[0])
+        return data(self.chain.call(self.kept(self.need(self.find(tag))), *self.arguments(call), number(call.get("gas", hex(10_000_000))))[0])
 
     def eth_estimateGas(self, call, tag="latest"):
         return quantity(self.chain.estimate(self.need(self.find(tag)), *self.arguments(call)))
@@ -173,6 +185,8 @@ class Node:
         addresses = query.get("address", [])
         addresses = {octets(one) for one in ([addresses] if isinstance(addresses, str) else addresses)}
         topics = [None if one is None else {octets(word) for word in ([one] if isinstance(one, str) else one)} for one in query.get("topics", [])]
+        if "blockHash" in query and self.no_log_hashes:
+            raise Refusal("invalid params", -32602)
         if "blockHash" in query:
             block = self.by_hash(octets(query["blockHash"]))
             if block is None:
@@ -181,6 +195,8 @@ class Node:
         else:
             first, last = self.edge(query.get("fromBlock")), self.edge(query.get("toBlock"))
             if self.log_range is not None and last - first >= self.log_range:
+                if self.log_refusal:
+                    raise Refusal(self.log_refusal[1], self.log_refusal[0])
                 raise Refusal(f"requested too many blocks from {first} to {last}, maximum is set to {self.log_range}")
             # Beyond its head a node has nothing, and says so by an empty list.
             blocks = self.chain.canonical[first: min(last, self.head.number) + 1]

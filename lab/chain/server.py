@@ -26,6 +26,7 @@ from faults import Faults
 from methods import Node, data
 
 BODY_LIMIT = 32 << 20
+WAYS = {"batch": None, "batch_refusal": [-32600, "batch too large"], "error_status": 200, "authorization": None}
 ANNOUNCE, COUNT = selector("announce(uint256,uint256)"), selector("count(uint256)")
 
 
@@ -41,6 +42,7 @@ class Lab:
         self.chain = Chain(chain_id, [*funded, self.key.public_key.to_canonical_address()], seed)
         self.nodes = {"/": Node(self.chain), "/behind": Node(self.chain)}
         self.nodes["/behind"].behind = 3
+        self.traffic = {path: {"requests": 0, "calls": 0, "methods": {}} for path in self.nodes}
         self.faults = {path: Faults(seed + index) for index, path in enumerate(self.nodes)}
         self.block_time, self.idle_blocks = 0.0, False
         self.wake = asyncio.Event()
@@ -108,9 +110,10 @@ class Lab:
         return True
 
     def lab_node(self, path, settings):
-        """behind, chain_id, suggested_tip, log_range"""
+        """A node's ways: those that methods.Node begins with, and `batch` (calls at once), `batch_refusal` (code, message),
+        `error_status` (of HTTP, for answers with an error), `authorization` (the header that it wants)."""
         for name, value in settings.items():
-            if name not in ("behind", "chain_id", "suggested_tip", "log_range"):
+            if name == "chain" or name not in vars(self.nodes[path]) and name not in WAYS:
                 raise ValueError(f"a node has no {name}")
             setattr(self.nodes[path], name, value)
         return True
@@ -148,6 +151,11 @@ class Lab:
     def lab_arrivals(self):
         """When broadcasts arrived, by the monotonic clock: [seconds, hash]; forgotten by asking."""
         found, self.arrivals = self.arrivals, []
+        return found
+
+    def lab_traffic(self, path):
+        """What came to a node: HTTP requests, calls in them, and how many of each method; forgotten by asking."""
+        found, self.traffic[path] = self.traffic[path], {"requests": 0, "calls": 0, "methods": {}}
         return found
 
     def lab_mined(self):
@@ -220,12 +228,31 @@ class Client:
     def arrivals(self, parameters):
         self.lab.arrivals.append([time.monotonic(), "0x" + self.lab.chain.decode(bytes.fromhex(parameters[0][2:])).hash.hex()])
 
+    def way(self, name):
+        return getattr(self.node, name, WAYS[name])
+
+    def count(self, body):
+        """Of a request by HTTP that is none of the lab's own."""
+        try:
+            calls = json.loads(body)
+        except ValueError:
+            return
+        traffic, calls = self.lab.traffic[self.path], calls if isinstance(calls, list) else [calls]
+        traffic["requests"] += 1
+        traffic["calls"] += len(calls)
+        for call in calls:
+            method = call.get("method", "")
+            traffic["methods"][method] = traffic["methods"].get(method, 0) + 1
+
     def answer(self, body):
         try:
             question = json.loads(body)
         except ValueError:
             return b'{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"parse error"}}'
         if isinstance(question, list):
+            if (limit := self.way("batch")) is not None and len(question) > limit:
+                code, message = self.way("batch_refusal")
+                return json.dumps({"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}}).encode()
             answers = [self.one(one) for one in question]
             if self.faults.happens("double_answer"):
                 answers.append(answers[0])
@@ -265,14 +292,24 @@ class Client:
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)}
             self.path = target if target in self.lab.nodes else "/"
             if headers.get("upgrade", "").lower() == "websocket":
+                if self.way("authorization") not in (None, headers.get("authorization")):
+                    self.writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+                    return
                 await self.upgrade(headers["sec-websocket-key"])
                 return
             if "chunked" in headers.get("transfer-encoding", ""):
                 body = await self.chunks()
             else:
                 body = await self.reader.readexactly(min(int(headers.get("content-length", 0)), BODY_LIMIT))
+            control = b'"lab_' in body[:200]
+            if not control:
+                self.count(body)
+            if not control and self.way("authorization") not in (None, headers.get("authorization")):
+                self.writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+                continue
             answer = await self.respond(body)
-            self.writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer)
+            status = 200 if control or b'"error"' not in answer else self.way("error_status")
+            self.writer.write(b"HTTP/1.1 %d Status\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(answer)) + answer)
             await self.writer.drain()
 
     async def chunks(self):

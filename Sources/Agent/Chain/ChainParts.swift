@@ -19,8 +19,12 @@ struct ChainParts: Sendable {
     /// Takes part in what the chain brings.
     struct Follower: Sendable {
         var feed: LogFeed
-        var headChanged: @Sendable () -> Void
+        /// One of its contracts may have been touched.
+        var contractTouched: @Sendable () -> Void
     }
+
+    /// Between two looks at the account while nothing is under way: a socket's wake-ups do not shorten it.
+    private static let idlePace: Duration = .seconds(30)
 
     /// Asks a node for its chain's id when that is neither configured nor known.
     ///
@@ -41,9 +45,12 @@ struct ChainParts: Sendable {
             sending.feeCeiling = settings.feeCeiling
             let chainID = try await client.chainID()
             let follower = NIOLockedValueBox<Follower?>(nil)
+            var pace = TransactionManager.Pace()
+            pace.idle = idlePace
             let manager = TransactionManager(
                 client: client, chainID: chainID, signer: access.signer, store: store, settings: sending,
-                classes: classes, logger: logger, onReceipt: { await follower.withLockedValue { $0 }?.feed.offer($0) })
+                classes: classes, pace: pace, logger: logger,
+                onReceipt: { await follower.withLockedValue { $0 }?.feed.offer($0) })
             try await manager.start()
             logger.notice("on the chain", metadata: ["chain": "\(chainID)", "account": "\(access.signer.address)"])
             return ChainParts(
@@ -66,23 +73,23 @@ struct ChainParts: Sendable {
 
     /// Before the services run.
     func follow(with follower: Follower) {
+        follower.feed.watch(follower.contractTouched)
         self.follower.withLockedValue { $0 = follower }
     }
 
-    /// - Parameter contracts: whose events wake the agent, besides new blocks.
-    func services(_ settings: ChainSettings, contracts: [Address], logger: Logger) -> [any Service] {
+    func services(_ settings: ChainSettings, logger: Logger) -> [any Service] {
         let (manager, follower) = (manager, follower)
         let socket = settings.webSocket.map {
             WakeUpSocket(
-                endpoint: $0, contracts: contracts, certificateAuthority: settings.certificateAuthority, logger: logger,
+                endpoint: $0, certificateAuthority: settings.certificateAuthority, logger: logger,
+                onState: { isUp in follower.withLockedValue { $0 }?.feed.socketChanged(isUp: isUp) },
                 onWake: {
-                    manager.wakeUp()
-                    let follower = follower.withLockedValue { $0 }
-                    follower?.feed.wakeUp()
-                    follower?.headChanged()
+                    manager.headChanged()
+                    follower.withLockedValue { $0 }?.feed.headAnnounced()
                 })
         }
-        return [manager] + [follower.withLockedValue { $0 }?.feed as (any Service)?, socket].compactMap { $0 }
+        let feed = follower.withLockedValue { $0 }?.feed
+        return [manager, RPCClient.HeadComparison(client: client)] + [feed as (any Service)?, socket].compactMap { $0 }
     }
 
     /// What `chain status` shows.

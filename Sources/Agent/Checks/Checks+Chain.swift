@@ -65,21 +65,24 @@ extension Checks {
 
     private func grid(_ contract: Address, _ client: RPCClient, _ signer: any TransactionSigner) async -> [Finding] {
         var findings: [Finding] = []
+        var probe: GridProbe?
         do throws(GridError) {
-            let probe = try await GridProbe(contract: contract, account: signer.address, client: client)
+            let opened = try await GridProbe(
+                contract: contract, known: running?.now.contracts, account: signer.address, client: client)
+            probe = opened
             findings.append(ok("contract", contract.checksummed))
-            let approval = try await probe.approval()
+            let approval = try await opened.approval()
             findings.append(
                 approval.isApproved
                     ? ok("provider", approval.words)
                     : warning(
                         "provider", "\(approval.words): nothing is claimed or reported until the grid approves it"))
-            findings += await chainClock(probe)
-            if isThorough { findings += try await otherUsers(probe) }
+            findings += await chainClock(opened)
         } catch {
             findings.append(failure("contract", error.description))
         }
         guard isThorough else { return findings }
+        if let probe { findings.append(await otherUsers(probe)) }
         do throws(GridError) {
             try await GridProbe.tryService(configuration.grid, signer: signer)
             findings.append(ok("sbatch service", "\(configuration.grid.sbatch)"))
@@ -102,24 +105,35 @@ extension Checks {
 
     private static let recent: UInt64 = 3600
 
-    private func otherUsers(_ probe: GridProbe) async throws(GridError) -> [Finding] {
+    private func otherUsers(_ probe: GridProbe) async -> Finding {
         let opened = running == nil ? try? ChainStore(reading: configuration.stateFolder + "/chain.sqlite") : nil
         let store = running?.now.chain?.store ?? opened
         defer { opened?.close() }
-        let since = UInt64(max(0, Date().timeIntervalSince1970)) - Self.recent
-        let foreign = try await probe.foreignClaims(since: since) { hash in
-            guard let store else { return false }
-            return (try? await store.knows(hash)) == true
+        let wanted = UInt64(max(0, Date().timeIntervalSince1970)) - Self.recent
+        let found: GridProbe.ForeignClaims
+        do throws(GridError) {
+            found = try await probe.foreignClaims(since: wanted) { hash in
+                guard let store else { return false }
+                return (try? await store.knows(hash)) == true
+            }
+        } catch {
+            return warning("key's use", "cannot be looked up: \(error)")
         }
-        guard let last = foreign.max(by: { $0.time < $1.time }) else {
-            return [ok("key's use", "nobody else's in the last hour")]
+        guard let last = found.claims.max(by: { $0.time < $1.time }) else {
+            return found.since <= wanted
+                ? ok("key's use", "nobody else's in the last hour")
+                : ok(
+                    "key's use",
+                    "nobody else's since \(Self.time(found.since)); the node gives the logs of too few blocks at once to look further"
+                )
         }
-        let when = LocalTime.text(Date(timeIntervalSince1970: Double(last.time)))
-        return [
-            warning(
-                "key's use",
-                "another program claimed jobs with this key, last at \(when) (\(last.transaction)): a supervisor that still runs? Stop it; "
-                    + "two senders of one key race for nonces")
-        ]
+        return warning(
+            "key's use",
+            "another program claimed jobs with this key, last at \(Self.time(last.time)) (\(last.transaction)): a supervisor that still runs? Stop it; "
+                + "two senders of one key race for nonces")
+    }
+
+    private static func time(_ seconds: UInt64) -> String {
+        LocalTime.text(Date(timeIntervalSince1970: Double(seconds)))
     }
 }

@@ -45,7 +45,7 @@ struct ChainSettings: Equatable, Sendable {
     func check() throws(AgentConfiguration.Conflict) {
         let places = [
             (Self.keyName, keyInEnvironment), ("chain.key-file", keyFile), ("chain.key-credential", keyCredential),
-            ("chain.signer", signer?.url),
+            ("chain.signer", signer?.description),
         ]
         let keys = places.filter { $0.1 != nil }.map(\.0)
         guard !nodes.isEmpty else {

@@ -19,7 +19,12 @@ extension AgentConfiguration {
         var seen: [String: Int] = [:]
         var problem = Problem([])
 
+        /// More are not told: to look for what each was to be takes its time.
+        static let limit = 100
+        var isFull: Bool { problem.items.count >= Self.limit }
+
         mutating func found(_ line: Int, key: String? = nil, _ text: String) {
+            guard !isFull else { return }
             problem.add(Problem([.init(place: .file(file, line: line), key: key, text: text)]))
         }
     }
@@ -56,6 +61,7 @@ extension AgentConfiguration {
             return take(value, at: line, under: name + ".", &reading)
         }
         guard let key else {
+            guard !reading.isFull else { return }
             return reading.found(
                 line,
                 name.hasSuffix("<<")
@@ -79,7 +85,7 @@ extension AgentConfiguration {
                 }
                 return item
             }
-            reading.problem.add(Problem(items))
+            reading.problem.add(Problem(Array(items.prefix(Reading.limit))))
         }
     }
 

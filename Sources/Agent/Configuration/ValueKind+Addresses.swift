@@ -41,12 +41,6 @@ extension ValueKind where Value == RPCEndpoint {
     private static func endpoint(
         _ text: String, _ make: (String) throws(RPCEndpoint.Malformed) -> RPCEndpoint
     ) throws(Problem) -> RPCEndpoint {
-        // Its own words would repeat a part of it, and where the password ends is a guess.
-        guard !text.contains("@") else {
-            throw Problem(
-                description:
-                    "an address with user and password is not taken: let the node know this host in another way")
-        }
         do throws(RPCEndpoint.Malformed) {
             return try make(text)
         } catch {

@@ -13,6 +13,7 @@ struct YAMLReader {
 
     /// nil when there is nothing but comments.
     func root() throws(Problem) -> Node? {
+        if let line = YAMLNesting.lineTooDeep(text) { throw problem(line, "this is nested too deeply") }
         try refuseReferences()
         let root: Node?
         do {

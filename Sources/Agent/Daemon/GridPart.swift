@@ -36,9 +36,10 @@ struct GridPart: Service {
         parts.change {
             $0.chain = chain
             $0.grid = grid?.gateway
+            $0.contracts = grid?.contracts
             $0.chainTrouble = nil
         }
-        var services = chain.services(configuration.chain, contracts: grid?.watched ?? [], logger: logger)
+        var services = chain.services(configuration.chain, logger: logger)
         if let grid {
             services += [grid.gateway, OutboxRunner(ledger: ledger, gateway: grid.gateway, logger: logger)]
         }

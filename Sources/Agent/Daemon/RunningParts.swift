@@ -22,6 +22,7 @@ final class RunningParts: Sendable {
         /// nil until key and chain's ledger are open; for ever without `metascheduler.endpoint.rpc`.
         var chain: ChainParts?
         var grid: DeepSquareGateway?
+        var contracts: GridContracts?
         var chainTrouble: Patience.Trouble?
         /// The newest answers of the checks.
         var findings: [Finding] = []

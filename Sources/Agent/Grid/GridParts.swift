@@ -9,8 +9,7 @@ internal import Support
 /// The DeepSquare gateway with what it reads and sends through.
 struct GridParts: Sendable {
     let gateway: DeepSquareGateway
-    /// Contracts whose events are of interest.
-    let watched: [Address]
+    let contracts: GridContracts
 
     /// nil when no contract is configured. At the very first start a node must answer.
     ///
@@ -46,8 +45,8 @@ struct GridParts: Sendable {
                 cluster: SlurmGridCluster(controller: scheduler.controller, accounting: scheduler.accounting),
                 wake: wake,
                 logger: logger)
-            chain.follow(with: .init(feed: feed, headChanged: { gateway.headChanged() }))
-            return GridParts(gateway: gateway, watched: file.contracts.filter.contracts)
+            chain.follow(with: .init(feed: feed, contractTouched: { gateway.headChanged() }))
+            return GridParts(gateway: gateway, contracts: file.contracts)
         } catch {
             switch error.code {
             case .configuration: throw Daemon.StartFailure(exitStatus: 78, description: error.description)

@@ -25,16 +25,34 @@ public struct ContractReader: Sendable {
     }
 
     /// One answer for each question, all of one node. Throws when no node answers.
-    /// - Parameter block: which state is asked for; nil: the newest.
-    func ask(
-        _ questions: [Question], at block: UInt64? = nil
-    ) async throws(GridError) -> [Result<[ABIValue], GridError>] {
-        try await askWithBlock(questions, at: block).words
+    /// Always of the newest state: nodes keep few others.
+    func ask(_ questions: [Question]) async throws(GridError) -> [Result<[ABIValue], GridError>] {
+        let calls = try Self.calls(questions)
+        do throws(RPCError) {
+            return Self.read(questions, try await client.batch(calls).results[...])
+        } catch {
+            throw GridError(.unavailable, "the chain: \(error)")
+        }
     }
 
+    /// The same, with the block whose state or a later one's it is.
     private func askWithBlock(
-        _ questions: [Question], at wanted: UInt64? = nil
+        _ questions: [Question]
     ) async throws(GridError) -> (words: [Result<[ABIValue], GridError>], block: UInt64) {
+        let calls = try Self.calls(questions)
+        let answers: RPCClient.Answers
+        let block: UInt64?
+        do throws(RPCError) {
+            answers = try await client.batch([RPCCall("eth_blockNumber")] + calls)
+            block = try answers.value(0).text.flatMap(Quantity.decode53)
+        } catch {
+            throw GridError(.unavailable, "the chain: \(error)")
+        }
+        guard let block else { throw GridError(.malformed, "the chain: eth_blockNumber gives no number") }
+        return (Self.read(questions, answers.results.dropFirst()), block)
+    }
+
+    private static func calls(_ questions: [Question]) throws(GridError) -> [RPCCall] {
         var calls: [RPCCall] = []
         for question in questions {
             let data: [UInt8]
@@ -47,21 +65,15 @@ public struct ContractReader: Sendable {
                 "to": .string(question.contract.hex), "data": .string(Hex.data(data)),
             ]
             if let sender = question.sender { fields["from"] = .string(sender.hex) }
-            let tag = wanted.map { Quantity.encode($0) } ?? "latest"
-            calls.append(RPCCall("eth_call", [.object(fields), .string(tag)]))
+            calls.append(RPCCall("eth_call", [.object(fields), .string("latest")]))
         }
-        // Asked first: the calls that follow are of this block or a later one.
-        let answers: RPCClient.Answers
-        let block: UInt64?
-        do throws(RPCError) {
-            answers = try await client.batch([RPCCall("eth_blockNumber")] + calls)
-            block = try answers.value(0).text.flatMap(Quantity.decode64)
-        } catch {
-            throw GridError(.unavailable, "the chain: \(error)")
-        }
-        guard let block else { throw GridError(.malformed, "the chain: eth_blockNumber gives no number") }
-        let words = zip(questions, answers.results.dropFirst()).map {
-            question, result -> Result<[ABIValue], GridError> in
+        return calls
+    }
+
+    private static func read(
+        _ questions: [Question], _ results: ArraySlice<Result<JSONValue, RPCError>>
+    ) -> [Result<[ABIValue], GridError>] {
+        zip(questions, results).map { question, result in
             switch result {
             case .failure(let error):
                 return .failure(
@@ -78,7 +90,6 @@ public struct ContractReader: Sendable {
                 return .success(values)
             }
         }
-        return (words, block)
     }
 
     /// The chain's word on these jobs, in their order, and the newest block of the node that says so.

@@ -7,19 +7,46 @@ internal import Support
 
 /// Claiming: what waits for us in the contract's queues.
 extension DeepSquareGateway {
-    /// On each new block, at most once a second, and at least at the configured interval: a cancel of a running job raises
-    /// no event.
+    /// When a block has touched one of the contracts, at most once a second, and at least at the configured interval: a
+    /// cancel of a running job raises no event.
     func claimLoop() async {
         while !Task.isCancelled {
             let begun = ContinuousClock.now
-            await claim()
+            await look()
+            await claimWhenRead()
             await claimWake.wait(atMost: settings.claimInterval)
+            // All is known up to a block of which the queues are known already.
+            while isReadFurther, !looks.isEmpty, ContinuousClock.now - begun < settings.claimInterval {
+                isReadFurther = false
+                await claim()
+                await claimWake.wait(atMost: settings.claimInterval)
+            }
+            isReadFurther = false
             let rest = Duration.seconds(1) - (ContinuousClock.now - begun)
             if rest > .zero { try? await Task.sleep(for: rest) }
         }
     }
 
-    private func claim() async {
+    /// Of a block that has just come the logs are being read: that takes a moment, and may bring nothing that wakes us.
+    private func claimWhenRead() async {
+        for _ in 0..<20 {
+            await claim()
+            guard let block = looks.first, block <= (readTo ?? 0) + 2, !Task.isCancelled else { return }
+            try? await Task.sleep(for: .milliseconds(50))
+        }
+    }
+
+    /// The logs up to another block have been taken in.
+    func readFurther(to block: UInt64) {
+        readTo = block
+        guard !looks.isEmpty else { return }
+        isReadFurther = true
+        claimWake.raise()
+    }
+
+    /// Asks what is in the queues.
+    private func look() async {
+        guard isCaughtUp else { return }
         let asOf = queues.mapValues(\.outcomes)
         do {
             // The queue's size may cost the node a look at each job in it.
@@ -28,28 +55,35 @@ extension DeepSquareGateway {
                 ContractReader.Question($0.size, [.address(address)], at: contracts.queues)
             }
             questions.append(.init(ContractABI.isValidForScheduling, [.address(address)], at: contracts.providers))
-            // As of the block up to which all is known here: what is in the queue then was not taken back unheard.
-            await readOn()
-            guard isCaughtUp, let readTo else { return }
-            let answers = try await reader.ask(questions, at: readTo)
+            let block = await feed.head
+            let answers = try await reader.ask(questions)
             if let isValid = try answers[kinds.count].get().first?.bool, isValid != provider.isApproved {
                 await refreshProvider()
             }
-            guard provider.isApproved else { return }
-            // Each on its own: one queue's trouble is not another's.
-            for (kind, answer) in zip(kinds, answers) {
-                guard let size = (try? answer.get())?.first?.uint64, size > 0, await mayClaim(kind) else { continue }
-                await claim(kind, size: size, asOf: asOf[kind] ?? 0)
-            }
+            var sizes: [ClaimKind: UInt64] = [:]
+            for (kind, answer) in zip(kinds, answers) { sizes[kind] = (try? answer.get())?.first?.uint64 }
+            looks.add(.init(block: block, sizes: sizes, outcomes: asOf))
         } catch {
             note(GridError(.unavailable, "\(error)"))
             logger.debug("claims wait", metadata: ["why": "\(error)"])
         }
     }
 
+    /// What is in a queue as of a block up to which all is known here was not taken back unheard.
+    private func claim() async {
+        await readOn()
+        guard isCaughtUp, let readTo, provider.isApproved,
+            let sizes = looks.take(upTo: readTo, outcomes: queues.mapValues(\.outcomes))
+        else { return }
+        // Each on its own: one queue's trouble is not another's.
+        for kind in ClaimKind.allCases {
+            guard let size = sizes[kind], size > 0, await mayClaim(kind) else { continue }
+            await claim(kind, size: size, asOf: queues[kind]?.outcomes ?? 0)
+        }
+    }
+
     /// A new block may hold nothing for us to read, and an entry of a queue all the same: a customer's cancel.
     private func readOn() async {
-        await feed.catchUp()
         guard let position = await feed.position?.number, let waiting = try? await feed.next(limit: 1) else { return }
         if waiting.isEmpty { readTo = max(position, readTo ?? 0) }
     }

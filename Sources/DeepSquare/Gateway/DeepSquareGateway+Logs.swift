@@ -30,7 +30,7 @@ extension DeepSquareGateway {
             ($0.log.block.number, $0.log.index) < ($1.log.block.number, $1.log.index)
         }
         guard !logs.isEmpty else {
-            self.readTo = readTo
+            readFurther(to: readTo)
             return false
         }
         let known = try await store.known(logs: logs.map(\.sequence))
@@ -74,7 +74,7 @@ extension DeepSquareGateway {
             timers[Self.logsTimer] = now() + 0.2
             feed.wakeUp()
         }
-        if logs.count < Self.pageSize, waiting.isEmpty { self.readTo = readTo }
+        if logs.count < Self.pageSize, waiting.isEmpty { readFurther(to: readTo) }
         return !taken.isEmpty && logs.count == Self.pageSize
     }
 

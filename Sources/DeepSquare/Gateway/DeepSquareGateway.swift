@@ -69,6 +69,9 @@ public actor DeepSquareGateway: Gateway, Service {
     var oldestLog: Int64 = 0
     /// All logs up to this block have been taken in.
     var readTo: UInt64?
+    var looks = QueueLooks()
+    /// More logs have been taken in since the last claim.
+    var isReadFurther = false
     var isDrained = false
     /// A registration with other prices waits until no job is under way.
     var isRegistering = false
@@ -172,7 +175,7 @@ public actor DeepSquareGateway: Gateway, Service {
     /// From any thread: there may be a log, or something else to do.
     public nonisolated func wakeUp() { wake.raise() }
 
-    /// From any thread: there is a new block.
+    /// From any thread: a block has touched one of the contracts.
     public nonisolated func headChanged() { claimWake.raise() }
 
     private func eventLoop() async {

@@ -17,50 +17,61 @@ public struct GridProbe: Sendable {
     }
 
     /// Throws a `GridError` when there is no such contract, or no answer.
-    public init(contract: Address, account: Address, client: RPCClient) async throws(GridError) {
+    /// - Parameter known: the contracts of an agent that runs, which has read them.
+    public init(
+        contract: Address, known: GridContracts? = nil, account: Address, client: RPCClient
+    ) async throws(GridError) {
         self.client = client
         self.account = account
         reader = ContractReader(client: client)
-        contracts = try await GridContracts.read(contract, client: client)
+        if let known, known.metaScheduler == contract {
+            contracts = known
+        } else {
+            contracts = try await GridContracts.read(contract, client: client)
+        }
     }
+
+    /// What was found of others, and how far back was looked.
+    public struct ForeignClaims: Sendable {
+        public var claims: [ForeignClaim] = []
+        /// Unix seconds.
+        public var since: UInt64
+    }
+
+    /// How many ranges of blocks a check asks a node for: enough for an hour of blocks of two seconds in ranges of ten.
+    private static let requests = 180
+    /// Of as many foreign claims the time is asked for.
+    private static let examples = 16
 
     /// Claims of this provider by transactions that are not the agent's, since a time (Unix seconds): another program, such as
-    /// the supervisor, uses the key.
+    /// the supervisor, uses the key. Looks less far back where a node gives the logs of few blocks at once.
     public func foreignClaims(
         since time: UInt64, isOurs: @Sendable (Hash32) async -> Bool
-    ) async throws(GridError) -> [ForeignClaim] {
+    ) async throws(GridError) -> ForeignClaims {
         let head = try await StartBlock.head(client)
-        var from = try await StartBlock.first(since: time, head: head, client: client)
-        var found: [ForeignClaim] = []
-        while from <= head.number {
-            let to = min(head.number, from + 1999)
-            for log in try await claims(from...to) {
-                guard let event = try? GridEvent.read(log, of: contracts), event.provider == account,
-                    await !isOurs(log.transaction)
-                else { continue }
-                found.append(
-                    ForeignClaim(
-                        transaction: log.transaction, time: try await StartBlock.time(of: log.block.number, client)))
-            }
-            from = to + 1
-        }
-        return found
-    }
-
-    private func claims(_ blocks: ClosedRange<UInt64>) async throws(GridError) -> [ChainLog] {
+        let first = try await StartBlock.first(since: time, head: head, client: client)
         let topics = [ContractABI.claimJobEvent, ContractABI.claimCancellingEvent, ContractABI.claimTopUpEvent].map(
             \.topic)
-        let query: [String: JSONValue] = [
-            "address": .string(contracts.metaScheduler.hex),
-            "topics": .array([.array(topics.map { .string("\($0)") })]),
-            "fromBlock": .string(Quantity.encode(blocks.lowerBound)),
-            "toBlock": .string(Quantity.encode(blocks.upperBound)),
-        ]
+        let search = LogSearch(client: client, filter: LogFilter(contracts: [contracts.metaScheduler], events: topics))
+        let found: LogSearch.Found
         do throws(RPCError) {
-            return try ChainLog.readAll(try await client.call("eth_getLogs", [.object(query)]))
+            found = try await search.logs(in: min(first, head.number)...head.number, requests: Self.requests)
         } catch {
             throw GridError(.unavailable, "the chain: \(error)")
         }
+        var foreign: [ChainLog] = []
+        for log in found.logs.sorted(by: { $0.block.number > $1.block.number }) where foreign.count < Self.examples {
+            guard let event = try? GridEvent.read(log, of: contracts), event.provider == account,
+                await !isOurs(log.transaction)
+            else { continue }
+            foreign.append(log)
+        }
+        let times = try await StartBlock.times(of: Set(foreign.map(\.block.number) + [found.from]), client)
+        return ForeignClaims(
+            claims: foreign.map {
+                ForeignClaim(transaction: $0.transaction, time: times[$0.block.number] ?? head.timestamp)
+            },
+            since: found.from <= first ? time : times[found.from] ?? head.timestamp)
     }
 
     /// What the chain says of the provider, in words, and whether it may work.

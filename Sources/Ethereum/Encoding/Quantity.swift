@@ -20,6 +20,15 @@ public enum Quantity {
         return BigUInt(text.dropFirst(2), radix: 16)
     }
 
+    /// The largest number of blocks, transactions, seconds or gas that is believed: 2^53, beyond any chain's, and far enough
+    /// from the end of 64 bits that sums of some do not overflow.
+    public static let limit: UInt64 = 1 << 53
+
+    /// At most `limit`: every count that a node tells.
+    public static func decode53(_ text: String) -> UInt64? {
+        decode64(text).flatMap { $0 <= limit ? $0 : nil }
+    }
+
     public static func decode64(_ text: String) -> UInt64? {
         decode(text).flatMap { UInt64(exactly: $0) }
     }

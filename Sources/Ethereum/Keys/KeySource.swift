@@ -49,12 +49,51 @@ public enum KeySource: Hashable, Sendable {
         }
         defer { wipe(&content) }
         guard Keystore.isKeystore(content) else { return try PrivateKey(PrivateKey.parse(content)) }
+        guard Keystore.needsPassword(content) else { return try Keystore.open(content, password: []) }
         guard let passwordFile else {
             throw KeyError(.password, "the key is a keystore: name the file with its password")
         }
-        var password = try SecretFile.read(passwordFile)
-        defer { wipe(&password) }
-        if password.last == 10 { password.removeLast() }
-        return try Keystore.open(content, password: password)
+        var file = try SecretFile.read(passwordFile)
+        defer { wipe(&file) }
+        var last = KeyError(.password, "\(passwordFile): holds no password")
+        for var password in PasswordFile.candidates(file) {
+            defer { wipe(&password) }
+            do throws(KeyError) {
+                return try Keystore.open(content, password: password)
+            } catch {
+                last = error
+                guard error.code == .password else { throw error }
+            }
+        }
+        throw last
+    }
+}
+
+/// What a file with a password may mean: programs differ in what they cut off.
+enum PasswordFile {
+    /// In the order of how likely they are; each once. Mostly there is only one: each takes as long as the keystore's maker
+    /// chose.
+    static func candidates(_ file: [UInt8]) -> [[UInt8]] {
+        let ends: Set<UInt8> = [10, 13]
+        let content = file.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(file.dropFirst(3)) : file
+        var found: [[UInt8]] = []
+        func add(_ password: some Sequence<UInt8>) {
+            let password = Array(password)
+            if !found.contains(password) { found.append(password) }
+        }
+        // As openssl, `cast` and this program's own `key import` write it: without the end of the last line.
+        add(content.last == 10 ? content.dropLast(content.dropLast().last == 13 ? 2 : 1) : content[...])
+        // geth: its first line.
+        add(content.prefix { !ends.contains($0) })
+        // Those that cut off all white space at the end, or at both ends.
+        let isSpace = { (byte: UInt8) in byte == 32 || byte == 9 || ends.contains(byte) }
+        var trimmed = content[...]
+        while trimmed.last.map(isSpace) == true { trimmed.removeLast() }
+        add(trimmed)
+        add(trimmed.drop(while: isSpace))
+        // Those that cut off nothing.
+        add(content)
+        add(file)
+        return found
     }
 }

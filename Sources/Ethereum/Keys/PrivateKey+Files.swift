@@ -10,7 +10,9 @@ extension PrivateKey {
         if let passwordFile {
             var password = try SecretFile.read(passwordFile)
             defer { wipe(&password) }
+            // As it will be read: without the end of its line.
             if password.last == 10 { password.removeLast() }
+            if password.last == 13 { password.removeLast() }
             guard !password.isEmpty else { throw KeyError(.password, "\(passwordFile): holds no password") }
             content = try Keystore.seal(self, password: password)
         } else {

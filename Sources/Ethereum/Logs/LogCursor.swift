@@ -5,8 +5,6 @@ struct LogCursor: Hashable, Sendable {
     struct Settings: Hashable, Sendable {
         /// Blocks on top of one before its logs are taken; 0: at once.
         var confirmations: UInt64
-        /// Blocks that are asked for at once, at most.
-        var longestRange: UInt64 = 2048
         /// The newest ones are asked by their hash, so many at once.
         var byHash: UInt64 = 16
     }
@@ -31,27 +29,39 @@ struct LogCursor: Hashable, Sendable {
     let settings: Settings
     /// Everything up to this block has been taken.
     private(set) var position: BlockReference
-    private(set) var span: UInt64
 
     init(_ settings: Settings, position: BlockReference) {
         self.settings = settings
         self.position = position
-        span = settings.longestRange
+    }
+
+    /// What a node's newest block says of its block at our position: nil when it has none. Above our successor it says
+    /// nothing, and the first block that is read must continue ours.
+    func hash(atPositionOf newest: BlockHeader) -> Hash32? {
+        if newest.number < position.number { return nil }
+        if newest.number == position.number { return newest.hash }
+        return newest.number == position.number + 1 ? newest.parent : position.hash
+    }
+
+    /// The newest block whose logs may be taken.
+    func end(head: UInt64) -> UInt64? {
+        guard head >= settings.confirmations, head - settings.confirmations > position.number else { return nil }
+        return head - settings.confirmations
     }
 
     /// - Parameters:
     ///   - head: of a node.
     ///   - atPosition: the hash of that node's block at our position, nil when it has none.
-    func next(head: UInt64, atPosition: Hash32?) -> Step {
+    ///   - span: blocks that this node is asked for at once.
+    func next(head: UInt64, atPosition: Hash32?, span: UInt64) -> Step {
         guard let atPosition else { return .upToDate }
         guard atPosition == position.hash else { return .walkBack }
-        guard head >= settings.confirmations, head - settings.confirmations > position.number else { return .upToDate }
-        let end = head - settings.confirmations
+        guard let end = end(head: head) else { return .upToDate }
         let from = position.number + 1
         if end - position.number <= settings.byHash { return .blocks(from...end) }
         // Leaves the newest ones to be asked by hash.
         let last = max(from, end - min(settings.byHash, end - from))
-        return .range(from...min(last, from + span - 1))
+        return .range(from...(from + min(last - from, max(1, span) - 1)))
     }
 
     /// Whether a range's logs may be taken: the same answer must hold the end block with the hash it had before, and a
@@ -77,12 +87,6 @@ struct LogCursor: Hashable, Sendable {
 
     mutating func advance(to block: BlockReference) {
         position = block
-        span = min(settings.longestRange, span * 2)
-    }
-
-    /// The node does not give that many at once.
-    mutating func shrink() {
-        span = max(1, span / 4)
     }
 
     mutating func goBack(to block: BlockReference) {

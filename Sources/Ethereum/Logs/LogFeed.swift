@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 public import Logging
+internal import NIOConcurrencyHelpers
 public import ServiceLifecycle
 internal import Support
 
@@ -13,32 +14,55 @@ public actor LogFeed: Service {
         public var confirmations: UInt64 = 0
         /// The first block to read when there is no cursor yet; nil: the head of that moment.
         public var firstBlock: UInt64?
-        /// Between two looks when nothing wakes it. Default 2 s.
-        public var interval: Duration = .seconds(2)
-        /// Blocks asked for at once. Default 2048.
-        public var longestRange: UInt64 = 2048
+        /// Between two looks when nothing wakes it. Default 1 s.
+        public var interval: Duration = .seconds(1)
+        /// The same while a socket tells of new blocks. Default 5 s.
+        public var quietInterval: Duration = .seconds(5)
+        /// Requests a second while nothing comes for us, and how many at once. Default 1.6 and 8.
+        public var idleRate = 1.6
+        public var idleBurst = 8.0
         /// Delivered logs, and the blocks of the way back, are kept for this many blocks. Default 10,000.
         public var memory: UInt64 = 10_000
 
         public init() {}
     }
 
-    private let name: String
-    private let filter: LogFilter
-    private let client: RPCClient
-    private let store: ChainStore
-    private let settings: Settings
-    private let logger: Logger
+    let name: String
+    let filter: LogFilter
+    let client: RPCClient
+    let store: ChainStore
+    let settings: Settings
+    let logger: Logger
     private let wake = WakeUp()
+    private let socket = NIOLockedValueBox(SocketState())
+    private let watcher = NIOLockedValueBox<(@Sendable () -> Void)?>(nil)
     /// Raised after each commit that brought something.
-    private let news: @Sendable () -> Void
-    private var cursor: LogCursor?
+    let news: @Sendable () -> Void
+    var cursor: LogCursor?
     /// Since the start everything that a node had to give was read once.
-    public private(set) var hasCaughtUp = false
-    private var head: UInt64 = 0
+    public internal(set) var hasCaughtUp = false
+    /// The newest block that was seen.
+    public internal(set) var head: UInt64 = 0
     private var isReading = false
     /// No common block was found, and that was told.
-    private var isLost = false
+    var isLost = false
+    /// Looks in a row that failed, and whether that was told.
+    private var stalls = 0
+    private var budget: RequestBudget
+    /// Something of ours was seen since the last pause.
+    private var sawOurs = false
+    /// A node's header once told that a block had none of our logs, and it had.
+    var distrustsBlooms = false
+    /// The last blocks that were not asked for logs because of that.
+    var passedOver: [Hash32] = []
+    /// The last look found a block that no socket had told of.
+    private var missesHeads = false
+
+    /// What a socket has told.
+    private struct SocketState {
+        var isUp = false
+        var announced = false
+    }
 
     /// - Parameters:
     ///   - name: of its cursor in the store; with the chain id in it.
@@ -54,6 +78,7 @@ public actor LogFeed: Service {
         self.settings = settings
         self.logger = logger
         news = onNews
+        budget = RequestBudget(rate: settings.idleRate, burst: settings.idleBurst)
     }
 
     // MARK: delivery
@@ -72,6 +97,12 @@ public actor LogFeed: Service {
     public func offer(_ receipt: TransactionReceipt) async {
         let logs = filter.placed(receipt.logs)
         guard !logs.isEmpty else { return }
+        if !distrustsBlooms, passedOver.contains(receipt.block.hash) {
+            distrustsBlooms = true
+            logger.warning(
+                "this chain's blocks do not tell which logs they hold: each is asked for its logs from now on",
+                metadata: ["block": "\(receipt.block.number)"])
+        }
         do throws(ChainStoreError) {
             if try await store.takeLogs(name, logs, cursor: nil) > 0 { news() }
         } catch {
@@ -79,9 +110,12 @@ public actor LogFeed: Service {
         }
     }
 
-    /// Blocks between the node's head and the cursor.
+    /// Blocks between the highest head of all nodes and the cursor.
     public var lag: UInt64? {
-        cursor.map { head > $0.position.number ? head - $0.position.number : 0 }
+        cursor.map { cursor in
+            let best = client.best ?? head
+            return best > cursor.position.number ? best - cursor.position.number : 0
+        }
     }
 
     public var position: BlockReference? { cursor?.position }
@@ -91,13 +125,61 @@ public actor LogFeed: Service {
     /// There may be a new block. From any thread.
     public nonisolated func wakeUp() { wake.raise() }
 
+    /// A socket tells of a new block. From any thread.
+    public nonisolated func headAnnounced() {
+        socket.withLockedValue { $0.announced = true }
+        wake.raise()
+    }
+
+    /// A socket tells of new blocks from now on, or no more. From any thread.
+    public nonisolated func socketChanged(isUp: Bool) {
+        socket.withLockedValue { $0.isUp = isUp }
+        wake.raise()
+    }
+
+    /// Who is told that a block may have touched one of the contracts, also before its logs are taken. Must return at once.
+    public nonisolated func watch(_ watcher: @escaping @Sendable () -> Void) {
+        self.watcher.withLockedValue { $0 = watcher }
+    }
+
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                await self.catchUp()
-                await self.wake.wait(atMost: self.settings.interval)
+                await self.look()
             }
         }
+    }
+
+    /// Reads, and waits until there may be more.
+    private func look() async {
+        let headBefore = head
+        let wasAnnounced = socket.withLockedValue { socket in
+            defer { socket.announced = false }
+            return socket.announced
+        }
+        let requests = client.traffic.requests
+        await catchUp()
+        // Blocks that a socket kept from us: it does not count until it tells of one again.
+        if wasAnnounced {
+            missesHeads = false
+        } else if head > headBefore, headBefore > 0 {
+            missesHeads = !socket.withLockedValue { $0.announced }
+        }
+        let hears = socket.withLockedValue { $0.isUp } && !missesHeads
+        if sawOurs {
+            sawOurs = false
+            budget.refill()
+        } else {
+            budget.spend(client.traffic.requests &- requests, at: .now)
+            if let pause = budget.pause(at: .now) { try? await Task.sleep(for: pause) }
+        }
+        await wake.wait(atMost: hears ? settings.quietInterval : settings.interval)
+    }
+
+    /// One of the contracts may have been touched.
+    func touched() {
+        sawOurs = true
+        watcher.withLockedValue { $0 }?()
     }
 
     /// Reads on until there is nothing new, or somebody has to be waited for.
@@ -108,154 +190,29 @@ public actor LogFeed: Service {
         do {
             while try await step(), !Task.isCancelled {}
         } catch {
-            logger.debug("the log feed waits", metadata: ["feed": "\(name)", "why": "\(error)"])
+            stalled("\(error)")
         }
     }
 
-    /// - Returns: whether there may be more at once.
-    private func step() async throws -> Bool {
-        var cursor = try await restored()
-        let tip = try await client.batch([
-            RPCCall("eth_getBlockByNumber", [.string("latest"), .bool(false)]), Self.header(cursor.position.number),
-        ])
-        let newest = try BlockHeader(tip.value(0))
-        head = newest.number
-        let atPosition = try? BlockHeader(tip.value(1)).hash
-        switch cursor.next(head: newest.number, atPosition: atPosition) {
-        case .upToDate:
-            // A node that lacks our block is behind us.
-            if !hasCaughtUp, atPosition == cursor.position.hash {
-                hasCaughtUp = true
-                news()
-            }
-            return false
-        case .range(let blocks):
-            return try await read(blocks, &cursor, node: tip.node)
-        case .blocks(let blocks):
-            return try await readByHash(blocks, &cursor, node: tip.node)
-        case .walkBack:
-            return try await walkBack(&cursor, node: tip.node)
-        }
-    }
+    private static let stallsBeforeWarning = 5
 
-    private func restored() async throws -> LogCursor {
-        if let cursor { return cursor }
-        let position: BlockReference
-        if let known = try await store.cursor(name) {
-            position = known
+    func stalled(_ why: String) {
+        stalls += 1
+        let metadata: Logger.Metadata = [
+            "feed": "\(name)", "block": "\(cursor?.position.number ?? 0)", "count": "\(stalls)", "why": "\(why)",
+        ]
+        if stalls == Self.stallsBeforeWarning {
+            logger.warning(
+                "the log feed makes no progress: no node gives the next blocks or their logs", metadata: metadata)
         } else {
-            let tag = settings.firstBlock.map { JSONValue.string(Quantity.encode($0 > 0 ? $0 - 1 : 0)) }
-            let answer = try await client.call("eth_getBlockByNumber", [tag ?? .string("latest"), .bool(false)])
-            position = try BlockHeader(answer).reference
-            try await store.setCursor(name, position)
-        }
-        let fresh = LogCursor(
-            .init(confirmations: settings.confirmations, longestRange: settings.longestRange), position: position)
-        cursor = fresh
-        return fresh
-    }
-
-    private static func header(_ number: UInt64) -> RPCCall {
-        RPCCall("eth_getBlockByNumber", [.string(Quantity.encode(number)), .bool(false)])
-    }
-
-    private func read(_ blocks: ClosedRange<UInt64>, _ cursor: inout LogCursor, node: Int) async throws -> Bool {
-        let before = try await client.batch([Self.header(blocks.upperBound)], at: node)
-        let expected = try BlockHeader(before.value(0)).hash
-        let answers: RPCClient.Answers
-        do throws(RPCError) {
-            answers = try await client.batch(
-                [filter.call(blocks), Self.header(blocks.lowerBound), Self.header(blocks.upperBound)], at: node)
-            if case .failure(let error) = answers.results[0] { throw error }
-        } catch {
-            // Too many blocks, too many logs, too large an answer, too slow: fewer may do.
-            guard error.refusal == .rangeTooLarge || error.kind == .tooLarge || error.kind == .timedOut,
-                blocks.count > 1
-            else { throw error }
-            cursor.shrink()
-            self.cursor = cursor
-            return true
-        }
-        let verdict = cursor.judge(
-            expectedEnd: expected, first: try? BlockHeader(answers.value(1)), end: try? BlockHeader(answers.value(2)))
-        let logs = try ChainLog.readAll(answers.value(0))
-        guard logs.allSatisfy({ blocks.contains($0.block.number) }) else {
-            throw RPCError(.malformed, "logs of other blocks than were asked for")
-        }
-        return try await conclude(verdict, logs, &cursor, node: node)
-    }
-
-    private func readByHash(_ blocks: ClosedRange<UInt64>, _ cursor: inout LogCursor, node: Int) async throws -> Bool {
-        let answers = try await client.batch(blocks.map(Self.header), at: node)
-        // What the node does not have yet comes later.
-        let headers = answers.results.prefix { (try? $0.get().isNull) == false }.compactMap {
-            try? BlockHeader($0.get())
-        }
-        let verdict = cursor.judge(headers)
-        guard case .commit = verdict else { return try await conclude(verdict, [], &cursor, node: node) }
-        let found = try await client.batch(headers.map { filter.call(block: $0.hash) }, at: node)
-        var logs: [ChainLog] = []
-        for (header, result) in zip(headers, found.results) {
-            let ofBlock = try ChainLog.readAll(result.get())
-            guard ofBlock.allSatisfy({ $0.block == header.reference }) else {
-                throw RPCError(.malformed, "logs of another block than was asked for")
-            }
-            logs += ofBlock
-        }
-        return try await conclude(verdict, logs, &cursor, node: node)
-    }
-
-    private func conclude(
-        _ verdict: LogCursor.Verdict, _ logs: [ChainLog], _ cursor: inout LogCursor, node: Int
-    ) async throws -> Bool {
-        switch verdict {
-        case .doubt:
-            return false
-        case .walkBack:
-            return try await walkBack(&cursor, node: node)
-        case .commit(let end):
-            let fresh = try await store.takeLogs(name, filter.placed(logs), cursor: end)
-            cursor.advance(to: end)
-            self.cursor = cursor
-            if fresh > 0 { news() }
-            if end.number % 256 == 0 || logs.count > 256 {
-                try await store.pruneLogs(name, below: end.number > settings.memory ? end.number - settings.memory : 0)
-            }
-            return true
+            logger.debug("the log feed waits", metadata: metadata)
         }
     }
 
-    /// Finds the newest block that was read and still is the chain's, and reads on from there: what comes again is known.
-    private func walkBack(_ cursor: inout LogCursor, node: Int) async throws -> Bool {
-        let taken = try await store.checkpoints(name)
-        var ancestor: BlockReference?
-        for part in stride(from: 0, to: taken.count, by: 64) where ancestor == nil {
-            let slice = Array(taken[part..<min(part + 64, taken.count)])
-            let answers = try await client.batch(slice.map { Self.header($0.number) }, at: node)
-            var canonical: [UInt64: Hash32] = [:]
-            for result in answers.results {
-                if let header = try? BlockHeader(result.get()) { canonical[header.number] = header.hash }
-            }
-            ancestor = LogCursor.ancestor(slice, canonical: canonical)
+    func progressed() {
+        if stalls >= Self.stallsBeforeWarning {
+            logger.notice("the log feed goes on", metadata: ["feed": "\(name)"])
         }
-        guard let ancestor else {
-            if !isLost {
-                logger.error(
-                    "the log feed cannot go on: the node is on another chain than was read so far",
-                    metadata: ["feed": "\(name)", "node": "\(client.endpoints[node])"])
-            }
-            isLost = true
-            throw RPCError(
-                .malformed,
-                "none of the \(taken.count) blocks that were read last is on the chain of \(client.endpoints[node])")
-        }
-        isLost = false
-        logger.notice(
-            "the chain was reorganised",
-            metadata: ["feed": "\(name)", "from": "\(cursor.position.number)", "to": "\(ancestor.number)"])
-        try await store.rewind(name, to: ancestor)
-        cursor.goBack(to: ancestor)
-        self.cursor = cursor
-        return true
+        stalls = 0
     }
 }

@@ -21,17 +21,27 @@ public struct BlockHeader: Hashable, Sendable {
     public var timestamp: UInt64
     /// nil before EIP-1559.
     public var baseFee: BigUInt?
-    public var gasLimit: UInt64
+    /// nil from chains that do not tell: it is only an upper bound for one's own.
+    public var gasLimit: UInt64?
+    /// Of all logs in the block; nil from chains that do not tell.
+    public var bloom: LogsBloom?
+    /// nil when that was not told.
+    public var transactionCount: Int?
 
     public var number: UInt64 { reference.number }
     public var hash: Hash32 { reference.hash }
 
-    public init(reference: BlockReference, parent: Hash32, timestamp: UInt64, baseFee: BigUInt?, gasLimit: UInt64) {
+    public init(
+        reference: BlockReference, parent: Hash32, timestamp: UInt64, baseFee: BigUInt?, gasLimit: UInt64?,
+        bloom: LogsBloom? = nil, transactionCount: Int? = nil
+    ) {
         self.reference = reference
         self.parent = parent
         self.timestamp = timestamp
         self.baseFee = baseFee
         self.gasLimit = gasLimit
+        self.bloom = bloom
+        self.transactionCount = transactionCount
     }
 
     public init(_ json: JSONValue) throws(RPCError) {
@@ -39,8 +49,19 @@ public struct BlockHeader: Hashable, Sendable {
         reference = BlockReference(number: try object.uint64("number"), hash: try object.hash("hash"))
         parent = try object.hash("parentHash")
         timestamp = try object.uint64("timestamp")
-        baseFee = try object.optional("baseFeePerGas").map(JSONReader.quantity)
-        gasLimit = try object.uint64("gasLimit")
+        // What is not needed may be missing, or be anything.
+        baseFee = try? object.optional("baseFeePerGas").map(JSONReader.quantity)
+        gasLimit = (try? object.uint64("gasLimit")).flatMap { $0 > 0 ? $0 : nil }
+        bloom = json["logsBloom"]?.text.flatMap { LogsBloom(hex: $0) }
+        transactionCount = json["transactions"]?.array?.count
+    }
+
+    /// Whether the block may hold logs of one of these contracts. A bloom filter's no is certain, if the node does not lie;
+    /// one without a bit says nothing where a chain leaves them empty.
+    func mayHold(logsOf contracts: [Address]) -> Bool {
+        if transactionCount == 0, bloom?.isEmpty != false { return false }
+        guard let bloom, !bloom.isEmpty else { return true }
+        return contracts.contains(where: bloom.mayContain)
     }
 }
 
@@ -156,7 +177,7 @@ struct JSONReader {
     }
 
     func uint64(_ key: String) throws(RPCError) -> UInt64 {
-        guard let value = object[key]?.text.flatMap(Quantity.decode64) else { throw malformed(key) }
+        guard let value = object[key]?.text.flatMap(Quantity.decode53) else { throw malformed(key) }
         return value
     }
 

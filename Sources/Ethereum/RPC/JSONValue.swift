@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// Any JSON: what goes to a node and what comes from it. Numbers are only used for ids and codes, all else is text.
-public enum JSONValue: Hashable, Sendable, Codable {
+///
+/// It is read by `JSONParser`. It is no `Decodable` on purpose: a decoder that guesses each value's type takes exponential
+/// time over nested ones.
+public enum JSONValue: Hashable, Sendable, Encodable {
     case string(String)
     case object([String: JSONValue])
     case array([JSONValue])
@@ -10,24 +13,12 @@ public enum JSONValue: Hashable, Sendable, Codable {
     case number(Double)
     case null
 
-    public init(from decoder: any Decoder) throws {
-        let single = try decoder.singleValueContainer()
-        // The most frequent first: each wrong guess costs an error.
-        if let text = try? single.decode(String.self) {
-            self = .string(text)
-        } else if single.decodeNil() {
-            self = .null
-        } else if let object = try? single.decode([String: JSONValue].self) {
-            self = .object(object)
-        } else if let array = try? single.decode([JSONValue].self) {
-            self = .array(array)
-        } else if let bool = try? single.decode(Bool.self) {
-            self = .bool(bool)
-        } else if let integer = try? single.decode(Int64.self) {
-            self = .integer(integer)
-        } else {
-            self = .number(try single.decode(Double.self))
-        }
+    /// Throws when the bytes are not one JSON document, or one beyond the limits.
+    public init(
+        parsing bytes: some Collection<UInt8>, limits: JSONParser.Limits = JSONParser.Limits()
+    ) throws(JSONParser.Failure) {
+        var parser = JSONParser(limits)
+        self = try parser.parse(Array(bytes))
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -50,5 +41,5 @@ public enum JSONValue: Hashable, Sendable, Codable {
     public var text: String? { if case .string(let text) = self { text } else { nil } }
     public var array: [JSONValue]? { if case .array(let array) = self { array } else { nil } }
     public var integer: Int64? { if case .integer(let integer) = self { integer } else { nil } }
-    public var isNull: Bool { self == .null }
+    public var isNull: Bool { if case .null = self { true } else { false } }
 }

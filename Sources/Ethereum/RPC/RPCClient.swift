@@ -10,9 +10,12 @@ public final class RPCClient: Sendable {
         public var timeout: Duration = .seconds(10)
         /// Bytes of one answer. Default 16 MiB.
         public var answerLimit = 16 << 20
-        /// How long a node that failed is left alone: doubled each time, up to the second.
+        /// How long a node that failed is left alone: doubled each time, up to the second. That is also the longest that a
+        /// node may ask for by Retry-After.
         public var pause: Duration = .seconds(1)
         public var longestPause: Duration = .seconds(60)
+        /// Blocks whose logs are asked for at once. Default 2048.
+        public var longestRange: UInt64 = 2048
 
         public init() {}
     }
@@ -29,25 +32,27 @@ public final class RPCClient: Sendable {
         }
     }
 
-    private struct Node {
-        var failures = 0
-        var restsUntil = ContinuousClock.Instant.now
-        /// It has said that it serves our chain since it last failed.
-        var isVerified = false
+    /// What went to the nodes since the start.
+    public struct Traffic: Codable, Hashable, Sendable {
+        /// HTTP requests.
+        public var requests: UInt64 = 0
+        /// JSON-RPC calls in them.
+        public var calls: UInt64 = 0
     }
 
-    private struct State {
-        var nodes: [Node]
+    struct State {
+        var table: NodeTable
         var nextID: Int64 = 1
         var chainID: UInt64?
+        var traffic = Traffic()
     }
 
     public let endpoints: [RPCEndpoint]
-    private let transport: any RPCTransport
-    private let settings: Settings
-    private let logger: Logger
-    private let now: @Sendable () -> ContinuousClock.Instant
-    private let state: NIOLockedValueBox<State>
+    let transport: any RPCTransport
+    let settings: Settings
+    let logger: Logger
+    let now: @Sendable () -> ContinuousClock.Instant
+    let state: NIOLockedValueBox<State>
 
     /// - Parameters:
     ///   - endpoints: at least one; the first is preferred.
@@ -62,7 +67,12 @@ public final class RPCClient: Sendable {
         self.settings = settings
         self.logger = logger
         self.now = now
-        state = NIOLockedValueBox(State(nodes: endpoints.map { _ in Node() }, chainID: chainID))
+        let table = NodeTable(
+            count: endpoints.count,
+            settings: .init(
+                pause: settings.pause, longestPause: settings.longestPause, longestRange: settings.longestRange),
+            now: now())
+        state = NIOLockedValueBox(State(table: table, chainID: chainID))
     }
 
     /// Of the nodes. Asks one when that is not known yet.
@@ -75,16 +85,18 @@ public final class RPCClient: Sendable {
         return known
     }
 
+    public var traffic: Traffic { state.withLockedValue { $0.traffic } }
+
     // MARK: asking
 
     public func call(_ method: String, _ parameters: [JSONValue] = []) async throws(RPCError) -> JSONValue {
         try await batch([RPCCall(method, parameters)]).value(0)
     }
 
-    /// All calls to one node, in one request. A node's refusal of a call is that call's result; only when no node gives
-    /// an answer at all it throws, the last node's error.
+    /// All calls to one node, in one request if it takes that. A node's refusal of a call is that call's result; only when
+    /// no node gives an answer at all it throws, the last node's error.
     public func batch(_ calls: [RPCCall]) async throws(RPCError) -> Answers {
-        var last = RPCError(.unreachable, "no node is left to ask")
+        var last = RPCError(.refused(.rateLimited), "every node has asked for a pause")
         for node in order() {
             do throws(RPCError) {
                 return try await batch(calls, at: node)
@@ -95,56 +107,34 @@ public final class RPCClient: Sendable {
         throw last
     }
 
-    /// In the order of the configuration, those that rest last: the first is used again as soon as it is back, since a
-    /// second one may lag.
-    func order() -> [Int] {
+    /// In the order of the configuration, those that trail and those that failed last; without those that asked for a pause.
+    func order(byRange: Bool = false) -> [Int] {
         let instant = now()
-        return state.withLockedValue { state in
-            let awake = endpoints.indices.filter { state.nodes[$0].restsUntil <= instant }
-            return awake + endpoints.indices.filter { !awake.contains($0) }
-        }
+        return state.withLockedValue { $0.table.order(at: instant, byRange: byRange) }
     }
 
     /// All calls to this node.
     public func batch(_ calls: [RPCCall], at node: Int) async throws(RPCError) -> Answers {
+        let instant = now()
+        guard !state.withLockedValue({ $0.table.isShut(node, at: instant) }) else {
+            throw RPCError(.refused(.rateLimited), "\(endpoints[node]): is left alone for a while")
+        }
         do throws(RPCError) {
-            if !state.withLockedValue({ $0.nodes[node].isVerified }) { try await verify(node) }
+            if !state.withLockedValue({ $0.table.isVerified(node) }) { try await verify(node) }
             let results = try await ask(calls, node)
-            state.withLockedValue { state in
-                state.nodes[node].failures = 0
-                state.nodes[node].restsUntil = now()
-            }
+            state.withLockedValue { $0.table.answered(node, at: now()) }
             return Answers(node: node, results: results)
         } catch {
-            rest(node, after: error)
+            pause(node, after: error)
             throw error
-        }
-    }
-
-    private func ask(_ calls: [RPCCall], _ node: Int) async throws(RPCError) -> [Result<JSONValue, RPCError>] {
-        let firstID = state.withLockedValue { state in
-            defer { state.nextID += Int64(calls.count) }
-            return state.nextID
-        }
-        let body = try await transport.post(
-            RPCCodec.encode(calls, firstID: firstID), to: endpoints[node], timeout: settings.timeout,
-            answerLimit: settings.answerLimit)
-        do throws(RPCError) {
-            return try RPCCodec.decode(body, count: calls.count, firstID: firstID)
-        } catch {
-            if error.refusal == .batchTooLarge, calls.count > 1 {
-                let half = calls.count / 2
-                return try await ask(Array(calls[..<half]), node) + (try await ask(Array(calls[half...]), node))
-            }
-            throw RPCError(error.kind, "\(endpoints[node]): \(error.message)", code: error.code)
         }
     }
 
     /// A node of another chain would tell of other accounts' nonces and other contracts' logs.
     private func verify(_ node: Int) async throws(RPCError) {
-        let answer = try await ask([RPCCall("eth_chainId")], node)
-        guard let served = try answer[0].get().text.flatMap(Quantity.decode64) else {
-            throw RPCError(.malformed, "\(endpoints[node]): eth_chainId gives no number")
+        let results = try await ask([RPCCall("eth_chainId")], node)
+        guard let served = try results[0].get().text.flatMap(Quantity.decode64) else {
+            throw RPCError(.malformed, "\(endpoints[node]): gives no chain id")
         }
         let expected = state.withLockedValue { state in
             if state.chainID == nil { state.chainID = served }
@@ -154,18 +144,11 @@ public final class RPCClient: Sendable {
             throw RPCError(
                 .wrongChain, "\(endpoints[node]): serves chain \(served), not \(expected ?? 0): correct its address")
         }
-        state.withLockedValue { $0.nodes[node].isVerified = true }
+        state.withLockedValue { $0.table.verified(node) }
     }
 
-    private func rest(_ node: Int, after error: RPCError) {
-        let failures = state.withLockedValue { state in
-            let failures = state.nodes[node].failures
-            state.nodes[node].failures += 1
-            state.nodes[node].isVerified = false
-            let pause = min(settings.longestPause, settings.pause * (1 << min(failures, 10)))
-            state.nodes[node].restsUntil = now() + (error.kind == .wrongChain ? settings.longestPause : pause)
-            return failures
-        }
+    private func pause(_ node: Int, after error: RPCError) {
+        let failures = state.withLockedValue { $0.table.failed(node, error, at: now()) }
         let metadata: Logger.Metadata = ["node": "\(endpoints[node])", "why": "\(error)"]
         if error.kind == .wrongChain {
             logger.error("a node is left out", metadata: metadata)

@@ -40,17 +40,22 @@ public enum RPCCodec {
     public static func decode(_ body: [UInt8], count: Int, firstID: Int64) throws(RPCError) -> [Result<
         JSONValue, RPCError
     >] {
-        let document: JSONValue
-        do {
-            document = try JSONDecoder().decode(JSONValue.self, from: Data(body))
-        } catch {
-            let start = String(decoding: body.prefix(80), as: UTF8.self)
-            throw RPCError(.malformed, body.isEmpty ? "the node answered with nothing" : "no JSON: \"\(start)\"")
+        try decodeSparse(body, count: count, firstID: firstID).map {
+            $0 ?? .failure(RPCError(.malformed, "the batch's answer leaves this call out"))
         }
+    }
+
+    /// The same; nil for a call that the answer leaves out.
+    static func decodeSparse(_ body: [UInt8], count: Int, firstID: Int64) throws(RPCError) -> [Result<
+        JSONValue, RPCError
+    >?] {
+        let document = try parse(body)
         let answers: [JSONValue]
         switch document {
         case .array(let several) where count > 1: answers = several
         case .object(let one) where count == 1 || one["result"] == nil && one["error"] != nil: answers = [document]
+        // One answer for the whole batch: the first call's, in nodes that take no batches.
+        case .object where count > 1: throw RPCError(.refused(.batchTooLarge), "the node answers one call of a batch")
         default: throw RPCError(.malformed, "the answer is no JSON-RPC answer")
         }
         var results = [Result<JSONValue, RPCError>?](repeating: nil, count: count)
@@ -68,7 +73,30 @@ public enum RPCCodec {
             guard results[index] == nil else { throw RPCError(.malformed, "two answers to id \(id)") }
             results[index] = result
         }
-        return results.map { $0 ?? .failure(RPCError(.malformed, "the batch's answer leaves this call out")) }
+        return results
+    }
+
+    private static func parse(_ body: [UInt8]) throws(RPCError) -> JSONValue {
+        do throws(JSONParser.Failure) {
+            return try JSONValue(parsing: body)
+        } catch {
+            switch error.reason {
+            case .tooMany: throw RPCError(.tooLarge, "the answer holds more values than are taken")
+            case .tooDeep: throw RPCError(.malformed, "the answer is nested too deeply")
+            case .malformed:
+                let start = String(decoding: body.prefix(80), as: UTF8.self)
+                throw RPCError(.malformed, body.isEmpty ? "the node answered with nothing" : "no JSON: \"\(start)\"")
+            }
+        }
+    }
+
+    /// Whether the bytes are JSON-RPC: nodes and what stands before them also answer with pages and objects of their own.
+    static func isAnswer(_ body: [UInt8]) -> Bool {
+        guard let document = try? parse(body) else { return false }
+        let first = document.array?.first ?? document
+        if first["result"] != nil, first["id"] != nil { return true }
+        guard let error = first["error"] else { return false }
+        return first["id"] != nil || first["jsonrpc"] != nil || error["code"]?.integer != nil
     }
 
     private static func result(of answer: JSONValue) throws(RPCError) -> Result<JSONValue, RPCError> {
@@ -80,12 +108,12 @@ public enum RPCCodec {
         return .success(result)
     }
 
-    /// A message of a subscription; nil for every other one.
-    public static func notification(_ message: [UInt8]) -> (subscription: String, result: JSONValue)? {
-        guard let document = try? JSONDecoder().decode(JSONValue.self, from: Data(message)),
-            document["method"]?.text == "eth_subscription", let parameters = document["params"],
-            let subscription = parameters["subscription"]?.text, let result = parameters["result"]
+    /// The error in a WebSocket's answer to one of so many calls; nil for everything else. Only short messages are looked
+    /// into: what tells of a block or a log is longer, and its content is asked for by HTTP.
+    static func refusal(_ message: [UInt8], count: Int64) -> RPCError? {
+        guard message.count <= 2048, let document = try? parse(message), let error = document["error"], !error.isNull,
+            document["id"].map({ $0.isNull || (1...count).contains($0.integer ?? 0) }) ?? true
         else { return nil }
-        return (subscription, result)
+        return RPCError(node: error)
     }
 }

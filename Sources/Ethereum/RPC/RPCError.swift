@@ -53,12 +53,17 @@ public struct RPCError: Error, Hashable, Sendable, CustomStringConvertible {
     public var code: Int64?
     /// What a reverted call gave.
     public var revertData: [UInt8]?
+    /// How long the node asks to be left alone (Retry-After).
+    public var retryAfter: Duration?
 
-    public init(_ kind: Kind, _ message: String, code: Int64? = nil, revertData: [UInt8]? = nil) {
+    public init(
+        _ kind: Kind, _ message: String, code: Int64? = nil, revertData: [UInt8]? = nil, retryAfter: Duration? = nil
+    ) {
         self.kind = kind
         self.message = Self.bounded(message)
         self.code = code
         self.revertData = revertData
+        self.retryAfter = retryAfter
     }
 
     public var refusal: Refusal? { if case .refused(let refusal) = kind { refusal } else { nil } }
@@ -66,12 +71,21 @@ public struct RPCError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The node has read the question and said no: another one may say yes, the same one will not.
     public var isRefusal: Bool { refusal != nil && refusal != .rateLimited }
 
+    /// The node asks for fewer questions.
+    var isRateLimit: Bool { kind == .http(429) || refusal == .rateLimited }
+
+    /// An answer, of whatever words: not silence, and not the wrong chain.
+    var isAnswer: Bool { kind != .unreachable && kind != .wrongChain }
+
     public var description: String { message }
+
+    private static let longestMessage = 300
 
     /// A node's words may be anything: one line, printable, short.
     private static func bounded(_ text: String) -> String {
-        let line = text.unicodeScalars.prefix(300).map { $0.value < 32 || $0.value == 127 ? " " : String($0) }.joined()
-        return text.unicodeScalars.count > 300 ? line + "…" : line
+        let start = text.unicodeScalars.prefix(longestMessage + 1)
+        let line = start.prefix(longestMessage).map { $0.value < 32 || $0.value == 127 ? " " : String($0) }.joined()
+        return start.count > longestMessage ? line + "…" : line
     }
 
     // MARK: classification
@@ -82,7 +96,9 @@ public struct RPCError: Error, Hashable, Sendable, CustomStringConvertible {
         let code = error["code"]?.integer
         // geth: data is the revert's; nethermind and others put their words there.
         let data = error["data"]?.text ?? error["data"]?["data"]?.text
-        let words = (message + " " + (data?.hasPrefix("0x") == true ? "" : data ?? "")).lowercased()
+        // Looked through for many phrases: no more of it than is ever shown.
+        let said = Self.bounded(message) + " " + (data?.hasPrefix("0x") == true ? "" : Self.bounded(data ?? ""))
+        let words = said.lowercased()
         let refusal = Self.refusal(code: code, words: words)
         self.init(
             .refused(refusal), message, code: code,

@@ -7,7 +7,8 @@ internal import NIOHTTP1
 internal import NIOPosix
 internal import NIOSSL
 
-/// Carries a request's bytes to a node and the answer's back.
+/// Carries a request's bytes to a node and the answer's back. JSON-RPC's own errors are answers, whatever HTTP's status is;
+/// of 429 only the pause that it asks for counts.
 public protocol RPCTransport: Sendable {
     func post(
         _ body: [UInt8], to endpoint: RPCEndpoint, timeout: Duration, answerLimit: Int
@@ -32,7 +33,7 @@ public final class HTTPTransport: RPCTransport {
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 32
         // Another node is asked instead.
         configuration.connectionPool.retryConnectionEstablishment = false
-        client = HTTPClient(eventLoopGroup: MultiThreadedEventLoopGroup.singleton, configuration: configuration)
+        client = HTTPClient(eventLoopGroup: ChainEventLoops.group, configuration: configuration)
     }
 
     deinit {
@@ -51,16 +52,16 @@ public final class HTTPTransport: RPCTransport {
         var request = HTTPClientRequest(url: endpoint.url)
         request.method = .POST
         request.headers.add(name: "Content-Type", value: "application/json")
+        if let authorization = endpoint.authorization {
+            request.headers.add(name: "Authorization", value: authorization)
+        }
         request.body = .bytes(ByteBuffer(bytes: body))
         do {
             let response = try await client.execute(request, timeout: .init(timeout))
-            guard response.status == .ok else {
-                // Some nodes put JSON-RPC's own error into an HTTP error.
-                let start = try? await response.body.collect(upTo: 4096)
-                let words = start.map { String(buffer: $0).prefix(120) } ?? ""
-                throw RPCError(.http(Int(response.status.code)), "\(endpoint): HTTP \(response.status.code) \(words)")
-            }
-            return Array(buffer: try await response.body.collect(upTo: answerLimit))
+            if response.status == .ok { return Array(buffer: try await response.body.collect(upTo: answerLimit)) }
+            let content = (try? await response.body.collect(upTo: Self.errorLimit)).map { Array(buffer: $0) } ?? []
+            if response.status != .tooManyRequests, RPCCodec.isAnswer(content) { return content }
+            throw Self.error(response, content, endpoint)
         } catch let error as RPCError {
             throw error
         } catch is NIOTooManyBytesError {
@@ -71,6 +72,31 @@ public final class HTTPTransport: RPCTransport {
             throw RPCError(.unreachable, "\(endpoint): \(error)")
         }
     }
+}
+
+extension HTTPTransport {
+    /// Of an answer whose status is not 200.
+    private static let errorLimit = 1 << 20
+
+    private static func error(
+        _ response: HTTPClientResponse, _ content: [UInt8], _ endpoint: RPCEndpoint
+    ) -> RPCError {
+        let code = Int(response.status.code)
+        let words = String(decoding: content.prefix(120), as: UTF8.self)
+        let pause = response.headers.first(name: "Retry-After").flatMap { retryAfter($0) }
+        return RPCError(.http(code), "\(endpoint): HTTP \(code) \(words)", retryAfter: pause)
+    }
+
+    /// RFC 9110, section 10.2.3; of a date, which asks for a clock, nothing.
+    static func retryAfter(_ text: String) -> Duration? {
+        guard let seconds = Int64(text.filter { $0 != " " }), (0...86_400).contains(seconds) else { return nil }
+        return .seconds(seconds)
+    }
+}
+
+/// The event loops of everything that comes from nodes: the plugins have others.
+enum ChainEventLoops {
+    static let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 }
 
 func tlsConfiguration(_ certificateAuthority: String?) throws -> TLSConfiguration {

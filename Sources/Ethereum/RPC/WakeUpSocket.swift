@@ -8,9 +8,10 @@ internal import NIOPosix
 internal import NIOSSL
 internal import NIOWebSocket
 public import ServiceLifecycle
+internal import Support
 
-/// A WebSocket to a node that tells when there may be something new. What it says is never taken for true: whoever is woken
-/// asks by HTTP, so a socket that is lost, late or lies costs time and nothing else.
+/// A WebSocket to a node that tells when there may be a new block. What it says is never taken for true, and hardly read:
+/// whoever is woken asks by HTTP, so a socket that is lost, late or lies costs time and nothing else.
 public struct WakeUpSocket: Service {
     public struct Settings: Sendable {
         /// Between two pings; without the answer to one until the next the connection is given up. Default 20 s.
@@ -21,30 +22,31 @@ public struct WakeUpSocket: Service {
         public var longestPause: Duration = .seconds(60)
         /// Bytes of one message. Default 1 MiB.
         public var messageLimit = 1 << 20
+        /// Between two wake-ups at least, however many messages come.
+        public var spacing: Duration = .milliseconds(50)
 
         public init() {}
     }
 
     private let endpoint: RPCEndpoint
-    private let contracts: [Address]
     private let certificateAuthority: String?
     private let settings: Settings
     private let logger: Logger
+    private let onState: @Sendable (Bool) -> Void
     private let onWake: @Sendable () -> Void
 
     /// - Parameters:
-    ///   - contracts: whose logs wake; each new block wakes too.
-    ///   - onWake: called for each message, on an event loop: must return at once.
+    ///   - onState: told whether the node is subscribed to.
+    ///   - onWake: called for each new block: must return at once.
     public init(
-        endpoint: RPCEndpoint, contracts: [Address], certificateAuthority: String? = nil,
-        settings: Settings = Settings(),
-        logger: Logger, onWake: @escaping @Sendable () -> Void
+        endpoint: RPCEndpoint, certificateAuthority: String? = nil, settings: Settings = Settings(), logger: Logger,
+        onState: @escaping @Sendable (Bool) -> Void = { _ in }, onWake: @escaping @Sendable () -> Void
     ) {
         self.endpoint = endpoint
-        self.contracts = contracts
         self.certificateAuthority = certificateAuthority
         self.settings = settings
         self.logger = logger
+        self.onState = onState
         self.onWake = onWake
     }
 
@@ -60,6 +62,7 @@ public struct WakeUpSocket: Service {
                         level: failures == 0 ? .info : .debug, "no wake-ups from the node: it is asked by the clock",
                         metadata: ["node": "\(endpoint)", "why": "\(error)"])
                 }
+                onState(false)
                 // What was missed meanwhile.
                 onWake()
                 failures = ContinuousClock.now - start > .seconds(60) ? 0 : failures + 1
@@ -80,14 +83,12 @@ public struct WakeUpSocket: Service {
         let channel = try await connect()
         try await channel.executeThenClose { inbound, outbound in
             try await outbound.write(Self.text(RPCCall("eth_subscribe", [.string("newHeads")]), id: 1))
-            if !contracts.isEmpty {
-                let query = JSONValue.object(["address": .array(contracts.map { .string($0.hex) })])
-                try await outbound.write(Self.text(RPCCall("eth_subscribe", [.string("logs"), query]), id: 2))
-            }
             let pong = Pong()
+            let messages = WakeUp()
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await ping(outbound, pong) }
-                group.addTask { try await read(inbound, outbound, pong) }
+                group.addTask { try await read(inbound, outbound, pong, messages) }
+                group.addTask { try await wake(messages) }
                 defer { group.cancelAll() }
                 try await group.next()
             }
@@ -117,17 +118,20 @@ public struct WakeUpSocket: Service {
 
     private func read(
         _ inbound: NIOAsyncChannelInboundStream<WebSocketFrame>,
-        _ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>, _ pong: Pong
+        _ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>, _ pong: Pong, _ messages: WakeUp
     ) async throws {
+        var isSubscribed = false
         for try await frame in inbound {
             switch frame.opcode {
             case .text, .binary:
-                let message = Array(buffer: frame.unmaskedData)
-                if RPCCodec.notification(message) != nil {
-                    onWake()
-                } else if let error = try? RPCCodec.decode(message, count: 2, firstID: 1).compactMap(\.failure).first {
+                if let error = RPCCodec.refusal(Array(buffer: frame.unmaskedData), count: 1) {
                     throw Lost(description: "the node does not subscribe: \(error)")
                 }
+                if !isSubscribed {
+                    isSubscribed = true
+                    onState(true)
+                }
+                messages.raise()
             case .ping:
                 try await outbound.write(
                     WebSocketFrame(fin: true, opcode: .pong, maskKey: .random(), data: frame.unmaskedData))
@@ -142,6 +146,16 @@ public struct WakeUpSocket: Service {
         throw Lost(description: "the connection broke")
     }
 
+    /// However fast messages come.
+    private func wake(_ messages: WakeUp) async throws {
+        while true {
+            await messages.wait(atMost: .seconds(3600))
+            try Task.checkCancellation()
+            onWake()
+            try await Task.sleep(for: settings.spacing)
+        }
+    }
+
     private static func text(_ call: RPCCall, id: Int64) -> WebSocketFrame {
         WebSocketFrame(
             fin: true, opcode: .text, maskKey: .random(), data: ByteBuffer(bytes: RPCCodec.encode([call], firstID: id)))
@@ -153,7 +167,7 @@ public struct WakeUpSocket: Service {
         let secure =
             endpoint.isEncrypted ? try NIOSSLContext(configuration: tlsConfiguration(certificateAuthority)) : nil
         let opened = NIOLockedValueBox<(any Channel)?>(nil)
-        let upgrade: EventLoopFuture<Frames?> = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        let upgrade: EventLoopFuture<Frames?> = try await ClientBootstrap(group: ChainEventLoops.group)
             .connectTimeout(.init(settings.connectTimeout))
             .connect(host: endpoint.host, port: endpoint.port) { channel in
                 opened.withLockedValue { $0 = channel }
@@ -196,6 +210,9 @@ public struct WakeUpSocket: Service {
         head.headers.add(
             name: "Host", value: (endpoint.host.contains(":") ? "[\(endpoint.host)]" : endpoint.host) + port)
         head.headers.add(name: "Content-Length", value: "0")
+        if let authorization = endpoint.authorization {
+            head.headers.add(name: "Authorization", value: authorization)
+        }
         let configuration = NIOTypedHTTPClientUpgradeConfiguration<Frames?>(
             upgradeRequestHead: head, upgraders: [upgrader],
             notUpgradingCompletionHandler: { channel in
@@ -205,8 +222,4 @@ public struct WakeUpSocket: Service {
         return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(
             configuration: .init(upgradeConfiguration: configuration))
     }
-}
-
-extension Result {
-    var failure: Failure? { if case .failure(let error) = self { error } else { nil } }
 }

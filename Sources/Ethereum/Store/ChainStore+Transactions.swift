@@ -292,7 +292,7 @@ extension ChainStore {
         guard let word: String = row["outcome"] else { return nil }
         if word == "cancelled" { return .cancelled }
         guard let text: String = row["receipt"],
-            let receipt = try TransactionReceipt.read(JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)))
+            let receipt = try TransactionReceipt.read(JSONValue(parsing: text.utf8))
         else { throw ChainStoreError(.failed, "the chain's ledger holds an outcome that cannot be read") }
         return word == "succeeded" ? .succeeded(receipt) : .reverted(receipt)
     }

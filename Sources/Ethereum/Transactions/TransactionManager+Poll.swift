@@ -11,6 +11,7 @@ extension TransactionManager {
     /// Asks one node where the chain is, and the same one for receipts.
     func poll() async {
         do throws(RPCError) {
+            let askedAt = ContinuousClock.now
             let account = JSONValue.string(machine.address.hex), latest = JSONValue.string("latest")
             let answers = try await client.batch([
                 RPCCall("eth_getBlockByNumber", [latest, .bool(false)]),
@@ -19,7 +20,9 @@ extension TransactionManager {
                 RPCCall("eth_gasPrice"),
                 RPCCall("eth_maxPriorityFeePerGas"),
             ])
-            machine.observe(try view(answers), at: now())
+            let view = try view(answers)
+            client.observe(view.head.number, of: answers.node, askedAt: askedAt)
+            machine.observe(view, at: now())
             try await askReceipts(node: answers.node)
             for search in machine.takeSearches(at: now()) {
                 let (occupants, downTo) = try await find(search, node: answers.node)
@@ -59,14 +62,15 @@ extension TransactionManager {
     private func view(_ answers: RPCClient.Answers) throws(RPCError) -> ChainView {
         func number(_ index: Int) throws(RPCError) -> BigUInt { try JSONReader.quantity(answers.value(index)) }
         let head = try BlockHeader(answers.value(0))
-        // A chain that makes a transaction a nanosecond for a year does not get there.
-        guard let count = UInt64(exactly: try number(1)), count < 1 << 53 else {
-            throw RPCError(.malformed, "a count of transactions beyond 53 bits")
+        guard let count = try answers.value(1).text.flatMap(Quantity.decode53) else {
+            throw RPCError(.malformed, "the count of transactions is no number that can be")
         }
-        let price = try number(3)
-        // Old and small nodes do not know the method.
+        // Old and small nodes do not know the one method, some chains with base fees not the other.
         let base = head.baseFee ?? 0
-        let tip = (try? number(4)) ?? (price > base ? price - base : 0)
+        let suggested = try? number(4)
+        let price =
+            try head.baseFee == nil || suggested == nil ? number(3) : (try? number(3)) ?? base + (suggested ?? 0)
+        let tip = suggested ?? (price > base ? price - base : 0)
         return ChainView(
             head: head, count: count, market: FeeMarket(baseFee: head.baseFee, tip: tip, gasPrice: price),
             balance: try number(2))

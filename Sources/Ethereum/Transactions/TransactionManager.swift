@@ -212,6 +212,15 @@ public actor TransactionManager: Service {
     /// There may be a new block. From any thread.
     public nonisolated func wakeUp() { wake.raise() }
 
+    /// There is a new block: of interest while something is under way. From any thread.
+    public nonisolated func headChanged() {
+        Task { await self.wakeUnlessIdle() }
+    }
+
+    private func wakeUnlessIdle() {
+        if !waitsIdle { wake.raise() }
+    }
+
     public func run() async throws {
         try await start()
         await cancelWhenGracefulShutdown { await self.loop() }

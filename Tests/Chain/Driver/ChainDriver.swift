@@ -34,6 +34,7 @@ enum ChainDriver {
         rpc.timeout = .seconds(3)
         rpc.pause = .milliseconds(100)
         rpc.longestPause = .seconds(1)
+        rpc.longestRange = 32
         let client = RPCClient(
             endpoints: try words[7...].map { try RPCEndpoint(http: $0) }, chainID: 1337, transport: transport,
             settings: rpc,
@@ -45,7 +46,6 @@ enum ChainDriver {
         feedSettings.confirmations = depth
         feedSettings.firstBlock = 0
         feedSettings.interval = .milliseconds(300)
-        feedSettings.longestRange = 32
         let recorded = try ABIEvent("Recorded(uint256 indexed number, address indexed sender, string text)")
         let feed = LogFeed(
             name: "1337", filter: LogFilter(contracts: [contract], events: [recorded.topic]), client: client,
@@ -64,17 +64,18 @@ enum ChainDriver {
             settings: settings, classes: [TransactionClass("status", priority: 0, isEssential: true)], pace: pace,
             logger: logger, onReceipt: { await feed.offer($0) })
         let socket = WakeUpSocket(
-            endpoint: try RPCEndpoint(webSocket: words[6]), contracts: [contract], certificateAuthority: authority,
-            logger: logger
+            endpoint: try RPCEndpoint(webSocket: words[6]), certificateAuthority: authority, logger: logger,
+            onState: { feed.socketChanged(isUp: $0) }
         ) {
-            feed.wakeUp()
-            manager.wakeUp()
+            feed.headAnnounced()
+            manager.headChanged()
         }
 
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await manager.run() }
             group.addTask { try await feed.run() }
             group.addTask { try await socket.run() }
+            group.addTask { try await RPCClient.HeadComparison(client: client, interval: .seconds(2)).run() }
             group.addTask { try await take(feed, into: seen, recorded) }
             group.addTask { try await send(intents, to: contract, manager) }
             try await group.waitForAll()

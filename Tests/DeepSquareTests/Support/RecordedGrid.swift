@@ -101,6 +101,6 @@ enum RecordedGrid {
         """
 
     static func receipt(_ json: String) throws -> TransactionReceipt? {
-        try TransactionReceipt.read(JSONDecoder().decode(JSONValue.self, from: Data(json.utf8)))
+        try TransactionReceipt.read(JSONValue(parsing: json.utf8))
     }
 }

@@ -58,7 +58,7 @@ final class FakeNode: RPCTransport {
     func post(
         _ body: [UInt8], to endpoint: RPCEndpoint, timeout: Duration, answerLimit: Int
     ) async throws(RPCError) -> [UInt8] {
-        guard let question = try? JSONDecoder().decode(JSONValue.self, from: Data(body)) else {
+        guard let question = try? JSONValue(parsing: body) else {
             throw RPCError(.malformed, "no JSON")
         }
         let answer = answer.withLockedValue { $0 }
