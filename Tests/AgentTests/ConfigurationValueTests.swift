@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import DeepSquare
+import Ethereum
 import Foundation
 import Testing
 
@@ -134,10 +135,12 @@ struct ConfigurationValueTests {
             ("https://user:secret@node.example.org", true), ("https://token@node.example.org/rpc", true),
             ("https://node.example.org/v3/0123456789abcdef0123456789abcdef", true),
             ("https://node.example.org/rpc?apikey=x", true),
-            ("wss://node.example.org/ws/AbCdEfGhIjKlMnOpQrStUvWxYz012345", true), ("none", false),
+            ("wss://node.example.org/ws/AbCdEfGhIjKlMnOpQrStUvWxYz012345", true),
         ])
-    func secretsInAddresses(_ address: String, _ carries: Bool) {
-        #expect(carriesSecret(address) == carries)
+    func secretsInAddresses(_ address: String, _ carries: Bool) throws {
+        let endpoint =
+            address.hasPrefix("ws") ? try RPCEndpoint(webSocket: address) : try RPCEndpoint(http: address)
+        #expect(endpoint.hasSecret == carries)
     }
 
     @Test("of a secret only what stands in the file itself counts")

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Ethereum
+
 /// Takes out of a text what nobody should read in a terminal or a log: user and password of addresses, and whatever has
 /// the length of a private key (64 hexadecimal digits). It rather takes out too much.
 func redacted(_ text: String) -> String {
@@ -81,25 +83,15 @@ private func withoutKey(_ word: String) -> String {
     return result
 }
 
-/// Whether an address has what opens a door: user and password, a query, or a part of its path that looks like a key.
-func carriesSecret(_ address: String) -> Bool {
-    guard let scheme = firstRange(of: "://", in: address) else { return false }
-    let rest = address[scheme.upperBound...]
-    if rest.prefix(while: { $0 != "/" && $0 != "?" }).contains("@") || rest.contains("?") { return true }
-    return rest.split(separator: "/").dropFirst().contains { part in
-        part.utf8.count >= 20 && part.contains(where: \.isNumber)
-    }
-}
-
 extension AgentConfiguration {
     /// The keys whose values in this file hold a key or password.
     func secretKeys(in file: String) -> [String] {
-        let addresses: [(String, [String])] = [
-            ("metascheduler.endpoint.rpc", chain.nodes.map(\.url)),
-            ("metascheduler.endpoint.ws", [chain.webSocket].compactMap { $0?.url }),
-            ("chain.signer", [chain.signer].compactMap { $0?.url }),
+        let addresses: [(String, [RPCEndpoint])] = [
+            ("metascheduler.endpoint.rpc", chain.nodes),
+            ("metascheduler.endpoint.ws", [chain.webSocket].compactMap { $0 }),
+            ("chain.signer", [chain.signer].compactMap { $0 }),
         ]
-        var keys = addresses.filter { $0.1.contains(where: carriesSecret) }.map(\.0)
+        var keys = addresses.filter { $0.1.contains(where: \.hasSecret) }.map(\.0)
         if !benchmark.environment.isEmpty { keys.append("benchmark.env") }
         return keys.filter { key in
             guard case .file(file, _)? = places[key] else { return false }

@@ -85,6 +85,12 @@ public struct RPCEndpoint: Hashable, Sendable, CustomStringConvertible {
         "\(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(port)\(target)"
     }
 
+    /// Whether it has what opens a door: user and password, a query, or a part of its path that looks like a key.
+    public var hasSecret: Bool {
+        authorization != nil || target.contains("?")
+            || target.split(separator: "/").contains { $0.utf8.count >= 20 && $0.contains(where: \.isNumber) }
+    }
+
     /// `http://` or `https://`.
     public init(http url: String) throws(Malformed) {
         try self.init(url, schemes: ["http": 80, "https": 443])
