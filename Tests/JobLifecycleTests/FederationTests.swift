@@ -56,7 +56,7 @@ struct FederationTests {
         fake.state.accounting = [.revoked(.pending, .accounting, end: 1_000_000, id: 9)]
         _ = await catchUp.step()
         try await follow(bench, fake)
-        #expect(try await bench.story().suffix(2) == ["9 pending", "9 ended REVOKED final"])
+        #expect(try await bench.story().filter { $0.hasPrefix("9 ") } == ["9 ended REVOKED final"])
         #expect(try await bench.ledger.verify().isEmpty)
     }
 

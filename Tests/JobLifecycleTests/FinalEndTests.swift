@@ -161,6 +161,8 @@ struct FinalEndTests {
         fake.state.list = [seen(.pending, submit: 1_000_060, restarts: 1, at: 3000)]
         fake.state.stamp += 1
         await reconciler.turn(now: now)
+        // slurmctld has a later run; slurmdbd says how the one before ended.
+        while try await follower.followDue() {}
         now += .seconds(301)
         fake.state.list = [seen(.completed, submit: 1_000_060, restarts: 1, start: 1_000_070, end: 1_000_080, at: 4000)]
         fake.state.stamp += 1
