@@ -32,6 +32,18 @@ struct QueueLooksTests {
         #expect(looks.take(upTo: 300, outcomes: [:]) == [.job: 2] && looks.isEmpty)
     }
 
+    @Test("whether there is anything to be looked for soon")
+    func nothing() {
+        var looks = QueueLooks()
+        #expect(!looks.foundNothing, "nobody has looked")
+        looks.add(.init(block: 1, sizes: [.job: 0, .cancel: 0], outcomes: [:]))
+        #expect(looks.foundNothing)
+        _ = looks.take(upTo: 1, outcomes: [:])
+        #expect(looks.foundNothing)
+        looks.add(.init(block: 2, sizes: [.job: 0, .topUp: 1], outcomes: [:]))
+        #expect(!looks.foundNothing)
+    }
+
     @Test("claims that came out since may have been of what was counted")
     func outcomes() {
         var looks = QueueLooks()

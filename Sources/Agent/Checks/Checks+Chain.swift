@@ -71,7 +71,7 @@ extension Checks {
                 contract: contract, known: running?.now.contracts, account: signer.address, client: client)
             probe = opened
             findings.append(ok("contract", contract.checksummed))
-            let approval = try await opened.approval()
+            let approval = try await approval(opened)
             findings.append(
                 approval.isApproved
                     ? ok("provider", approval.words)
@@ -90,6 +90,13 @@ extension Checks {
             findings.append(failure("sbatch service", error.description))
         }
         return findings
+    }
+
+    /// An agent that runs knows.
+    private func approval(_ probe: GridProbe) async throws(GridError) -> (words: String, isApproved: Bool) {
+        guard let gateway = running?.now.grid else { return try await probe.approval() }
+        let status = await gateway.status
+        return (status.state, status.isApproved)
     }
 
     /// An idle chain makes no blocks: only a clock that runs ahead of ours can be told.

@@ -66,7 +66,7 @@ extension ConfigurationKey {
             example: "logger.example.org:443"),
         ConfigurationKey(
             "claim-interval", \.grid.claimInterval, .duration(.milliseconds(100), .seconds(3600)),
-            "The longest time between two looks at the queues."),
+            "The longest time between two looks at the queues; 30 s or more while there is no job."),
         ConfigurationKey(
             "retry-limit", \.grid.retryLimit, .duration(.seconds(1), .days(7)),
             "How long a job waits for a service or for Slurm before it goes back to the pool."),

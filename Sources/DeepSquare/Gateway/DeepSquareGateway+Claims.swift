@@ -8,13 +8,14 @@ internal import Support
 /// Claiming: what waits for us in the contract's queues.
 extension DeepSquareGateway {
     /// When a block has touched one of the contracts, at most once a second, and at least at the configured interval: a
-    /// cancel of a running job raises no event.
+    /// cancel of a running job raises no event. An offer does: without a job there is nothing to look for in between.
     func claimLoop() async {
         while !Task.isCancelled {
             let begun = ContinuousClock.now
             await look()
             await claimWhenRead()
-            await claimWake.wait(atMost: settings.claimInterval)
+            await claimWake.wait(
+                atMost: isQuiet ? max(Self.quietInterval, settings.claimInterval) : settings.claimInterval)
             // All is known up to a block of which the queues are known already.
             while isReadFurther, !looks.isEmpty, ContinuousClock.now - begun < settings.claimInterval {
                 isReadFurther = false
@@ -25,6 +26,13 @@ extension DeepSquareGateway {
             let rest = Duration.seconds(1) - (ContinuousClock.now - begun)
             if rest > .zero { try? await Task.sleep(for: rest) }
         }
+    }
+
+    private static let quietInterval: Duration = .seconds(30)
+
+    private var isQuiet: Bool {
+        claims.isEmpty && looks.foundNothing
+            && queues.values.allSatisfy { $0.failures == 0 && $0.inFlight.isEmpty }
     }
 
     /// Of a block that has just come the logs are being read: that takes a moment, and may bring nothing that wakes us.

@@ -17,6 +17,8 @@ struct QueueLooks: Sendable, Hashable {
     private var newest: Look?
 
     var isEmpty: Bool { looks.isEmpty }
+    /// The last look found nothing in any queue that answered.
+    var foundNothing: Bool { newest.map { $0.sizes.values.allSatisfy { $0 == 0 } } ?? false }
     /// The block of the oldest look.
     var first: UInt64? { looks.first?.block }
 

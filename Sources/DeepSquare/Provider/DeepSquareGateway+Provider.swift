@@ -37,7 +37,9 @@ extension DeepSquareGateway {
                 isFirst = false
                 await registerAtStart()
             }
-            try? await Task.sleep(for: isFirst ? .seconds(1) : .seconds(30))
+            // The chain's events tell of what changes; a job under way is worth another look.
+            let isQuiet = claims.isEmpty && provider.isApproved
+            try? await Task.sleep(for: isFirst ? .seconds(1) : .seconds(isQuiet ? 60 : 30))
         }
     }
 
