@@ -161,6 +161,11 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "SupportTests",
+            dependencies: ["Support", .product(name: "NIOConcurrencyHelpers", package: "swift-nio")],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "SpankBridgeTests",
             dependencies: [
                 "SpankBridge",

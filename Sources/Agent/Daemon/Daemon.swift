@@ -39,12 +39,7 @@ struct Daemon {
         for notice in configuration.notices { logger.warning("\(notice)") }
         let folder = try lockStateFolder()
         let services = try services(folder.path, notifier)
-        var lifecycle = ServiceGroupConfiguration(
-            services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint],
-            logger: logger)
-        // Nothing is lost by ending in the middle: what hangs then is cancelled.
-        lifecycle.maximumGracefulShutdownDuration = .seconds(40)
-        try await ServiceGroup(configuration: lifecycle).run()
+        try await ServiceGroup(services, signals: [.sigterm, .sigint]).run()
         logger.notice("ended")
         withExtendedLifetime(folder) {}
     }
@@ -69,10 +64,10 @@ struct Daemon {
         return [
             LogKeeper(),
             Caretaker(parts: parts, status: status, notifier: notifier, logger: logger),
-            HealthRounds(configuration: configuration, file: configurationFile, parts: parts, logger: logger),
             SlurmPart(
                 configuration: configuration, folder: folder, parts: parts, notifier: notifier, retention: retention,
                 logger: logger),
+            HealthRounds(configuration: configuration, file: configurationFile, parts: parts, logger: logger),
             Reloader(
                 file: configurationFile, running: configuration, retention: retention, notifier: notifier,
                 logger: logger),
@@ -81,6 +76,7 @@ struct Daemon {
                 handlers: ControlHandlers(parts: parts, status: status, socket: configuration.bridgeSocket).all,
                 logger: logger),
             try adminServer(status),
+            Farewell(parts: parts, notifier: notifier),
         ]
     }
 

@@ -42,6 +42,7 @@ struct LedgerCare: Service {
             }
             if pruned > 0 { logger.info("old jobs left the ledger", metadata: ["count": "\(pruned)"]) }
         } catch {
+            if Task.isCancelled { return }
             logger.warning("the ledger could not be pruned", metadata: ["why": "\(error)"])
         }
     }

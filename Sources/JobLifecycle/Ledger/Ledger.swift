@@ -4,6 +4,7 @@ public import FoundationEssentials
 internal import GRDB
 internal import Glibc
 internal import NIOConcurrencyHelpers
+internal import Support
 
 /// Everything the agent must not forget, in one SQLite file.
 ///
@@ -44,6 +45,7 @@ public final class Ledger: Sendable {
     let reader: any DatabaseReader
     /// nil: opened to be looked at.
     let writer: LedgerWriter?
+    let gate = ClosingGate()
     /// Told what has just been committed.
     public let feed = LedgerFeed()
 
@@ -102,10 +104,12 @@ public final class Ledger: Sendable {
         }
     }
 
-    /// Waits for what is being written, and closes the file.
+    /// Closes the file once what is under way is done; from now on all else throws `.closed`.
     public func close() {
-        writer?.finish()
-        try? reader.close()
+        gate.close { [writer, reader] in
+            writer?.finish()
+            try? reader.close()
+        }
     }
 
     /// What Slurm may do with failed jobs; from slurm.conf, may change while the agent runs.
@@ -125,8 +129,8 @@ public final class Ledger: Sendable {
             where error.resultCode == .SQLITE_CORRUPT || error.resultCode == .SQLITE_NOTADB
         {
             let aside = "\(path).damaged-\(Int64(now.timeIntervalSince1970))"
-            for suffix in ["", "-wal", "-shm"] where access(path + suffix, F_OK) == 0 {
-                guard rename(path + suffix, aside + suffix) == 0 else {
+            for suffix in ["", "-wal", "-shm"] {
+                guard rename(path + suffix, aside + suffix) == 0 || (errno == ENOENT && !suffix.isEmpty) else {
                     throw LedgerError(
                         .unusable,
                         "\(path) is damaged and cannot be renamed (\(String(cString: strerror(errno)))): move it away")
@@ -174,6 +178,7 @@ public final class Ledger: Sendable {
 
     static func translate(_ error: any Error, path: String) -> LedgerError {
         if let error = error as? LedgerError { return error }
+        if error is ClosingGate.Closed { return LedgerError(.closed, "\(path): \(error)") }
         guard let error = error as? DatabaseError else { return LedgerError(.failed, "\(path): \(error)") }
         let detail = error.message ?? "SQLite error \(error.resultCode.rawValue)"
         switch error.resultCode {

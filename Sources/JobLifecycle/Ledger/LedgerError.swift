@@ -4,7 +4,7 @@
 public struct LedgerError: Error, Sendable, CustomStringConvertible {
     public struct Code: Sendable, Hashable {
         private enum Value: Hashable, Sendable {
-            case unusable, newer, otherCluster, full, failed, notFound, conflict
+            case unusable, newer, otherCluster, full, failed, notFound, conflict, closed
         }
 
         private let value: Value
@@ -23,6 +23,8 @@ public struct LedgerError: Error, Sendable, CustomStringConvertible {
         public static let notFound = Code(.notFound)
         /// What was asked for does not fit what the ledger holds.
         public static let conflict = Code(.conflict)
+        /// The agent is ending.
+        public static let closed = Code(.closed)
     }
 
     public var code: Code

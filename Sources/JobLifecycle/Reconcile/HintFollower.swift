@@ -44,6 +44,7 @@ public struct HintFollower: Service {
                         pause = .seconds(60)
                     }
                 } catch {
+                    if Task.isCancelled { return }
                     logger.warning("hints wait: the ledger cannot be used", metadata: ["why": "\(error)"])
                 }
                 await wakeUp.wait(atMost: pause)

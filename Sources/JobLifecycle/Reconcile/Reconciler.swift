@@ -71,9 +71,12 @@ public actor Reconciler: Service {
             if !isReachable { logger.notice("slurmctld answers again") }
             isReachable = true
         } catch let error as SchedulerError {
+            // Not slurmctld is silent, nobody listens any more.
+            if Task.isCancelled { return }
             if isReachable { logger.warning("slurmctld does not answer", metadata: ["why": "\(error)"]) }
             isReachable = false
         } catch {
+            if Task.isCancelled { return }
             logger.error("the ledger cannot be written", metadata: ["why": "\(error)"])
         }
         if lastAccounting.map({ $0.duration(to: now) >= settings.accountingInterval }) ?? true {
@@ -147,6 +150,7 @@ public actor Reconciler: Service {
         } catch let error as SchedulerError where error.code == .noAccounting {
             lastAccounting = now
         } catch {
+            if Task.isCancelled { return }
             if !accountingFailed {
                 logger.warning("slurmdbd could not be asked for ended jobs", metadata: ["why": "\(error)"])
             }

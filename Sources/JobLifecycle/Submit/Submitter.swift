@@ -32,6 +32,7 @@ public struct Submitter: Service {
                     let next = try await ledger.nextOrderTime()
                     pause = next.map { max(.milliseconds(5), .microseconds($0 - ledger.microseconds)) } ?? .seconds(60)
                 } catch {
+                    if Task.isCancelled { return }
                     logger.warning("orders wait: the ledger cannot be used", metadata: ["why": "\(error)"])
                 }
                 await wakeUp.wait(atMost: min(pause, .seconds(60)))
