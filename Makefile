@@ -62,7 +62,7 @@ build-tests:
 
 .PHONY: test-unit
 test-unit: build-tests ## Tests without Slurm
-	$(SWIFT) test --skip-build --filter '^(SlurmTests|SupportTests|SpankBridgeTests|JobLifecycleTests|EthereumTests|DeepSquareTests)\.'
+	$(SWIFT) test --skip-build --filter '^(SlurmTests|SupportTests|SocketsTests|SpankBridgeTests|JobLifecycleTests|EthereumTests|DeepSquareTests)\.'
 	@# By themselves: hundreds at once leave those little time that wait for another process.
 	$(SWIFT) test --skip-build --filter '^AgentTests\.'
 

@@ -2,7 +2,7 @@
 
 internal import Glibc
 internal import Slurm
-internal import SpankBridge
+internal import Sockets
 
 /// This host: the configuration, folders, sockets and the clock.
 extension Checks {

@@ -6,7 +6,7 @@ internal import Logging
 internal import NIOConcurrencyHelpers
 internal import ServiceLifecycle
 internal import Slurm
-internal import SpankBridge
+internal import Sockets
 internal import UnixSignals
 
 /// The running agent: locks its state, answers administrators at once, and runs all parts until a signal. What needs Slurm or
@@ -74,13 +74,13 @@ struct Daemon {
             ControlServer(
                 socket: try Self.socket(configuration.controlSocket), allowedUsers: [0, geteuid()],
                 handlers: ControlHandlers(parts: parts, status: status, socket: configuration.bridgeSocket).all,
-                logger: logger),
-            try adminServer(status),
+                logger: logger, onTrouble: { parts.door("control.socket", $0) }),
+            try adminServer(status, parts),
             Farewell(parts: parts, notifier: notifier),
         ]
     }
 
-    private func adminServer(_ status: StatusSource) throws -> AdminServer {
+    private func adminServer(_ status: StatusSource, _ parts: RunningParts) throws -> AdminServer {
         // Whether it can be made there is the server's affair: who follows jobs does not end for a page.
         var settings = AdminServer.Settings(socket: try Self.path(configuration.admin.socket))
         settings.mode = configuration.admin.mode
@@ -92,7 +92,8 @@ struct Daemon {
                 throw StartFailure(exitStatus: 78, description: "admin.token-file: \(error)")
             }
         }
-        return AdminServer(settings, logger: logger, status: { await status.current() })
+        return AdminServer(
+            settings, logger: logger, onTrouble: { parts.door($0, $1) }, status: { await status.current() })
     }
 
     private static func path(_ path: String) throws -> UnixSocketPath {

@@ -131,6 +131,9 @@ struct SlurmPart: Service {
                 logger.notice("listening for the plugins", metadata: ["socket": "\(path)"])
                 parts.change { $0.isListening = true }
                 notifier.ready(status: "listening for the plugins")
+            },
+            onTrouble: { [parts] place, why in
+                parts.door(place == .socket ? "bridge.socket" : "bridge.listen", why)
             })
     }
 
