@@ -37,19 +37,32 @@ extension Checks {
         let folder = configuration.stateFolder
         var status = stat()
         guard lstat(folder, &status) == 0 else {
+            guard errno == ENOENT else {
+                return warning("state folder", "\(folder): cannot be seen: \(String(cString: strerror(errno)))")
+            }
             return failure("state folder", "\(folder) is not there: make it, owned by SlurmUser, of mode 0700")
         }
         if status.st_mode & S_IFMT != S_IFDIR { return failure("state folder", "\(folder) is no folder") }
         if status.st_mode & 0o077 != 0 {
             return failure("state folder", "\(folder): others can enter it: chmod 0700 \(folder)")
         }
+        // Who may not enter it sees nothing of what is in it.
+        if geteuid() == 0 || status.st_uid == geteuid() {
+            switch FileTrust(owner: status.st_uid).folder(folder) {
+            case .fine, .missing: break
+            case .unseen(let why): return warning("state folder", "cannot be looked at: \(why)")
+            case .trouble(let why): return failure("state folder", why)
+            }
+        }
         guard access(folder, W_OK | X_OK) == 0 else {
             return failure("state folder", "\(folder) cannot be written by this user: chown it to SlurmUser")
         }
         var room = statvfs()
         if statvfs(folder, &room) == 0 {
-            let free = (UInt64(room.f_bavail) * UInt64(room.f_frsize)) >> 20
-            if free < 100 {
+            // A file system may claim any size.
+            let (bytes, isMore) = UInt64(room.f_bavail).multipliedReportingOverflow(by: UInt64(room.f_frsize))
+            let free = bytes >> 20
+            if free < 100, !isMore {
                 return warning("state folder", "\(folder): \(free) MiB are free: make room before it is full")
             }
         }
@@ -65,6 +78,9 @@ extension Checks {
         let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "/"
         var status = stat()
         guard lstat(folder, &status) == 0 else {
+            guard errno == ENOENT else {
+                return warning("socket", "\(folder): cannot be seen: \(String(cString: strerror(errno)))")
+            }
             return running == nil
                 ? ok("socket", "\(path): \(folder) is made at the start (systemd: RuntimeDirectory=)")
                 : failure("socket", "\(folder) is gone: restart the agent")
