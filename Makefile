@@ -56,6 +56,8 @@ test-events: build plugins ## Every ending on a live cluster with both plugins, 
 	python3 Tests/Events/lanes.py
 	$(MAKE) -s -C slurm-plugins check-spank-live
 	python3 Tests/Events/soak.py 300 15
+	@lab/grid/install.sh >/dev/null
+	python3 Tests/Events/stops.py 20
 
 .PHONY: test-late
 test-late: build plugins ## Submissions that take effect late, in every case and with delays of up to 25 s (test-events has the short form); needs root
@@ -69,7 +71,7 @@ build-tests:
 
 .PHONY: test-unit
 test-unit: build-tests ## Tests without Slurm
-	$(SWIFT) test --skip-build --filter '^(SlurmTests|SpankBridgeTests|JobLifecycleTests|EthereumTests|DeepSquareTests)\.'
+	$(SWIFT) test --skip-build --filter '^(SlurmTests|SupportTests|SocketsTests|SpankBridgeTests|JobLifecycleTests|EthereumTests|DeepSquareTests)\.'
 	@# By themselves: hundreds at once leave those little time that wait for another process.
 	$(SWIFT) test --skip-build --filter '^AgentTests\.'
 
@@ -191,6 +193,12 @@ soak: build plugins ## Jobs while the agent and slurmctld are killed (JOBS=2000 
 soak-slurmdbd-stopped: build plugins ## The same while slurmdbd hangs from the first job to the last (JOBS=2000 KILLS=100); needs root
 	@lab/install.sh --dbd
 	@python3 Tests/Events/soak.py --slurmdbd-stopped $(JOBS) $(KILLS)
+
+STOPS ?= 200
+.PHONY: soak-stops
+soak-stops: build plugins ## SIGTERM at random instants of an agent with a grid's jobs, idle, beside others, and with 5 % of a CPU (STOPS=200); last line a JSON verdict; needs root
+	@lab/install.sh --dbd && lab/grid/install.sh >/dev/null
+	@python3 Tests/Events/stops.py $(STOPS)
 
 INTENTS ?= 1000
 LOGS ?= 10000

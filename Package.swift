@@ -57,9 +57,18 @@ let package = Package(
             linkerSettings: [.linkedLibrary("munge")]
         ),
         .target(
+            name: "Sockets",
+            dependencies: [
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "SpankBridge",
             dependencies: [
-                "CMunge",
+                "CMunge", "Sockets",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -124,7 +133,7 @@ let package = Package(
         .executableTarget(
             name: "Agent",
             dependencies: [
-                "DeepSquare", "Ethereum", "JobLifecycle", "Slurm", "SpankBridge", "Support",
+                "DeepSquare", "Ethereum", "JobLifecycle", "Slurm", "Sockets", "SpankBridge", "Support",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -170,9 +179,25 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "SupportTests",
+            dependencies: ["Support", .product(name: "NIOConcurrencyHelpers", package: "swift-nio")],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "SocketsTests",
+            dependencies: [
+                "Sockets",
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "SpankBridgeTests",
             dependencies: [
-                "SpankBridge",
+                "Sockets", "SpankBridge",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -253,7 +278,8 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "CSlurm", "DeepSquare", "Ethereum", "JobLifecycle", "Slurm", "SpankBridge",
+                "Agent", "CSlurm", "DeepSquare", "Ethereum", "JobLifecycle", "Slurm", "Sockets", "SpankBridge",
+                "Support",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),

@@ -2,7 +2,7 @@
 
 import Foundation
 import Glibc
-import SpankBridge
+import Sockets
 import Testing
 
 @testable import Agent

@@ -74,6 +74,9 @@ struct ObservationTests {
         arguments: [
             (Int64(100), Int64(150), Int64?.none, Int64(0), Int64(50)), (100, 150, 120, 10, 40),
             (100, 150, 150, 12, 12), (100, 90, nil, 0, 0),
+            // A frame may hold any number.
+            (0, .max, 1, .max, .max), (0, .max, .max, .max, .max), (.min, .max, nil, 0, .max), (.max, .min, nil, 0, 0),
+            (0, .min, 1, .max, .max),
         ])
     func elapsed(_ start: Int64, _ end: Int64, _ suspended: Int64?, _ before: Int64, _ expected: Int64) {
         #expect(JobObservation.elapsed(start: start, end: end, suspended: suspended, before: before) == expected)

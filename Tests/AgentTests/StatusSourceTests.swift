@@ -56,3 +56,28 @@ struct StatusSourceTests {
         }
     }
 }
+
+extension StatusSourceTests {
+    @Test("a door that nobody can come in at is a failure until it is open; other doors are no worse for it")
+    func doors() async {
+        let parts = RunningParts()
+        parts.door("bridge.listen", "10.0.0.1:6821: address in use")
+        parts.door("control.socket", nil)
+        let status = await StatusSource(parts).current()
+        #expect(status.parts == [.init(name: "bridge.listen", level: .failure, text: "10.0.0.1:6821: address in use")])
+        #expect(status.health == .failure)
+        parts.door("bridge.listen", nil)
+        #expect(await StatusSource(parts).current().parts.isEmpty)
+    }
+
+    @Test("of an agent that is ending nothing is to be had, and nobody waits for it")
+    func ending() async {
+        let parts = RunningParts(patience: .seconds(3600))
+        parts.change { $0.isEnding = true }
+        await #expect {
+            try await parts.ledger()
+        } throws: {
+            "\($0)".contains("the agent is ending")
+        }
+    }
+}

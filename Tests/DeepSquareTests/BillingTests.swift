@@ -127,3 +127,21 @@ struct BillingTests {
         }
     }
 }
+
+extension BillingTests {
+    /// A node says when a block was, a frame how long a run took: either may be any number.
+    @Test("numbers that no clock shows end in an answer", arguments: [Int64.min, -1, 0, 1, .max - 1, .max])
+    func absurd(_ number: Int64) {
+        let others: [Int64] = [.min, 0, 1_700_000_000, .max]
+        for rounding in [GridSettings.Rounding.down, .up] {
+            let billing = Billing(rounding: rounding, delta: 15, longestHold: 3600)
+            for other in others {
+                for start in others.map(Optional.some) + [nil] {
+                    _ = billing.plan(used: number, start: start, ended: other, now: other)
+                    _ = billing.plan(used: other, start: number, ended: other, now: number)
+                    _ = billing.plan(used: other, start: start, ended: number, now: other)
+                }
+            }
+        }
+    }
+}

@@ -215,3 +215,17 @@ struct GridStoreTests {
         #expect(try await reader.openClaims().count == 1)
     }
 }
+
+extension GridStoreTests {
+    @Test("whatever is asked of a closed file is an error")
+    func closed() async throws {
+        let folder = try TemporaryFolder()
+        defer { withExtendedLifetime(folder) {} }
+        let store = try GridStore(path: folder.file)
+        store.close()
+        for _ in 0..<20 {
+            await #expect(throws: GridError.self) { try await store.openClaims() }
+            await #expect(throws: GridError.self) { try await store.set("drained", "yes") }
+        }
+    }
+}

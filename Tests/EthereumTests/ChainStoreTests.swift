@@ -233,3 +233,38 @@ struct ChainStoreTests {
         }
     }
 }
+
+@Suite("The end of the chain's ledger", .timeLimit(.minutes(1)))
+struct ChainStoreClosingTests {
+    @Test("whatever is asked of it then is an error; a caller that is cancelled gets its answer")
+    func closed() async throws {
+        let folder = NSTemporaryDirectory() + "chain-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let store = try ChainStore(path: folder + "/chain.sqlite")
+        let (ready, continuation) = AsyncStream<Void>.makeStream()
+        let task = Task {
+            for await _ in ready {}
+            try await store.setCursor("feed", BlockReference(number: 5, hash: Hash32([UInt8](repeating: 1, count: 32))))
+            return try await store.cursor("feed")?.number
+        }
+        task.cancel()
+        continuation.finish()
+        #expect(try await task.value == 5)
+        store.close()
+        for _ in 0..<20 {
+            do {
+                _ = try await store.cursor("feed")
+                Issue.record("it was read")
+            } catch {
+                #expect(error.code == .closed)
+            }
+            do {
+                try await store.forget(feed: "feed")
+                Issue.record("it was written")
+            } catch {
+                #expect(error.code == .closed)
+            }
+        }
+    }
+}

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pwd
+import resource
 import shutil
 import signal
 import sqlite3
@@ -165,12 +166,14 @@ class Agent:
                 else:
                     file.write(f"{head}:\n" + "".join(f"  {key}: \"{value}\"\n" for key, value in values.items()))
 
-    def start(self, wait=True):
+    def start(self, wait=True, descriptors=None):
+        """descriptors: as many as it may have open"""
+        limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))) if descriptors else None
         user = pwd.getpwnam("slurm")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [self.lab.stage / "slurm-grid-agent", "run", "--config", self.config], env=self.lab.environment, stdout=log, stderr=log,
-                cwd="/tmp", user=user.pw_uid, group=user.pw_gid, extra_groups=[])
+                cwd="/tmp", user=user.pw_uid, group=user.pw_gid, extra_groups=[], preexec_fn=limit)
         if wait:
             eventually("the agent listens", self.listens, 30)
 

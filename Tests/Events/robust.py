@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What must not stop slurmctld nor lose a job: a plugin built for another micro release or for another record layout, a
-spool that cannot be written or was left by a later version, a chained plugin that works, and one that is not there.
-Needs root. PLUGINS: what `make -C slurm-plugins check` has built."""
+spool that cannot be written or was left by a later version, a chained plugin that works, and one that is not there; and crowds,
+squatters and strangers at the doors of the agent. robust.py [NAME…]: all, or some. Needs root. PLUGINS: what `make -C slurm-plugins check` has built."""
 
+import json
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -277,13 +279,132 @@ def no_page():
         agent.stop()
 
 
+def part(agent, name):
+    said = agent.status()
+    return next((one for one in said["parts"] if one["name"] == name), None) if said else None
+
+
+def taken_port():
+    """somebody has the port of signed messages when the agent starts: told, the rest works; taken over when it is free"""
+    squatter = socket.create_server(("127.0.0.1", 0))
+    port = squatter.getsockname()[1]
+    with Lab(LAB_NODES=1) as lab:
+        agent = Agent(lab, **{"bridge.listen": f"127.0.0.1:{port}"})
+        agent.start()
+        found = eventually("the status tells of it", lambda: part(agent, "bridge.listen"), 30)
+        expect(found, found["level"] == "failure" and f"127.0.0.1:{port}" in found["text"])
+        expect(agent.status(), agent.status()["health"] == "failure" and agent.status()["is_ready"])
+        expect(agent.log.read_text(), "signed messages of compute nodes cannot be taken; it is tried again" in agent.log.read_text())
+        run_jobs(lab)
+        check_jobs(agent)
+        squatter.close()
+        eventually("it is well again", lambda: not part(agent, "bridge.listen"), 30)
+        with socket.create_connection(("127.0.0.1", port), 5) as client:
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            client.settimeout(20)
+            expect("a stranger is turned away", client.recv(10) == b"")
+        agent.stop()
+
+
+def crowding(path, words):
+    """-> a client that is in, and has said this"""
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(5)
+    while True:
+        try:
+            client.connect(str(path))
+            client.sendall(words)
+        except BlockingIOError:
+            time.sleep(0.005)  # the backlog is full
+            continue
+        except OSError:
+            pass  # it had to go for a later one
+        return client
+
+
+def few_descriptors():
+    """crowds at all doors of an agent that may have few descriptors: no door closes, jobs are told, commands answered"""
+    with Lab(LAB_NODES=1) as lab:
+        agent = Agent(lab)
+        agent.start()
+        needed = len(os.listdir(f"/proc/{agent.process.pid}/fd"))
+        agent.stop()
+        agent.start(descriptors=needed + 30)
+        crowd = []
+        for name in ("events.sock", "control.sock", "admin.sock"):
+            for _ in range(150):
+                client = socket.socket(socket.AF_UNIX)
+                client.setblocking(False)
+                try:
+                    client.connect(str(lab.run / name))
+                except BlockingIOError:
+                    pass  # the backlog is full
+                crowd.append(client)
+        run_jobs(lab)
+        time.sleep(2)
+        expect("the agent lives", agent.process.poll() is None)
+        for client in crowd:
+            client.close()
+        check_jobs(agent)
+        eventually("it answers", agent.status, 30)
+        said = agent.plugins()["bridge"]
+        expect(said, said["open_connections"] < 40)
+        expect("it ends well", agent.stop() == 0)
+
+
+def silent_crowd():
+    """crowds that say nothing, say half a frame or never read, at all doors: honest plugins and commands go before them"""
+    with Lab(LAB_NODES=1) as lab:
+        agent = Agent(lab)
+        agent.start()
+        crowd = []
+        for name, words in (("events.sock", b""), ("events.sock", b"\x20\0\0\0SG"), ("events.sock", b""), ("control.sock", b"{"), ("admin.sock", b"GET / HT"),
+                            ("control.sock", b'{"command":"events","since":0}\n')):
+            for _ in range(60 if words.startswith(b'{"') else 300):
+                crowd.append(crowding(lab.run / name, words))
+        run_jobs(lab)
+        check_jobs(agent)
+        said = eventually("commands are answered", agent.status, 30) and agent.plugins()["bridge"]
+        expect(said, said["replaced_connections"] > 0)
+        for client in crowd:
+            client.close()
+        expect("it ends well", agent.stop() == 0)
+
+
+def open_spool():
+    """a spool that others can write, and files in it that are not slurmctld's: `check` names each"""
+    with Lab(LAB_NODES=1) as lab:
+        agent = Agent(lab)
+        spool = lab.lab / "state/grid-agent"
+
+        def found():
+            said = json.loads(agent.ask("check", "--json", "--config", agent.config, check=False))
+            return next(one for one in said if one["subject"] == "spool")
+
+        run_jobs(lab)
+        eventually("they are spooled", lambda: list(spool.glob("*.spool")), 30)
+        expect(found(), found()["level"] == "ok")
+        planted = spool / "planted.spool"
+        planted.write_bytes(b"SGSPOOL")
+        for change, words in (
+            (lambda: os.chown(planted, 12345, 12345), "belongs to uid 12345"),
+            (lambda: (shutil.chown(planted, "slurm"), planted.chmod(0o622)), "others may write it"),
+            (lambda: (planted.chmod(0o600), os.link(planted, lab.base / "second")), "2 names"),
+            (lambda: ((lab.base / "second").unlink(), spool.chmod(0o777)), "others may write it"),
+        ):
+            change()
+            said = found()
+            expect(said, said["level"] == "failure" and words in said["text"] and str(spool) in said["text"])
+
+
 if __name__ == "__main__":
     if os.geteuid() != 0:
         sys.exit("robust.py: needs root, for the lab")
-    for test in (
+    tests = (
         other_micro, garbage, no_spool, later_spool, planted_spool, chain, no_chain, slurm_comes_later,
-        end_without_submission, array_taken_back, no_page,
-    ):
+        end_without_submission, array_taken_back, no_page, taken_port, few_descriptors, silent_crowd, open_spool,
+    )
+    for test in [one for one in tests if not sys.argv[1:] or one.__name__ in sys.argv[1:]]:
         say(test.__doc__)
         test()
     say("all as it must be")

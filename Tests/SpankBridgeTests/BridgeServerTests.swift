@@ -3,6 +3,7 @@
 import Foundation
 import Logging
 import NIOConcurrencyHelpers
+import Sockets
 import Testing
 
 @testable import SpankBridge
@@ -41,7 +42,7 @@ struct BridgeServerTests {
     }
 
     /// A client that blocks, with a time limit.
-    final class Client {
+    final class Client: @unchecked Sendable {
         let descriptor: Int32
 
         init(_ path: String) throws {
@@ -58,18 +59,24 @@ struct BridgeServerTests {
             limit()
         }
 
-        init(port: Int) throws {
+        /// - Parameter host: this client's own address, one of the loopback's.
+        init(port: Int, from host: String = "127.0.0.1") throws {
             descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_port = in_port_t(port).bigEndian
-            address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
-            let result = withUnsafePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            let descriptor = descriptor
+            func at(_ text: String, _ port: Int, _ call: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+                var address = sockaddr_in()
+                address.sin_family = sa_family_t(AF_INET)
+                address.sin_port = in_port_t(port).bigEndian
+                inet_pton(AF_INET, text, &address.sin_addr)
+                return withUnsafePointer(to: &address) { pointer in
+                    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                        call($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                    }
                 }
             }
-            if result != 0 { throw POSIXError(.ECONNREFUSED) }
+            guard at(host, 0, { bind(descriptor, $0, $1) }) == 0,
+                at("127.0.0.1", port, { connect(descriptor, $0, $1) }) == 0
+            else { throw POSIXError(.ECONNREFUSED) }
             limit()
         }
 
@@ -82,6 +89,13 @@ struct BridgeServerTests {
 
         func send(_ bytes: [UInt8]) { _ = Foundation.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
         func send(_ frames: Frame...) { send(frames.flatMap { $0.encoded ?? [] }) }
+
+        /// As `frame`, and takes no thread away from those that serve.
+        func next() async -> Frame? {
+            await withCheckedContinuation { continuation in
+                DispatchQueue.global().async { continuation.resume(returning: self.frame()) }
+            }
+        }
 
         /// The next frame, nil at the end.
         func frame() -> Frame? {

@@ -3,7 +3,10 @@
 internal import DeepSquare
 internal import Ethereum
 internal import FoundationEssentials
+internal import Glibc
 internal import Logging
+internal import NIOConcurrencyHelpers
+internal import Support
 
 /// The key, the nodes, the contract and the grid's services.
 extension Checks {
@@ -102,30 +105,48 @@ extension Checks {
     /// An idle chain makes no blocks: only a clock that runs ahead of ours can be told.
     private func chainClock(_ probe: GridProbe) async -> [Finding] {
         guard let time = try? await probe.time() else { return [] }
-        let ahead = Double(time) - Date().timeIntervalSince1970
+        // A node may say any number.
+        let ahead = Int64(clamping: time).saturatingSubtract(Int64(Date().timeIntervalSince1970))
         return ahead > 30
             ? [
                 warning(
-                    "clock", "the chain's newest block is \(Int(ahead)) s ahead of this host: set the clock (chrony)")
+                    "clock", "the chain's newest block is \(ahead) s ahead of this host: set the clock (chrony)")
             ] : []
     }
 
     private static let recent: UInt64 = 3600
 
     private func otherUsers(_ probe: GridProbe) async -> Finding {
-        let opened = running == nil ? try? ChainStore(reading: configuration.stateFolder + "/chain.sqlite") : nil
+        let path = configuration.stateFolder + "/chain.sqlite"
+        var opened: ChainStore?
+        if running == nil {
+            do throws(ChainStoreError) {
+                opened = try ChainStore(reading: path)
+            } catch {
+                // No file is no claims of ours; one that cannot be read is no answer.
+                if access(path, F_OK) == 0 || errno != ENOENT { return warning("key's use", error.description) }
+            }
+        }
         let store = running?.now.chain?.store ?? opened
         defer { opened?.close() }
-        let wanted = UInt64(max(0, Date().timeIntervalSince1970)) - Self.recent
+        let wanted = UInt64(max(0, Date().timeIntervalSince1970)).saturatingSubtract(Self.recent)
+        let unknown = NIOLockedValueBox<ChainStoreError?>(nil)
         let found: GridProbe.ForeignClaims
         do throws(GridError) {
             found = try await probe.foreignClaims(since: wanted) { hash in
                 guard let store else { return false }
-                return (try? await store.knows(hash)) == true
+                do throws(ChainStoreError) {
+                    return try await store.knows(hash)
+                } catch {
+                    // Not known to be somebody else's.
+                    unknown.withLockedValue { $0 = error }
+                    return true
+                }
             }
         } catch {
             return warning("key's use", "cannot be looked up: \(error)")
         }
+        if let error = unknown.withLockedValue({ $0 }) { return warning("key's use", error.description) }
         guard let last = found.claims.max(by: { $0.time < $1.time }) else {
             return found.since <= wanted
                 ? ok("key's use", "nobody else's in the last hour")

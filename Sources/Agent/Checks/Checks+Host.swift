@@ -2,7 +2,7 @@
 
 internal import Glibc
 internal import Slurm
-internal import SpankBridge
+internal import Sockets
 
 /// This host: the configuration, folders, sockets and the clock.
 extension Checks {
@@ -66,6 +66,14 @@ extension Checks {
         if status.st_mode & 0o077 != 0 {
             return failure("state folder", "\(folder): others can enter it: chmod 0700 \(folder)")
         }
+        // Who may not enter it sees nothing of what is in it.
+        if geteuid() == 0 || status.st_uid == geteuid() {
+            switch FileTrust(owner: status.st_uid).folder(folder) {
+            case .fine, .missing: break
+            case .unseen(let why): return warning("state folder", "cannot be looked at: \(why)")
+            case .trouble(let why): return failure("state folder", why)
+            }
+        }
         guard access(folder, W_OK | X_OK) == 0 else {
             return failure(
                 "state folder",
@@ -74,8 +82,10 @@ extension Checks {
         }
         var room = statvfs()
         if statvfs(folder, &room) == 0 {
-            let free = (UInt64(room.f_bavail) * UInt64(room.f_frsize)) >> 20
-            if free < 100 {
+            // A file system may claim any size.
+            let (bytes, isMore) = UInt64(room.f_bavail).multipliedReportingOverflow(by: UInt64(room.f_frsize))
+            let free = bytes >> 20
+            if free < 100, !isMore {
                 return warning("state folder", "\(folder): \(free) MiB are free: make room before it is full")
             }
         }

@@ -39,7 +39,10 @@ extension Checks {
             findings.append(failure("slurmctld", error.description))
             return findings
         }
-        running?.change { $0.slurmVersion = cluster.controllerVersion }
+        if let running {
+            running.change { $0.slurmVersion = cluster.controllerVersion }
+            if isThorough, let nodes = try? await controller.nodes() { running.registry.expect(nodes: nodes.count) }
+        }
         findings.append(ok("slurmctld", "cluster \(cluster.name), Slurm \(cluster.controllerVersion)"))
         if cluster.slurmUserID == geteuid() {
             findings.append(ok("SlurmUser", cluster.slurmUserName))
@@ -124,7 +127,8 @@ extension Checks {
     private static let howTo = "`slurm-grid-agent plugins status` has the lines"
 
     private func plugins(_ cluster: Cluster) -> [Finding] {
-        let heard = heard()
+        let answer = heard()
+        let heard: PluginRegistry.Snapshot? = if case .success(let snapshot) = answer { snapshot } else { nil }
         var findings: [Finding] = []
         if cluster.jobCompletionType != "jobcomp/grid_agent" {
             findings.append(
@@ -147,30 +151,41 @@ extension Checks {
             findings.append(
                 ok(
                     "jobcomp plugin",
-                    heard == nil
-                        ? "in slurm.conf; no agent that this user may ask runs"
-                        : "in slurm.conf; not heard since the agent started"))
+                    "in slurm.conf; "
+                        + (answer.failure?.description ?? "not heard since the agent started")))
         }
         if let heard, !heard.nodes.isEmpty {
             findings.append(ok("SPANK plugin", "heard of \(heard.nodes.count) nodes"))
-        } else if let file = cluster.plugstackFile.flatMap({ Plugstack.file(naming: "spank_grid_agent.so", from: $0) })
-        {
-            findings.append(ok("SPANK plugin", "in \(file); no node has been heard yet"))
-        } else if let file = cluster.plugstackFile, access(file, R_OK) != 0, errno != ENOENT {
-            findings.append(unseen("SPANK plugin", file))
         } else {
-            findings.append(
-                warning("SPANK plugin", "no node has been heard: starts are seen by polling only; " + Self.howTo))
+            switch cluster.plugstackFile.map({ Plugstack.search(for: "spank_grid_agent.so", in: $0) }) {
+            case .named(let file):
+                findings.append(ok("SPANK plugin", "in \(file); no node has been heard yet"))
+            case .unreadable(let why):
+                findings.append(
+                    warning(
+                        "SPANK plugin", "no node has been heard, and whether it is installed cannot be seen: \(why)"))
+            case .notNamed, nil:
+                findings.append(
+                    warning("SPANK plugin", "no node has been heard: starts are seen by polling only; " + Self.howTo))
+            }
         }
+        findings += spool(cluster, heard?.jobcomp.first?.hello)
         return findings
     }
 
-    /// nil: the agent does not run, or does not answer to this user.
-    private func heard() -> PluginRegistry.Snapshot? {
-        if let running { return running.registry.snapshot }
-        guard let answer = try? ControlClient(socket: configuration.controlSocket).answer(to: ControlRequest("plugins"))
-        else { return nil }
-        return try? ControlAnswer.decode(ControlHandlers.PluginsAnswer.self, answer).plugins
+    /// An agent that does not run, and one that cannot be asked, are not the same.
+    private func heard() -> Result<PluginRegistry.Snapshot, ControlClient.Failure> {
+        if let running { return .success(running.registry.snapshot) }
+        let client = ControlClient(socket: configuration.controlSocket, patience: 10)
+        do {
+            let answer = try client.answer(to: ControlRequest("plugins"))
+            return .success(try ControlAnswer.decode(ControlHandlers.PluginsAnswer.self, answer).plugins)
+        } catch let failure as ControlClient.Failure {
+            return .failure(
+                failure.isAbsent ? .init(exitStatus: 69, description: "the agent does not run") : failure)
+        } catch {
+            return .failure(.init(exitStatus: 1, description: "the agent's answer cannot be read: \(error)"))
+        }
     }
 
     // MARK: what the grid gets
@@ -232,7 +247,12 @@ extension Checks {
 
     /// Today's supervisor marks its jobs so.
     private func supervisorJobs(_ controller: SlurmController) async -> [Finding] {
-        guard let jobs = try? await controller.findJobs(commentPrefix: "supervisor ") else { return [] }
+        let jobs: [Job]
+        do throws(SlurmError) {
+            jobs = try await controller.findJobs(commentPrefix: "supervisor ")
+        } catch {
+            return [warning("supervisor", "whether one still runs cannot be seen: \(error)")]
+        }
         let its = jobs.filter { !$0.state.hasEnded }
         guard let newest = its.compactMap(\.submitTime).max() else { return [] }
         return [
@@ -242,4 +262,8 @@ extension Checks {
                     + "before the agent starts; its jobs are taken over")
         ]
     }
+}
+
+extension Result {
+    fileprivate var failure: Failure? { if case .failure(let error) = self { error } else { nil } }
 }

@@ -1,37 +1,99 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import FoundationEssentials
 internal import Glibc
 
 /// plugstack.conf as Slurm reads it (spank(8)): `optional` or `required` and a plugin, or `include` and a pattern of files.
 enum Plugstack {
-    /// - Returns: `file`, or the first one that it includes, whose lines name the plugin; nil: none that can be read does.
-    static func file(naming plugin: String, from file: String) -> String? {
-        place(naming: plugin, from: file)?.file
+    enum Answer: Equatable {
+        /// `file`, or the first one that it includes, whose lines name the plugin.
+        case named(in: String)
+        case notNamed
+        /// A file that may name it cannot be read.
+        case unreadable(String)
     }
 
-    /// The same with the line.
+    /// More files, or larger ones, no site has.
+    private static let fileLimit = 256
+    private static let sizeLimit = 1 << 20
+
+    static func search(for plugin: String, in file: String) -> Answer {
+        var search = Search(plugin: plugin)
+        return search.look(in: file)
+    }
+
+    /// The file and the line that name the plugin; nil: none that can be read does.
     static func place(naming plugin: String, from file: String) -> (file: String, line: String)? {
-        search(plugin, file, depth: 0)
+        var search = Search(plugin: plugin)
+        guard case .named(let found) = search.look(in: file) else { return nil }
+        return (found, search.line)
     }
 
-    private static func search(_ plugin: String, _ file: String, depth: Int) -> (file: String, line: String)? {
-        guard depth < 8, let data = FileManager.default.contents(atPath: file) else { return nil }
-        for line in String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline) {
-            let words = line.split(whereSeparator: \.isWhitespace)
-            guard words.count > 1 else { continue }
-            switch words[0] {
-            case "optional", "required":
-                if words[1].split(separator: "/").last == plugin[...] { return (file, String(line)) }
-            case "include":
-                // Debian's own plugstack.conf includes plugstack.conf.d/*.conf.
-                for included in files(String(words[1]), beside: file) {
-                    if let found = search(plugin, included, depth: depth + 1) { return found }
-                }
-            default: continue
+    private struct Search {
+        let plugin: String
+        /// Which names it.
+        var line = ""
+        /// Each file once: they may include each other, and themselves.
+        var seen: Set<String> = []
+
+        mutating func look(in file: String) -> Answer {
+            guard seen.count < fileLimit, seen.insert(file).inserted else { return .notNamed }
+            let text: String
+            switch read(file) {
+            case .success(let content): text = content
+            case .failure(let trouble): return trouble.isMissing ? .notNamed : .unreadable(trouble.description)
             }
+            var answer = Answer.notNamed
+            for line in text.split(whereSeparator: \.isNewline) {
+                let words = line.split(whereSeparator: \.isWhitespace)
+                guard words.count > 1 else { continue }
+                switch words[0] {
+                case "optional", "required":
+                    if words[1].split(separator: "/").last == plugin[...] {
+                        self.line = String(line)
+                        return .named(in: file)
+                    }
+                case "include":
+                    // Debian's own plugstack.conf includes plugstack.conf.d/*.conf.
+                    for included in files(String(words[1]), beside: file) {
+                        let found = look(in: included)
+                        if case .named = found { return found }
+                        if answer == .notNamed { answer = found }
+                    }
+                default: continue
+                }
+            }
+            return answer
         }
-        return nil
+    }
+
+    private struct Trouble: Error {
+        var description: String
+        var isMissing = false
+    }
+
+    private static func read(_ file: String) -> Result<String, Trouble> {
+        func trouble(_ why: String = String(cString: strerror(errno))) -> Result<String, Trouble> {
+            .failure(Trouble(description: "\(file): \(why)"))
+        }
+        // Opening a pipe must not wait for its writer.
+        let descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else {
+            return errno == ENOENT ? .failure(Trouble(description: file, isMissing: true)) : trouble()
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { return trouble() }
+        guard status.st_mode & S_IFMT == S_IFREG else { return trouble("no regular file") }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while bytes.count < sizeLimit {
+            let count = Glibc.read(descriptor, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { return trouble() }
+            if count == 0 { return .success(String(decoding: bytes, as: UTF8.self)) }
+            bytes += chunk[..<count]
+        }
+        return trouble("larger than \(sizeLimit) bytes")
     }
 
     /// A pattern without a leading / is taken from the folder of the file that has it.

@@ -11,6 +11,8 @@ struct ControlClient {
     struct Failure: Error, CustomStringConvertible {
         var exitStatus: Int32
         var description: String
+        /// Nobody listens there.
+        var isAbsent = false
     }
 
     let socket: String
@@ -35,7 +37,16 @@ struct ControlClient {
             let count = recv(descriptor, &chunk, chunk.count, 0)
             if count < 0, errno == EINTR { continue }
             if count < 0, errno == EAGAIN { throw silence }
-            guard count > 0 else { return }
+            guard count >= 0 else {
+                throw Failure(
+                    exitStatus: 69, description: "the agent's answer broke off: \(String(cString: strerror(errno)))")
+            }
+            guard count > 0 else {
+                guard pending.isEmpty else {
+                    throw Failure(exitStatus: 69, description: "the agent's answer broke off in the middle of a line")
+                }
+                return
+            }
             pending += chunk[..<count]
             while let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
                 let line = String(decoding: pending[..<end], as: UTF8.self)
@@ -98,8 +109,8 @@ struct ControlClient {
         throw Failure(
             exitStatus: 69,
             description:
-                "no agent listens at \(socket): start it (systemctl start slurm-grid-agent), or name its socket with --control"
-        )
+                "no agent listens at \(socket): start it (systemctl start slurm-grid-agent), or name its socket with --control",
+            isAbsent: [ENOENT, ECONNREFUSED].contains(number))
     }
 }
 

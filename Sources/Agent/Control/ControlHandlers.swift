@@ -94,34 +94,23 @@ struct ControlHandlers {
     private func events(_ request: ControlRequest, _ ledger: Ledger) -> ControlServer.Answers {
         let items = ledger.feed.items()
         let withObservations = request.observations ?? false
-        return ControlServer.Answers { continuation in
-            let task = Task {
-                do {
-                    var last = request.since ?? Int64.max
-                    while last != .max {
-                        let page = try await ledger.transitions(after: last, limit: 500)
-                        guard let newest = page.last else { break }
-                        for transition in page { continuation.yield(try EventLine(transition).json) }
-                        last = newest.sequence
-                    }
-                    for await item in items {
-                        switch item {
-                        case .transition(let transition) where last == .max || transition.sequence > last:
-                            continuation.yield(try EventLine(transition).json)
-                        case .observation(let seen) where withObservations:
-                            continuation.yield(try EventLine(seen).json)
-                        case .hint(let hint) where withObservations:
-                            continuation.yield(try EventLine(hint).json)
-                        case .transition, .observation, .hint:
-                            continue
-                        }
-                    }
-                    continuation.finish()
-                } catch {
-                    continuation.finish(throwing: error)
+        return ControlServer.Answers { take in
+            var last = request.since ?? Int64.max
+            while last != .max {
+                let page = try await ledger.transitions(after: last, limit: 500)
+                guard let newest = page.last else { break }
+                for transition in page { try await take(try EventLine(transition).json) }
+                last = newest.sequence
+            }
+            for await item in items {
+                switch item {
+                case .transition(let transition) where last == .max || transition.sequence > last:
+                    try await take(try EventLine(transition).json)
+                case .observation(let seen) where withObservations: try await take(try EventLine(seen).json)
+                case .hint(let hint) where withObservations: try await take(try EventLine(hint).json)
+                case .transition, .observation, .hint: continue
                 }
             }
-            continuation.onTermination = { _ in task.cancel() }
         }
     }
 }

@@ -4,9 +4,8 @@ internal import FoundationEssentials
 internal import Logging
 internal import NIOConcurrencyHelpers
 internal import NIOCore
-internal import NIOPosix
 internal import ServiceLifecycle
-internal import SpankBridge
+internal import Sockets
 
 /// A question of another command of this program: one line of JSON.
 struct ControlRequest: Codable, Sendable, Equatable {
@@ -28,60 +27,116 @@ struct ControlRequest: Codable, Sendable, Equatable {
 }
 
 /// Answers the other commands while the agent runs: one request a connection, answers as lines of JSON.
+///
+/// No client holds anything up: places, sizes and times are bounded. Only a stream of events goes on for as long as it is read.
 struct ControlServer: Service {
-    typealias Answers = AsyncThrowingStream<String, any Error>
+    /// Lines, each made when the one before has been taken.
+    struct Answers: Sendable {
+        let each: @Sendable (_ take: (String) async throws -> Void) async throws -> Void
+    }
+
     typealias Handler = @Sendable (ControlRequest) async throws -> Answers
+    typealias Listener = SocketListener<ByteBuffer, ByteBuffer>
+
+    struct Limits: Sendable {
+        /// Open at once.
+        var connections = 64
+        var requestBytes = 64 * 1024
+        /// For the whole request.
+        var request: Duration = .seconds(10)
+        /// Until its answer begins.
+        var answer: Duration = .seconds(120)
+        /// For the client to take a line.
+        var line: Duration = .seconds(30)
+        /// Between two attempts to listen.
+        var retry: Duration = .seconds(2)
+    }
 
     let socket: UnixSocketPath
     let allowedUsers: Set<UInt32>
     let handlers: [String: Handler]
+    var limits = Limits()
     let logger: Logger
-
-    private static let requestLimit = 64 * 1024
+    /// Told why nobody can come in, and nil when they can.
+    var onTrouble: @Sendable (String?) -> Void = { _ in }
 
     func run() async throws {
-        try socket.prepare()
-        let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .bind(unixDomainSocketPath: socket.path, childChannelInitializer: AcceptedBytes.initializer)
-        try socket.setMode(0o660)
+        var settings = Listener.Settings()
+        settings.connections = limits.connections
+        settings.retry = limits.retry
+        settings.watch = limits.retry
+        let listener = Listener(
+            .unix(socket, mode: 0o660), settings: settings, initializer: AcceptedBytes.initializer, report: heard)
         await cancelWhenGracefulShutdown {
-            try? await server.executeThenClose { clients in
-                try await withThrowingDiscardingTaskGroup { group in
-                    for try await client in clients {
-                        group.addTask { try? await serve(client) }
-                    }
-                }
+            await listener.run { client, place in
+                try? await client.serve { try await serve($0, peer: client.peer, place) }
             }
         }
     }
 
-    private func serve(_ client: AcceptedBytes) async throws {
-        try await client.serve { try await serve($0, peer: client.peer) }
+    private func heard(_ event: Listener.Event) {
+        switch event {
+        case .listening, .fed:
+            onTrouble(nil)
+        case .failed(let why), .starved(let why):
+            onTrouble(why)
+            logger.error("commands cannot ask the agent", metadata: ["socket": "\(socket.path)", "why": "\(why)"])
+        case .vanished:
+            logger.warning("the control socket vanished; making it anew", metadata: ["socket": "\(socket.path)"])
+        case .refused:
+            logger.warning(
+                "turned a command away: \(limits.connections) are being answered",
+                metadata: ["socket": "\(socket.path)"])
+        case .replaced:
+            break
+        }
     }
 
-    private func serve(_ channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>, peer: PeerCredentials?) async throws {
+    private func serve(
+        _ channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>, peer: PeerCredentials?, _ place: Listener.Place
+    ) async throws {
+        let underlying = channel.channel
+        let deadline = ChannelDeadline(underlying)
+        defer { deadline.clear() }
+        deadline.set(limits.request)
         try await channel.executeThenClose { inbound, outbound in
+            @Sendable func write(_ line: ByteBuffer) async throws {
+                deadline.set(limits.line)
+                try await outbound.write(line)
+                deadline.clear()
+            }
             guard let peer, allowedUsers.contains(peer.uid) else {
-                try await outbound.write(Self.line(error: "only root and SlurmUser may ask the agent"))
-                return
+                return try await write(Self.line(error: "only root and SlurmUser may ask the agent"))
             }
             var request: [UInt8] = []
             for try await buffer in inbound {
                 request += buffer.readableBytesView
-                if request.contains(UInt8(ascii: "\n")) { break }
-                guard request.count <= Self.requestLimit else {
-                    try await outbound.write(Self.line(error: "a request has at most \(Self.requestLimit) bytes"))
-                    return
+                let end = request.firstIndex(of: UInt8(ascii: "\n"))
+                guard (end ?? request.count) <= limits.requestBytes else {
+                    return try await write(Self.line(error: "a request has at most \(limits.requestBytes) bytes"))
+                }
+                if end != nil { break }
+            }
+            place.trust()
+            deadline.set(limits.answer)
+            let line = Array(request.prefix { $0 != UInt8(ascii: "\n") })
+            // Ends with its client, too, who may leave while nothing is to be told.
+            let work = Task {
+                do {
+                    let answers = try await answers(to: line[...])
+                    deadline.clear()
+                    try await answers.each { try await write(ByteBuffer(string: $0 + "\n")) }
+                } catch let error as ChannelError {
+                    throw error
+                } catch {
+                    try await write(Self.line(error: "\(error)"))
                 }
             }
-            do {
-                for try await line in try await answers(to: request.prefix { $0 != UInt8(ascii: "\n") }) {
-                    try await outbound.write(ByteBuffer(string: line + "\n"))
-                }
-            } catch let error as ChannelError {
-                throw error
-            } catch {
-                try await outbound.write(Self.line(error: "\(error)"))
+            underlying.closeFuture.whenComplete { _ in work.cancel() }
+            try await withTaskCancellationHandler {
+                try await work.value
+            } onCancel: {
+                work.cancel()
             }
         }
     }
@@ -116,10 +171,7 @@ struct ControlServer: Service {
     /// The whole answer to a question.
     static func single(_ value: some Encodable) throws -> Answers {
         let text = try json(value)
-        return Answers { continuation in
-            continuation.yield(text)
-            continuation.finish()
-        }
+        return Answers { try await $0(text) }
     }
 }
 

@@ -48,14 +48,24 @@ final class PluginRegistry: Sendable {
 
     private let state = NIOLockedValueBox(State())
     private let now: @Sendable () -> Date
-    /// Each slurmctld start brings a boot id, and a forged node name costs nothing: the oldest go.
+    /// Each slurmctld start brings a boot id: the oldest go.
     private static let limit = 4096
+    /// More nodes than that are no longer the cluster's: those that were heard of longest ago go. Twice what the cluster has, as
+    /// nodes are renamed.
+    private var nodeLimit: Int { max(Self.limit, 2 * clusterSize.withLockedValue { $0 }) }
+    private let clusterSize = NIOLockedValueBox(0)
     /// What comes later than this was in a spool.
     private static let spooledAfter: Int64 = 1_000_000
 
     init(now: @escaping @Sendable () -> Date = { Date() }) {
         self.now = now
     }
+
+    /// How many nodes the cluster has.
+    func expect(nodes: Int) { clusterSize.withLockedValue { $0 = min(nodes, Self.largestCluster) } }
+
+    /// Slurm's own limit is below.
+    private static let largestCluster = 1 << 20
 
     func heard(_ hello: PluginHello) {
         let time = now().timeIntervalSince1970
@@ -72,6 +82,7 @@ final class PluginRegistry: Sendable {
 
     func heard(_ events: [PluginEvent]) {
         let time = now().timeIntervalSince1970
+        let limit = nodeLimit
         state.withLockedValue { state in
             for event in events {
                 switch event.kind {
@@ -86,7 +97,7 @@ final class PluginRegistry: Sendable {
                     state.jobcomp[boot]?.lastHeard = time
                 case .spank:
                     guard let name = event.node else { continue }
-                    if state.nodes[name] == nil, state.nodes.count >= Self.limit { continue }
+                    if state.nodes[name] == nil, state.nodes.count >= limit { Self.forgetNodes(&state, limit) }
                     state.nodes[name, default: Node(node: name, lastHeard: time, events: 0)].events += 1
                     state.nodes[name]?.lastHeard = time
                 }
@@ -94,22 +105,28 @@ final class PluginRegistry: Sendable {
         }
     }
 
+    /// An eighth, so that the next ones come cheap.
+    private static func forgetNodes(_ state: inout State, _ limit: Int) {
+        let oldest = state.nodes.values.sorted { $0.lastHeard < $1.lastHeard }.prefix(max(1, limit / 8))
+        for node in oldest { state.nodes[node.node] = nil }
+    }
+
     /// These events have just been committed.
     func committed(_ events: [PluginEvent]) {
         let time = Int64(now().timeIntervalSince1970 * 1_000_000)
         state.withLockedValue { state in
             for event in events where event.source == .jobcomp {
-                guard let observed = event.observed, case let took = time - observed,
+                // A frame may hold any number.
+                guard let observed = event.observed,
+                    case let (took, isAbsurd) = time.subtractingReportingOverflow(observed), !isAbsurd,
                     (0..<Self.spooledAfter).contains(took)
-                else {
-                    continue
-                }
+                else { continue }
                 if state.latencies.count < Self.limit {
                     state.latencies.append(took)
                 } else {
-                    state.latencies[state.nextLatency % Self.limit] = took
+                    state.latencies[state.nextLatency] = took
                 }
-                state.nextLatency += 1
+                state.nextLatency = (state.nextLatency + 1) % Self.limit
             }
         }
     }

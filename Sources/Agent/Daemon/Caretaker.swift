@@ -4,7 +4,7 @@ internal import JobLifecycle
 internal import Logging
 internal import ServiceLifecycle
 
-/// Speaks with systemd: feeds its watchdog and writes the status line.
+/// Speaks with systemd: feeds its watchdog, to the very end, and writes the status line.
 struct Caretaker: Service {
     let parts: RunningParts
     let status: StatusSource
@@ -18,7 +18,6 @@ struct Caretaker: Service {
                 group.addTask { await writeStatus() }
             }
         }
-        notifier.stopping()
     }
 
     /// The signs of life are a commit by the ledger's writer and a word of the sender of transactions: what hangs in libslurm
@@ -43,7 +42,9 @@ struct Caretaker: Service {
         var last = ""
         await every(.seconds(5)) {
             let summary = await status.current().summary
-            if summary != last { notifier.status(summary) }
+            // Parts that are closed are no news, and the line says why.
+            guard summary != last, !parts.now.isEnding else { return }
+            notifier.status(summary)
             last = summary
         }
     }

@@ -6,7 +6,7 @@ internal import Logging
 internal import NIOConcurrencyHelpers
 internal import ServiceLifecycle
 internal import Slurm
-internal import SpankBridge
+internal import Sockets
 internal import UnixSignals
 
 /// The running agent: locks its state, answers administrators at once, and runs all parts until a signal. What needs Slurm or
@@ -39,12 +39,7 @@ struct Daemon {
         for notice in configuration.notices { logger.warning("\(notice)") }
         let folder = try lockStateFolder()
         let services = try services(folder.path, notifier)
-        var lifecycle = ServiceGroupConfiguration(
-            services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint],
-            logger: logger)
-        // Nothing is lost by ending in the middle: what hangs then is cancelled.
-        lifecycle.maximumGracefulShutdownDuration = .seconds(40)
-        try await ServiceGroup(configuration: lifecycle).run()
+        try await ServiceGroup(services, signals: [.sigterm, .sigint]).run()
         logger.notice("ended")
         withExtendedLifetime(folder) {}
     }
@@ -69,10 +64,10 @@ struct Daemon {
         return [
             LogKeeper(),
             Caretaker(parts: parts, status: status, notifier: notifier, logger: logger),
-            HealthRounds(configuration: configuration, file: configurationFile, parts: parts, logger: logger),
             SlurmPart(
                 configuration: configuration, folder: folder, parts: parts, notifier: notifier, retention: retention,
                 logger: logger),
+            HealthRounds(configuration: configuration, file: configurationFile, parts: parts, logger: logger),
             Reloader(
                 file: configurationFile, running: configuration, retention: retention, notifier: notifier,
                 logger: logger),
@@ -83,12 +78,13 @@ struct Daemon {
                     listen: configuration.bridgeListen,
                     slurmConf: configuration.slurmConf
                 ).all,
-                logger: logger),
-            try adminServer(status),
+                logger: logger, onTrouble: { parts.door("control.socket", $0) }),
+            try adminServer(status, parts),
+            Farewell(parts: parts, notifier: notifier),
         ]
     }
 
-    private func adminServer(_ status: StatusSource) throws -> AdminServer {
+    private func adminServer(_ status: StatusSource, _ parts: RunningParts) throws -> AdminServer {
         // Whether it can be made there is the server's affair: who follows jobs does not end for a page.
         var settings = AdminServer.Settings(socket: try Self.path(configuration.admin.socket))
         settings.mode = configuration.admin.mode
@@ -100,7 +96,8 @@ struct Daemon {
                 throw StartFailure(exitStatus: 78, description: "admin.token-file: \(error)")
             }
         }
-        return AdminServer(settings, logger: logger, status: { await status.current() })
+        return AdminServer(
+            settings, logger: logger, onTrouble: { parts.door($0, $1) }, status: { await status.current() })
     }
 
     private static func path(_ path: String) throws -> UnixSocketPath {

@@ -23,7 +23,10 @@ struct GridPart: Service {
         do {
             if let chain = try await patiently({ try await openChain(access) }) {
                 defer { chain.close() }
-                if let grid = try await patiently({ try await openGrid(chain) }) { try await serve(chain, grid) }
+                if let grid = try await patiently({ try await openGrid(chain) }) {
+                    defer { grid?.gateway.close() }
+                    try await serve(chain, grid)
+                }
             }
         } catch {
             await access.close()
@@ -43,8 +46,14 @@ struct GridPart: Service {
         if let grid {
             services += [grid.gateway, OutboxRunner(ledger: ledger, gateway: grid.gateway, logger: logger)]
         }
-        let group = ServiceGroupConfiguration(services: services.map { .init(service: $0) }, logger: logger)
-        try await ServiceGroup(configuration: group).run()
+        // Nobody finds what is about to be closed.
+        defer {
+            parts.change {
+                $0.chain = nil
+                $0.grid = nil
+            }
+        }
+        try await ServiceGroup(services).run()
     }
 
     // MARK: opening

@@ -70,6 +70,7 @@ struct LedgerCare: Service {
                     metadata: ["gateway": "\(left.gateway)", "count": "\(left.deliveries)"])
             }
         } catch {
+            if Task.isCancelled { return }
             logger.warning("the ledger could not be pruned", metadata: ["why": "\(error)"])
         }
     }

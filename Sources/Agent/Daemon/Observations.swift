@@ -3,6 +3,7 @@
 internal import FoundationEssentials
 internal import JobLifecycle
 internal import Slurm
+internal import Support
 
 extension SchedulerState {
     /// nil for a base state that this release does not know: what is not understood is never taken for an end.
@@ -62,8 +63,10 @@ extension JobObservation {
     /// Seconds that a run took, as Slurm counts: what it ran before it was last suspended, and since it was resumed.
     static func elapsed(start: Int64?, end: Int64?, suspended: Int64?, before: Int64) -> Int64? {
         guard let end else { return nil }
-        if let suspended, suspended > 0 { return max(0, end - suspended) + max(0, before) }
-        return start.map { max(0, end - $0) }
+        if let suspended, suspended > 0 {
+            return max(0, end.saturatingSubtract(suspended)).saturatingAdd(max(0, before))
+        }
+        return start.map { max(0, end.saturatingSubtract($0)) }
     }
 
     /// slurmdbd's rows, oldest first. A run that is followed by another one of the same job was put back into the
@@ -96,7 +99,7 @@ extension JobObservation {
                 if let first = before.elapsed, let second = row.elapsed, let start = row.startTime,
                     let end = row.endTime
                 {
-                    row.elapsed = min(first + second, end - start)
+                    row.elapsed = min(first.saturatingAdd(second), end.saturatingSubtract(start))
                 }
             }
             if row.state.isResizing {

@@ -74,7 +74,11 @@ struct RunCommand: AsyncParsableCommand {
             throw ExitCode(78)
         } catch let error as Daemon.StartFailure {
             complain("slurm-grid-agent: \(error)")
-            throw ExitCode(error.exitStatus)
+            leave(error.exitStatus)
+        } catch {
+            complain("slurm-grid-agent: \(error)")
+            leave(1)
         }
+        leave(0)
     }
 }

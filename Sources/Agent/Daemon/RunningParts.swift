@@ -24,8 +24,12 @@ final class RunningParts: Sendable {
         var grid: DeepSquareGateway?
         var contracts: GridContracts?
         var chainTrouble: Patience.Trouble?
+        /// By the key that names it, why nobody can come in at a door.
+        var doors: [String: String] = [:]
         /// The newest answers of the checks.
         var findings: [Finding] = []
+        /// What is closed is not opened any more.
+        var isEnding = false
     }
 
     let startedAt = Int64(Date().timeIntervalSince1970)
@@ -45,6 +49,11 @@ final class RunningParts: Sendable {
     var now: State { state.withLockedValue { $0 } }
 
     func change(_ body: (inout State) -> Void) { state.withLockedValue(body) }
+
+    /// - Parameters:
+    ///   - key: of the configuration.
+    ///   - why: nil: it is open.
+    func door(_ key: String, _ why: String?) { change { $0.doors[key] = why } }
 
     func ledger() async throws(ControlFailure) -> Ledger {
         try await part("ledger", \.ledger) { $0.slurmTrouble }
@@ -75,6 +84,7 @@ final class RunningParts: Sendable {
         while true {
             let now = now
             if let part = now[keyPath: path] { return part }
+            guard !now.isEnding else { throw ControlFailure(description: "the agent is ending") }
             let trouble = trouble(now)
             guard trouble == nil, ContinuousClock.now < end, !Task.isCancelled else {
                 throw ControlFailure(

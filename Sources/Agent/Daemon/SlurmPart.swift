@@ -37,10 +37,15 @@ struct SlurmPart: Service {
             $0.ledger = ledger
             $0.bridge = bridge
         }
-        var group = ServiceGroupConfiguration(
-            services: services(scheduler, ledger, journal, bridge).map { .init(service: $0) }, logger: logger)
-        group.gracefulShutdownSignals = []
-        try await ServiceGroup(configuration: group).run()
+        // Nobody finds what is about to be closed.
+        defer {
+            parts.change {
+                $0.scheduler = nil
+                $0.ledger = nil
+                $0.bridge = nil
+            }
+        }
+        try await ServiceGroup(services(scheduler, ledger, journal, bridge)).run()
     }
 
     // MARK: opening
@@ -73,7 +78,7 @@ struct SlurmPart: Service {
             logger.critical(
                 "every thread that talks to Slurm has been stuck; giving up so that systemd starts the agent anew",
                 metadata: ["for": "\(lasted)"])
-            exitProcess(70)
+            leave(70)
         }
         do throws(SlurmError) {
             return try await SlurmController.connect(settings)
@@ -150,6 +155,9 @@ struct SlurmPart: Service {
                 logger.notice("listening for the plugins", metadata: ["socket": "\(path)"])
                 parts.change { $0.isListening = true }
                 notifier.ready(status: "listening for the plugins")
+            },
+            onTrouble: { [parts] place, why in
+                parts.door(place == .socket ? "bridge.socket" : "bridge.listen", why)
             })
     }
 

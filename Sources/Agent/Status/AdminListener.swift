@@ -1,164 +1,74 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import Glibc
 internal import HTTPTypes
 internal import HummingbirdCore
 internal import Logging
 internal import NIOConcurrencyHelpers
 internal import NIOCore
 internal import NIOHTTPTypes
-internal import NIOPosix
-internal import SpankBridge
+internal import Sockets
 
 /// One place at which the admin server listens. What goes wrong there is logged and tried again; it is never the daemon's end.
 struct AdminListener: Sendable {
-    enum Place: Sendable, CustomStringConvertible {
-        case unix(UnixSocketPath, mode: UInt32)
-        case tcp(ListenAddress)
+    typealias Listener = SocketListener<HTTPRequestPart, HTTPResponsePart>
 
-        var description: String {
-            switch self {
-            case .unix(let socket, _): socket.path
-            case .tcp(let address): "\(address)"
-            }
-        }
-    }
-
-    typealias Connection = AcceptedConnection<HTTPRequestPart, HTTPResponsePart>
-
-    let place: Place
+    let address: DoorAddress
     let routes: AdminRoutes
     let limits: AdminServer.Limits
     let logger: Logger
-    private let table: NIOLockedValueBox<ConnectionTable<ObjectIdentifier>>
-    private let channels = NIOLockedValueBox<[ObjectIdentifier: any Channel]>([:])
-
-    init(_ place: Place, routes: AdminRoutes, limits: AdminServer.Limits, logger: Logger) {
-        self.place = place
-        self.routes = routes
-        self.limits = limits
-        self.logger = logger
-        table = NIOLockedValueBox(ConnectionTable(limit: limits.connections))
-    }
+    /// Told why nobody can come in, and nil when they can.
+    let onTrouble: @Sendable (String?) -> Void
 
     /// Until the task is cancelled.
     func run() async {
-        while !Task.isCancelled {
-            var pause = limits.retry
-            do {
-                let server = try await bind()
-                logger.notice("serves the status page", metadata: ["address": "\(place)"])
-                await serve(server)
-                guard !Task.isCancelled else { break }
-                logger.warning(
-                    "the status page's socket vanished; making it anew", metadata: ["address": "\(place)"])
-                pause = limits.watch
-            } catch {
-                logger.error(
-                    "the status page cannot be served; it is tried again",
-                    metadata: ["address": "\(place)", "why": "\(error)", "every": "\(limits.retry)"])
-            }
-            try? await Task.sleep(for: pause)
-        }
-    }
-
-    // MARK: listening
-
-    private func bind() async throws -> NIOAsyncChannel<Connection, Never> {
-        let http = http
         let logger = logger
-        let accept: @Sendable (any Channel) -> EventLoopFuture<Connection> = { channel in
-            http.setup(channel: channel, logger: logger).map { Connection($0) }
-        }
-        let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .serverChannelOption(.backlog, value: 64)
-            // What a client that only wrote half-closes is still answered.
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-        switch place {
-        case .unix(let socket, let mode):
-            try socket.prepare()
-            return try await bootstrap.bind(try socket.listen(mode: mode), childChannelInitializer: accept)
-        case .tcp(let address):
-            return
-                try await bootstrap
-                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-                .bind(
-                    to: try SocketAddress(ipAddress: address.host, port: address.port),
-                    childChannelInitializer: accept)
-        }
-    }
-
-    /// Serves until the task is cancelled, or the socket is no longer at its path.
-    private func serve(_ server: NIOAsyncChannel<Connection, Never>) async {
-        let mine: UnixSocketPath.Identity? = if case .unix(let socket, _) = place { socket.identity } else { nil }
-        await withTaskGroup(of: Void.self) { group in
-            if case .unix(let socket, _) = place {
-                group.addTask { await watch(socket, mine) }
-            }
-            group.addTask {
-                try? await server.executeThenClose { incoming in
-                    await withDiscardingTaskGroup { connections in
-                        do {
-                            for try await connection in incoming {
-                                // Here and not in its task, so that the newest is about the last to give its place up.
-                                let isAdmitted = admit(connection.underlying)
-                                connections.addTask {
-                                    if isAdmitted {
-                                        await handle(connection)
-                                    } else {
-                                        connection.close()
-                                    }
-                                }
-                            }
-                        } catch {
-                            logger.debug("no longer accepting", metadata: ["address": "\(place)", "why": "\(error)"])
-                        }
-                        connections.cancelAll()
-                    }
-                }
-            }
-            await group.next()
-            group.cancelAll()
-        }
-        if case .unix(let socket, _) = place, let mine, socket.identity == mine { unlink(socket.path) }
-    }
-
-    /// Returns when the path leads to another file than now, or to none.
-    private func watch(_ socket: UnixSocketPath, _ mine: UnixSocketPath.Identity?) async {
-        guard let mine else { return }
-        while !Task.isCancelled, socket.identity == mine { try? await Task.sleep(for: limits.watch) }
-    }
-
-    // MARK: connections
-
-    private func admit(_ channel: any Channel) -> Bool {
-        let key = ObjectIdentifier(channel)
-        switch table.withLockedValue({ $0.enter(key) }) {
-        case .admitted: break
-        case .instead(let other): channels.withLockedValue { $0.removeValue(forKey: other) }?.close(promise: nil)
-        case .refused: return false
-        }
-        channels.withLockedValue { $0[key] = channel }
-        return true
-    }
-
-    private func handle(_ connection: Connection) async {
-        let channel = connection.underlying
-        let key = ObjectIdentifier(channel)
-        defer {
-            _ = channels.withLockedValue { $0.removeValue(forKey: key) }
-            table.withLockedValue { $0.leave(key) }
-        }
-        // At the end nobody waits for a client: what is under way is cut.
-        await withTaskCancellationHandler {
-            await connection.serve { await http.handle(value: $0, logger: logger) }
-        } onCancel: {
-            channel.close(promise: nil)
+        var settings = Listener.Settings()
+        settings.connections = limits.connections
+        settings.backlog = 64
+        settings.retry = limits.retry
+        settings.watch = limits.watch
+        // What a client that only wrote half-closes is still answered.
+        settings.allowsHalfClosure = true
+        let trusted = NIOLockedValueBox<[ObjectIdentifier: Listener.Place]>([:])
+        let serving = http(onTrusted: { channel in
+            trusted.withLockedValue { $0[ObjectIdentifier(channel)] }?.trust()
+        })
+        let listener = Listener(
+            address, settings: settings,
+            initializer: { channel in serving.setup(channel: channel, logger: logger).map { AcceptedConnection($0) } },
+            report: heard)
+        await listener.run { connection, place in
+            let key = ObjectIdentifier(connection.underlying)
+            trusted.withLockedValue { $0[key] = place }
+            defer { trusted.withLockedValue { $0[key] = nil } }
+            // At the end nobody waits for a client: what is under way is cut.
+            await connection.serve { await serving.handle(value: $0, logger: logger) }
         }
     }
 
-    private var http: HTTP1Channel {
-        let table = table
+    private func heard(_ event: Listener.Event) {
+        switch event {
+        case .listening:
+            onTrouble(nil)
+            logger.notice("serves the status page", metadata: ["address": "\(address)"])
+        case .failed(let why):
+            onTrouble(why)
+            logger.error(
+                "the status page cannot be served; it is tried again",
+                metadata: ["address": "\(address)", "why": "\(why)", "every": "\(limits.retry)"])
+        case .vanished:
+            logger.warning("the status page's socket vanished; making it anew", metadata: ["address": "\(address)"])
+        case .starved(let why):
+            onTrouble(why)
+            logger.error("nobody can ask for the status page", metadata: ["address": "\(address)", "why": "\(why)"])
+        case .fed:
+            onTrouble(nil)
+        case .refused, .replaced:
+            break
+        }
+    }
+
+    private func http(onTrusted: @escaping @Sendable (any Channel) -> Void) -> HTTP1Channel {
         let deadlines = limits.deadlines
         return HTTP1Channel(
             responder: { request, writer, channel in
@@ -177,9 +87,7 @@ struct AdminListener: Sendable {
             },
             configuration: .init(
                 additionalChannelHandlers: [
-                    ConnectionGuard(deadlines: deadlines) { channel in
-                        table.withLockedValue { $0.trust(ObjectIdentifier(channel)) }
-                    }
+                    ConnectionGuard(deadlines: deadlines, onTrusted: onTrusted)
                 ],
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,

@@ -3,7 +3,7 @@
 internal import Logging
 internal import NIOCore
 internal import ServiceLifecycle
-internal import SpankBridge
+internal import Sockets
 
 /// Health, metrics and the status page over HTTP: on a Unix socket, whose permissions decide who may ask, and if configured on
 /// TCP, where a token does.
@@ -49,11 +49,15 @@ struct AdminServer: Service {
     private let settings: Settings
     private let cache: StatusCache
     private let logger: Logger
+    private let onTrouble: @Sendable (String, String?) -> Void
 
+    /// - Parameter onTrouble: told of each place, by its key, why nobody can come in, and nil when they can.
     init(
         _ settings: Settings, logger: Logger = Logger(label: "admin"),
+        onTrouble: @escaping @Sendable (_ key: String, _ why: String?) -> Void = { _, _ in },
         status: @escaping @Sendable () async -> AgentStatus
     ) {
+        self.onTrouble = onTrouble
         self.settings = settings
         self.logger = logger
         cache = StatusCache(read: status)
@@ -61,14 +65,20 @@ struct AdminServer: Service {
 
     /// Ends at once when the daemon does: a request that is under way is cut.
     func run() async throws {
-        var listeners = [listener(.unix(settings.socket, mode: settings.mode), token: nil, hosts: settings.hosts)]
+        var listeners = [
+            listener(
+                .unix(settings.socket, mode: settings.mode), key: "admin.socket", token: nil, hosts: settings.hosts)
+        ]
         if let tcp = settings.tcp {
             if !tcp.listen.isLoopback {
                 logger.warning(
                     "token and status page can be read on their way: listen on 127.0.0.1 and use ssh -L or a TLS proxy",
                     metadata: ["address": "\(tcp.listen)"])
             }
-            listeners.append(listener(.tcp(tcp.listen), token: tcp.token, hosts: settings.hosts + [tcp.listen.host]))
+            listeners.append(
+                listener(
+                    .tcp(host: tcp.listen.host, port: tcp.listen.port), key: "admin.listen", token: tcp.token,
+                    hosts: settings.hosts + [tcp.listen.host]))
         }
         await cancelWhenGracefulShutdown { [listeners] in
             await withDiscardingTaskGroup { group in
@@ -77,12 +87,12 @@ struct AdminServer: Service {
         }
     }
 
-    private func listener(_ place: AdminListener.Place, token: AdminToken?, hosts: [String]) -> AdminListener {
+    private func listener(_ address: DoorAddress, key: String, token: AdminToken?, hosts: [String]) -> AdminListener {
         AdminListener(
-            place,
+            address: address,
             routes: AdminRoutes(
                 access: AdminAccess(token: token, hosts: hosts), snapshot: { [cache] in await cache.current() }),
-            limits: settings.limits, logger: logger)
+            limits: settings.limits, logger: logger, onTrouble: { [onTrouble] in onTrouble(key, $0) })
     }
 }
 

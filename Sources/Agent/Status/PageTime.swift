@@ -16,10 +16,14 @@ struct PageTime {
         var http: String
     }
 
+    /// Of the year 9999.
+    private static let lastSecond: Int64 = 253_402_300_799
     private static let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
     private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
     private static func fields(_ time: Int64) -> Fields? {
+        // Beyond that the C library's years do not fit their own type.
+        guard (0...lastSecond).contains(time) else { return nil }
         var seconds = time_t(time)
         var parts = tm()
         guard gmtime_r(&seconds, &parts) != nil else { return nil }

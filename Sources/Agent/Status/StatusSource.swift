@@ -53,6 +53,9 @@ struct StatusSource: Sendable {
         if let trouble = now.chainTrouble {
             status.set(.init(name: "chain", level: .init(trouble.level), text: trouble.description))
         }
+        for (key, why) in now.doors.sorted(by: { $0.key < $1.key }) {
+            status.set(.init(name: key, level: .failure, text: why))
+        }
         if let chain = now.chain { status.chain = AgentStatus.Chain(await chain.status) }
         if let grid = now.grid { await take(grid, into: &status) }
         status.isReady = now.isListening && now.chainTrouble == nil

@@ -11,6 +11,7 @@ extension DeepSquareGateway {
         do {
             while try await takeSomeLogs(), !Task.isCancelled {}
         } catch {
+            if Task.isCancelled { return }
             note(GridError(.storage, "\(error)"))
             logger.warning("events of the chain wait", metadata: ["why": "\(error)"])
             timers[Self.logsTimer] = now() + 1

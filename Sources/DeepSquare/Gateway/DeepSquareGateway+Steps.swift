@@ -200,6 +200,7 @@ extension DeepSquareGateway {
                 claims[key] = claim
                 await saveOrRetry(key)
             } catch {
+                if Task.isCancelled { return }
                 logger.error(
                     "a report waits for the chain's ledger", metadata: ids(key, ["why": "\(error)"]))
                 try? await Task.sleep(for: .seconds(1))

@@ -86,9 +86,7 @@ public actor DeepSquareGateway: Gateway, Service {
     /// Changes with each save of a claim that was paid.
     var paymentsSoFar: UInt64 = 0
     var earned: Earned?
-    var children: [UInt64: Task<Void, Never>] = [:]
-    private var nextChild: UInt64 = 0
-    private var isEnding = false
+    let children = ChildTasks()
 
     /// - Parameters:
     ///   - file: opened with `GridFile.open`.
@@ -137,10 +135,12 @@ public actor DeepSquareGateway: Gateway, Service {
                 }
             }
         }
-        isEnding = true
-        for child in children.values { child.cancel() }
-        store.close()
+        // What it holds is closed by whoever opened it, once nothing of it runs any more.
+        await children.end()
     }
+
+    /// Before `run`, or after it. From then on every question about jobs throws.
+    public nonisolated func close() { store.close() }
 
     /// The connections of a client may end before the client does.
     private static func keep(_ body: @Sendable () async throws -> Void) async {
@@ -195,17 +195,7 @@ public actor DeepSquareGateway: Gateway, Service {
     }
 
     /// Runs something beside the loops; it ends with the gateway.
-    func spawn(_ body: @escaping @Sendable () async -> Void) {
-        guard !isEnding else { return }
-        nextChild += 1
-        let id = nextChild
-        children[id] = Task {
-            await body()
-            self.ended(id)
-        }
-    }
-
-    private func ended(_ child: UInt64) { children.removeValue(forKey: child) }
+    func spawn(_ body: @escaping @Sendable () async -> Void) { children.spawn(body) }
 
     // MARK: what Slurm says
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Support
+
 /// How many minutes an end reports, and when.
 ///
 /// The contract pays what is reported as long as that is at most its own wall time (from the Running transaction's block to
@@ -29,15 +31,17 @@ struct Billing: Sendable, Hashable {
     ///   - ended: when the end became known, Unix seconds.
     func plan(used: Int64, start: Int64?, ended: Int64, now: Int64) -> Plan {
         let wanted = minutes(of: used)
-        let wall = start.map { UInt64(max(0, now - $0)) / 60 } ?? 0
+        let wall = start.map { UInt64(max(0, now.saturatingSubtract($0))) / 60 } ?? 0
         // One less than the contract allows: its clock is not ours.
         let allowed = wall + delta > 0 ? wall + delta - 1 : 0
         if wanted <= allowed { return .report(minutes: wanted) }
         // Until Running is mined there is nothing to count from.
         guard let start else { return .hold(until: .max, losing: wanted - allowed) }
-        let deadline = max(ended, start) + longestHold
+        let deadline = max(ended, start).saturatingAdd(longestHold)
         if now >= deadline { return .report(minutes: allowed) }
-        let caughtUp = start + Int64(wanted + 1 - min(delta, wanted + 1)) * 60
+        // Both may be any number: what a node says of a block, and what a frame says of a run.
+        let (more, isEver) = Int64(wanted + 1 - min(delta, wanted + 1)).multipliedReportingOverflow(by: 60)
+        let caughtUp = isEver ? .max : start.saturatingAdd(more)
         return .hold(until: min(caughtUp, deadline), losing: wanted - allowed)
     }
 }

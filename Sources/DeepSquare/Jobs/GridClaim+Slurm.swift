@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import JobLifecycle
+internal import Support
 
 /// What Slurm says of a claim.
 extension GridClaim {
@@ -24,11 +25,11 @@ extension GridClaim {
             slurm.hasStarted = true
             note(.started, at: transition.startTime ?? told)
         case .requeued:
-            slurm.seconds += seconds(of: transition)
+            slurm.seconds = slurm.seconds.saturatingAdd(seconds(of: transition))
             slurm.isCancelled = false
             note(.requeued, at: transition.endTime ?? told)
         case .ended:
-            if slurm.ending == nil { slurm.seconds += seconds(of: transition) }
+            if slurm.ending == nil { slurm.seconds = slurm.seconds.saturatingAdd(seconds(of: transition)) }
             finish(transition.state, transition.exitStatus, at: transition.endTime ?? told, now: now)
         case .vanished:
             finish(nil, nil, at: told, now: now)
@@ -46,7 +47,7 @@ extension GridClaim {
     private func seconds(of transition: JobTransition) -> Int64 {
         if let elapsed = transition.elapsed { return max(0, elapsed) }
         guard let start = transition.startTime, let end = transition.endTime else { return 0 }
-        return max(0, end - start)
+        return max(0, end.saturatingSubtract(start))
     }
 
     /// On the chain it runs, and neither Slurm nor its accounting knows it.

@@ -109,6 +109,7 @@ extension DeepSquareGateway {
                 metadata: ["differences": "\(differences.joined(separator: "; "))"])
             if settings.registersAutomatically { _ = try await register() } else { await resumeRegistration() }
         } catch {
+            if Task.isCancelled { return }
             note(error)
             logger.warning("the registration could not be compared", metadata: ["why": "\(error)"])
         }

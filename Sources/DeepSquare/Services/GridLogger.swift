@@ -47,7 +47,7 @@ struct GridLogger: Sendable {
         let user = customer.hex
         do {
             let transport = try GridTransport.make(endpoint, settings.security)
-            try await withGRPCClient(transport: transport) { client in
+            try await GridTransport.with(transport) { client in
                 var options = CallOptions.defaults
                 options.timeout = Self.timeout
                 let service = Logger_V1alpha1_LoggerAPI.Client(wrapping: client)

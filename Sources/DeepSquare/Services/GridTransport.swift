@@ -32,6 +32,35 @@ enum GridTransport {
         }
     }
 
+    /// Keeps a client's connection until the task is cancelled or the client was ended.
+    ///
+    /// Cancelled, it does not wait until the connection is closed: TLS's farewell takes 5 s with a server that does not answer
+    /// it. What still closes holds nothing but its socket.
+    static func run(_ client: Client) async throws {
+        let (over, continuation) = AsyncStream<Void>.makeStream()
+        let connection = Task {
+            defer { continuation.finish() }
+            try await client.runConnections()
+        }
+        for await _ in over {}
+        if Task.isCancelled {
+            client.beginGracefulShutdown()
+            connection.cancel()
+        } else {
+            try await connection.value
+        }
+    }
+
+    /// A connection for a few calls. Its closing is not waited for either.
+    static func with<Answer: Sendable>(
+        _ transport: HTTP2ClientTransport.Posix, _ body: (Client) async throws -> Answer
+    ) async throws -> Answer {
+        let client = Client(transport: transport)
+        let connection = Task { try await run(client) }
+        defer { connection.cancel() }
+        return try await body(client)
+    }
+
     /// One line, of bounded length: a service's words may be anything.
     static func words(_ error: any Error) -> String {
         var text = "\(error)"

@@ -43,8 +43,8 @@ actor SBatchService {
         self.now = now
     }
 
-    /// Keeps the connection until `end`.
-    nonisolated func run() async throws { try await client.runConnections() }
+    /// Keeps the connection until `end`, or until the task is cancelled.
+    nonisolated func run() async throws { try await GridTransport.run(client) }
 
     nonisolated func end() { client.beginGracefulShutdown() }
 

@@ -4,12 +4,14 @@ internal import Ethereum
 internal import FoundationEssentials
 internal import GRDB
 internal import Glibc
+internal import Support
 
 /// What the gateway must not forget, in a file of its own: every claim with what the chain and Slurm said of it, and which
 /// logs of the chain are in there. WAL, synchronous=FULL: a call that returns is on the disk.
 final class GridStore: Sendable {
     let path: String
     let queue: DatabaseQueue
+    private let gate = ClosingGate()
 
     /// Blocks; for the start.
     init(path: String) throws(GridError) {
@@ -49,8 +51,9 @@ final class GridStore: Sendable {
         }
     }
 
+    /// Closes the file once what is under way is done; all else throws from now on.
     func close() {
-        try? queue.close()
+        gate.close { [queue] in try? queue.close() }
     }
 
     // MARK: meta
@@ -163,7 +166,7 @@ final class GridStore: Sendable {
         _ body: @escaping @Sendable (Database) throws -> Answer
     ) async throws(GridError) -> Answer {
         do {
-            return try await queue.read(body)
+            return try await gate.use { [queue] in try await queue.read(body) }
         } catch {
             throw Self.translate(error, path: path)
         }
@@ -173,7 +176,7 @@ final class GridStore: Sendable {
         _ body: @escaping @Sendable (Database) throws -> Answer
     ) async throws(GridError) -> Answer {
         do {
-            return try await queue.write(body)
+            return try await gate.use { [queue] in try await queue.write(body) }
         } catch {
             throw Self.translate(error, path: path)
         }

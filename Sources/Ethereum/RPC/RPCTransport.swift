@@ -28,6 +28,8 @@ public final class HTTPTransport: RPCTransport {
         } catch {
             throw RPCError(.unreachable, "\(certificateAuthority ?? ""): no PEM file of certificates: \(error)")
         }
+        // A node that does not answer TLS's farewell holds up no stop.
+        configuration.tlsConfiguration?.shutdownTimeout = .milliseconds(500)
         configuration.httpVersion = .http1Only
         configuration.connectionPool.idleTimeout = .seconds(30)
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 32

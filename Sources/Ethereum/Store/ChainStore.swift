@@ -2,6 +2,7 @@
 
 internal import GRDB
 internal import Glibc
+internal import Support
 
 /// What the chain client must not forget, in an SQLite file of its own beside the ledger: a damaged ledger can be rebuilt
 /// from Slurm, these transactions from nowhere.
@@ -10,6 +11,7 @@ internal import Glibc
 public final class ChainStore: Sendable {
     public let path: String
     let queue: DatabaseQueue
+    private let gate = ClosingGate()
 
     /// Blocks; not for a cooperative thread once the agent runs.
     ///
@@ -47,8 +49,9 @@ public final class ChainStore: Sendable {
         }
     }
 
+    /// Closes the file once what is under way is done; from now on all else throws `.closed`.
     public func close() {
-        try? queue.close()
+        gate.close { [queue] in try? queue.close() }
     }
 
     private static func openChecked(_ path: String) throws -> DatabaseQueue {
@@ -75,7 +78,7 @@ public final class ChainStore: Sendable {
         _ body: @escaping @Sendable (Database) throws -> Answer
     ) async throws(ChainStoreError) -> Answer {
         do {
-            return try await queue.read(body)
+            return try await gate.use { [queue] in try await queue.read(body) }
         } catch {
             throw Self.translate(error, path: path)
         }
@@ -85,7 +88,7 @@ public final class ChainStore: Sendable {
         _ body: @escaping @Sendable (Database) throws -> Answer
     ) async throws(ChainStoreError) -> Answer {
         do {
-            return try await queue.write(body)
+            return try await gate.use { [queue] in try await queue.write(body) }
         } catch {
             throw Self.translate(error, path: path)
         }
@@ -93,6 +96,7 @@ public final class ChainStore: Sendable {
 
     static func translate(_ error: any Error, path: String) -> ChainStoreError {
         if let error = error as? ChainStoreError { return error }
+        if error is ClosingGate.Closed { return ChainStoreError(.closed, "\(path): \(error)") }
         guard let error = error as? DatabaseError else { return ChainStoreError(.failed, "\(path): \(error)") }
         let detail = error.message ?? "SQLite error \(error.resultCode.rawValue)"
         switch error.resultCode {

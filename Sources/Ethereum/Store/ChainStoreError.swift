@@ -3,7 +3,10 @@
 /// Why the chain's ledger could not be opened, read or written.
 public struct ChainStoreError: Error, Sendable, Hashable, CustomStringConvertible {
     public struct Code: Sendable, Hashable {
-        private enum Value: Hashable, Sendable { case unusable, damaged, newer, otherAccount, full, failed, conflict }
+        private enum Value: Hashable, Sendable {
+            case unusable, damaged, newer, otherAccount, full, failed, conflict, closed
+        }
+
         private let value: Value
         private init(_ value: Value) { self.value = value }
 
@@ -20,6 +23,8 @@ public struct ChainStoreError: Error, Sendable, Hashable, CustomStringConvertibl
         public static let failed = Code(.failed)
         /// The key was used for something else.
         public static let conflict = Code(.conflict)
+        /// The agent is ending.
+        public static let closed = Code(.closed)
     }
 
     public var code: Code

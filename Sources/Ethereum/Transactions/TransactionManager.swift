@@ -45,6 +45,7 @@ public actor TransactionManager: Service {
     let now: @Sendable () -> Date
     private let onReceipt: @Sendable (TransactionReceipt) async -> Void
     private let wake = WakeUp()
+    private let children = ChildTasks()
 
     /// The loop sleeps for long, as there was nothing to wait for.
     private var waitsIdle = false
@@ -224,6 +225,7 @@ public actor TransactionManager: Service {
     public func run() async throws {
         try await start()
         await cancelWhenGracefulShutdown { await self.loop() }
+        await children.end()
     }
 
     private func loop() async {
@@ -250,9 +252,12 @@ public actor TransactionManager: Service {
     /// Waits until everything decided so far is on the disk.
     private func committed() async throws(ChainStoreError) {
         let result = await withCheckedContinuation { continuation in
-            commitWaiters.append(continuation)
             // The loop may sleep for long.
-            Task { await self.drive() }
+            if children.spawn({ await self.drive() }) {
+                commitWaiters.append(continuation)
+            } else {
+                continuation.resume(returning: .failure(ChainStoreError(.closed, "the agent is ending")))
+            }
         }
         try result.get()
     }
@@ -280,7 +285,7 @@ public actor TransactionManager: Service {
 
     private func signDue() async {
         for intent in machine.takeEstimates() {
-            Task { await self.estimate(intent) }
+            children.spawn { await self.estimate(intent) }
         }
         while let draft = machine.nextDraft(at: now()) {
             do throws(KeyError) {
@@ -319,7 +324,7 @@ public actor TransactionManager: Service {
         for transaction in done.broadcasts {
             let attempt = machine.attempts.first { $0.nonce == transaction.unsigned.nonce }
             let isFirst = attempt?.versions.last?.madeAt == attempt?.versions.last?.sentAt
-            Task { await self.broadcast(transaction, toAll: !isFirst) }
+            children.spawn { await self.broadcast(transaction, toAll: !isFirst) }
         }
         for (intent, outcome) in done.outcomes {
             if let receipt = outcome.receipt { await onReceipt(receipt) }

@@ -4,6 +4,7 @@ public import FoundationEssentials
 internal import GRDB
 internal import Glibc
 internal import NIOConcurrencyHelpers
+internal import Support
 
 /// Everything the agent must not forget, in one SQLite file.
 ///
@@ -54,6 +55,7 @@ public final class Ledger: Sendable {
     let reader: any DatabaseReader
     /// nil: opened to be looked at.
     let writer: LedgerWriter?
+    let gate = ClosingGate()
     /// Told what has just been committed.
     public let feed = LedgerFeed()
 
@@ -130,10 +132,12 @@ public final class Ledger: Sendable {
         }
     }
 
-    /// Waits for what is being written, and closes the file.
+    /// Closes the file once what is under way is done; from now on all else throws `.closed`.
     public func close() {
-        writer?.finish()
-        try? reader.close()
+        gate.close { [writer, reader] in
+            writer?.finish()
+            try? reader.close()
+        }
     }
 
     /// What Slurm may do with failed jobs; from slurm.conf, may change while the agent runs.
@@ -161,6 +165,7 @@ public final class Ledger: Sendable {
 
     static func translate(_ error: any Error, path: String) -> LedgerError {
         if let error = error as? LedgerError { return error }
+        if error is ClosingGate.Closed { return LedgerError(.closed, "\(path): \(error)") }
         guard let error = error as? DatabaseError else { return LedgerError(.failed, "\(path): \(error)") }
         let detail = error.message ?? "SQLite error \(error.resultCode.rawValue)"
         switch error.resultCode {

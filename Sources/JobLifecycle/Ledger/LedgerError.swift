@@ -4,7 +4,7 @@
 public struct LedgerError: Error, Sendable, CustomStringConvertible {
     public struct Code: Sendable, Hashable {
         private enum Value: Hashable, Sendable {
-            case unusable, newer, otherCluster, damaged, full, failed, notFound, conflict
+            case unusable, newer, otherCluster, damaged, full, failed, notFound, conflict, closed
         }
 
         private let value: Value
@@ -25,6 +25,8 @@ public struct LedgerError: Error, Sendable, CustomStringConvertible {
         public static let notFound = Code(.notFound)
         /// What was asked for does not fit what the ledger holds.
         public static let conflict = Code(.conflict)
+        /// The agent is ending.
+        public static let closed = Code(.closed)
     }
 
     public var code: Code

@@ -25,8 +25,8 @@ struct LedgerFile {
             where error.resultCode == .SQLITE_CORRUPT || error.resultCode == .SQLITE_NOTADB
         {
             let aside = "\(path).damaged-\(Int64(now.timeIntervalSince1970))"
-            for suffix in ["", "-wal", "-shm"] where access(path + suffix, F_OK) == 0 {
-                guard rename(path + suffix, aside + suffix) == 0 else {
+            for suffix in ["", "-wal", "-shm"] {
+                guard rename(path + suffix, aside + suffix) == 0 || (errno == ENOENT && !suffix.isEmpty) else {
                     throw LedgerError(
                         .unusable,
                         "\(path) is damaged and cannot be renamed (\(String(cString: strerror(errno)))): move it away")

@@ -3,6 +3,7 @@
 internal import FoundationEssentials
 internal import GRDB
 internal import NIOConcurrencyHelpers
+internal import Support
 
 /// One transaction's view of the ledger: how rows become values, and how a transition is written.
 struct LedgerTransaction {
@@ -198,12 +199,14 @@ extension Ledger {
     ) async throws(LedgerError) -> Answer {
         guard let writer else { throw LedgerError(.conflict, "\(path) was opened to be looked at only") }
         do {
-            let (answer, news, wakes) = try await writer.write(lane) { [interests, policyBox] database in
-                var transaction = LedgerTransaction(
-                    database: database, interests: interests, policy: policyBox.withLockedValue { $0 },
-                    now: self.microseconds)
-                let answer = try body(&transaction)
-                return (answer, transaction.news, transaction.changedOrders)
+            let (answer, news, wakes) = try await gate.use { [interests, policyBox] in
+                try await writer.write(lane) { database in
+                    var transaction = LedgerTransaction(
+                        database: database, interests: interests, policy: policyBox.withLockedValue { $0 },
+                        now: self.microseconds)
+                    let answer = try body(&transaction)
+                    return (answer, transaction.news, transaction.changedOrders)
+                }
             }
             if !news.isEmpty || wakes { feed.publish(news) }
             return answer
@@ -216,7 +219,7 @@ extension Ledger {
         _ body: @escaping @Sendable (Database) throws -> Answer
     ) async throws(LedgerError) -> Answer {
         do {
-            return try await reader.read(body)
+            return try await gate.use { [reader] in try await reader.read(body) }
         } catch {
             throw Self.translate(error, path: path)
         }

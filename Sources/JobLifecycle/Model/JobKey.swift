@@ -57,7 +57,9 @@ struct ArrayTasks {
         let bare = text.prefix { $0 != "%" }.filter { $0 != "[" && $0 != "]" }
         for piece in bare.split(separator: ",") {
             let stepped = piece.split(separator: ":", maxSplits: 1)
-            let ends = stepped[0].split(separator: "-", maxSplits: 1).map { UInt32($0) }
+            // A piece of nothing but a colon has no part at all.
+            guard let range = stepped.first else { continue }
+            let ends = range.split(separator: "-", maxSplits: 1).map { UInt32($0) }
             guard let first = ends.first ?? nil, let last = ends.last ?? nil, first <= last else { continue }
             let step = stepped.count > 1 ? UInt32(stepped[1]) ?? 1 : 1
             ranges.append((first, last, max(step, 1)))

@@ -29,6 +29,7 @@ public struct OutboxRunner: Service {
                     let next = try await ledger.nextDeliveryTime(gateway.name)
                     pause = next.map { max(.milliseconds(5), .microseconds($0 - ledger.microseconds)) } ?? .seconds(60)
                 } catch let error as GatewayUnavailable {
+                    if Task.isCancelled { return }
                     if failures == 0 {
                         logger.warning(
                             "deliveries wait: the gateway is away",
@@ -39,6 +40,7 @@ public struct OutboxRunner: Service {
                     failures += 1
                     continue
                 } catch {
+                    if Task.isCancelled { return }
                     logger.warning("deliveries wait: the ledger cannot be used", metadata: ["why": "\(error)"])
                 }
                 await wakeUp.wait(atMost: min(pause, .seconds(60)))

@@ -167,6 +167,7 @@ actor HintDriver {
     private func pause(for error: LedgerError) {
         failure = error
         pausedUntil = elapsed() + .seconds(1)
+        if Task.isCancelled { return }
         logger.warning("hints wait: the ledger cannot be used", metadata: ["why": "\(error)"])
     }
 

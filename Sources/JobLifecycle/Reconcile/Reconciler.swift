@@ -78,9 +78,12 @@ public actor Reconciler: Service {
                 isReachable = true
             }
         } catch let error as SchedulerError {
+            // Not slurmctld is silent, nobody listens any more.
+            if Task.isCancelled { return }
             if isReachable { logger.warning("slurmctld does not answer", metadata: ["why": "\(error)"]) }
             isReachable = false
         } catch {
+            if Task.isCancelled { return }
             logger.error("the ledger cannot be written", metadata: ["why": "\(error)"])
         }
     }

@@ -57,6 +57,7 @@ public struct Submitter: Service {
                         // Of those under way each raises the wake-up when it ends.
                         pause = busy.count >= width ? .seconds(60) : try await pauseUntilNext(busy.names)
                     } catch {
+                        if Task.isCancelled { return }
                         logger.warning("orders wait: the ledger cannot be used", metadata: ["why": "\(error)"])
                     }
                     await wakeUp.wait(atMost: pause)
@@ -102,6 +103,7 @@ public struct Submitter: Service {
             case .surplus(let job): try await end(job)
             }
         } catch let error as LedgerError {
+            if Task.isCancelled { return }
             logger.warning("orders wait: the ledger cannot be used", metadata: ["why": "\(error)"])
             // The others go on; this one is due again at once.
             try? await Task.sleep(for: .seconds(1))

@@ -26,7 +26,19 @@ actor JobFeed {
             mine = Task { await self.perform(load) }
             running = mine
         }
-        return try await mine.value.get()
+        return try await Self.answer(of: mine).get()
+    }
+
+    /// The load goes on for the others; a caller that is cancelled does not wait for it.
+    private static func answer(of load: Task<Answer, Never>) async -> Answer {
+        let (answers, continuation) = AsyncStream<Answer>.makeStream()
+        let relay = Task {
+            continuation.yield(await load.value)
+            continuation.finish()
+        }
+        defer { relay.cancel() }
+        for await answer in answers { return answer }
+        return .failure(SlurmError(.cancelled, "cancelled by the caller", call: "slurm_load_jobs"))
     }
 
     /// The queued load becomes the running one.

@@ -21,9 +21,10 @@ public struct ClusterInventory: Sendable, Hashable {
         mutating func add(_ node: NodeEntry) {
             nodes += 1
             cpus += UInt64(node.cpus)
-            memory += node.memory
-            gpus += node.gpus
-            gpusByType.merge(node.gpusByType, uniquingKeysWith: +)
+            // Configured numbers, which may be any.
+            memory &+= node.memory
+            gpus &+= node.gpus
+            gpusByType.merge(node.gpusByType, uniquingKeysWith: &+)
         }
     }
 

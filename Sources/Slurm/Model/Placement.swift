@@ -86,11 +86,18 @@ public struct Placement: Sendable, Hashable {
         let shares: [UInt64?]
         switch job.requested.memory {
         case .perNode(let megabytes) where megabytes > 0: shares = nodes.map { _ in megabytes }
-        case .perCPU(let megabytes): shares = nodes.map { node in node.cpus.map { UInt64($0) * megabytes } }
+        case .perCPU(let megabytes):
+            shares = nodes.map { node in
+                node.cpus.flatMap { cpus in
+                    let (share, overflow) = UInt64(cpus).multipliedReportingOverflow(by: megabytes)
+                    return overflow ? nil : share
+                }
+            }
         default: return
         }
         let known = shares.compactMap { $0 }
-        guard known.count == shares.count, known.reduce(0, +) == total else { return }
+        // Of shares that are no real ones the sum may be any number.
+        guard known.count == shares.count, known.reduce(0, &+) == total else { return }
         for (index, share) in known.enumerated() {
             nodes[index].memory = share
             nodes[index].memorySource = .requestCheckedAgainstTotal

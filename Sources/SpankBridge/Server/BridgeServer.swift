@@ -4,10 +4,10 @@ internal import Glibc
 public import Logging
 internal import NIOConcurrencyHelpers
 internal import NIOCore
-internal import NIOPosix
 public import ServiceLifecycle
+public import Sockets
 
-/// Listens for the plugins: on a Unix socket, and if configured on TCP for compute nodes.
+/// Listens for the plugins: on a Unix socket, and if configured on TCP for compute nodes. Each door has limits of its own.
 public final class BridgeServer: Service {
     public struct Settings: Sendable {
         public var socket: UnixSocketPath
@@ -18,14 +18,36 @@ public final class BridgeServer: Service {
         /// Who may report: root, this process's user, and SlurmUser.
         public var allowedUsers: Set<UInt32>
         public var maximumConnections = 512
-        public var maximumRemoteConnections = 128
-        /// How often it is checked that the socket is still at its path. Default 2 s.
+        public var maximumRemoteConnections = 512
+        /// Of them, from one host.
+        public var maximumConnectionsPerHost = 64
+        /// How often it is checked that the socket is still at its path, and between two attempts to make it. Default 2 s.
         public var checkInterval: Duration = .seconds(2)
+        /// Between two attempts to listen on TCP. Default 5 s.
+        public var retryInterval: Duration = .seconds(5)
+        public var deadlines = Deadlines()
 
         public init(socket: UnixSocketPath, slurmUser: UInt32? = nil) {
             self.socket = socket
             allowedUsers = Set([0, geteuid(), slurmUser].compactMap { $0 })
         }
+    }
+
+    /// How long a connection may take for its parts.
+    public struct Deadlines: Sendable {
+        /// Until the first whole frame, and from the first byte of any other to its last. Default 10 s.
+        public var frame: Duration = .seconds(10)
+        /// To take an acknowledgement. Default 30 s.
+        public var answer: Duration = .seconds(30)
+        /// From another host, for its one message. Default 5 s.
+        public var message: Duration = .seconds(5)
+
+        public init() {}
+    }
+
+    public enum Place: String, Sendable {
+        case socket
+        case remote
     }
 
     private let settings: Settings
@@ -34,72 +56,86 @@ public final class BridgeServer: Service {
     private let logger: Logger
     private let counterBox = NIOLockedValueBox(BridgeCounters())
     private let onListening: @Sendable () -> Void
+    private let onTrouble: @Sendable (Place, String?) -> Void
 
-    /// - Parameter onListening: called once the Unix socket is there, each time it is made.
+    /// - Parameters:
+    ///   - onListening: called once the Unix socket is there, each time it is made.
+    ///   - onTrouble: told why nobody can come in at a place, and nil when they can.
     public init(
         settings: Settings, sink: any BridgeSink, opener: any CredentialOpener, logger: Logger,
-        onListening: @escaping @Sendable () -> Void = {}
+        onListening: @escaping @Sendable () -> Void = {},
+        onTrouble: @escaping @Sendable (Place, String?) -> Void = { _, _ in }
     ) {
         self.settings = settings
         self.sink = sink
         self.opener = opener
         self.logger = logger
         self.onListening = onListening
+        self.onTrouble = onTrouble
     }
 
     public var counters: BridgeCounters { counterBox.withLockedValue { $0 } }
 
-    /// - Throws: when the socket cannot be made at first; later it is tried again and again.
+    /// What goes wrong at a place is logged, told and tried again; it ends neither this nor the other place.
     public func run() async throws {
-        try settings.socket.prepare()
-        try await cancelWhenGracefulShutdown {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await self.serveUnix() }
-                if let listen = self.settings.listen { group.addTask { try await self.serveRemote(listen) } }
-                try await group.waitForAll()
+        await cancelWhenGracefulShutdown {
+            await withDiscardingTaskGroup { group in
+                group.addTask { await self.serveUnix() }
+                if let listen = self.settings.listen {
+                    group.addTask { await self.serveRemote(listen) }
+                }
             }
         }
     }
+
+    private func count(_ change: (inout BridgeCounters) -> Void) { counterBox.withLockedValue(change) }
 
     // MARK: Unix
 
-    private func serveUnix() async throws {
-        var isFirst = true
-        while !Task.isCancelled {
-            do {
-                try settings.socket.prepare()
-                let server = try await bindUnix()
-                isFirst = false
-                onListening()
-                await serve(server, limit: settings.maximumConnections) { await self.serveLocal($0) }
-                if !Task.isCancelled {
-                    logger.warning(
-                        "the event socket vanished; making it anew", metadata: ["socket": "\(settings.socket.path)"])
-                }
-            } catch {
-                if isFirst { throw error }
-                logger.error("the event socket cannot be made", metadata: ["why": "\(error)"])
-                try? await Task.sleep(for: settings.checkInterval)
-            }
-        }
-        unlink(settings.socket.path)
+    private func serveUnix() async {
+        var limits = SocketListener<ByteBuffer, ByteBuffer>.Settings()
+        limits.connections = settings.maximumConnections
+        limits.backlog = 1024
+        limits.retry = settings.checkInterval
+        limits.watch = settings.checkInterval
+        let listener = SocketListener(
+            .unix(settings.socket, mode: settings.mode), settings: limits, initializer: AcceptedBytes.initializer
+        ) { self.heard($0) }
+        await listener.run { await self.serveLocal($0, $1) }
     }
 
-    private func bindUnix() async throws -> NIOAsyncChannel<AcceptedBytes, Never> {
-        let server = try await Self.bootstrap.bind(
-            unixDomainSocketPath: settings.socket.path, childChannelInitializer: AcceptedBytes.initializer)
-        do {
-            try settings.socket.setMode(settings.mode)
-        } catch {
-            try? await server.channel.close()
-            throw error
+    private func heard(_ event: SocketListener<ByteBuffer, ByteBuffer>.Event) {
+        let path = settings.socket.path
+        switch event {
+        case .listening:
+            onTrouble(.socket, nil)
+            onListening()
+        case .failed(let why):
+            onTrouble(.socket, why)
+            logger.error("the event socket cannot be made", metadata: ["why": "\(why)"])
+        case .vanished:
+            logger.warning("the event socket vanished; making it anew", metadata: ["socket": "\(path)"])
+        case .starved(let why):
+            count { $0.acceptFailures += 1 }
+            onTrouble(.socket, why)
+            logger.error("plugins cannot connect", metadata: ["socket": "\(path)", "why": "\(why)"])
+        case .fed:
+            onTrouble(.socket, nil)
+        case .refused:
+            count { $0.tooManyConnections += 1 }
+        case .replaced:
+            count { $0.replacedConnections += 1 }
         }
-        return server
     }
 
-    private func serveLocal(_ accepted: AcceptedBytes) async {
+    private func serveLocal(_ accepted: AcceptedBytes, _ place: SocketListener<ByteBuffer, ByteBuffer>.Place) async {
+        count {
+            $0.connections += 1
+            $0.openConnections += 1
+        }
+        defer { count { $0.openConnections -= 1 } }
         guard let credentials = accepted.peer, settings.allowedUsers.contains(credentials.uid) else {
-            counterBox.withLockedValue { $0.refusedPeers += 1 }
+            count { $0.refusedPeers += 1 }
             logger.warning(
                 "turned away who may not report events",
                 metadata: ["uid": "\(accepted.peer.map { String($0.uid) } ?? "unknown")"])
@@ -107,84 +143,63 @@ public final class BridgeServer: Service {
             return
         }
         let peer = BridgePeer(way: .unix, uid: credentials.uid, pid: credentials.pid)
-        let connection = Connection(sink: sink, counters: counterBox, logger: logger, peer: peer)
+        let connection = Connection(
+            sink: sink, counters: counterBox, logger: logger, peer: peer, deadlines: settings.deadlines,
+            onFrame: { place.trust() })
         // How a connection ends is the plugin's affair: it comes back.
         try? await accepted.serve { try await connection.serve($0) }
     }
 
     // MARK: TCP
 
-    private func serveRemote(_ listen: (host: String, port: Int)) async throws {
-        let server = try await Self.bootstrap.bind(
-            host: listen.host, port: listen.port, childChannelInitializer: AcceptedBytes.initializer)
-        logger.info("listening for signed messages", metadata: ["address": "\(listen.host)", "port": "\(listen.port)"])
-        await serve(server, limit: settings.maximumRemoteConnections) { accepted in
-            let address = accepted.underlying.remoteAddress?.ipAddress ?? "?"
+    private func serveRemote(_ listen: (host: String, port: Int)) async {
+        var limits = SocketListener<ByteBuffer, ByteBuffer>.Settings()
+        limits.connections = settings.maximumRemoteConnections
+        limits.perOrigin = settings.maximumConnectionsPerHost
+        // All nodes of a large job report within a second.
+        limits.backlog = 4096
+        limits.retry = settings.retryInterval
+        let address = DoorAddress.tcp(host: listen.host, port: listen.port)
+        let listener = SocketListener(address, settings: limits, initializer: AcceptedBytes.initializer) {
+            self.heardRemote($0, at: address)
+        }
+        await listener.run { accepted, place in
+            self.count {
+                $0.remoteConnections += 1
+                $0.openRemoteConnections += 1
+            }
+            defer { self.count { $0.openRemoteConnections -= 1 } }
             let connection = SealedConnection(
                 sink: self.sink, opener: self.opener, allowedUsers: self.settings.allowedUsers,
-                counters: self.counterBox, logger: self.logger, address: address)
+                counters: self.counterBox, logger: self.logger, address: place.origin,
+                deadline: self.settings.deadlines.message, onCredential: { place.vouch() })
             try? await accepted.serve { try await connection.serve($0) }
         }
     }
 
-    // MARK: both
-
-    private static var bootstrap: ServerBootstrap {
-        ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .serverChannelOption(.backlog, value: 1024)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-    }
-
-    /// Serves until the task is cancelled or (Unix) the socket is no longer at its path.
-    private func serve(
-        _ server: NIOAsyncChannel<AcceptedBytes, Never>, limit: Int,
-        _ body: @escaping @Sendable (AcceptedBytes) async -> Void
-    ) async {
-        let isUnix = server.channel.localAddress?.pathname != nil
-        await withTaskGroup(of: Void.self) { group in
-            if isUnix {
-                group.addTask {
-                    await self.watchPath()
-                    try? await server.channel.close()
-                }
-            }
-            group.addTask {
-                try? await server.executeThenClose { incoming in
-                    try await withThrowingDiscardingTaskGroup { connections in
-                        for try await accepted in incoming {
-                            let open = self.counterBox.withLockedValue { counters -> Int in
-                                counters.connections += 1
-                                counters.openConnections += 1
-                                return counters.openConnections
-                            }
-                            connections.addTask {
-                                if open > limit {
-                                    self.counterBox.withLockedValue { $0.tooManyConnections += 1 }
-                                    accepted.close()
-                                } else {
-                                    await body(accepted)
-                                }
-                                self.counterBox.withLockedValue { $0.openConnections -= 1 }
-                            }
-                        }
-                    }
-                }
-            }
-            await group.next()
-            group.cancelAll()
-        }
-    }
-
-    /// Returns when the path leads to another file than now, or to none.
-    private func watchPath() async {
-        // It may have vanished before the first look.
-        guard let mine = settings.socket.identity else { return }
-        while !Task.isCancelled, settings.socket.identity == mine {
-            do {
-                try await Task.sleep(for: settings.checkInterval)
-            } catch {
-                return
-            }
+    private func heardRemote(_ event: SocketListener<ByteBuffer, ByteBuffer>.Event, at address: DoorAddress) {
+        switch event {
+        case .listening:
+            onTrouble(.remote, nil)
+            logger.notice("listening for signed messages", metadata: ["address": "\(address)"])
+        case .failed(let why):
+            onTrouble(.remote, "\(address): \(why): no messages of compute nodes; who has the port: ss -ltnp")
+            logger.error(
+                "signed messages of compute nodes cannot be taken; it is tried again",
+                metadata: ["address": "\(address)", "why": "\(why)", "every": "\(settings.retryInterval)"])
+        case .vanished:
+            onTrouble(.remote, "\(address): the socket was closed")
+            logger.warning("no longer listening for signed messages; trying again", metadata: ["address": "\(address)"])
+        case .starved(let why):
+            count { $0.acceptFailures += 1 }
+            onTrouble(.remote, "\(address): \(why)")
+            logger.error("compute nodes cannot connect", metadata: ["address": "\(address)", "why": "\(why)"])
+        case .fed:
+            onTrouble(.remote, nil)
+        case .refused:
+            count { $0.tooManyRemoteConnections += 1 }
+        case .replaced:
+            count { $0.replacedConnections += 1 }
         }
     }
 }

@@ -41,10 +41,20 @@ public protocol BridgeSink: Sendable {
 
 /// What passed, and what was turned away. Counts since the start.
 public struct BridgeCounters: Sendable, Hashable, Codable {
+    /// At the Unix socket.
     public var connections = 0
     public var openConnections = 0
+    /// From other hosts.
+    public var remoteConnections = 0
+    public var openRemoteConnections = 0
     public var refusedPeers = 0
+    /// Turned away, as all places were taken by those that may stay.
     public var tooManyConnections = 0
+    public var tooManyRemoteConnections = 0
+    /// Gave their place to a newer one, having shown nothing.
+    public var replacedConnections = 0
+    /// Times that the system had no room for another connection.
+    public var acceptFailures = 0
     /// Connections closed because their bytes made no sense, or no whole frame came in time.
     public var brokenStreams = 0
     public var silentConnections = 0

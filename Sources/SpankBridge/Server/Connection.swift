@@ -3,6 +3,7 @@
 internal import Logging
 internal import NIOConcurrencyHelpers
 internal import NIOCore
+internal import Sockets
 
 typealias BridgeChannel = NIOAsyncChannel<ByteBuffer, ByteBuffer>
 
@@ -13,18 +14,17 @@ struct Connection {
     let counters: NIOLockedValueBox<BridgeCounters>
     let logger: Logger
     let peer: BridgePeer
+    let deadlines: BridgeServer.Deadlines
+    /// Called with the first whole frame.
+    let onFrame: @Sendable () -> Void
 
     func serve(_ channel: BridgeChannel) async throws {
-        let sawFrame = NIOLockedValueBox(false)
-        let underlying = channel.channel
-        // Whoever connects and says nothing gives its place up.
-        let silence = underlying.eventLoop.scheduleTask(in: .seconds(10)) { [counters] in
-            if !sawFrame.withLockedValue({ $0 }) {
-                counters.withLockedValue { $0.silentConnections += 1 }
-                underlying.close(promise: nil)
-            }
+        // Whoever connects and says nothing gives its place up, and whoever begins a frame and does not end it.
+        let patience = ChannelDeadline(channel.channel) { [counters] in
+            counters.withLockedValue { $0.silentConnections += 1 }
         }
-        defer { silence.cancel() }
+        defer { patience.clear() }
+        patience.set(deadlines.frame)
         try await channel.executeThenClose { inbound, outbound in
             var decoder = FrameDecoder()
             var dealtWith: UInt64 = 0
@@ -36,12 +36,16 @@ struct Connection {
                 } catch {
                     broken = error
                 }
-                if batch.frames > 0 { sawFrame.withLockedValue { $0 = true } }
+                if batch.frames > 0 {
+                    if dealtWith == 0 { onFrame() }
+                    patience.clear()
+                }
+                if decoder.pendingBytes > 0 { patience.setUnlessSet(deadlines.frame) }
                 counters.withLockedValue { batch.count(into: &$0, bytes: buffer.readableBytes) }
                 guard await deal(with: batch) else { return }
                 dealtWith += UInt64(batch.frames)
                 if batch.frames > 0, let ack = Frame(.ack, sequence: dealtWith).encoded {
-                    try? await outbound.write(ByteBuffer(bytes: ack))
+                    try await write(ack, to: outbound, of: channel)
                 }
                 if let broken {
                     counters.withLockedValue { $0.brokenStreams += 1 }
@@ -50,11 +54,21 @@ struct Connection {
                         metadata: ["peer": "\(peer)", "why": "\(broken)"])
                     var refusal = Frame(.refusal, sequence: 0)
                     refusal.append(.text, broken.description)
-                    if let bytes = refusal.encoded { try? await outbound.write(ByteBuffer(bytes: bytes)) }
+                    if let bytes = refusal.encoded { try await write(bytes, to: outbound, of: channel) }
                     return
                 }
             }
         }
+    }
+
+    /// Whoever does not read its acknowledgements is closed.
+    private func write(
+        _ bytes: [UInt8], to outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>, of channel: BridgeChannel
+    ) async throws {
+        let deadline = ChannelDeadline(channel.channel)
+        deadline.set(deadlines.answer)
+        defer { deadline.clear() }
+        try await outbound.write(ByteBuffer(bytes: bytes))
     }
 
     /// - Returns: false when it could not be committed; then nothing is acknowledged.

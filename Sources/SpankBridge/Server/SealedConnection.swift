@@ -3,6 +3,7 @@
 internal import Logging
 internal import NIOConcurrencyHelpers
 internal import NIOCore
+internal import Sockets
 
 /// Serves one message from another host: a credential that holds one SPANK event, then the end.
 struct SealedConnection {
@@ -12,11 +13,14 @@ struct SealedConnection {
     let counters: NIOLockedValueBox<BridgeCounters>
     let logger: Logger
     let address: String
+    let deadline: Duration
+    /// Called when root or SlurmUser has signed.
+    let onCredential: @Sendable () -> Void
 
     func serve(_ channel: BridgeChannel) async throws {
-        let underlying = channel.channel
-        let deadline = underlying.eventLoop.scheduleTask(in: .seconds(5)) { underlying.close(promise: nil) }
-        defer { deadline.cancel() }
+        let patience = ChannelDeadline(channel.channel)
+        patience.set(deadline)
+        defer { patience.clear() }
         try await channel.executeThenClose { inbound, _ in
             var decoder = FrameDecoder()
             for try await buffer in inbound {
@@ -60,6 +64,7 @@ struct SealedConnection {
             turnAway("signed by uid \(opened.uid)") { $0.credentialsWrongUser += 1 }
             return
         }
+        onCredential()
         counters.withLockedValue { $0.credentialsOpened += 1 }
         guard let event = Self.event(in: opened.payload) else {
             turnAway("it holds no SPANK event") { $0.forged += 1 }

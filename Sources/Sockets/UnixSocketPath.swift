@@ -52,21 +52,32 @@ public struct UnixSocketPath: Sendable, Hashable {
         guard status.st_mode & 0o022 == 0 else {
             throw Problem(description: "\(folder): others may write into it: chmod go-w \(folder)")
         }
-        guard lstat(path, &status) == 0 else { return }
+        guard lstat(path, &status) == 0 else {
+            // Only what is known not to be there is not.
+            if errno == ENOENT { return }
+            throw Problem(description: "\(path): cannot be looked at: \(words)")
+        }
         guard status.st_mode & S_IFMT == S_IFSOCK else {
             throw Problem(description: "\(path): is there and is no socket: move it away")
         }
-        if answers() {
+        if try answers() {
             throw Problem(description: "\(path): another process listens there: stop it first")
         }
         guard unlink(path) == 0 else { throw Problem(description: "\(path): cannot be removed: \(words)") }
     }
 
-    /// Which file is at the path now; nil when there is none.
+    /// Which file is at the path now; nil when there is none, or it cannot be looked at.
     public var identity: Identity? {
         var status = stat()
         guard lstat(path, &status) == 0 else { return nil }
         return Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+    }
+
+    /// Whether the path is known to lead to another file now, or to none. What cannot be looked at for a moment is still there.
+    public func hasLost(_ mine: Identity) -> Bool {
+        errno = 0
+        if let identity { return identity != mine }
+        return [ENOENT, ENOTDIR, ELOOP].contains(errno)
     }
 
     public func setMode(_ mode: UInt32) throws(Problem) {
@@ -75,10 +86,11 @@ public struct UnixSocketPath: Sendable, Hashable {
         }
     }
 
-    private func answers() -> Bool {
+    /// - Throws: when that cannot be found out, as without a free descriptor: the socket may be somebody's.
+    private func answers() throws(Problem) -> Bool {
         let descriptor = socket(
             AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
-        guard descriptor >= 0 else { return false }
+        guard descriptor >= 0 else { throw Problem(description: "\(path): whether it is in use: \(words)") }
         defer { close(descriptor) }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
@@ -88,8 +100,12 @@ public struct UnixSocketPath: Sendable, Hashable {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        // A full backlog is a sign of life too.
-        return result == 0 || errno == EAGAIN
+        // A full backlog is a sign of life too. Nobody listens where the connection is refused, or the file is gone by now.
+        if result == 0 || errno == EAGAIN { return true }
+        guard errno == ECONNREFUSED || errno == ENOENT else {
+            throw Problem(description: "\(path): whether it is in use: \(words)")
+        }
+        return false
     }
 
     private var words: String { String(cString: strerror(errno)) }

@@ -7,7 +7,7 @@ extension UnixSocketPath {
     /// by then they are set, whatever the process's umask.
     ///
     /// - Returns: a descriptor that the caller owns.
-    public func listen(mode: UInt32) throws(Problem) -> Int32 {
+    public func listen(mode: UInt32, backlog: Int32 = 64) throws(Problem) -> Int32 {
         let descriptor = socket(
             AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
         guard descriptor >= 0 else { throw problem("no socket can be made") }
@@ -24,7 +24,7 @@ extension UnixSocketPath {
             }
             guard bound == 0 else { throw problem("cannot be made") }
             try setMode(mode)
-            guard Glibc.listen(descriptor, 64) == 0 else { throw problem("cannot be listened on") }
+            guard Glibc.listen(descriptor, backlog) == 0 else { throw problem("cannot be listened on") }
         } catch {
             close(descriptor)
             throw error

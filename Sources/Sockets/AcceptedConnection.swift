@@ -8,11 +8,14 @@ public import NIOCore
 /// connections which wait in its sequence.
 public final class AcceptedConnection<Inbound: Sendable, Outbound: Sendable>: Sendable {
     public let peer: PeerCredentials?
+    /// Numeric, of the other host. Asked for before the channel reads, as the credentials are: one that has left has none.
+    public let address: String?
     private let channel: NIOAsyncChannel<Inbound, Outbound>
 
     public init(_ channel: NIOAsyncChannel<Inbound, Outbound>, peer: PeerCredentials? = nil) {
         self.channel = channel
         self.peer = peer
+        address = channel.channel.remoteAddress?.ipAddress
     }
 
     deinit {

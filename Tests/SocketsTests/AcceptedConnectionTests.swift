@@ -6,7 +6,7 @@ import NIOCore
 import NIOPosix
 import Testing
 
-@testable import SpankBridge
+@testable import Sockets
 
 @Suite("Connections that a listener hands over", .timeLimit(.minutes(3)))
 struct AcceptedConnectionTests {

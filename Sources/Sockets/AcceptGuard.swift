@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Glibc
+internal import NIOCore
+
+/// Keeps a listening socket through what accept(2) fails for and gets over: too few descriptors or too little memory, and
+/// clients that leave before they are taken in. It accepts nothing for a while, longer each time.
+///
+/// For a server channel, before its other handlers: they see none of these errors.
+final class AcceptGuard: ChannelDuplexHandler {
+    typealias InboundIn = any Channel
+    typealias InboundOut = any Channel
+    typealias OutboundIn = any Channel
+
+    static let shortest = TimeAmount.milliseconds(20)
+    static let longest = TimeAmount.seconds(1)
+
+    /// Called with each such error; nil: connections come in again.
+    private let onTrouble: @Sendable (IOError?) -> Void
+    private var pause = AcceptGuard.shortest
+    private var isPaused = false
+    private var hasTrouble = false
+    private var waiting: Scheduled<Void>?
+
+    init(onTrouble: @escaping @Sendable (IOError?) -> Void) {
+        self.onTrouble = onTrouble
+    }
+
+    /// Whether a listening socket is as good as before after such an error.
+    static func isPassing(_ number: CInt) -> Bool {
+        [EMFILE, ENFILE, ENOBUFS, ENOMEM, ECONNABORTED, EPERM, EPROTO, EAGAIN, EINTR].contains(number)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let error = error as? IOError, Self.isPassing(error.errnoCode) else {
+            return context.fireErrorCaught(error)
+        }
+        // One client less; the next may be taken at once.
+        guard error.errnoCode != ECONNABORTED else { return }
+        hasTrouble = true
+        onTrouble(error)
+        guard !isPaused else { return }
+        isPaused = true
+        waiting = context.eventLoop.assumeIsolated().scheduleTask(in: pause) {
+            self.isPaused = false
+            context.read()
+        }
+        pause = min(pause * 2, Self.longest)
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if !isPaused { context.read() }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        pause = Self.shortest
+        if hasTrouble {
+            hasTrouble = false
+            onTrouble(nil)
+        }
+        context.fireChannelRead(data)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        waiting?.cancel()
+        context.fireChannelInactive()
+    }
+}
