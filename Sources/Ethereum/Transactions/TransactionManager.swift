@@ -215,7 +215,7 @@ public actor TransactionManager: Service {
 
     /// There is a new block: of interest while something is under way. From any thread.
     public nonisolated func headChanged() {
-        Task { await self.wakeUnlessIdle() }
+        children.spawn { await self.wakeUnlessIdle() }
     }
 
     private func wakeUnlessIdle() {
