@@ -38,7 +38,9 @@ extension DeepSquareGateway {
             guard provider.isApproved else { return }
             // Each on its own: one queue's trouble is not another's.
             for (kind, answer) in zip(kinds, answers) {
-                guard let size = (try? answer.get())?.first?.uint64, size > 0, await mayClaim(kind) else { continue }
+                guard let size = (try? answer.get())?.first?.uint64 else { continue }
+                if size == 0 { queues[kind]?.foundEmpty() }
+                guard size > 0, await mayClaim(kind) else { continue }
                 await claim(kind, size: size, asOf: asOf[kind] ?? 0)
             }
         } catch {
@@ -57,8 +59,26 @@ extension DeepSquareGateway {
     /// What is known beforehand stops the claim rather than refuse the job.
     private func mayClaim(_ kind: ClaimKind) async -> Bool {
         guard kind == .job else { return true }
-        guard takesJobs else { return false }
+        guard takesJobs, await mayFetchScripts() else { return false }
         return await cluster.isUp()
+    }
+
+    private func mayFetchScripts() async -> Bool {
+        switch scripts.answer(now: seconds) {
+        case .claim: return true
+        case .stop: return false
+        case .probe: break
+        }
+        do throws(GridError) {
+            try await sbatch.probe()
+            scripts.probed(isThere: true, now: seconds)
+            return true
+        } catch {
+            scripts.probed(isThere: false, now: seconds)
+            note(error)
+            logger.debug("no jobs are claimed: their scripts cannot be fetched", metadata: ["why": "\(error)"])
+            return false
+        }
     }
 
     private func claim(_ kind: ClaimKind, size: UInt64, asOf: Int) async {

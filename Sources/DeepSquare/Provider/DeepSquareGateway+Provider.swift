@@ -33,11 +33,9 @@ extension DeepSquareGateway {
         var isFirst = true
         while !Task.isCancelled {
             await refreshProvider()
-            if isFirst, provider.wasRead {
-                isFirst = false
-                await registerAtStart()
-            }
-            try? await Task.sleep(for: isFirst ? .seconds(1) : .seconds(30))
+            // Until it is known what the cluster is, and whether the chain knows that.
+            if isFirst, provider.wasRead { isFirst = await !registerAtStart() }
+            try? await Task.sleep(for: isFirst ? .seconds(provider.wasRead ? 5 : 1) : .seconds(30))
         }
     }
 
