@@ -188,6 +188,32 @@ struct GatewayTests {
         #expect(await stage.claim?.verdict == .undecided)
     }
 
+    // MARK: what is there already
+
+    @Test(
+        "a claim that was open and not decided before this start: what Slurm has of it is taken over, not submitted again"
+    )
+    func inherited() async throws {
+        let stage = try await GatewayStage()
+        await stage.put([])
+        let name = try #require(await stage.claim?.name)
+        var details = JobDetails()
+        details.name = name
+        details.userID = 1000
+        let job = JobObservation(
+            source: .controller, time: ClaimStage.epoch * 1_000_000, key: JobKey(9), jobID: 9,
+            submitTime: ClaimStage.epoch, restarts: 0, state: SchedulerState(.pending), details: details)
+        stage.slurm.state.withLockedValue {
+            $0.users = [customer.hex: 1000]
+            $0.jobs = [job]
+        }
+        await stage.gateway.edit { _ = $0.inherited.insert(stage.key) }
+        try await stage.advance()
+        #expect(await stage.claim?.verdict == .accepted)
+        #expect(await stage.claim?.slurm.jobID == 9)
+        #expect(await stage.gateway.scripts.answer(now: ClaimStage.epoch) == .claim)
+    }
+
     // MARK: orders that nobody owns
 
     @Test("a claim is not closed while it is decided; what was ordered then is withdrawn")
@@ -224,78 +250,5 @@ struct GatewayTests {
         try await stage.store.save([claim])
         await stage.gateway.endOrphan(stage.key, 9)
         #expect(stage.slurm.state.withLockedValue { $0.cancelled } == (hadJob ? [] : [9]))
-    }
-
-    // MARK: reports
-
-    @Test("a Running whose save failed is not followed by its end")
-    func failedSave() async throws {
-        let stage = try await GatewayStage()
-        try stage.sql(
-            """
-            CREATE TRIGGER fault BEFORE INSERT ON claims WHEN NEW.body LIKE '%"running":{%'
-            BEGIN SELECT RAISE(ABORT, 'fault'); END
-            """)
-        await stage.put(GridClaimTests.runs + [GridClaimTests.fiveMinutes])
-        try await stage.advance()
-        #expect(await stage.gateway.lastProblem != nil)
-        // Once: the next try has its time.
-        #expect(await stage.claim?.attempts == 1)
-        #expect(await stage.claim?.final == nil)
-        #expect(await stage.reports.isEmpty)
-        try stage.sql("DROP TRIGGER fault")
-        stage.after(1)
-        try await stage.advance()
-        #expect(await stage.claim?.running?.state == .sent)
-        #expect(await stage.claim?.final?.state == .sent)
-        #expect(await stage.reports.count == 2)
-    }
-
-    @Test("a report that the contract did not take is tried by a call before it is sent again")
-    func rehearsal() async throws {
-        let stage = try await GatewayStage()
-        stage.chain.state.withLockedValue { $0.reverts = true }
-        let reverted: [ClaimStage.Act] = [
-            GridClaimTests.fiveMinutes, .sent, .reverted(.end), .word(.running, start: 0),
-        ]
-        await stage.put(Self.running + reverted)
-        for _ in 0..<20 {
-            try await stage.advance()
-            stage.after(60)
-        }
-        #expect(await stage.reports.isEmpty)
-        let calls = stage.chain.state.withLockedValue { $0.calls }
-        // Later each time, at most every five minutes.
-        #expect((2..<12).contains(calls))
-        #expect(await stage.gateway.status.jobs.first?.trouble == "the contract would not take Finished: NoProvider()")
-        stage.chain.state.withLockedValue { $0.reverts = false }
-        stage.after(300)
-        try await stage.advance()
-        #expect(await stage.reports.count == 1)
-    }
-
-    @Test("the first try costs no call")
-    func firstTry() async throws {
-        let stage = try await GatewayStage()
-        await stage.put(Self.running + [GridClaimTests.fiveMinutes])
-        try await stage.advance()
-        #expect(await stage.reports.count == 1)
-        #expect(stage.chain.state.withLockedValue { $0.calls } == 0)
-    }
-
-    // MARK: registration
-
-    @Test("the first registration waits for slurmctld")
-    func registration() async throws {
-        let stage = try await GatewayStage()
-        stage.slurm.state.withLockedValue { $0.isUp = false }
-        #expect(await stage.gateway.registerAtStart() == false)
-        #expect(await stage.manager.openKeys(prefix: "deepsquare register").isEmpty)
-        stage.slurm.state.withLockedValue { $0.isUp = true }
-        #expect(await stage.gateway.registerAtStart())
-        #expect(await stage.manager.openKeys(prefix: "deepsquare register").count == 1)
-        // Once.
-        #expect(await stage.gateway.registerAtStart())
-        #expect(await stage.manager.openKeys(prefix: "deepsquare register").count == 1)
     }
 }
