@@ -235,6 +235,19 @@ def w11_top_ups_are_never_lost(world):
 
 
 @STAGE.scenario
+def top_up_passes_no_limit(world):
+    """It was set as SlurmUser, beyond policy.max-minutes: 2000 here."""
+    job = world.request("sleep 600", 1900)
+    running(world, job)
+    world.customers[0].top_up(job, 100)
+    eventually("the limit is the policy's", lambda: time_limit(world, job) == "1-09:20:00")
+    customer_reads(world, job, "time limit stays at 2000 of ")
+    same(known(world, job)["limit_minutes"], 2000, "the limit that is shown")
+    world.customers[0].cancel(job)
+    ends(world, job, "Cancelled")
+
+
+@STAGE.scenario
 def bot_takes_back_and_gives_again(world):
     """After the bot's time-out the old Slurm job ends; the next claim has a number and a Slurm job of its own."""
     job = world.request("sleep 1", **WAITING)
