@@ -8,6 +8,10 @@ public protocol GridCluster: Sendable {
     /// - Throws: `unavailable`; no answer is not "no such user".
     func account(login: String) async throws(GridError) -> GridAccount?
 
+    /// Who no job of the grid runs as, whatever is configured: the agent's own user, and SlurmUser. A job as one of them reads the
+    /// key.
+    func systemUsers() async throws(GridError) -> Set<UInt32>
+
     /// The job in the encoding that the scheduler takes.
     func request(_ job: GridJobRequest) throws(GridError) -> [UInt8]
 
@@ -25,6 +29,9 @@ public protocol GridCluster: Sendable {
 
     /// Sets a job's time limit, minutes. One that has ended already is no error.
     func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(GridError)
+
+    /// The longest time limit, minutes, of the partition that a job is in; nil: none. What the agent sets as SlurmUser passes it.
+    func longestTime(of jobID: UInt32) async throws(GridError) -> UInt64?
 
     /// Every job of this name and user that slurmctld knows, with the time limit in minutes.
     func jobs(named name: String, of userID: UInt32) async throws(GridError) -> [JobObservation]
@@ -85,8 +92,12 @@ public struct GridJobRequest: Sendable, Hashable {
         self.output = output
     }
 
-    /// What the script is wrapped in, so that jobs find what today's users know: a login shell that begins well.
+    /// The umask of the submission: slurmd makes the output's file with it, of mode 0600. No other umask looks like it, so the
+    /// script knows whether the user's own profile has set one since.
+    public static let outputMask: UInt16 = 0o067
+
+    /// What the script is wrapped in, so that jobs find what today's users know: a login shell that begins well, and their umask.
     static func wrap(_ body: String) -> String {
-        "#!/bin/bash -l\ntrue\n" + body
+        "#!/bin/bash -l\n[ \"$(umask)\" != 0067 ] || umask 0022\ntrue\n" + body
     }
 }

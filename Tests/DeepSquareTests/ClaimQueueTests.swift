@@ -105,4 +105,13 @@ struct ClaimQueueTests {
             #expect(kinds.allSatisfy { $0 == kind || !$0.keyPrefix.hasPrefix(kind.keyPrefix) })
         }
     }
+
+    @Test("what a queue said last is forgotten when it holds nothing; its rest is not")
+    func foundEmpty() {
+        var queue = ClaimQueue(inFlight: ["a"])
+        queue.over("a", succeeded: false, now: 0)
+        let rest = queue.restsUntil
+        queue.foundEmpty()
+        #expect(queue.trouble == nil && queue.restsUntil == rest && queue.failures == 1)
+    }
 }

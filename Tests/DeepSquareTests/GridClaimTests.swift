@@ -37,6 +37,8 @@ struct GridClaimTests {
     static let life: [Case] = [
         Case("a new claim is decided on", [], ["decide"]),
         Case("a claim from before the first start is looked for first", [.unexamined], ["examine"]),
+        Case("somebody else runs it: it is looked for", [.chain(.running)], ["examine"]),
+        Case("the contract says that somebody else runs it", [.word(.running, start: 0)], ["examine"]),
         Case("an order waits for Slurm", [.accepted], ["wait 1800"]),
         Case(
             "an order that Slurm did not get in time is taken back", [.accepted, .after(1800)],
@@ -401,11 +403,16 @@ struct GridClaimTests {
 
     @Test("\"after refuseJob the same provider can get the same job again\": only what we gave back counts as refused")
     func refusedBefore() {
-        #expect(ClaimStage([.refused("no"), .sent]).claim.wasRefusedByUs)
-        #expect(ClaimStage([.refused("no"), .sent, .succeeded(.refuse)]).claim.wasRefusedByUs)
-        #expect(!ClaimStage([.refused("no"), .sent, .reverted(.refuse)]).claim.wasRefusedByUs)
-        #expect(!ClaimStage([.failed("no"), .sent]).claim.wasRefusedByUs)
-        #expect(!ClaimStage(Self.queued + [.chain(.pending)]).claim.wasRefusedByUs)
+        #expect(ClaimStage([.refused("no"), .sent]).claim.wasRefusedForGood)
+        #expect(ClaimStage([.refused("no"), .sent, .succeeded(.refuse)]).claim.wasRefusedForGood)
+        #expect(!ClaimStage([.refused("no"), .sent, .reverted(.refuse)]).claim.wasRefusedForGood)
+        #expect(!ClaimStage([.failed("no"), .sent]).claim.wasRefusedForGood)
+        #expect(!ClaimStage(Self.queued + [.chain(.pending)]).claim.wasRefusedForGood)
+        // What may be otherwise soon is decided anew.
+        #expect(!ClaimStage([.refusedForNow("away"), .sent]).claim.wasRefusedForGood)
+        let late: [Act] = [.accepted, .refusedBySlurm("for too long", .withdrawn), .sent]
+        #expect(!ClaimStage(late).claim.wasRefusedForGood)
+        #expect(ClaimStage([.accepted, .refusedBySlurm("no", .scheduler), .sent]).claim.wasRefusedForGood)
     }
 
     @Test("what a customer reads is no longer than the contract is given")

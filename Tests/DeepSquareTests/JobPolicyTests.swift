@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import Foundation
 import Testing
 
 @testable import DeepSquare
@@ -101,23 +102,50 @@ struct JobPolicyTests {
         "users that jobs may run as", arguments: [(0, false), (1, false), (999, false), (1000, true), (70_000, true)])
     func accounts(_ userID: UInt32, _ isFine: Bool) {
         let account = GridAccount(login: "u", userID: userID)
-        let answer = JobPolicy(settings: GridSettings()).check(account, login: "u")
+        let answer = JobPolicy(settings: GridSettings()).check(account, login: "u", systemUsers: [])
         #expect(answer == (isFine ? .fine : .refuse("the Unix user u may not run jobs of the grid")))
         // Never root, whatever is configured.
         var settings = GridSettings()
         settings.minimumUserID = 0
-        #expect((JobPolicy(settings: settings).check(account, login: "u") == .fine) == (userID > 0))
+        #expect((JobPolicy(settings: settings).check(account, login: "u", systemUsers: []) == .fine) == (userID > 0))
+        let own = JobPolicy(settings: settings).check(account, login: "u", systemUsers: [userID])
+        #expect(own == .refuse("the Unix user u may not run jobs of the grid"))
     }
 
     @Test("a customer without a user here")
     func noAccount() {
         #expect(
-            JobPolicy(settings: GridSettings()).check(nil, login: customer.hex)
+            JobPolicy(settings: GridSettings()).check(nil, login: customer.hex, systemUsers: [])
                 == .refuse("the customer has no Unix user \(customer.hex) on this cluster"))
     }
 
     @Test("scripts are wrapped as jobs of the grid expect it")
     func wrapping() {
-        #expect(GridJobRequest.wrap("#SBATCH --x\necho 1") == "#!/bin/bash -l\ntrue\n#SBATCH --x\necho 1")
+        #expect(
+            GridJobRequest.wrap("#SBATCH --x\necho 1")
+                == "#!/bin/bash -l\n[ \"$(umask)\" != 0067 ] || umask 0022\ntrue\n#SBATCH --x\necho 1")
+        #expect(GridJobRequest.outputMask == 0o067)
+    }
+
+    @Test(
+        "the output's file is the customer's alone; the script has the umask that it had, or the profile's",
+        arguments: [("", "0022"), ("umask 0077", "0077"), ("umask 0007", "0007")])
+    func umask(_ profile: String, _ seen: String) throws {
+        let folder = try TemporaryFolder()
+        try profile.write(toFile: folder.path + "/.bash_profile", atomically: true, encoding: .utf8)
+        let script = folder.path + "/script"
+        try GridJobRequest.wrap("umask; exit $?\n").write(toFile: script, atomically: true, encoding: .utf8)
+        // As slurmd does it.
+        let shell = Process()
+        shell.executableURL = URL(fileURLWithPath: "/bin/bash")
+        shell.arguments = [
+            "-c", "umask 0\(String(GridJobRequest.outputMask, radix: 8)); exec bash -l \(script) > \(folder.path)/out",
+        ]
+        shell.environment = ["HOME": folder.path, "PATH": "/usr/bin:/bin"]
+        try shell.run()
+        shell.waitUntilExit()
+        #expect(try String(contentsOfFile: folder.path + "/out", encoding: .utf8) == seen + "\n")
+        let mode = try FileManager.default.attributesOfItem(atPath: folder.path + "/out")[.posixPermissions] as? Int
+        #expect(mode == 0o600)
     }
 }

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Scenarios of a grid that works, and of parts that go away and come back while the agent lives."""
 
+import os
 import subprocess
 import time
 
 import grid as contracts
 from jobs_common import (
-    WAITING, Stage, calls, check, clock, customer_log, ends, events, eventually, facts, fails, free_gpus, hold_gpus,
-    home, is_approved, known, log, minute_price, output, over_here, refused_then_failed, reported_minutes, running, same,
-    slurm_id, slurm_state, status, steps, stranger, time_limit, transactions, until_told, user,
+    WAITING, Stage, calls, check, clock, customer_log, customer_reads, ends, events, eventually, facts, fails,
+    free_gpus, hold_gpus, home, is_approved, known, log, minute_price, output, over_here, refused_then_failed,
+    reported_minutes, running, same, slurm_id, slurm_state, status, steps, stranger, time_limit, transactions,
+    until_told, user,
 )
 from world import KEY, PROVIDER, TOP
 
@@ -25,7 +27,8 @@ CONF = """PreemptType=preempt/partition_prio
 PreemptMode=CANCEL"""
 TALKATIVE = """echo "user=$(id -un) home=$PWD name=$SLURM_JOB_NAME"
 shopt -q login_shell && echo login
-head -n 2 "$0"
+head -n 3 "$0"
+umask
 sleep 3"""
 DENIED = 3  # a customer
 RETRY = 20  # s
@@ -73,7 +76,12 @@ def job_is_what_customers_know(world):
     same((found["WorkDir"], found["TimeLimit"]), (home(world), clock(10)), "work directory, limit")
     ends(world, job, "Finished")
     lines = output(world, job).split("\n")
-    same(lines[:4], [f"user={user(world)} home={home(world)} name={job}", "login", "#!/bin/bash -l", "true"], "what the job says")
+    expected = [
+        f"user={user(world)} home={home(world)} name={job}", "login", "#!/bin/bash -l", '[ "$(umask)" != 0067 ] || umask 0022', "true",
+        "0022",
+    ]
+    same(lines[:6], expected, "what the job says")
+    same(os.stat(found["StdOut"]).st_mode & 0o777, 0o600, "the mode of its output")
     same(steps(world, job), ["MetaScheduled", "Scheduled", "Running", "Finished"], "its way")
 
 
@@ -227,6 +235,19 @@ def w11_top_ups_are_never_lost(world):
 
 
 @STAGE.scenario
+def top_up_passes_no_limit(world):
+    """It was set as SlurmUser, beyond policy.max-minutes: 2000 here."""
+    job = world.request("sleep 600", 1900)
+    running(world, job)
+    world.customers[0].top_up(job, 100)
+    eventually("the limit is the policy's", lambda: time_limit(world, job) == "1-09:20:00")
+    customer_reads(world, job, "time limit stays at 2000 of ")
+    same(known(world, job)["limit_minutes"], 2000, "the limit that is shown")
+    world.customers[0].cancel(job)
+    ends(world, job, "Cancelled")
+
+
+@STAGE.scenario
 def bot_takes_back_and_gives_again(world):
     """After the bot's time-out the old Slurm job ends; the next claim has a number and a Slurm job of its own."""
     job = world.request("sleep 1", **WAITING)
@@ -350,11 +371,13 @@ def sbatch_service_away(world):
     try:
         lost = world.request("true", 10)
         eventually("it goes back", lambda: events(world, "JobRefusedEvent", lost), RETRY + 30, 0.5)
+        customer_reads(world, lost, "refused: ", "could not start the job in time")
         saved = world.request("true", 10)
-        refused_then_failed(world, lost, "the sbatch service")
     finally:
         world.sbatch.start()
-    ends(world, saved, "Finished")
+    # Nothing but the service was wrong with it.
+    for job in (lost, saved):
+        ends(world, job, "Finished", 120)
 
 
 @AWAY.alone

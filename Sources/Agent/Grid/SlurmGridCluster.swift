@@ -22,6 +22,11 @@ struct SlurmGridCluster: GridCluster {
         }
     }
 
+    func systemUsers() async throws(GridError) -> Set<UInt32> {
+        let slurmUser = try await word { () async throws(SlurmError) in try await controller.cluster().slurmUserID }
+        return [0, getuid(), geteuid(), slurmUser]
+    }
+
     func request(_ job: GridJobRequest) throws(GridError) -> [UInt8] {
         // 0 would be all memory of a node.
         guard job.memoryPerCPU > 0 else { throw GridError(.malformed, "the job asks for no memory") }
@@ -33,6 +38,7 @@ struct SlurmGridCluster: GridCluster {
         request.gpusPerJob = job.gpus > 0 ? .init(job.gpus) : nil
         request.timeLimit = .minutes(min(job.timeLimit, TimeLimit.maximumMinutes))
         request.standardOutput = job.output
+        request.umask = GridJobRequest.outputMask
         request.comment = "DeepSquare grid"
         do {
             return Array(try JSONEncoder().encode(request))
@@ -52,6 +58,22 @@ struct SlurmGridCluster: GridCluster {
     func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(GridError) {
         let limit = TimeLimit.minutes(UInt32(min(minutes, UInt64(TimeLimit.maximumMinutes))))
         try await change { () async throws(SlurmError) in try await controller.setTimeLimit(JobID(jobID), limit) }
+    }
+
+    func longestTime(of jobID: UInt32) async throws(GridError) -> UInt64? {
+        try await word { () async throws(SlurmError) -> UInt64? in
+            do throws(SlurmError) {
+                // One that waits may name several.
+                let names = try await controller.jobs(of: jobID).first?.partition?.split(separator: ",").map(
+                    String.init)
+                return try await controller.partitions().filter { names?.contains($0.name) == true }
+                    .compactMap { if case .minutes(let minutes) = $0.maximumTime { UInt64(minutes) } else { nil } }
+                    .min()
+            } catch {
+                if error.code == .notFound { return nil }
+                throw error
+            }
+        }
     }
 
     func whyImpossible(_ job: GridJobRequest) async throws(GridError) -> String? {

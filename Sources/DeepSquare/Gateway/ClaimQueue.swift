@@ -79,6 +79,11 @@ struct ClaimQueue: Sendable, Hashable {
         }
     }
 
+    /// The queue holds nothing: what it said last is about nothing that is there.
+    mutating func foundEmpty() {
+        trouble = nil
+    }
+
     private mutating func rest(_ now: Int64) {
         failures += 1
         restsUntil = now + min(60, 1 << min(Int64(failures), 6))

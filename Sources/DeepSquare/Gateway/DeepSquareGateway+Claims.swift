@@ -85,7 +85,9 @@ extension DeepSquareGateway {
         else { return }
         // Each on its own: one queue's trouble is not another's.
         for kind in ClaimKind.allCases {
-            guard let size = sizes[kind], size > 0, await mayClaim(kind) else { continue }
+            guard let size = sizes[kind] else { continue }
+            if size == 0 { queues[kind]?.foundEmpty() }
+            guard size > 0, await mayClaim(kind) else { continue }
             await claim(kind, size: size, asOf: queues[kind]?.outcomes ?? 0)
         }
     }
@@ -99,8 +101,26 @@ extension DeepSquareGateway {
     /// What is known beforehand stops the claim rather than refuse the job.
     private func mayClaim(_ kind: ClaimKind) async -> Bool {
         guard kind == .job else { return true }
-        guard takesJobs else { return false }
+        guard takesJobs, await mayFetchScripts() else { return false }
         return await cluster.isUp()
+    }
+
+    private func mayFetchScripts() async -> Bool {
+        switch scripts.answer(now: seconds) {
+        case .claim: return true
+        case .stop: return false
+        case .probe: break
+        }
+        do throws(GridError) {
+            try await sbatch.probe()
+            scripts.probed(isThere: true, now: seconds)
+            return true
+        } catch {
+            scripts.probed(isThere: false, now: seconds)
+            note(error)
+            logger.debug("no jobs are claimed: their scripts cannot be fetched", metadata: ["why": "\(error)"])
+            return false
+        }
     }
 
     private func claim(_ kind: ClaimKind, size: UInt64, asOf: Int) async {

@@ -8,9 +8,12 @@ internal import Logging
 extension DeepSquareGateway {
     /// Scripts that are fetched at once.
     private static let concurrency = 8
+    /// Seconds that a user who is not there is asked for: a name service that is away may say so too.
+    private static let userPatience: Int64 = 300
 
     func startDeciding(_ key: Key) {
-        guard busy[key]?.contains(.decide) != true else { return }
+        // Until then somebody else may have moved it, unheard.
+        guard isCaughtUp, busy[key]?.contains(.decide) != true else { return }
         if let retry = retries[key]?[.decide], retry.notBefore > now() {
             timers[key] = retry.notBefore
             return
@@ -41,7 +44,8 @@ extension DeepSquareGateway {
             if try await ledger.order(name, externalID(key), claim: claim.number) != nil {
                 return try await accept(key, minutes: claim.minutes)
             }
-            if key.number > 1, let before = try await store.claim(claim.name, key.number - 1), before.wasRefusedByUs {
+            if key.number > 1, let before = try await store.claim(claim.name, key.number - 1), before.wasRefusedForGood
+            {
                 let why = before.final?.words ?? ""
                 return await settle(key, .failed("refused before, and given to this provider again: \(why)"))
             }
@@ -52,9 +56,25 @@ extension DeepSquareGateway {
             }
             let login = policy.login(of: claim.customer)
             let account = try await cluster.account(login: login)
-            if case .refuse(let why) = policy.check(account, login: login) { return await settle(key, .refused(why)) }
+            if account == nil, seconds < claim.claimedAt + min(Self.userPatience, retryLimit) {
+                failed(.decide, key, "there is no Unix user \(login)")
+                return
+            }
+            if case .refuse(let why) = policy.check(
+                account, login: login, systemUsers: try await cluster.systemUsers())
+            {
+                return await settle(key, .refused(why))
+            }
+            if let account, inherited.contains(key) {
+                guard try await cluster.jobs(named: claim.name, of: account.userID).isEmpty else {
+                    claims[key]?.needsExamination = true
+                    return
+                }
+                inherited.remove(key)
+            }
             let script = try await sbatch.script(
                 for: claim.job, hash: claim.definition.batchLocationHash, customer: claim.customer)
+            scripts.fetched()
             await learn(loggerAddress: script.loggerAddress)
             if case .fail(let why) = policy.check(script: script.text) { return await settle(key, .failed(why)) }
             guard let account else { return }
@@ -63,22 +83,30 @@ extension DeepSquareGateway {
                 return await settle(key, .refused("this cluster cannot run the job: \(why)"))
             }
             let request = try cluster.request(wanted)
-            // The chain may have taken the job back meanwhile.
-            guard claims[key]?.chain.isOver == false else { return }
+            // The chain may have taken the job back meanwhile, or somebody else may run it.
+            guard let current = claims[key], !current.chain.isOver, !current.needsExamination else { return }
             try await ledger.accept(
                 JobOrder(gateway: name, externalID: externalID(key), claim: claim.number, request: request))
             try await accept(key, minutes: claim.minutes)
         } catch let failure as SBatchService.Failure {
             switch failure {
-            case .notFound(let why), .tooLarge(let why): await settle(key, .failed(why))
-            case .notNow(let why): await notNow(key, why)
+            case .notFound(let why), .unusable(let why):
+                scripts.fetched()
+                await settle(key, .failed(why))
+            case .notNow(let why):
+                scripts.failed(key)
+                await notNow(key, why)
             }
         } catch let error as GridError where error.code == .malformed || error.code == .configuration {
-            await settle(key, .refused("this cluster cannot take the job: \(error)"))
+            // Of this cluster's inner life the customer reads nothing.
+            logger.warning("the cluster cannot take a job", metadata: ids(key, ["why": "\(error)"]))
+            await settle(key, .refused("this cluster cannot take the job"))
         } catch {
             await notNow(key, "\(error)")
         }
     }
+
+    private var retryLimit: Int64 { Int64(settings.retryLimit / .seconds(1)) }
 
     private func request(_ claim: GridClaim, _ account: GridAccount, _ script: String) -> GridJobRequest {
         GridJobRequest(
@@ -95,7 +123,13 @@ extension DeepSquareGateway {
     /// The ledger has the order.
     private func accept(_ key: Key, minutes: UInt64) async throws {
         succeeded(.decide, key)
-        guard claims[key]?.verdict == .undecided else { return }
+        inherited.remove(key)
+        guard let claim = claims[key] else {
+            // Nobody else would ever take it back.
+            _ = try await ledger.withdraw(name, externalID(key), claim: key.number, why: "its claim is over")
+            return
+        }
+        guard claim.verdict == .undecided else { return }
         claims[key]?.verdict = .accepted
         claims[key]?.slurm.isOrdered = true
         claims[key]?.slurm.limit = minutes
@@ -106,9 +140,11 @@ extension DeepSquareGateway {
         await saveOrRetry(key)
     }
 
-    private func settle(_ key: Key, _ verdict: GridClaim.Verdict) async {
+    private func settle(_ key: Key, _ verdict: GridClaim.Verdict, isPassing: Bool = false) async {
         succeeded(.decide, key)
-        claims[key]?.settle(verdict, now: seconds)
+        scripts.over(key)
+        inherited.remove(key)
+        claims[key]?.settle(verdict, isPassing: isPassing, now: seconds)
         await saveOrRetry(key)
         tell(key, verdict)
     }
@@ -126,7 +162,7 @@ extension DeepSquareGateway {
         spawn { await self.tell(key.job, customer, claim: self.claims[key], why) }
     }
 
-    private func tell(_ job: Hash32, _ customer: Address, claim: GridClaim?, _ why: String) async {
+    func tell(_ job: Hash32, _ customer: Address, claim: GridClaim?, _ why: String) async {
         // Only the sbatch service knows where the log goes.
         if loggerAddress == nil, settings.gridLogger == nil, let claim,
             let script = try? await sbatch.script(
@@ -155,8 +191,10 @@ extension DeepSquareGateway {
 
     private func notNow(_ key: Key, _ why: String) async {
         guard let claim = claims[key] else { return }
-        if seconds >= claim.claimedAt + Int64(settings.retryLimit / .seconds(1)) {
-            return await settle(key, .refused("the provider could not start the job in time: \(why)"))
+        if seconds >= claim.claimedAt + retryLimit {
+            // Addresses and paths are for the administrator.
+            logger.warning("a job could not be started in time", metadata: ids(key, ["why": "\(why)"]))
+            return await settle(key, .refused("the provider could not start the job in time"), isPassing: true)
         }
         failed(.decide, key, why)
     }

@@ -5,7 +5,7 @@ internal import FoundationEssentials
 internal import JobLifecycle
 internal import Logging
 
-/// Claims from before the agent's first start: whoever it replaces may have made jobs of them.
+/// Claims by transactions that are not the agent's: whoever sent them may have made jobs of them.
 extension DeepSquareGateway {
     /// Between the two answers that make a job lost.
     private static let doubtInterval = 60.0
@@ -81,6 +81,8 @@ extension DeepSquareGateway {
     /// On the chain it waits for its Slurm job, and there is none.
     private func examineScheduled(_ key: Key, hasAccounting: Bool) async throws {
         guard let claim = claims[key] else { return }
+        // Who claimed it beside us may be about to submit it.
+        if claim.place.block > examinedBlocks, isFirstAnswer(key, Self.notYet) { return }
         if !hasAccounting {
             // slurmctld forgets what has ended.
             let claimed = try await StartBlock.time(of: claim.place.block, reader.client)
@@ -100,17 +102,20 @@ extension DeepSquareGateway {
 
     /// On the chain it runs, and nobody knows it: lost, after two answers.
     private func examineRunning(_ key: Key) async throws {
-        let before = retries[key]?[.examine]
-        guard let before, before.why == Self.missing else {
-            retries[key, default: [:]][.examine] = Retry(
-                tries: 1, notBefore: now() + Self.doubtInterval, why: Self.missing)
-            return
-        }
+        if isFirstAnswer(key, Self.missing) { return }
         claims[key]?.needsExamination = false
         claims[key]?.lost(now: seconds)
         succeeded(.examine, key)
         await saveOrRetry(key)
     }
 
+    /// Then it is asked again after a while.
+    private func isFirstAnswer(_ key: Key, _ what: String) -> Bool {
+        if retries[key]?[.examine]?.why == what { return false }
+        retries[key, default: [:]][.examine] = Retry(tries: 1, notBefore: now() + Self.doubtInterval, why: what)
+        return true
+    }
+
+    private static let notYet = "another program claimed it with this key, and may submit it yet"
     private static let missing = "neither slurmctld nor slurmdbd knows the job"
 }

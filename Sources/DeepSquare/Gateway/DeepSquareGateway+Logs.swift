@@ -88,10 +88,12 @@ extension DeepSquareGateway {
         switch event {
         case .claimed(let job, let customer, let who, let minutes, let definition):
             guard who == address else { return true }
+            // Whoever claimed it may have made a job of it.
+            let isForeign = try await !manager.made(transaction)
             return try await takeClaim(
                 GridClaim(
                     job: job, number: 1, customer: customer, definition: definition, minutes: minutes, place: place,
-                    claimedAt: seconds, needsExamination: place.block <= examinedBlocks,
+                    claimedAt: seconds, needsExamination: isForeign || place.block <= examinedBlocks,
                     transaction: transaction),
                 readTo: readTo, changed: &changed)
         case .cancelClaimed(let job, let who):

@@ -36,12 +36,17 @@ extension DeepSquareGateway {
                 wake(key, at: until)
                 holds[key] = GridStatus.Hold(until: until, minutes: losing)
                 claims[key]?.hold(until: until, losing: losing, now: seconds)
-            case .close: start(.send, key) { await self.close(key) }
+            case .close:
+                // What another step is just doing belongs to the claim: it is asked again when that is done.
+                if busy[key]?.isEmpty ?? true { start(.send, key) { await self.close(key) } }
             }
         }
         if !reports.isEmpty {
             let inOrder = reports
-            start(.send, key) { for report in inOrder { await self.send(report, key) } }
+            start(.send, key) {
+                // Each after the one before, or not at all.
+                for report in inOrder where await !self.send(report, key) { break }
+            }
         }
     }
 
@@ -113,15 +118,33 @@ extension DeepSquareGateway {
         }
     }
 
-    private func setLimit(_ key: Key, _ id: UInt32, _ minutes: UInt64) async {
+    private func setLimit(_ key: Key, _ id: UInt32, _ paid: UInt64) async {
+        guard let claim = claims[key] else { return }
         do throws(GridError) {
-            try await cluster.setTimeLimit(id, minutes: minutes)
+            let limit = policy.limit(
+                claimed: claim.minutes, paid: paid, partition: try await cluster.longestTime(of: id))
+            try await cluster.setTimeLimit(id, minutes: limit.minutes)
             succeeded(.setLimit, key)
-            claims[key]?.slurm.limit = minutes
-            logger.info("set the time limit", metadata: ids(key, ["minutes": "\(minutes)"]))
+            claims[key]?.slurm.limit = paid
+            logger.info("set the time limit", metadata: ids(key, ["minutes": "\(limit.minutes)"]))
+            limited(key, limit, paid)
             await saveOrRetry(key)
         } catch {
             failed(.setLimit, key, error.description)
+        }
+    }
+
+    /// More was paid for than the job may run here: the contract gives back what is not used.
+    private func limited(_ key: Key, _ limit: JobPolicy.Limit, _ paid: UInt64) {
+        claims[key]?.slurm.granted = limit.bound == nil ? nil : limit.minutes
+        guard let bound = limit.bound, let claim = claims[key] else { return }
+        let words = "\(limit.minutes) of \(paid) min: \(bound)"
+        claims[key]?.note(.limited, at: seconds, words)
+        logger.notice(
+            "a top-up passes what jobs may run here",
+            metadata: ids(key, ["minutes": "\(limit.minutes)", "paid": "\(paid)", "why": "\(bound)"]))
+        spawn {
+            await self.tell(key.job, claim.customer, claim: claim, "the job's time limit stays at \(words)")
         }
     }
 
@@ -148,163 +171,33 @@ extension DeepSquareGateway {
         }
     }
 
-    // MARK: reports
-
-    /// Job ids are small numbers in practice: another contract has the same ones.
-    func intentKey(_ key: Key, _ attempt: Int) -> String {
-        "deepsquare \(contracts.metaScheduler.hex) \(key) \(attempt)"
-    }
-
-    /// Committed here, then by the transaction manager, which broadcasts it at once: a crash between the two is mended at the
-    /// next start.
-    private func send(_ report: GridClaim.Report, _ key: Key) async {
-        guard var claim = claims[key] else { return }
-        claim.attempts += 1
-        var numbered = report
-        numbered.attempt = claim.attempts
-        if report.kind == .running { claim.running = numbered } else { claim.final = numbered }
-        claims[key] = claim
-        do throws(GridError) {
-            try await save([key])
-        } catch {
-            // Nothing has left; it is decided anew.
-            if report.kind == .running { claims[key]?.running = nil } else { claims[key]?.final = nil }
-            note(error)
-            timers[key] = now() + 1
-            return
-        }
-        logger.info(
-            "reports",
-            metadata: ids(
-                key,
-                [
-                    "status": "\(numbered.statusWord)", "minutes": "\(report.minutes)",
-                    "exit_code": "\(report.exitCode)", "why": "\(report.words)",
-                    "transaction_key": "\(intentKey(key, numbered.attempt))",
-                ]))
-        await handOver(numbered, key)
-    }
-
-    private func handOver(_ decided: GridClaim.Report, _ key: Key) async {
-        var report = decided
-        while !Task.isCancelled {
-            do {
-                try await manager.submit(intent(report, key))
-                return watch(report, key)
-            } catch let error as ChainStoreError where error.code == .conflict {
-                // From before this gateway's file was made anew.
-                guard var claim = claims[key] else { return }
-                claim.attempts += 1
-                report.attempt = claim.attempts
-                if report.kind == .running { claim.running = report } else { claim.final = report }
-                claims[key] = claim
-                await saveOrRetry(key)
-            } catch {
-                if Task.isCancelled { return }
-                logger.error(
-                    "a report waits for the chain's ledger", metadata: ids(key, ["why": "\(error)"]))
-                try? await Task.sleep(for: .seconds(1))
-            }
-        }
-    }
-
-    private func intent(_ report: GridClaim.Report, _ key: Key) throws -> TransactionIntent {
-        let data: [UInt8] =
-            switch report.kind {
-            case .refuse:
-                try ContractABI.refuseJob.call([.hash(key.job)])
-            case .running, .end:
-                try ContractABI.providerSetJobStatus.call([
-                    .hash(key.job), .uint64(UInt64(report.status.rawValue)), .uint64(report.minutes),
-                    .string(report.words), .int64(report.exitCode),
-                ])
-            }
-        // What each of them costs differs.
-        return TransactionIntent(
-            key: intentKey(key, report.attempt), className: "status", recipient: contracts.metaScheduler, data: data,
-            call: "\(contracts.metaScheduler.hex):\(report.kind == .refuse ? "refuse" : "\(report.status)")")
-    }
-
-    /// After a start: reports that were decided are handed over again, which changes nothing for those that had been.
-    func resume(_ key: Key) {
-        guard let claim = claims[key] else { return }
-        let open = [claim.running, claim.final].compactMap { $0 }.filter { $0.state == .sent }
-        guard !open.isEmpty else { return }
-        spawn { for report in open { await self.handOver(report, key) } }
-    }
-
-    private func watch(_ report: GridClaim.Report, _ key: Key) {
-        let intent = intentKey(key, report.attempt)
-        spawn {
-            guard let outcome = await self.outcome(of: intent) else { return }  // The gateway ends.
-            await self.over(report, key, outcome)
-        }
-    }
-
-    /// nil only when the gateway ends, or there is no such intent.
-    func outcome(of intent: String) async -> TransactionOutcome? {
-        while !Task.isCancelled {
-            do {
-                return try await manager.outcome(intent)
-            } catch {
-                note(GridError(.storage, "\(error)"))
-                try? await Task.sleep(for: .seconds(1))
-            }
-        }
-        return nil
-    }
-
-    private func over(_ report: GridClaim.Report, _ key: Key, _ outcome: TransactionOutcome) async {
-        guard let known = report.kind == .running ? claims[key]?.running : claims[key]?.final,
-            known.attempt == report.attempt, known.state == .sent
-        else { return }
-        var words: Logger.Metadata = ["status": "\(report.statusWord)"]
-        if let receipt = outcome.receipt {
-            words["transaction"] = "\(receipt.transaction)"
-            words["block"] = "\(receipt.block.number)"
-        }
-        switch outcome {
-        case .succeeded(let receipt):
-            let payments = pay(in: receipt, of: report, key)
-            claims[key]?.succeeded(
-                report.kind, block: receipt.block.number, transaction: receipt.transaction, payments: payments,
-                now: seconds)
-            logger.info("reported", metadata: ids(key, words))
-        case .reverted, .cancelled:
-            claims[key]?.reverted(
-                report.kind, block: outcome.receipt?.block.number ?? 0, transaction: outcome.receipt?.transaction,
-                now: seconds)
-            words["outcome"] = "\(outcome.receipt == nil ? "cancelled" : "reverted")"
-            logger.notice(
-                "the contract did not take a report; its state decides what comes next", metadata: ids(key, words))
-        }
-        await saveOrRetry(key)
-        advance(key)
-    }
-
     private func close(_ key: Key) async {
+        // From here on no other step begins.
+        claims[key]?.closedAt = seconds
         do {
             // The chain may have taken the job back in the very moment in which it was ordered.
             if claims[key]?.slurm.isOrdered == false,
                 try await ledger.order(name, externalID(key), claim: key.number) != nil
             {
+                claims[key]?.closedAt = nil
                 claims[key]?.slurm.isOrdered = true
                 for transition in try await ledger.transitions(of: name, externalID(key), claim: key.number) {
                     claims[key]?.take(transition, now: seconds)
                 }
                 return await saveOrRetry(key)
             }
-            claims[key]?.closedAt = seconds
             try await save([key])
         } catch {
             claims[key]?.closedAt = nil
             note(GridError(.storage, "\(error)"))
-            timers[key] = now() + 1
+            failed(.send, key, "\(error)")
             return
         }
         guard let claim = claims[key] else { return }
         logger.info("over", metadata: ids(key, ["status": "\(claim.chain.status)"]))
         claims.removeValue(forKey: key)
+        inherited.remove(key)
+        scripts.over(key)
         retries.removeValue(forKey: key)
         timers.removeValue(forKey: key)
         holds.removeValue(forKey: key)

@@ -77,12 +77,17 @@ public actor DeepSquareGateway: Gateway, Service {
     var isRegistering = false
     /// Jobs may be claimed, as far as an administrator is concerned.
     var takesJobs: Bool { !isDrained && !isRegistering }
+    /// Open from before this start, and not decided then: whoever ran the grid in between may have made jobs of them.
+    var inherited: Set<Key> = []
+    var scripts = ScriptWatch<Key>()
     /// Claims of jobs from blocks up to this one may be somebody else's work.
     var examinedBlocks: UInt64 = 0
     var deciding = 0
     /// Where the customers' logs go, as the sbatch service said last.
     var loggerAddress: String?
     var lastProblem: GridStatus.Problem?
+    /// Why the registration could not be compared at start, as told last.
+    var registrationTrouble: String?
     /// Changes with each save of a claim that was paid.
     var paymentsSoFar: UInt64 = 0
     var earned: Earned?
@@ -164,6 +169,7 @@ public actor DeepSquareGateway: Gateway, Service {
                 claims[key]?.take(transition, now: seconds)
             }
             resume(key)
+            if claim.verdict == .undecided { inherited.insert(key) }
         }
         for kind in ClaimKind.allCases {
             let open = await manager.openKeys(prefix: kind.keyPrefix)
@@ -203,7 +209,13 @@ public actor DeepSquareGateway: Gateway, Service {
         var changed: Set<Key> = []
         for transition in transitions {
             guard let key = key(transition) else { continue }
-            guard claims[key] != nil else { continue }  // It is over here.
+            guard claims[key] != nil else {
+                // It is over here.
+                if transition.kind == .submitted, let job = transition.jobID {
+                    spawn { await self.endOrphan(key, job) }
+                }
+                continue
+            }
             claims[key]?.take(transition, now: seconds)
             changed.insert(key)
         }
@@ -236,6 +248,23 @@ public actor DeepSquareGateway: Gateway, Service {
             parts[0] == contracts.metaScheduler.hex, let job = Hash32(hex: parts[1]), let number = transition.claim
         else { return nil }
         return Key(job: job, number: number)
+    }
+
+    /// A claim that was over before it had a job has none.
+    func endOrphan(_ key: Key, _ job: UInt32) async {
+        while !Task.isCancelled {
+            do throws(GridError) {
+                guard let claim = try await store.claim("\(key.job)", key.number), claim.isClosed,
+                    claim.slurm.jobID == nil
+                else { return }
+                try await cluster.cancel(job)
+                return logger.notice(
+                    "cancelled a job whose claim is over", metadata: ids(key, ["slurm": "\(job)"]))
+            } catch {
+                note(error)
+                try? await Task.sleep(for: .seconds(5))
+            }
+        }
     }
 
     // MARK: state

@@ -43,6 +43,8 @@ public struct GridStatus: Codable, Sendable {
         public var slurmJob: UInt32?
         /// Claimed, with top-ups.
         public var minutes: UInt64
+        /// The time limit that Slurm was told, where that is less; nil: it is not.
+        public var limitMinutes: UInt64?
         /// The chain's word, as far as we know it.
         public var chainStatus: String
         /// What goes on, in words.
@@ -108,7 +110,8 @@ extension DeepSquareGateway {
     private func job(_ claim: GridClaim, _ retries: [Work: Retry], _ hold: GridStatus.Hold?) -> GridStatus.Job {
         GridStatus.Job(
             job: claim.name, claim: claim.number, customer: claim.customer.hex, slurmJob: claim.slurm.jobID,
-            minutes: claim.paidMinutes, chainStatus: claim.chain.isOurs ? "\(claim.chain.status)" : "not ours any more",
+            minutes: claim.paidMinutes, limitMinutes: claim.slurm.granted,
+            chainStatus: claim.chain.isOurs ? "\(claim.chain.status)" : "not ours any more",
             state: claim.words, reportedMinutes: claim.final?.kind == .end ? claim.final?.minutes : nil, hold: hold,
             trouble: retries.values.filter { $0.tries > 0 }.map(\.why).sorted().first,
             wasBilledTooMuch: claim.wasBilledTooMuch, isOver: claim.isClosed, earned: claim.earned.map { "\($0)" },

@@ -14,6 +14,8 @@ extension GridClaim {
             case claimed
             /// Minutes.
             case toppedUp
+            /// Minutes, and what bounds them.
+            case limited
             case cancelWanted
             /// We decided that no Slurm job becomes of it; why.
             case settled
@@ -61,6 +63,7 @@ extension GridClaim {
             return switch kind {
             case .claimed: "claimed"
             case .toppedUp: "topped up by \(detail) min"
+            case .limited: "the time limit stays at \(detail)"
             case .cancelWanted: "the customer wants it cancelled"
             case .settled: "no job becomes of it: \(detail)"
             case .submitted: "submitted as Slurm job \(detail)"

@@ -64,8 +64,10 @@ extension GridClaim {
         var ending: Ending?
         /// It never became a job, or is over.
         var isOver = false
-        /// Minutes that Slurm was told.
+        /// Minutes that were paid for when Slurm was told its time limit.
         var limit: UInt64?
+        /// The time limit that Slurm was told, where that is less.
+        var granted: UInt64?
         /// The ledger's last transition that is in here.
         var sequence: Int64 = 0
         /// scancel was asked for; the end is still to come.

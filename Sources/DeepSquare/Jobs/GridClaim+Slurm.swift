@@ -38,7 +38,7 @@ extension GridClaim {
             let why = transition.message ?? "the cluster took no such job"
             note(.refusedBySlurm, at: told, Ending.bounded(why))
             switch verdict {
-            case .accepted, .undecided: verdict = transition.refusal == .doubt ? .failed(why) : .refused(why)
+            case .accepted, .undecided: refuse(transition.refusal, why)
             case .refused, .failed: break
             }
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import Ethereum
+internal import JobLifecycle
 
 /// One claim of a job: what the chain, Slurm and we ourselves have said of it so far. No I/O.
 ///
@@ -23,6 +24,9 @@ struct GridClaim: Sendable, Hashable, Codable {
     private var topUpLogs: Set<Int64> = []
     var isCancelWanted = false
     var verdict = Verdict.undecided
+    /// A verdict of refused that says nothing of the job itself: the next offer is decided anew. nil in claims from before it
+    /// was kept.
+    private(set) var isRefusalPassing: Bool?
     var slurm = SlurmPart()
     var chain = ChainPart()
     var running: Report?
@@ -80,16 +84,26 @@ struct GridClaim: Sendable, Hashable, Codable {
 
     var isClosed: Bool { closedAt != nil }
 
-    /// Whether its next claim is to be failed: we gave it back once.
-    var wasRefusedByUs: Bool { final?.kind == .refuse && final?.state != .reverted }
+    /// Whether its next claim is to be failed: we gave it back once, for what will be the same then.
+    var wasRefusedForGood: Bool {
+        final?.kind == .refuse && final?.state != .reverted && isRefusalPassing != true
+    }
 
     /// What becomes of it is decided.
-    mutating func settle(_ verdict: Verdict, now: Int64) {
+    /// - Parameter isPassing: a refusal for what may be otherwise soon.
+    mutating func settle(_ verdict: Verdict, isPassing: Bool = false, now: Int64) {
         self.verdict = verdict
+        isRefusalPassing = isPassing
         switch verdict {
         case .refused(let why), .failed(let why): note(.settled, at: now, Ending.bounded(why))
         case .undecided, .accepted: break
         }
+    }
+
+    /// The ledger says that its order becomes no job.
+    mutating func refuse(_ refusal: JobTransition.Refusal?, _ why: String) {
+        verdict = refusal == .doubt ? .failed(why) : .refused(why)
+        isRefusalPassing = refusal == .withdrawn
     }
 
     // MARK: what the chain says
@@ -119,7 +133,13 @@ struct GridClaim: Sendable, Hashable, Codable {
         if (chain.status, chain.isOurs) != (before.status, before.isOurs), !hasReported(status) {
             note(.byOthers, at: now, "\(status)", transaction)
         }
+        examineIfOthersRunIt()
         return chain != before
+    }
+
+    /// Nothing was decided here, and it runs: somebody else made a job of it.
+    private mutating func examineIfOthersRunIt() {
+        if chain.status == .running, chain.isOurs, verdict == .undecided { needsExamination = true }
     }
 
     /// Whether it is, or may become, a report of ours that brings the job there.
@@ -178,6 +198,7 @@ struct GridClaim: Sendable, Hashable, Codable {
         // Reverted; or its block is gone.
         if word.status == .scheduled { running = nil }
         final = nil
+        examineIfOthersRunIt()
         return true
     }
 
@@ -224,7 +245,20 @@ struct GridClaim: Sendable, Hashable, Codable {
         case .running: running?.state = state
         case .end, .refuse: final?.state = state
         }
+        backOff(now)
+    }
+
+    /// The contract would not take the next report: it was not sent.
+    mutating func rehearsalFailed(now: Int64) { backOff(now) }
+
+    private mutating func backOff(_ now: Int64) {
         failures += 1
         if failures > 1 { notBefore = now + min(300, 1 << min(Int64(failures), 9)) }
+    }
+
+    /// Whether a report is tried by a call that costs nothing before it is sent: the chain did not take the last one. An end
+    /// behind a Running on its way cannot be tried yet.
+    func rehearses(_ report: Report) -> Bool {
+        failures > 0 && !(report.kind == .end && running?.state == .sent)
     }
 }

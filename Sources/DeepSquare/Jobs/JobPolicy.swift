@@ -53,11 +53,34 @@ struct JobPolicy: Sendable {
         settings.users[customer] ?? customer.hex
     }
 
-    func check(_ account: GridAccount?, login: String) -> Answer {
+    /// - Parameter systemUsers: who no job runs as, by `GridCluster.systemUsers`.
+    func check(_ account: GridAccount?, login: String, systemUsers: Set<UInt32>) -> Answer {
         guard let account else { return .refuse("the customer has no Unix user \(login) on this cluster") }
-        guard account.userID >= settings.minimumUserID, account.userID > 0 else {
+        // By the uid that the look-up gave: several names may have it.
+        guard account.userID >= settings.minimumUserID, account.userID > 0, !systemUsers.contains(account.userID) else {
             return .refuse("the Unix user \(login) may not run jobs of the grid")
         }
         return .fine
+    }
+
+    /// The time limit that Slurm gets.
+    struct Limit: Sendable, Hashable {
+        var minutes: UInt64
+        /// What stands against all that is paid for; nil: nothing does.
+        var bound: String?
+    }
+
+    /// Top-ups are claimed unseen: what they buy beyond the limits here stays with the customer. A job keeps what it was taken
+    /// with, also when a limit is lower now.
+    /// - Parameter partition: the longest time limit of the job's partition, minutes.
+    func limit(claimed: UInt64, paid: UInt64, partition: UInt64?) -> Limit {
+        let bounds = [
+            settings.maximumMinutes.map { Limit(minutes: $0, bound: "this provider's limit") },
+            partition.map { Limit(minutes: $0, bound: "the partition's limit") },
+        ].compactMap(\.self)
+        guard let lowest = bounds.min(by: { $0.minutes < $1.minutes }), lowest.minutes < paid, claimed < paid else {
+            return Limit(minutes: paid)
+        }
+        return Limit(minutes: max(claimed, lowest.minutes), bound: lowest.bound)
     }
 }

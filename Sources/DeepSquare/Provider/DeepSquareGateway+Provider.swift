@@ -33,13 +33,12 @@ extension DeepSquareGateway {
         var isFirst = true
         while !Task.isCancelled {
             await refreshProvider()
-            if isFirst, provider.wasRead {
-                isFirst = false
-                await registerAtStart()
-            }
+            // Until it is known what the cluster is, and whether the chain knows that.
+            if isFirst, provider.wasRead { isFirst = await !registerAtStart() }
             // The chain's events tell of what changes; a job under way is worth another look.
             let isQuiet = claims.isEmpty && provider.isApproved
-            try? await Task.sleep(for: isFirst ? .seconds(1) : .seconds(isQuiet ? 60 : 30))
+            let pause: Duration = isFirst ? .seconds(provider.wasRead ? 5 : 1) : .seconds(isQuiet ? 60 : 30)
+            try? await Task.sleep(for: pause)
         }
     }
 

@@ -92,26 +92,39 @@ extension DeepSquareGateway {
     }
 
     /// At start: a registration is sent only when the chain knows none, or when the configuration says so.
-    func registerAtStart() async {
-        guard await manager.openKeys(prefix: Self.registrationPrefix).isEmpty else { return }
+    /// - Returns: false when it is to be tried again: neither Slurm nor a node need be there yet.
+    func registerAtStart() async -> Bool {
+        guard await manager.openKeys(prefix: Self.registrationPrefix).isEmpty else { return true }
         do throws(GridError) {
             let (approved, waiting) = try await entries()
             guard let newest = waiting ?? approved else {
-                if provider.isBanned { return }
+                if provider.isBanned { return true }
+                let ours = try await registration()
                 logger.notice("the chain does not know this provider: registers it")
-                return _ = try await sendRegistration(try await registration())
+                _ = try await sendRegistration(ours)
+                return true
             }
             let ours = try await registration()
             let differences = ours.differences(from: newest)
-            if differences.isEmpty { return await resumeRegistration() }
+            if differences.isEmpty {
+                await resumeRegistration()
+                return true
+            }
             logger.warning(
                 "the chain's registration differs: `slurm-grid-agent provider show`, then `provider register`",
                 metadata: ["differences": "\(differences.joined(separator: "; "))"])
             if settings.registersAutomatically { _ = try await register() } else { await resumeRegistration() }
+            return true
         } catch {
-            if Task.isCancelled { return }
+            if Task.isCancelled { return true }
             note(error)
-            logger.warning("the registration could not be compared", metadata: ["why": "\(error)"])
+            // Once for the same reason: it is asked for every few seconds.
+            if registrationTrouble != error.description {
+                registrationTrouble = error.description
+                logger.warning(
+                    "the registration could not be compared, and will be tried again", metadata: ["why": "\(error)"])
+            }
+            return false
         }
     }
 

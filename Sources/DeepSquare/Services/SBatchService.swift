@@ -19,7 +19,8 @@ actor SBatchService {
         case notNow(String)
         /// There is no such script.
         case notFound(String)
-        case tooLarge(String)
+        /// It never will be a job: too large, or no text.
+        case unusable(String)
     }
 
     private let client: GridTransport.Client
@@ -105,17 +106,17 @@ actor SBatchService {
         // Who waits is not told why: the gateway tries again by itself.
         options.waitForReady = false
         options.maxResponseMessageBytes = size
+        // By its name it bounds what is sent; this transport's client bounds by it what it gets.
+        options.maxRequestMessageBytes = size
         return options
     }
 
     private func failure(_ error: any Error) -> Failure {
         let words = "the sbatch service at \(endpoint): \(GridTransport.words(error))"
         guard let error = error as? GRPCCore.RPCError else { return .notNow(words) }
-        switch error.code {
-        case .notFound: return .notFound("the grid's sbatch service has no script for this job")
-        case .resourceExhausted where error.message.contains("too large") || error.message.contains("size"):
-            return .tooLarge("the script is larger than \(limit) bytes")
-        default: return .notNow(words)
-        }
+        if error.code == .notFound { return .notFound("the grid's sbatch service has no script for this job") }
+        if GridTransport.isTooLarge(error) { return .unusable("the script is larger than \(limit) bytes") }
+        if GridTransport.isNoText(error) { return .unusable("the script is not UTF-8") }
+        return .notNow(words)
     }
 }

@@ -122,6 +122,11 @@ public actor TransactionManager: Service {
         }
     }
 
+    /// Whether a transaction was made here, also one that another has replaced.
+    public func made(_ transaction: Hash32) async throws(ChainStoreError) -> Bool {
+        try await store.knows(transaction)
+    }
+
     /// The intents that are not over yet and whose keys begin so.
     public func openKeys(prefix: String) -> [String] {
         (machine.queue.map(\.intent.key) + machine.sending.values.map(\.intent.key)).filter { $0.hasPrefix(prefix) }

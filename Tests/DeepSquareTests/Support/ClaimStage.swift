@@ -14,6 +14,7 @@ struct ClaimStage {
         /// The gateway: the ledger has the order.
         case accepted
         case refused(String)
+        case refusedForNow(String)
         case failed(String)
         case unexamined
         // Slurm, by the ledger.
@@ -113,6 +114,7 @@ struct ClaimStage {
             claim.slurm.isOrdered = true
             claim.slurm.limit = claim.minutes
         case .refused(let why): claim.settle(.refused(why), now: seconds)
+        case .refusedForNow(let why): claim.settle(.refused(why), isPassing: true, now: seconds)
         case .failed(let why): claim.settle(.failed(why), now: seconds)
         case .unexamined: claim.needsExamination = true
         case .submitted: tell(.submitted)

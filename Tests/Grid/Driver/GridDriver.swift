@@ -193,6 +193,8 @@ final class ScriptedSlurm: Scheduler, GridCluster {
     // MARK: GridCluster
 
     func account(login: String) async throws(GridError) -> GridAccount? { GridAccount(login: login, userID: 1000) }
+    func systemUsers() async throws(GridError) -> Set<UInt32> { [0] }
+    func longestTime(of jobID: UInt32) async throws(GridError) -> UInt64? { nil }
     func request(_ job: GridJobRequest) throws(GridError) -> [UInt8] { Array(job.name.utf8) }
     func isUp() async -> Bool { true }
     // Of both protocols.

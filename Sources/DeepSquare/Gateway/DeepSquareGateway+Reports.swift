@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Ethereum
+internal import FoundationEssentials
+internal import Logging
+
+/// What the contract is told of a claim, by transactions.
+extension DeepSquareGateway {
+    /// Job ids are small numbers in practice: another contract has the same ones.
+    func intentKey(_ key: Key, _ attempt: Int) -> String {
+        "deepsquare \(contracts.metaScheduler.hex) \(key) \(attempt)"
+    }
+
+    /// Committed here, then by the transaction manager, which broadcasts it at once: a crash between the two is mended at the
+    /// next start.
+    /// - Returns: whether it is on its way.
+    func send(_ report: GridClaim.Report, _ key: Key) async -> Bool {
+        guard await wouldBeTaken(report, key), var claim = claims[key] else { return false }
+        claim.attempts += 1
+        var numbered = report
+        numbered.attempt = claim.attempts
+        if report.kind == .running { claim.running = numbered } else { claim.final = numbered }
+        claims[key] = claim
+        do throws(GridError) {
+            try await save([key])
+        } catch {
+            // Nothing has left; it is decided anew.
+            if report.kind == .running { claims[key]?.running = nil } else { claims[key]?.final = nil }
+            note(error)
+            failed(.send, key, error.description)
+            return false
+        }
+        succeeded(.send, key)
+        logger.info(
+            "reports",
+            metadata: ids(
+                key,
+                [
+                    "status": "\(numbered.statusWord)", "minutes": "\(report.minutes)",
+                    "exit_code": "\(report.exitCode)", "why": "\(report.words)",
+                    "transaction_key": "\(intentKey(key, numbered.attempt))",
+                ]))
+        await handOver(numbered, key)
+        return true
+    }
+
+    /// A report that the contract did not take is tried by a call before it costs gas once more.
+    private func wouldBeTaken(_ report: GridClaim.Report, _ key: Key) async -> Bool {
+        guard let claim = claims[key], claim.rehearses(report) else { return true }
+        do throws(GridError) {
+            let question = Self.call(report, of: key.job)
+            let answer = try await reader.ask([
+                .init(question.function, question.arguments, at: contracts.metaScheduler, from: address)
+            ])
+            // Decided meanwhile on what is newer.
+            guard claims[key] == claim else { return false }
+            guard case .failure(let error) = answer.first else { return true }
+            // The call itself may not be answered: a node's trouble, and no word of the contract.
+            guard error.code == .reverted else {
+                // What the call gives back is of no interest.
+                if error.code == .malformed { return true }
+                throw error
+            }
+            claims[key]?.rehearsalFailed(now: seconds)
+            failed(.send, key, "the contract would not take \(report.statusWord): \(error)")
+            await saveOrRetry(key)
+        } catch {
+            note(error)
+            failed(.send, key, error.description)
+        }
+        return false
+    }
+
+    private static func call(
+        _ report: GridClaim.Report, of job: Hash32
+    ) -> (function: ABIFunction, arguments: [ABIValue]) {
+        switch report.kind {
+        case .refuse:
+            (ContractABI.refuseJob, [.hash(job)])
+        case .running, .end:
+            (
+                ContractABI.providerSetJobStatus,
+                [
+                    .hash(job), .uint64(UInt64(report.status.rawValue)), .uint64(report.minutes),
+                    .string(report.words), .int64(report.exitCode),
+                ]
+            )
+        }
+    }
+
+    private func handOver(_ decided: GridClaim.Report, _ key: Key) async {
+        var report = decided
+        while !Task.isCancelled {
+            do {
+                try await manager.submit(intent(report, key))
+                return watch(report, key)
+            } catch let error as ChainStoreError where error.code == .conflict {
+                // From before this gateway's file was made anew.
+                guard var claim = claims[key] else { return }
+                claim.attempts += 1
+                report.attempt = claim.attempts
+                if report.kind == .running { claim.running = report } else { claim.final = report }
+                claims[key] = claim
+                await saveOrRetry(key)
+            } catch {
+                if Task.isCancelled { return }
+                logger.error(
+                    "a report waits for the chain's ledger", metadata: ids(key, ["why": "\(error)"]))
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
+    private func intent(_ report: GridClaim.Report, _ key: Key) throws -> TransactionIntent {
+        let call = Self.call(report, of: key.job)
+        let data = try call.function.call(call.arguments)
+        // What each of them costs differs.
+        return TransactionIntent(
+            key: intentKey(key, report.attempt), className: "status", recipient: contracts.metaScheduler, data: data,
+            call: "\(contracts.metaScheduler.hex):\(report.kind == .refuse ? "refuse" : "\(report.status)")")
+    }
+
+    /// After a start: reports that were decided are handed over again, which changes nothing for those that had been.
+    func resume(_ key: Key) {
+        guard let claim = claims[key] else { return }
+        let open = [claim.running, claim.final].compactMap { $0 }.filter { $0.state == .sent }
+        guard !open.isEmpty else { return }
+        spawn { for report in open { await self.handOver(report, key) } }
+    }
+
+    private func watch(_ report: GridClaim.Report, _ key: Key) {
+        let intent = intentKey(key, report.attempt)
+        spawn {
+            guard let outcome = await self.outcome(of: intent) else { return }  // The gateway ends.
+            await self.over(report, key, outcome)
+        }
+    }
+
+    /// nil only when the gateway ends, or there is no such intent.
+    func outcome(of intent: String) async -> TransactionOutcome? {
+        while !Task.isCancelled {
+            do {
+                return try await manager.outcome(intent)
+            } catch {
+                note(GridError(.storage, "\(error)"))
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+        return nil
+    }
+
+    private func over(_ report: GridClaim.Report, _ key: Key, _ outcome: TransactionOutcome) async {
+        guard let known = report.kind == .running ? claims[key]?.running : claims[key]?.final,
+            known.attempt == report.attempt, known.state == .sent
+        else { return }
+        var words: Logger.Metadata = ["status": "\(report.statusWord)"]
+        if let receipt = outcome.receipt {
+            words["transaction"] = "\(receipt.transaction)"
+            words["block"] = "\(receipt.block.number)"
+        }
+        switch outcome {
+        case .succeeded(let receipt):
+            let payments = pay(in: receipt, of: report, key)
+            succeeded(.send, key)
+            claims[key]?.succeeded(
+                report.kind, block: receipt.block.number, transaction: receipt.transaction, payments: payments,
+                now: seconds)
+            logger.info("reported", metadata: ids(key, words))
+        case .reverted, .cancelled:
+            claims[key]?.reverted(
+                report.kind, block: outcome.receipt?.block.number ?? 0, transaction: outcome.receipt?.transaction,
+                now: seconds)
+            words["outcome"] = "\(outcome.receipt == nil ? "cancelled" : "reverted")"
+            logger.notice(
+                "the contract did not take a report; its state decides what comes next", metadata: ids(key, words))
+        }
+        await saveOrRetry(key)
+        advance(key)
+    }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Testing
+
+@testable import DeepSquare
+
+@Suite("Whether jobs are claimed while scripts cannot be fetched")
+struct ScriptWatchTests {
+    @Test("after a failure the service is tried before the next claim, not more often than every five seconds")
+    func probes() {
+        var watch = ScriptWatch<Int>()
+        #expect(watch.answer(now: 0) == .claim)
+        watch.failed(1)
+        #expect(watch.answer(now: 0) == .probe)
+        watch.probed(isThere: false, now: 0)
+        #expect(watch.answer(now: 4) == .stop)
+        #expect(watch.answer(now: 5) == .probe)
+        watch.probed(isThere: true, now: 5)
+        #expect(watch.answer(now: 5) == .claim)
+    }
+
+    @Test("the job that waited goes back: the service is still away")
+    func remembers() {
+        var watch = ScriptWatch<Int>()
+        watch.failed(1)
+        watch.over(1)
+        #expect(watch.answer(now: 0) == .probe)
+    }
+
+    @Test("a service that answers and gives no scripts stops the claims; one odd job does not")
+    func noScripts() {
+        var watch = ScriptWatch<Int>()
+        for _ in 0..<9 {
+            watch.failed(1)
+            watch.probed(isThere: true, now: 0)
+        }
+        #expect(watch.answer(now: 0) == .claim)
+        for job in 2...3 {
+            watch.failed(job)
+            watch.probed(isThere: true, now: 0)
+        }
+        #expect(watch.answer(now: 9) == .stop)
+        watch.over(3)
+        #expect(watch.answer(now: 9) == .claim)
+        watch.failed(3)
+        watch.fetched()
+        #expect(watch.answer(now: 9) == .claim)
+    }
+}

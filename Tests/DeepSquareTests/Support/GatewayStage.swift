@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import BigInt
+import Ethereum
+import Foundation
+import GRDB
+import JobLifecycle
+import NIOConcurrencyHelpers
+import Support
+import Testing
+
+@testable import DeepSquare
+@testable import Ethereum
+
+/// A gateway with files of its own, a node and a Slurm that say what a test wants, and a clock that it moves. None of its loops
+/// runs.
+final class GatewayStage: Sendable {
+    let folder: TemporaryFolder
+    let gateway: DeepSquareGateway
+    let manager: TransactionManager
+    let feed: LogFeed
+    let ledger: Ledger
+    let store: GridStore
+    let slurm = ScriptedSlurm()
+    let chain = ScriptedChain()
+    let clock = NIOLockedValueBox(Date(timeIntervalSince1970: Double(ClaimStage.epoch)))
+
+    /// The provider's account; nothing is ever signed.
+    private struct Signer: TransactionSigner {
+        var address: Address { provider }
+
+        func sign(_ transaction: UnsignedTransaction) async throws(KeyError) -> SignedTransaction {
+            throw KeyError(.failed, "no signer")
+        }
+        func sign(message: [UInt8]) async throws(KeyError) -> Signature { throw KeyError(.failed, "no signer") }
+    }
+
+    init(examinedBlocks: UInt64 = 0, _ change: (inout GridSettings) -> Void = { _ in }) async throws {
+        let clock = clock
+        let now: @Sendable () -> Date = { clock.withLockedValue { $0 } }
+        folder = try TemporaryFolder()
+        var settings = GridSettings()
+        // Nobody listens there.
+        settings.sbatch = ServiceEndpoint(host: "127.0.0.1", port: 1)
+        settings.security = .plaintext
+        change(&settings)
+        let client = try FakeNode(chain.answer).client()
+        let disk = try ChainStore(path: folder.path + "/chain.sqlite")
+        manager = TransactionManager(
+            client: client, chainID: 1337, signer: Signer(), store: disk,
+            classes: ["status", "claim", "other"].map { TransactionClass($0, priority: 0, isEssential: false) },
+            logger: quiet)
+        feed = LogFeed(name: "1337", filter: contracts.filter, client: client, store: disk, logger: quiet)
+        ledger = try Ledger(
+            path: folder.path + "/ledger.sqlite", cluster: "test",
+            interests: [Ledger.Interest(gateway: GridFile.gatewayName, scope: .ownJobs)], now: now)
+        store = try GridStore(path: folder.file)
+        gateway = try DeepSquareGateway(
+            settings: settings,
+            file: GridFile(contracts: contracts, firstBlock: 0, store: store, examinedBlocks: examinedBlocks),
+            client: client, manager: manager, feed: feed, signer: Signer(), ledger: ledger, cluster: slurm,
+            wake: WakeUp(), logger: quiet, now: now)
+        try await manager.start()
+        await gateway.edit {
+            $0.isCaughtUp = true
+            $0.provider.isApproved = true
+            $0.provider.delta = 15
+        }
+    }
+
+    func after(_ seconds: Double) { clock.withLockedValue { $0 += seconds } }
+
+    /// The one claim.
+    var key: DeepSquareGateway.Key { DeepSquareGateway.Key(job: hash(1), number: 1) }
+
+    func put(_ acts: [ClaimStage.Act]) async {
+        let claim = ClaimStage(acts).claim
+        await gateway.edit { $0.claims[.init(claim)] = claim }
+    }
+
+    var claim: GridClaim? {
+        get async { await gateway.claims[key] }
+    }
+
+    /// Does what there is to do now, to its end.
+    func advance() async throws {
+        await gateway.edit { $0.advance(self.key) }
+        try await idle()
+    }
+
+    func idle() async throws {
+        for _ in 0..<20_000 where await !gateway.busy.isEmpty {
+            try await Task.sleep(for: .milliseconds(1))
+        }
+        #expect(await gateway.busy.isEmpty)
+    }
+
+    /// A transaction of this agent.
+    func made(_ transaction: Hash32) throws {
+        // Of which attempt it is one matters to nobody here.
+        var configuration = Configuration()
+        configuration.foreignKeysEnabled = false
+        try DatabaseQueue(path: folder.path + "/chain.sqlite", configuration: configuration).write {
+            try $0.execute(
+                sql: """
+                    INSERT INTO transactions (hash, attempt, raw, cancellation, made_at) VALUES (?, 1, x'00', 0, 0)
+                    """, arguments: [Data(transaction.bytes)])
+        }
+    }
+
+    /// What was handed to the transaction manager: reports' keys, in order.
+    var reports: [String] {
+        get async { await manager.openKeys(prefix: "deepsquare 0x").sorted() }
+    }
+
+    /// In the gateway's file, beside the gateway.
+    func sql(_ statement: String) throws {
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(5)
+        try DatabaseQueue(path: folder.file, configuration: configuration).write { try $0.execute(sql: statement) }
+    }
+}
+
+extension DeepSquareGateway {
+    func edit<Answer: Sendable>(_ body: @Sendable (isolated DeepSquareGateway) throws -> Answer) rethrows -> Answer {
+        try body(self)
+    }
+}
+
+/// A node at block 1000, with one job.
+final class ScriptedChain: Sendable {
+    struct State: Sendable {
+        var status = ChainJobStatus.scheduled
+        /// Reports revert with NoJob().
+        var reverts = false
+        var calls = 0
+    }
+
+    let state = NIOLockedValueBox(State())
+
+    static func selector(_ function: ABIFunction, _ arguments: [ABIValue]) -> String {
+        (try? function.call(arguments)).map { String(Hex.data($0).prefix(10)) } ?? ""
+    }
+
+    private static let report = selector(
+        ContractABI.providerSetJobStatus, [.hash(hash(1)), .uint64(0), .uint64(0), .string(""), .int64(0)])
+    private static let job = selector(ContractABI.getJob, [.hash(hash(1))])
+    private static let balance = selector(ContractABI.balanceOf, [.address(provider)])
+    private static let registered = [ContractABI.getProvider, ContractABI.getWaitingProvider].map {
+        selector($0, [.address(provider)])
+    }
+
+    var answer: FakeNode.Answer {
+        { [state] method, parameters in
+            guard method == "eth_call", let data = parameters.first?["data"]?.text else { return .string("0x") }
+            let now = state.withLockedValue { $0 }
+            switch String(data.prefix(10)) {
+            case Self.report:
+                state.withLockedValue { $0.calls += 1 }
+                return now.reverts ? FakeNode.revert("0x3a43ca41") : .string("0x")
+            case Self.job: return Self.job(now.status)
+            case Self.balance: return .string("\(hash(5))")
+            case let other where Self.registered.contains(other): return FakeNode.revert("0x")
+            default: return .string("\(hash(1))")
+            }
+        }
+    }
+
+    private static func job(_ status: ChainJobStatus) -> JSONValue {
+        let value = ABIValue.tuple([
+            .hash(hash(1)), .uint64(UInt64(status.rawValue)), .address(customer), .address(provider),
+            .tuple([
+                .uint64(1), .uint64(1000), .uint64(4), .uint64(2), .string("hash123"), .uint64(2), .array([]),
+                .array([]),
+            ]),
+            .tuple([.uint64(100), .uint64(0), .uint64(0), .bool(false)]),
+            .tuple([.uint64(900), .uint64(0), .uint64(0), .uint64(0), .uint64(0), .uint64(0)]),
+            .fixedBytes([UInt8](repeating: 0x61, count: 32)), .bool(false), .string(""), .int64(0),
+        ])
+        guard let bytes = try? ABI.encode([value], as: ContractABI.getJob.outputs) else { return .null }
+        return .string(Hex.data(bytes))
+    }
+}
+
+/// A cluster that a test describes.
+final class ScriptedSlurm: GridCluster {
+    struct State: Sendable {
+        var users: [String: UInt32] = [:]
+        var longest: UInt64?
+        var isUp = true
+        var jobs: [JobObservation] = []
+        var limits: [UInt64] = []
+        var cancelled: [UInt32] = []
+    }
+
+    let state = NIOLockedValueBox(State())
+    private var now: State { state.withLockedValue { $0 } }
+
+    func account(login: String) async throws(GridError) -> GridAccount? {
+        now.users[login].map { GridAccount(login: login, userID: $0) }
+    }
+    func systemUsers() async throws(GridError) -> Set<UInt32> { [0, 64_030] }
+    func request(_ job: GridJobRequest) throws(GridError) -> [UInt8] { Array(job.name.utf8) }
+    func isUp() async -> Bool { now.isUp }
+    func cancel(_ jobID: UInt32) async throws(GridError) { state.withLockedValue { $0.cancelled.append(jobID) } }
+    func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(GridError) {
+        state.withLockedValue { $0.limits.append(minutes) }
+    }
+    func longestTime(of jobID: UInt32) async throws(GridError) -> UInt64? { now.longest }
+    func whyImpossible(_ job: GridJobRequest) async throws(GridError) -> String? { nil }
+    func whyStuck(_ jobID: UInt32) async throws(GridError) -> String? { nil }
+    func jobs(named name: String, of userID: UInt32) async throws(GridError) -> [JobObservation] { now.jobs }
+    func accounting(named name: String, of userID: UInt32, since time: Int64) async throws(GridError)
+        -> [JobObservation]?
+    { [] }
+    func endedJobMemory() async throws(GridError) -> Int64 { 300 }
+    func hardware(partition: String) async throws(GridError) -> Hardware {
+        if !now.isUp { throw GridError(.unavailable, "slurmctld is away") }
+        return Hardware(gpusPerNode: [0], cpusPerNode: [64], memoryPerNode: [64_000])
+    }
+}
