@@ -70,6 +70,32 @@ struct ChainStoreTests {
         }
     }
 
+    @Test("numbers below zero in a damaged file are an error, not the end of the process")
+    func negativeNumbers() async throws {
+        try await withStore { store, _ in
+            try await store.setCursor("f", BlockReference(number: 7, hash: Stage.hash(7)))
+            var stage = Stage()
+            stage.poll()
+            stage.submit("a")
+            try await commit(&stage, to: store)
+            try await store.queue.write { database in
+                try database.execute(
+                    sql: """
+                        UPDATE cursors SET number = -1;
+                        UPDATE attempts SET gas = -1, first_block = -1;
+                        UPDATE intents SET minimum_gas = -1, gas = -1;
+                        INSERT INTO inbox (feed, tx, place, digest, address, topics, data, number, block, log_index)
+                            VALUES ('f', zeroblob(32), 0, x'', zeroblob(20), x'', x'', -1, zeroblob(32), -1);
+                        """)
+            }
+            await #expect(throws: ChainStoreError.self) { try await store.cursor("f") }
+            await #expect(throws: ChainStoreError.self) { try await store.unhandledLogs("f", limit: 9) }
+            var machine = Stage().machine
+            try await store.restore(&machine, at: stage.now)
+            #expect(machine.attempts.map(\.gasLimit) == [0])
+        }
+    }
+
     @Test("a nonce that somebody else used has nothing to send again")
     func settledByAnother() async throws {
         try await withStore { store, _ in

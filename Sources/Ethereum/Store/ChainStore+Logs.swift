@@ -28,10 +28,10 @@ extension ChainStore {
 
     private static func block(_ row: Row) throws -> BlockReference {
         let hash: Data = row[1]
-        guard hash.count == 32 else {
-            throw ChainStoreError(.failed, "the chain's ledger holds a block without a hash")
+        guard hash.count == 32, let number = UInt64(exactly: row[0] as Int64) else {
+            throw ChainStoreError(.failed, "the chain's ledger holds a block that cannot be read")
         }
-        return BlockReference(number: UInt64(row[0] as Int64), hash: Hash32(hash))
+        return BlockReference(number: number, hash: Hash32(hash))
     }
 
     /// Puts logs into the inbox and moves the cursor, in one transaction. A log that is there already only learns its
@@ -115,7 +115,9 @@ extension ChainStore {
             ).map { row in
                 let address: Data = row[1], topics: Data = row[2], data: Data = row[3], block: Data = row[5],
                     tx: Data = row[6]
-                guard let address = Address(address), block.count == 32, tx.count == 32, topics.count % 32 == 0 else {
+                guard let address = Address(address), block.count == 32, tx.count == 32, topics.count % 32 == 0,
+                    let number = UInt64(exactly: row[4] as Int64), let index = UInt64(exactly: row[7] as Int64)
+                else {
                     throw ChainStoreError(.failed, "the chain's ledger holds a log that cannot be read")
                 }
                 let words = Array(topics)
@@ -125,8 +127,8 @@ extension ChainStore {
                         address: address,
                         topics: stride(from: 0, to: words.count, by: 32).map { Hash32(words[$0..<$0 + 32]) },
                         data: Array(data),
-                        block: BlockReference(number: UInt64(row[4] as Int64), hash: Hash32(block)),
-                        transaction: Hash32(tx), index: UInt64(row[7] as Int64)))
+                        block: BlockReference(number: number, hash: Hash32(block)),
+                        transaction: Hash32(tx), index: index))
             }
         }
     }
