@@ -185,4 +185,50 @@ struct ReconcileTests {
         try await reconciler.poll(sweep: true)
         #expect(try await bench.ledger.dueHints(limit: 9).map(\.jobID).sorted() == [7, 9])
     }
+
+    @Test("a record is taken in anew, although the list has it as before, when somebody spoke of the job in between")
+    func spokenOfBetween() async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler()
+        let reconciler = Reconciler(ledger: bench.ledger, scheduler: fake, logger: quiet)
+        let rest = JobKey(7, .rest)
+        fake.state.list = [seen(.pending, key: rest, at: 489_000_000, tasks: "1-2")]
+        try await reconciler.poll(sweep: false)
+        // Both tasks run to their end; slurmctld is killed and has the array as it was saved.
+        try await bench.see(
+            seen(.completed, .plugin, key: JobKey(7, .task(1)), id: 8, start: 490, end: 495, at: 495_000_000),
+            seen(.completed, .plugin, key: JobKey(7, .task(2)), id: 7, start: 490, end: 495, at: 495_500_000))
+        #expect(try await bench.ledger.counts().openRuns == 0)
+        fake.state.reachable = false
+        await #expect(throws: SchedulerError.self) { try await reconciler.poll(sweep: false) }
+        fake.state.reachable = true
+        fake.state.list = [seen(.pending, key: rest, at: 505_000_000, tasks: "1-2")]
+        fake.state.stamp = 2
+        try await reconciler.poll(sweep: false)
+        #expect(try await bench.ledger.openRuns().map(\.key) == [rest])
+    }
+
+    @Test("of too many jobs to be named all are spoken of")
+    func spokenOf() {
+        let spoken = SpokenOf()
+        spoken.add([1, 2])
+        spoken.add([2, 3])
+        let taken = spoken.take()
+        #expect(taken == .these([1, 2, 3]) && spoken.take() == .these([]))
+        spoken.giveBack(taken)
+        #expect(spoken.take() == taken)
+        spoken.add(Array(0...UInt32(SpokenOf.limit)))
+        #expect(spoken.take() == .all && spoken.take() == .these([]))
+        var memory = JobListMemory()
+        memory.begin()
+        let first = memory.differs(1, submitTime: 1, digest: 1)
+        _ = memory.end(stamp: 1)
+        memory.begin()
+        let second = memory.differs(1, submitTime: 1, digest: 1)
+        _ = memory.end(stamp: 2)
+        memory.outdate(.all)
+        memory.begin()
+        let third = memory.differs(1, submitTime: 1, digest: 1)
+        #expect((first, second, third) == (true, false, true))
+    }
 }

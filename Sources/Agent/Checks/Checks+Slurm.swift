@@ -151,8 +151,8 @@ extension Checks {
             findings.append(
                 ok(
                     "jobcomp plugin",
-                    "in slurm.conf; "
-                        + (answer.failure?.description ?? "not heard since the agent started")))
+                    answer.failure.map { "in slurm.conf; \($0.description)" }
+                        ?? "in slurm.conf; not heard since the agent started"))
         }
         if let heard, !heard.nodes.isEmpty {
             findings.append(ok("SPANK plugin", "heard of \(heard.nodes.count) nodes"))

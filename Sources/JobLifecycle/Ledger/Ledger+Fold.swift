@@ -11,6 +11,8 @@ extension Ledger {
         /// The plugin processes that speak, each with the highest sequence in this batch.
         public var marks: [Mark] = []
         public var refused: [RefusedFrame] = []
+        /// From slurmctld's list of all jobs; what others say of a job makes its record there worth another look.
+        var isOfList = false
 
         public init(observations: [JobObservation] = [], hints: [JobHint] = []) {
             self.observations = observations
@@ -66,7 +68,8 @@ extension Ledger {
     /// - Returns: what it brought.
     @discardableResult
     public func fold(_ intake: Intake, force: Bool = false) async throws(LedgerError) -> [JobTransition] {
-        try await transact(intake.lane) { transaction in
+        if !intake.isOfList { spokenOf.add(intake.observations.map(\.jobID)) }
+        return try await transact(intake.lane) { transaction in
             for observation in intake.observations {
                 if try transaction.fold(observation, force: force) {
                     transaction.news.append(.observation(observation))

@@ -38,6 +38,7 @@ extension Ledger {
     /// Takes in what was learned, and settles the hints with it: one transaction. An answer that cannot be taken in spoils
     /// no other; its hints wait.
     func apply(_ answers: [HintAnswer], _ settings: HintFollower.Settings) async throws(LedgerError) -> HintOutcome {
+        spokenOf.add(answers.map(\.job.jobID))
         let lane = answers.contains { $0.job.mayHaveStarted } ? LedgerWriter.Lane.urgent : .prompt
         return try await transact(lane) { transaction in
             var outcome = HintOutcome()

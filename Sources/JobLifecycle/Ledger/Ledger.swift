@@ -52,6 +52,7 @@ public final class Ledger: Sendable {
     let interests: [Interest]
     let now: @Sendable () -> Date
     let policyBox: NIOLockedValueBox<RequeuePolicy>
+    let spokenOf = SpokenOf()
     let reader: any DatabaseReader
     /// nil: opened to be looked at.
     let writer: LedgerWriter?

@@ -9,6 +9,8 @@ public struct JobListMemory: Sendable {
         /// The list in which it was last.
         var round: UInt32
         var isSuspended = false
+        /// The job was spoken of since.
+        var isOutdated = false
     }
 
     /// Of that list; nil: there was none.
@@ -30,7 +32,15 @@ public struct JobListMemory: Sendable {
         }
         entries[jobID] = Entry(
             digest: digest, submitTime: submitTime, round: round, isSuspended: before.isSuspended)
-        return before.digest != digest || before.submitTime != submitTime
+        return before.isOutdated || before.digest != digest || before.submitTime != submitTime
+    }
+
+    /// The next record of each of these counts as one that differs.
+    mutating func outdate(_ spokenOf: SpokenOf.Jobs) {
+        switch spokenOf {
+        case .these(let ids): for id in ids { entries[id]?.isOutdated = true }
+        case .all: for id in Array(entries.keys) { entries[id]?.isOutdated = true }
+        }
     }
 
     /// What a record says that differs.

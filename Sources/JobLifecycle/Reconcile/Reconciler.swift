@@ -92,10 +92,13 @@ public actor Reconciler: Service {
     ///   of runs that an older list cannot have.
     func poll(sweep: Bool, now: ContinuousClock.Instant = .now) async throws {
         let asked = ContinuousClock.now
+        let spokenOf = ledger.spokenOf.take()
+        memory.outdate(spokenOf)
         let list: JobList?
         do {
             list = try await scheduler.jobs(changedSince: memory)
         } catch {
+            ledger.spokenOf.giveBack(spokenOf)
             pace.failed(now)
             throw error
         }
@@ -125,7 +128,9 @@ public actor Reconciler: Service {
         var missed = false
         for chunk in stride(from: 0, to: list.changed.count, by: 500) {
             let slice = list.changed[chunk..<min(chunk + 500, list.changed.count)]
-            for transition in try await ledger.fold(Ledger.Intake(observations: Array(slice))) {
+            var intake = Ledger.Intake(observations: Array(slice))
+            intake.isOfList = true
+            for transition in try await ledger.fold(intake) {
                 let since = transition.kind == .running ? transition.startTime : transition.endTime
                 guard transition.kind == .running || transition.kind == .ended, let since else { continue }
                 missed = missed || since < transition.recordedAt / 1_000_000 - Self.tellingTime

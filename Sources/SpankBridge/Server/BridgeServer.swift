@@ -118,7 +118,7 @@ public final class BridgeServer: Service {
         case .starved(let why):
             count { $0.acceptFailures += 1 }
             onTrouble(.socket, why)
-            logger.error("plugins cannot connect", metadata: ["socket": "\(path)", "why": "\(why)"])
+            logger.error("no plugin can connect", metadata: ["socket": "\(path)", "why": "\(why)"])
         case .fed:
             onTrouble(.socket, nil)
         case .refused:
@@ -193,7 +193,7 @@ public final class BridgeServer: Service {
         case .starved(let why):
             count { $0.acceptFailures += 1 }
             onTrouble(.remote, "\(address): \(why)")
-            logger.error("compute nodes cannot connect", metadata: ["address": "\(address)", "why": "\(why)"])
+            logger.error("no compute node can connect", metadata: ["address": "\(address)", "why": "\(why)"])
         case .fed:
             onTrouble(.remote, nil)
         case .refused:
