@@ -169,6 +169,7 @@ check "files that fail" failing_files "$f"
 check "restart slurmctld, which keeps its faults" fault "$f" restart slurmctld
 check "a late submission again" late_job "$f"
 check "down, with faults on purpose" env LAB="$f" "$here/slurm-down.sh"
+rm -f "$work/faulty-files.so"
 
 request=$here/request.sh
 # shellcheck disable=SC2016
