@@ -63,7 +63,7 @@ extension TransactionManager {
         func number(_ index: Int) throws(RPCError) -> BigUInt { try JSONReader.quantity(answers.value(index)) }
         let head = try BlockHeader(answers.value(0))
         guard let count = try answers.value(1).text.flatMap(Quantity.decode53) else {
-            throw RPCError(.malformed, "the count of transactions is no number that can be")
+            throw RPCError(.malformed, "the count of transactions is not a number below 2^53")
         }
         // Old and small nodes do not know the one method, some chains with base fees not the other.
         let base = head.baseFee ?? 0
