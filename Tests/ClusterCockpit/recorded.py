@@ -50,7 +50,8 @@ def answer_of(connection, request, token):
         body = json.loads(text)
     except ValueError:
         body = text
-    return {"status": response.status, "contentType": ", ".join(response.headers.get_all("Content-Type") or []) or None, "body": body}
+    kind = ", ".join(response.headers.get_all("Content-Type") or []) or None
+    return {"status": response.status, "contentType": kind, "body": body}
 
 
 def now_of(response):
@@ -72,7 +73,7 @@ def replay(release):
         backend = Backend(folder, release, commit_seconds=None, clock=lambda: clock[0]).start()
         connection = http.client.HTTPConnection(*backend.listen, timeout=20)
         if not ARCHIVED[release]:
-            backend.archive.released.clear()
+            backend.archive.set(paused=True)
         for one in exchanges:
             if one["name"] in COMMITTED:
                 backend.commit()

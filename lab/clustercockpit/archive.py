@@ -2,21 +2,20 @@
 """The archive of ended jobs: one worker behind a queue of 128 jobs, and a file per job."""
 
 import json
-import queue
 import threading
+import time
+from collections import deque
 
 QUEUE = 128  # places
 
 
 class Archive:
-    """`var/job-archive` under the backend's folder. `seconds`: how long the worker needs for a job."""
+    """`var/job-archive` under the backend's folder. `seconds`: how long the worker needs for a job. `paused`: it takes none on."""
 
     def __init__(self, folder, database, seconds=0.0):
         self.folder, self.database, self.seconds = folder, database, seconds
-        self.queue = queue.Queue(QUEUE)
-        self.ended = threading.Event()
-        self.released = threading.Event()  # not set: the worker takes nothing on
-        self.released.set()
+        self.waiting, self.working, self.paused, self.ended = deque(), False, False, False
+        self.changed = threading.Condition()
         self.worker = threading.Thread(target=self._work, name="archiver", daemon=True)
         self.worker.start()
 
@@ -42,31 +41,43 @@ class Archive:
 
     def add(self, job):
         """Waits while the queue is full, as the real one does with the answer of the stop."""
-        while not self.ended.is_set():
-            try:
-                return self.queue.put(job, timeout=0.1)
-            except queue.Full:
-                pass
+        with self.changed:
+            self.changed.wait_for(lambda: self.ended or len(self.waiting) < QUEUE)
+            self.waiting.append(job)
+            self.changed.notify_all()
 
     def _work(self):
-        while not self.ended.is_set():
-            try:
-                job = self.queue.get(timeout=0.1)
-            except queue.Empty:
-                continue
-            while not self.released.wait(0.1) and not self.ended.is_set():
-                pass
-            if not self.ended.wait(self.seconds):
-                self.store(job, {"jobId": job["jobId"], "metaData": self.database.meta_data(job["id"]), "statistics": {}})
-                self.database.archived(job["id"])
-            self.queue.task_done()
+        while True:
+            with self.changed:
+                self.working = False
+                self.changed.notify_all()
+                self.changed.wait_for(lambda: self.ended or (self.waiting and not self.paused))
+                if self.ended:
+                    return
+                job, self.working = self.waiting.popleft(), True
+                self.changed.notify_all()
+                began = time.monotonic()
+                while not self.ended and (left := began + self.seconds - time.monotonic()) > 0:
+                    self.changed.wait(left)
+                if self.ended:
+                    return
+            self.store(job, {"jobId": job["jobId"], "metaData": self.database.meta_data(job["id"]), "statistics": {}})
+            self.database.archived(job["id"])
+
+    def set(self, *, seconds=None, paused=None):
+        with self.changed:
+            self.seconds = self.seconds if seconds is None else seconds
+            self.paused = self.paused if paused is None else paused
+            self.changed.notify_all()
 
     def idle(self, timeout=10):
         """Waits until all that was added is archived. -> whether it is"""
-        with self.queue.all_tasks_done:
-            return self.queue.all_tasks_done.wait_for(lambda: not self.queue.unfinished_tasks, timeout)
+        with self.changed:
+            return self.changed.wait_for(lambda: not self.waiting and not self.working, timeout)
 
     def end(self):
         """What is still in the queue is not archived, and never will be: a killed backend forgets it."""
-        self.ended.set()
+        with self.changed:
+            self.ended = True
+            self.changed.notify_all()
         self.worker.join()

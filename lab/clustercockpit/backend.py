@@ -37,8 +37,18 @@ class Backend:
     `commit_seconds`: how long starts may stay in the cache; None commits only when told (`commit()`)."""
 
     def __init__(
-        self, folder, release="1.5.4", clusters=None, listen=("127.0.0.1", 0), tls=None, authentication=True, allowed=("*",),
-        subjects=False, commit_seconds=120.0, archive_seconds=0.0, clock=time.time,
+        self,
+        folder,
+        release="1.5.4",
+        clusters=None,
+        listen=("127.0.0.1", 0),
+        tls=None,
+        authentication=True,
+        allowed=("*",),
+        subjects=False,
+        commit_seconds=120.0,
+        archive_seconds=0.0,
+        clock=time.time,
     ):
         self.folder, self.release, self.listen, self.tls = Path(folder).resolve(), RELEASES[release], listen, tls
         self.authentication, self.allowed, self.subjects = authentication, allowed, subjects
@@ -55,7 +65,7 @@ class Backend:
 
     def start(self):
         with self.changing:
-            self.repository = threading.Lock()  # held by whoever starts or stops a job in 1.5, by starts only before
+            self.repository = threading.Lock()  # held by whoever starts or stops a job
             self.routes = Routes(self.release, self.subjects)
             self.database = Database(self.folder / "var/job.db", self.release)
             self.nodes = Nodes(self.database, self.clusters)
@@ -180,7 +190,8 @@ class Backend:
 
     def archiver(self, seconds):
         """How long the archiver needs for a job from now on; it works on one at a time, and 128 may wait."""
-        self.archive_seconds = self.archive.seconds = seconds
+        self.archive_seconds = seconds
+        self.archive.set(seconds=seconds)
 
     def new_token(self):
         """A new key pair; tokens of the old one are refused. -> the new token"""
@@ -223,9 +234,16 @@ def main():
     try:
         clusters = [json.loads(path.read_text()) for path in options.cluster or ()]
         backend = Backend(
-            options.folder, options.release, clusters, options.listen, (options.tls_cert, options.tls_key) if options.tls_cert else None,
-            not options.no_authentication, [one for one in options.allowed_ips.split(",") if one], options.nats,
-            options.commit_seconds or None, options.archive_seconds,
+            options.folder,
+            options.release,
+            clusters,
+            options.listen,
+            tls=(options.tls_cert, options.tls_key) if options.tls_cert else None,
+            authentication=not options.no_authentication,
+            allowed=[one for one in options.allowed_ips.split(",") if one],
+            subjects=options.nats,
+            commit_seconds=options.commit_seconds or None,
+            archive_seconds=options.archive_seconds,
         ).start()
     except (OSError, ValueError, KeyError, ssl.SSLError) as failure:
         parser.exit(1, f"backend.py: {failure}\n")

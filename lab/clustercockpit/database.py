@@ -46,7 +46,8 @@ class Database:
                     row["jobState"] = "cancelled"
                 self._insert("job", row)
             width = 4 if self.release.has_tag_scope else 3
-            self.connection.executemany(f"INSERT INTO tag VALUES ({','.join('?' * width)})", [(*t, "global")[:width] for t in tags])
+            marks = ", ".join("?" * width)
+            self.connection.executemany(f"INSERT INTO tag VALUES ({marks})", [(*tag, "global")[:width] for tag in tags])
             self.connection.executemany("INSERT INTO jobtag VALUES (?, ?)", links)
             self.connection.execute(f"PRAGMA user_version = {self.release.minor}")
 
@@ -97,9 +98,8 @@ class Database:
         """Rows, the newest start first. `conditions`: (SQL, values) pairs, all of which must hold."""
         where = " AND ".join(f"({sql})" for sql, _ in conditions)
         values = [value for _, some in conditions for value in some]
-        return self._read(
-            "job", None, f"WHERE {where}" if where else "", [*values, limit, offset], "ORDER BY start_time DESC, id DESC LIMIT ? OFFSET ?"
-        )
+        end = "ORDER BY start_time DESC, id DESC LIMIT ? OFFSET ?"
+        return self._read("job", None, f"WHERE {where}" if where else "", [*values, limit, offset], end)
 
     def all(self, table="job"):
         return self._read(table, None, "", (), "ORDER BY id")
@@ -143,7 +143,8 @@ class Database:
         columns = ", ".join(self.columns.values())
         with self.lock, self.connection:
             self.connection.execute("BEGIN")
-            new = self.connection.execute(f"INSERT INTO job ({columns}) SELECT {columns} FROM job_cache WHERE id = ?", [row]).lastrowid
+            insert = f"INSERT INTO job ({columns}) SELECT {columns} FROM job_cache WHERE id = ?"
+            new = self.connection.execute(insert, [row]).lastrowid
             self.connection.execute("DELETE FROM job_cache WHERE id = ?", [row])
             return new
 
@@ -151,7 +152,9 @@ class Database:
         scope = ", tag_scope" if self.release.has_tag_scope else ""
         with self.lock:
             return self.connection.execute(
-                f"SELECT tag.id, tag_type, tag_name{scope} FROM tag JOIN jobtag ON tag.id = tag_id WHERE job_id = ? ORDER BY tag.id", [row]
+                f"SELECT tag.id, tag_type, tag_name{scope} FROM tag JOIN jobtag ON tag.id = tag_id"
+                " WHERE job_id = ? ORDER BY tag.id",
+                [row],
             ).fetchall()
 
     def add_tag(self, row, kind, name, scope):

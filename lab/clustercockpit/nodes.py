@@ -18,8 +18,8 @@ class Nodes:
                     subcluster = self.clusters.subcluster_of(cluster, host)
                     if subcluster is None:
                         continue
-                    values = [host, cluster, subcluster]
-                    found = [connection.execute("INSERT INTO node (hostname, cluster, subcluster) VALUES (?, ?, ?)", values).lastrowid]
+                    insert = "INSERT INTO node (hostname, cluster, subcluster) VALUES (?, ?, ?)"
+                    found = [connection.execute(insert, [host, cluster, subcluster]).lastrowid]
                 state = state_of(node.get("states", []))
                 # Without a metric store nothing is known of a node's metrics; of one that is down nothing is asked.
                 values = {

@@ -205,9 +205,9 @@ def tag_job(backend, request, row):
 def untag_job(backend, request, row):
     job = _row(backend, row)
     for tag in _tags_of(backend, request):
-        scope = tag.get("scope", "")
-        if scope in ("global", "admin") and not backend.database.remove_tag(job["id"], tag.get("type", ""), tag.get("name", ""), scope):
-            reason = f"ag does not exist (name, type, scope): {tag.get('name', '')}, {tag.get('type', '')}, {scope}"
+        kind, name, scope = (tag.get(key, "") for key in ("type", "name", "scope"))
+        if scope in ("global", "admin") and not backend.database.remove_tag(job["id"], kind, name, scope):
+            reason = f"ag does not exist (name, type, scope): {name}, {kind}, {scope}"
             modern = backend.release.minor >= 5
             return error(500, f"removing tag failed: t{reason}") if modern else text(500, f"T{reason}")
     return _shown(backend, job, tag_rows=backend.database.tags(job["id"]))

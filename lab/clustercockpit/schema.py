@@ -60,10 +60,8 @@ CREATE TABLE job (
 {more}    UNIQUE (job_id, cluster, start_time)
 );
 """
-_OLD_MEANS = "".join(
-    f"    {name} REAL NOT NULL DEFAULT 0.0,\n"
-    for name in "mem_used_max flops_any_avg mem_bw_avg load_avg net_bw_avg net_data_vol_total file_bw_avg file_data_vol_total".split()
-)
+_MEANS = "mem_used_max flops_any_avg mem_bw_avg load_avg net_bw_avg net_data_vol_total file_bw_avg file_data_vol_total"
+_OLD_MEANS = "".join(f"    {name} REAL NOT NULL DEFAULT 0.0,\n" for name in _MEANS.split())
 _ENERGY = """\
     energy REAL NOT NULL DEFAULT 0.0,
     energy_footprint TEXT DEFAULT NULL,

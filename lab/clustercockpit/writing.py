@@ -40,7 +40,8 @@ def _check(backend, job):
 def _new_job(release, given):
     job = {
         **dict.fromkeys(("cluster", "subCluster", "partition", "project", "user", "jobState"), ""),
-        **dict.fromkeys(("arrayJobId", "walltime", "jobId", "startTime", "duration", "smt", "numAcc", "numHwthreads", "numNodes"), 0),
+        **dict.fromkeys(("arrayJobId", "walltime", "jobId", "startTime", "duration"), 0),
+        **dict.fromkeys(("smt", "numAcc", "numHwthreads", "numNodes"), 0),
         "monitoringStatus": 1,
         "resources": [],
         "metaData": None,
@@ -125,24 +126,23 @@ def _stop_refusal(backend, job, state, stop):
     return None
 
 
-def _stop(backend, job, given, cached):
+def _stop(backend, job, given, cached=False):
+    """Stops a job that was found. -> the answer, and whether the job is to be archived"""
     state, stop = given.get("jobState", ""), given.get("stopTime", 0)
     refusal = _stop_refusal(backend, job, state, stop)
     if refusal:
-        return error(*refusal)
+        return error(*refusal), False
     job["jobState"], job["duration"] = state or "completed", stop - job["startTime"]
-    try:
-        if cached:
-            job["id"] = backend.database.transfer(job["id"])
-        backend.database.stop(job["id"], job["jobState"], job["duration"])
-    except sqlite3.IntegrityError as reason:
-        where = f"jobId {job['jobId']} (id {job['id']}) on {job['cluster']} : "
-        return error(500, f"{where}transferring cached job failed: transferring cached job {job['id']} to main table failed: {reason}")
-    answer = document(200, job_document(backend.release, job))
-    if job["monitoringStatus"]:
-        # The answer is written before, but only leaves when the handler is done.
-        backend.archive.add(job)
-    return answer
+    if cached:
+        old = job["id"]
+        try:
+            job["id"] = backend.database.transfer(old)
+        except sqlite3.IntegrityError as reason:
+            where = f"jobId {job['jobId']} (id {old}) on {job['cluster']}"
+            what = f"transferring cached job failed: transferring cached job {old} to main table failed: {reason}"
+            return error(500, f"{where} : {what}"), False
+    backend.database.stop(job["id"], job["jobState"], job["duration"])
+    return document(200, job_document(backend.release, job)), bool(job["monitoringStatus"])
 
 
 def stop_job(backend, request):
@@ -151,22 +151,33 @@ def stop_job(backend, request):
     if "jobId" not in given:
         return error(400, "the field 'jobId' is required")
     key = (given["jobId"], given.get("cluster"), given.get("startTime"))
-    if not release.caches_jobs:
-        job = database.find(*key)
-        # Only the stop itself waits for a full archiver.
-        return _stop(backend, job, given, False) if job else error(422, NOT_FOUND)
-    # Here whoever wants to start or stop a job waits for it, too.
+    # In the real one two stops of a job at the same moment may both find it running.
     with backend.repository:
-        cached = database.find(*key, table="job_cache")
+        cached = database.find(*key, table="job_cache") if release.caches_jobs else None
         job = cached or database.find(*key)
-        return _stop(backend, job, given, bool(cached)) if job else error(404, NOT_FOUND)
+        if not job:
+            return error(404 if release.minor >= 5 else 422, NOT_FOUND)
+        answer, ended = _stop(backend, job, given, bool(cached))
+        # The answer is written before this, but only leaves after it. When the archiver is full, 1.5 waits with the lock that
+        # whoever starts or stops a job has to take.
+        if ended and release.minor >= 5:
+            backend.archive.add(job)
+    if ended and release.minor < 5:
+        backend.archive.add(job)
+    return answer
 
 
 def stop_job_by_row(backend, request, row):
     """Up to 1.3."""
     given = body(request, backend.release.stop)
-    job = backend.database.by_id(path_number(row, "id"))
-    return _stop(backend, job, given, False) if job else error(422, NOT_FOUND)
+    with backend.repository:
+        job = backend.database.by_id(path_number(row, "id"))
+        if not job:
+            return error(422, NOT_FOUND)
+        answer, ended = _stop(backend, job, given)
+    if ended:
+        backend.archive.add(job)
+    return answer
 
 
 def path_number(value, name, what="integer expected in path for "):
