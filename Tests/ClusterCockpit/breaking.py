@@ -1,24 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes wrong on purpose at the double of cc-backend, its archiver, its command line and TLS."""
+"""What goes wrong on purpose at the double of cc-backend, its archiver, and many callers at once."""
 
 import http.client
 import json
-import os
-import signal
-import socket
-import ssl
-import subprocess
-import sys
-import tempfile
 import threading
 import unittest
-from pathlib import Path
 
-from caller import BEGIN, JOBS, LAB, START, STOP, DoubleTest, end, job
+from caller import BEGIN, JOBS, START, STOP, DoubleTest, end, job
 
 import archive
-from control import ask
 
 CUT = (http.client.HTTPException, ConnectionError)
 
@@ -242,69 +233,6 @@ class Many(DoubleTest):
             self.assertEqual(sorted(counts[STOP, 200]), list(range(20)))
             self.assertEqual({status for path, status in counts if path == STOP} - {200, 422}, set())
             self.assertEqual(sorted(one["jobId"] for one in backend.rows()), list(range(20)))
-
-
-class CommandLine(DoubleTest):
-    def program(self, folder, *options):
-        program = subprocess.Popen(
-            [sys.executable, "-B", LAB / "backend.py", "--folder", folder, *options], stdout=subprocess.PIPE, text=True
-        )
-        self.addCleanup(program.stdout.close)
-        self.addCleanup(program.wait)
-        self.addCleanup(program.kill)
-        line = program.stdout.readline()
-        self.assertIn("cc-backend's double", line)
-        return program
-
-    def test_tls_control_and_end(self):
-        with tempfile.TemporaryDirectory(prefix="cockpit") as name:
-            folder = Path(name)
-            subprocess.run([LAB.parent / "grid/services/ca.sh", folder / "ca", "cockpit"], check=True)
-            certificate = folder / "ca/cockpit.pem", folder / "ca/cockpit.key"
-            program = self.program(folder / "b", "--release", "1.4.4", "--tls-cert", certificate[0], "--tls-key", certificate[1])
-            backend = type("Running", (), {})()
-            url = (folder / "b/url").read_text().strip()
-            self.assertTrue(url.startswith("https://127.0.0.1:"))
-            backend.listen, backend.token = ("127.0.0.1", int(url.rpartition(":")[2])), (folder / "b/token").read_text().strip()
-            with self.assertRaises(ssl.SSLCertVerificationError):
-                self.call(backend, "GET", JOBS, trust=self._other_authority(folder))
-            trust = folder / "ca/ca.pem"
-            self.assertEqual(self.call(backend, "POST", START, job(7), trust=trust).status, 201)
-            self._control(folder / "b", "fault", "kind=html", "times=1")
-            self.assertEqual(json.loads(self._control(folder / "b", "rows"))["jobId"], 7)
-            self.assertEqual(self.call(backend, "GET", JOBS, trust=trust).status, 502)
-            self._control(folder / "b", "restart", "release=1.5.4")
-            probe = {"cluster": "lab", "nodes": []}
-            self.assertEqual(self.call(backend, "POST", "/api/nodestate/", probe, trust=trust).status, 200)
-            with self.assertRaises(RuntimeError):
-                ask(folder / "b", "fault", kind="nonsense")
-            program.send_signal(signal.SIGTERM)
-            self.assertEqual(program.wait(20), 0)
-            with self.assertRaises(OSError), socket.create_connection(backend.listen, 1):
-                pass
-
-    @staticmethod
-    def _control(folder, *words):
-        command = [sys.executable, "-B", LAB / "control.py", folder, *words]
-        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-    @staticmethod
-    def _other_authority(folder):
-        subprocess.run([LAB.parent / "grid/services/ca.sh", folder / "other", "x"], check=True)
-        return folder / "other/ca.pem"
-
-    def test_help_and_bad_options(self):
-        run = lambda *words: subprocess.run([sys.executable, "-B", *words], capture_output=True, text=True)
-        for program in ("backend.py", "control.py"):
-            self.assertEqual(run(LAB / program, "--help").returncode, 0)
-        with tempfile.TemporaryDirectory(prefix="cockpit") as folder:
-            self.assertEqual(run(LAB / "backend.py", "--folder", folder, "--release", "1.0.0").returncode, 2)
-            self.assertEqual(run(LAB / "backend.py", "--folder", folder, "--tls-key", "x").returncode, 2)
-            bad = Path(folder) / "cluster.json"
-            bad.write_text('{"name":"c","metricConfig":[],"subClusters":[{"name":"m","nodes":"n1.site"}]}')
-            answer = run(LAB / "backend.py", "--folder", folder, "--cluster", bad)
-            self.assertEqual((answer.returncode, os.linesep in answer.stderr), (1, True))
-            self.assertIn("invalid character", answer.stderr)
 
 
 if __name__ == "__main__":

@@ -84,6 +84,7 @@ def replay(release):
             # As text, so that the order of members counts.
             if json.dumps(got) != json.dumps({key: one["response"][key] for key in got}):
                 wrong.append((one["name"], one["response"], got))
+        connection.close()
         backend.stop()
     return len(exchanges), wrong
 

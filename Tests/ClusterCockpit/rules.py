@@ -69,7 +69,7 @@ class Jobs(DoubleTest):
                 answer = self.stopped(backend, 7, 400, stopTime=BEGIN - 1)
                 self.assertIn("must be larger/equal than startTime" if apart else old, answer.reason)
                 answer = self.stopped(backend, 7, 400, jobState="requeued")
-                self.assertIn('invalid requested job state: "requeued"' if apart else 'invalid job state: "requeued"', answer.reason)
+                self.assertIn(f'invalid {"requested " if apart else ""}job state: "requeued"', answer.reason)
                 self.stopped(backend, 7, 200 if apart else 400, stopTime=BEGIN)
                 if not apart:
                     self.stopped(backend, 7, stopTime=BEGIN + 1)

@@ -37,9 +37,16 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def setup(self):
+        self.plain = self.request
         if self.server.tls:
             self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+            self.server.replace(self.plain, self.request)
         super().setup()
+
+    def finish(self):
+        super().finish()
+        if self.request is not self.plain:
+            self.server.shutdown_request(self.request)
 
     def version_string(self):
         return "lab"
@@ -103,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
             cut = len(answer.body) // 2 if fault.bytes < 0 else fault.bytes
         self._send(answer, cut)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _any
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _any
 
     @staticmethod
     def _answer(backend, request, fault, cleared):
@@ -160,6 +167,11 @@ class Server(ThreadingHTTPServer):
             self.connections.add(request)
         super().process_request(request, client_address)
 
+    def replace(self, plain, encrypted):
+        with self.connections_lock:
+            self.connections.discard(plain)
+            self.connections.add(encrypted)
+
     def shutdown_request(self, request):
         with self.connections_lock:
             self.connections.discard(request)
@@ -175,4 +187,5 @@ class Server(ThreadingHTTPServer):
         with self.connections_lock:
             for connection in self.connections:
                 with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+                    # Not SSLSocket's, which would first take the encryption from the one who reads.
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
