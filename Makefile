@@ -123,6 +123,7 @@ test-lab: ## Tests of the lab itself; needs root
 	python3 Tests/ClusterCockpit/access.py
 	python3 Tests/ClusterCockpit/rules.py
 	python3 Tests/ClusterCockpit/breaking.py
+	python3 Tests/ClusterCockpit/nats.py
 	python3 Tests/ClusterCockpit/program.py
 	python3 Tests/ClusterCockpit/hardware.py
 	@lab/install.sh --dbd

@@ -68,6 +68,18 @@ class CommandLine(DoubleTest):
         command = [sys.executable, "-B", LAB / "control.py", folder, *words]
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
+    def test_nats(self):
+        with tempfile.TemporaryDirectory(prefix="cockpit") as name:
+            self.program(name, "--nats", "127.0.0.1:0", "--nats-user", "u:p:q", "--nats-subjects", "a,b", "--commit-seconds", "0")
+            port = int((Path(name) / "nats").read_text().rpartition(":")[2])
+            text = json.dumps(job(7)).replace('"', '\\"')
+            line = f'job,function=start_job event="{text}" 1\n'.encode()
+            with socket.create_connection(("127.0.0.1", port), 20) as broker, broker.makefile("rb") as answers:
+                login = b'CONNECT {"verbose":false,"user":"u","pass":"p:q"}\r\n'
+                broker.sendall(login + b"PUB a %d\r\n" % len(line) + line + b"\r\nPING\r\n")
+                self.assertEqual([answers.readline()[:4] for _ in range(2)], [b"INFO", b"PONG"])
+            self.eventually(lambda: [one["jobId"] for one in ask(name, "rows")] == [7])
+
     def test_help_and_bad_options(self):
         run = lambda *words: subprocess.run([sys.executable, "-B", *words], capture_output=True, text=True)
         for program in ("backend.py", "control.py"):
@@ -75,6 +87,8 @@ class CommandLine(DoubleTest):
         with tempfile.TemporaryDirectory(prefix="cockpit") as folder:
             self.assertEqual(run(LAB / "backend.py", "--folder", folder, "--release", "1.0.0").returncode, 2)
             self.assertEqual(run(LAB / "backend.py", "--folder", folder, "--tls-key", "x").returncode, 2)
+            nats = run(LAB / "backend.py", "--folder", folder, "--release", "1.4.4", "--nats", "127.0.0.1:0")
+            self.assertEqual(nats.returncode, 2)
             bad = Path(folder) / "cluster.json"
             bad.write_text('{"name":"c","metricConfig":[],"subClusters":[{"name":"m","nodes":"n1.site"}]}')
             answer = run(LAB / "backend.py", "--folder", folder, "--cluster", bad)

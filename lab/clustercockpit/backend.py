@@ -20,9 +20,11 @@ from pathlib import Path
 import tokens
 from answers import Refused, error
 from archive import Archive
+from broker import Broker
 from clusters import Clusters, configuration
 from control import Control
 from database import Database
+from events import Events
 from faults import Faults
 from nodes import Nodes
 from releases import RELEASES
@@ -34,6 +36,7 @@ NOTED = 20_000  # requests that are remembered
 
 class Backend:
     """`clusters`: contents of cluster.json files; the lab's without. `tls`: (certificate, key). `clock`: seconds since 1970.
+    `broker`: a Broker (broker.py) that jobs and states of nodes come from, under these `subjects`; jobs do not come by HTTP then.
     `commit_seconds`: how long starts may stay in the cache; None commits only when told (`commit()`)."""
 
     def __init__(
@@ -45,13 +48,15 @@ class Backend:
         tls=None,
         authentication=True,
         allowed=("*",),
-        subjects=False,
+        broker=None,
+        subjects=("jobs", "nodes"),
         commit_seconds=120.0,
         archive_seconds=0.0,
         clock=time.time,
     ):
         self.folder, self.release, self.listen, self.tls = Path(folder).resolve(), RELEASES[release], listen, tls
-        self.authentication, self.allowed, self.subjects = authentication, allowed, subjects
+        self.authentication, self.allowed = authentication, allowed
+        self.broker, self.subjects = broker, subjects
         self.commit_seconds, self.archive_seconds, self.clock = commit_seconds, archive_seconds, clock
         self.clusters = Clusters(clusters or [configuration()])
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +71,8 @@ class Backend:
     def start(self):
         with self.changing:
             self.repository = threading.Lock()  # held by whoever starts or stops a job
-            self.routes = Routes(self.release, self.subjects)
+            nats = bool(self.broker) and self.release.minor >= 5
+            self.routes = Routes(self.release, nats)
             self.database = Database(self.folder / "var/job.db", self.release)
             self.nodes = Nodes(self.database, self.clusters)
             self.archive = Archive(self.folder, self.database, self.archive_seconds)
@@ -74,6 +80,7 @@ class Backend:
             if self.release.caches_jobs and self.commit_seconds:
                 threading.Thread(target=self._commit_each, args=(self.ended, self.commit_seconds), daemon=True).start()
             self.running = True
+            self.events = Events(self, self.broker, self.subjects) if nats else None
             self.back()
         return self
 
@@ -85,6 +92,8 @@ class Backend:
                     self.running = False  # a request that comes late, or waits in a fault, does nothing any more
                 self.ended.set()
                 self.faults.clear()
+                if self.events:
+                    self.events.end()
                 self.away()
                 self.archive.end()
                 with self.landed:
@@ -127,12 +136,16 @@ class Backend:
 
     def answer(self, request):
         """The answer to a request; None when the backend went down while it was on its way."""
+        return self.in_flight(request, lambda: self._answer(request))
+
+    def in_flight(self, request, function):
+        """What `function` gives, None without calling it when the backend that the request came to is gone. It goes only after."""
         with self.landed:
             if not self.running or request.life is not self.ended:
                 return None
             self.flights += 1
         try:
-            return self._answer(request)
+            return function()
         finally:
             with self.landed:
                 self.flights -= 1
@@ -220,18 +233,24 @@ def _options():
     option("--tls-key", type=Path, metavar="FILE", help="its key")
     option("--no-authentication", action="store_true", help="lets everybody in, as `disable-authentication` does")
     option("--allowed-ips", default="*", metavar="LIST", help="addresses, by commas; '': no such key (default: %(default)s)")
-    option("--nats", action="store_true", help="as with `api-subjects`: start_job and stop_job do not exist here")
+    option("--nats", type=_address, metavar="HOST:PORT", help="a NATS broker here, for jobs in place of HTTP (1.5 only)")
+    option("--nats-user", metavar="USER:PASSWORD", help="who may use it (default: everybody)")
+    option("--nats-subjects", default="jobs,nodes", metavar="JOBS,NODES", help="(default: %(default)s)")
     option("--commit-seconds", type=float, default=120, metavar="S", help="how often the cache of jobs is emptied; 0: when told")
     option("--archive-seconds", type=float, default=0, metavar="S", help="how long the archiver needs for a job")
     options = parser.parse_args()
     if bool(options.tls_cert) != bool(options.tls_key):
         parser.error("--tls-cert and --tls-key go together")
+    if options.nats and RELEASES[options.release].minor < 5:
+        parser.error(f"{options.release} knows no NATS")
     return parser, options
 
 
 def main():
     parser, options = _options()
     try:
+        user = tuple(options.nats_user.split(":", 1)) if options.nats_user else None
+        broker = Broker(options.nats, user) if options.nats else None
         clusters = [json.loads(path.read_text()) for path in options.cluster or ()]
         backend = Backend(
             options.folder,
@@ -241,7 +260,8 @@ def main():
             tls=(options.tls_cert, options.tls_key) if options.tls_cert else None,
             authentication=not options.no_authentication,
             allowed=[one for one in options.allowed_ips.split(",") if one],
-            subjects=options.nats,
+            broker=broker,
+            subjects=options.nats_subjects.split(","),
             commit_seconds=options.commit_seconds or None,
             archive_seconds=options.archive_seconds,
         ).start()
@@ -251,6 +271,8 @@ def main():
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
+    if broker:
+        (backend.folder / "nats").write_text(broker.url + "\n")
     print(f"cc-backend's double {backend.release.version}: {backend.url}, token in {backend.keys.token_file}", flush=True)
     ended.wait()
     control.close()

@@ -35,13 +35,13 @@ NO_ENDPOINT = {"error": "the requested endpoint does not exist", "status": "Reso
 
 
 class Routes:
-    """`subjects`: jobs come by NATS, and the two paths for them do not exist (1.5)."""
+    """`nats`: jobs come by NATS, and the two paths for them do not exist (1.5)."""
 
-    def __init__(self, release, subjects=False):
+    def __init__(self, release, nats=False):
         self.release = release
         self.routes = []
         for methods, path, handler, first, last in _TABLE:
-            if first <= release.minor <= last and not (subjects and path in _NAMED):
+            if first <= release.minor <= last and not (nats and path in _NAMED):
                 pattern = re.escape("/api" + path).replace(r"\{\}", "([^/]+)")
                 self.routes.append((methods, path, re.compile(pattern), handler))
         # A path that is spelled out comes before one with a place for anything.
