@@ -111,6 +111,8 @@ class Tokens(DoubleTest):
         self.assertEqual(self.status(backend, backend.token)[1].reason, "unknown ip: 127.0.0.1")
         self.assertEqual(self.status(backend, backend.token, **{"X-Forwarded-For": "10.0.0.1"})[0], 200)
         self.assertEqual(self.status(self.double("1.5.4", authentication=False), None)[0], 200)
+        backend = self.double("1.5.4", allowed=())
+        self.assertEqual(self.status(backend, backend.token)[0], 200)
 
     def test_new_token_and_key_file(self):
         backend = self.double()

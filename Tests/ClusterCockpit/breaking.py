@@ -76,12 +76,18 @@ class Faults(DoubleTest):
         with self.assertRaises(http.client.IncompleteRead) as cut:
             self.call(backend, "POST", START, job(1))
         self.assertEqual((cut.exception.partial, cut.exception.expected), (b'{"msg', 13))
+        backend.fault("cut", bytes=0)
+        with self.assertRaises(http.client.IncompleteRead) as cut:
+            self.call(backend, "POST", START, job(2))
+        self.assertEqual((cut.exception.partial, cut.exception.expected), (b"", 18))
 
     def test_a_late_effect_after_the_caller_gave_up(self):
         backend = self.double()
         backend.fault("late", seconds=600)
-        with self.assertRaises(TimeoutError):
-            self.call(backend, "POST", START, job(1), timeout=0.05)
+        caller = http.client.HTTPConnection(*backend.listen, timeout=20)
+        caller.request("POST", START, json.dumps(job(1)), {"X-Auth-Token": backend.token})
+        self.eventually(lambda: not backend.faults.faults)
+        caller.close()
         self.assertEqual(self.states(backend), [])
         backend.fault("clear")  # the 600 s are over
         self.eventually(lambda: self.states(backend) == [(1, "running")])

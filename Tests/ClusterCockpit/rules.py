@@ -124,9 +124,38 @@ class Jobs(DoubleTest):
             answer = self.call(backend, "POST", START[:-1], job(1))
             self.assertEqual((answer.status, answer.headers["Location"]), (400, None) if new else (301, START))
             self.started(backend, 5)
-            answer = self.call(backend, "POST", STOP + "1", end(5))
-            self.assertEqual(answer.status, 200 if release < "1.4" else 404)
+            for row, status in ((99, 422), (1, 200)):
+                answer = self.call(backend, "POST", f"{STOP}{row}", end(5))
+                self.assertEqual(answer.status, status if release < "1.4" else 404)
             self.assertEqual(self.call(backend, "GET", START).status, 405 if new else 301 if release >= "1.3" else 404)
+
+    def test_tags(self):
+        tag, other = ({"type": "slurm", "name": name, "scope": "global"} for name in ("a", "b"))
+        for release in ("1.4.4", "1.5.4"):
+            backend = self.double(release)
+            self.started(backend, 7, tags=[tag])
+            path = "/api/jobs/tag_job/1"
+            self.assertEqual([one["name"] for one in self.call(backend, "POST", path, [other]).json["tags"]], ["a", "b"])
+            self.assertEqual([one["name"] for one in self.call(backend, "DELETE", path, [tag]).json["tags"]], ["b"])
+            self.assertEqual([one["name"] for one in self.call(backend, "GET", JOBS).json["jobs"][0]["tags"]], ["b"])
+            answer = self.call(backend, "DELETE", path, [tag])
+            self.assertIn("ag does not exist (name, type, scope): a, slurm, global", answer.text)
+            self.assertEqual((answer.status, self.call(backend, "POST", "/api/jobs/tag_job/99", [tag]).status), (500, 404))
+            private = self.call(backend, "POST", path, [{**tag, "scope": "bob"}])
+            self.assertEqual((private.status, "current authorization" in private.text), (500, True))
+
+    def test_a_job_by_its_row(self):
+        backend = self.double()
+        self.started(backend, 7, tags=[{"type": "slurm", "name": "a"}], metaData={"jobName": "x"})
+        self.assertEqual(self.call(backend, "GET", JOBS + "1").json["Meta"]["metaData"], {"jobName": "x"})
+        self.assertEqual(self.call(backend, "POST", JOBS + "1", []).json["Meta"]["jobId"], 7)
+        wanted = "finding job with db id 9 failed: sql: no rows in result set"
+        self.assertEqual(self.call(backend, "POST", JOBS + "9", []).reason, wanted)
+        self.assertEqual(self.call(backend, "DELETE", DELETE + "1").json, {"msg": "Successfully deleted job 1"})
+        self.started(backend, 7)
+        backend.commit()
+        answer = self.call(backend, "DELETE", f"/api/jobs/delete_job_before/{BEGIN + 1}")
+        self.assertEqual((answer.json["msg"], backend.rows()), ("Successfully deleted 1 jobs", []))
 
     def test_the_table(self):
         for release in RELEASES:
