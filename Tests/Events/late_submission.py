@@ -79,6 +79,8 @@ class Stage:
                     "INSERT INTO jobs (created_at, gateway, external_id, claim, request, order_phase) VALUES (?, 'test', ?, 1, ?, 'accepted')",
                     (int(time.time() * 1e6), name, json.dumps(request).encode())).lastrowid
                 database.execute("UPDATE jobs SET tag = ? WHERE id = ?", (f"sga:{row}-{secrets.token_hex(8)}", row))
+            for counter in ("jobs", "open_orders"):  # the agent counts what it adds itself
+                database.execute("INSERT INTO counters VALUES (?, '', ?) ON CONFLICT DO UPDATE SET value = value + excluded.value", (counter, len(names)))
         return names
 
     def row(self, name, columns="order_phase, number, final"):

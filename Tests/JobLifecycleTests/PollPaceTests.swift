@@ -131,4 +131,24 @@ struct PollPaceTests {
         await reconciler.turn(now: start + .seconds(257))
         #expect(polls() == 5)
     }
+
+    @Test("memory is given back after a list and after a look for open runs, not after a poll that brought nothing")
+    func memoryGivenBack() async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler()
+        fake.state.list = [seen(.pending)]
+        let times = NIOLockedValueBox(0)
+        let reconciler = Reconciler(
+            ledger: bench.ledger, scheduler: fake, logger: quiet, afterPoll: { times.withLockedValue { $0 += 1 } })
+        for (stamp, sweep, expected) in [(1, false, 1), (1, false, 1), (1, true, 2), (2, true, 3)]
+            as [(Int64, Bool, Int)]
+        {
+            fake.state.stamp = stamp
+            try await reconciler.poll(sweep: sweep)
+            #expect(times.withLockedValue { $0 } == expected)
+        }
+        fake.state.reachable = false
+        await #expect(throws: SchedulerError.self) { try await reconciler.poll(sweep: true) }
+        #expect(times.withLockedValue { $0 } == 3)
+    }
 }

@@ -9,6 +9,9 @@ void cs_name_thread(const char *name);
 /*
  * All threads started after this allocate from one heap. With glibc's heap per thread, each thread that once loaded the
  * job list keeps the pages that the list and its Swift copy took.
+ *
+ * Large blocks stay out of it, and go back to the system when they are freed: left to itself glibc puts blocks of up to 32 MiB
+ * into the heap once one of their size was freed, and small ones that stay keep their room from being given back.
  */
 void cs_share_heap(void);
 

@@ -2,7 +2,7 @@
 
 /// One run of a job, as far as it is known.
 public struct RunRecord: Sendable, Hashable {
-    public enum Phase: String, Sendable, Hashable, Codable {
+    public enum Phase: String, Sendable, Hashable, Codable, CaseIterable {
         case pending, running, suspended
         /// Over, but whether the job is over with it Slurm has still to say.
         case closing

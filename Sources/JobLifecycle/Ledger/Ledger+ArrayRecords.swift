@@ -6,14 +6,9 @@ internal import GRDB
 extension LedgerTransaction {
     /// The last task of an array takes the array's number, and with it the record of those that wait. What slurmctld says
     /// later of such a record is that it has taken it back; what slurmdbd says has no time of its own.
-    func disperse(array: UInt32, by task: JobObservation) throws {
+    mutating func disperse(array: UInt32, by task: JobObservation) throws {
         let time = task.source == .accounting ? 0 : task.time
-        try database.cachedStatement(
-            sql: """
-                UPDATE runs SET phase = 'dispersed', as_of = max(as_of, ?2)
-                WHERE number = ?1 AND part = -2 AND phase = 'pending' AND submit_time <= ?3 AND (?2 = 0 OR as_of <= ?2)
-                """
-        ).execute(arguments: [array, time, task.submitTime])
+        try disperse(array: array, at: time, submittedBy: task.submitTime)
     }
 
     mutating func endTasks(_ tasks: ArrayTasks, of rest: RunRecord, _ seen: JobObservation) throws {

@@ -43,7 +43,7 @@ extension Ledger {
         return try await transact(lane) { transaction in
             var outcome = HintOutcome()
             for answer in answers {
-                let before = (transaction.news, outcome)
+                let before = (transaction.news, transaction.counted, outcome)
                 do {
                     try transaction.database.inSavepoint {
                         try transaction.apply(answer, settings, &outcome)
@@ -54,7 +54,7 @@ extension Ledger {
                     guard transaction.database.isInsideTransaction,
                         Self.translate(error, path: self.path).code != .full
                     else { throw error }
-                    (transaction.news, outcome) = before
+                    (transaction.news, transaction.counted, outcome) = before
                     try transaction.postpone(answer.job.hints, by: .seconds(60), note: "\(error)")
                 }
             }

@@ -89,7 +89,13 @@ extension Ledger {
     }
 
     func openRuns() async throws(LedgerError) -> [OpenRun] {
-        try await read { try Row.fetchAll($0, sql: Self.openRuns).compactMap(Self.openRun) }
+        // Row by row: copies of all rows would be many times what is made of them.
+        try await read { database in
+            var runs: [OpenRun] = []
+            let rows = try Row.fetchCursor(database.cachedStatement(sql: Self.openRuns))
+            while let row = try rows.next() { Self.openRun(row).map { runs.append($0) } }
+            return runs
+        }
     }
 
     static let openRuns = """

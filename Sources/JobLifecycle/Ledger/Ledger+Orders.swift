@@ -14,13 +14,7 @@ extension Ledger {
                 database, sql: "SELECT id FROM jobs WHERE gateway = ? AND external_id = ? AND claim = ?",
                 arguments: [order.gateway, order.externalID, order.claim])
             if let known { return known }
-            try database.execute(
-                sql: """
-                    INSERT INTO jobs (created_at, gateway, external_id, claim, request, order_phase)
-                    VALUES (?, ?, ?, ?, ?, 'accepted')
-                    """,
-                arguments: [transaction.now, order.gateway, order.externalID, order.claim, Data(order.request)])
-            let id = database.lastInsertedRowID
+            let id = try transaction.insertJob(order)
             try database.execute(sql: "UPDATE jobs SET tag = ? WHERE id = ?", arguments: [OrderTag.make(id), id])
             transaction.changedOrders = true
             return id
@@ -239,9 +233,7 @@ extension Ledger {
                     sql: "UPDATE transitions SET body = ? WHERE sequence = ?",
                     arguments: [try LedgerTransaction.json(transition), transition.sequence])
                 guard isWanted else { continue }
-                try database.execute(
-                    sql: "INSERT OR IGNORE INTO deliveries (gateway, sequence, job) VALUES (?, ?, ?)",
-                    arguments: [gateway, transition.sequence, id])
+                try transaction.insertDelivery(of: transition.sequence, job: id, to: gateway)
             }
             transaction.changedOrders = true
             return true

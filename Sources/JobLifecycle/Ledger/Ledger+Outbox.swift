@@ -82,20 +82,7 @@ extension Ledger {
 
     func record(_ results: [DeliveryResult], of gateway: String) async throws(LedgerError) {
         try await transact { transaction in
-            for result in results {
-                let (state, error): (Int, String?) =
-                    switch result.outcome {
-                    case .delivered: (1, nil)
-                    case .retry(let why): (0, why)
-                    case .refused(let why): (2, why)
-                    }
-                try transaction.database.cachedStatement(
-                    sql: """
-                        UPDATE deliveries SET state = ?, error = ?, next_at = ?, attempts = attempts + 1
-                        WHERE gateway = ? AND sequence = ?
-                        """
-                ).execute(arguments: [state, error, result.next, gateway, result.sequence])
-            }
+            for result in results { try transaction.update(result, of: gateway) }
         }
     }
 
@@ -103,31 +90,31 @@ extension Ledger {
     /// - Returns: how many.
     public func retryDeliveries(ofJob job: Int64? = nil) async throws(LedgerError) -> Int {
         defer { feed.publish([]) }
-        let again = "SET state = 0, next_at = 0, attempts = 0"
+        let again = "SET next_at = 0, attempts = 0"
         do {
+            let parked = try await read { try Self.gateways($0, "parked") }
             if let job {
-                return try await change(
+                let waiting = try await change(
                     """
                     UPDATE deliveries INDEXED BY deliveries_sequence \(again)
-                    WHERE sequence IN (SELECT sequence FROM transitions WHERE job = ?) AND (state = 2 OR state = 0 AND next_at > 0)
+                    WHERE sequence IN (SELECT sequence FROM transitions WHERE job = ?) AND state = 0 AND next_at > 0
                     """, [job])
+                return try await transact { transaction in
+                    try parked.reduce(waiting) { try $0 + transaction.unpark(ofJob: job, of: $1) }
+                }
             }
             var count = 0
-            let gateways = try await read { try Self.gateways($0, "waiting") + Self.gateways($0, "parked") }
-            for gateway in Set(gateways) {
-                for rows in [
-                    "INDEXED BY deliveries_postponed_order WHERE gateway = ? AND state = 0 AND next_at > 0",
-                    "INDEXED BY deliveries_parked WHERE gateway = ? AND state = 2",
-                ] {
-                    let sql = """
-                        UPDATE deliveries \(again)
-                        WHERE (gateway, sequence) IN (SELECT gateway, sequence FROM deliveries \(rows) LIMIT \(Self.retryLimit))
-                        """
-                    var changed = 0
-                    repeat {
-                        changed = try await change(sql, [gateway])
-                        count += changed
-                    } while changed == Self.retryLimit
+            for gateway in try await read({ try Self.gateways($0, "waiting") }) {
+                let rows = "INDEXED BY deliveries_postponed_order WHERE gateway = ? AND state = 0 AND next_at > 0"
+                let sql = """
+                    UPDATE deliveries \(again)
+                    WHERE (gateway, sequence) IN (SELECT gateway, sequence FROM deliveries \(rows) LIMIT \(Self.retryLimit))
+                    """
+                count += try await repeated { try await change(sql, [gateway]) }
+            }
+            for gateway in parked {
+                count += try await repeated {
+                    try await transact { try $0.unpark(of: gateway, limit: Self.retryLimit) }
                 }
             }
             return count
@@ -135,6 +122,16 @@ extension Ledger {
             throw error
         } catch {
             throw LedgerError(.failed, "\(path): \(error)")
+        }
+    }
+
+    /// Until it changes fewer than it may.
+    private func repeated(_ change: () async throws -> Int) async throws -> Int {
+        var count = 0
+        while true {
+            let changed = try await change()
+            count += changed
+            if changed < Self.retryLimit { return count }
         }
     }
 

@@ -2,7 +2,8 @@
 
 extension LedgerSchema {
     /// What is asked again and again is counted as it changes, and found by an index of just what is open, however much is
-    /// over. Triggers count, so that no writer can forget to, a cascade of deletions included.
+    /// over. Triggers count, so that no writer can forget to, a cascade of deletions included; those for what happens with every
+    /// event are gone with the next step.
     ///
     /// Counted before the old index of what waits goes; that, and the scans for the new ones, is what takes long in a large file.
     static let growth = """
@@ -12,7 +13,7 @@ extension LedgerSchema {
         ) WITHOUT ROWID;
 
         CREATE INDEX deliveries_parked ON deliveries (gateway, job) WHERE state = 2;
-        \(counting)
+        \(countingTriggers)
 
         -- Never tried, in order; to be tried again, by time and in order.
         CREATE INDEX deliveries_fresh ON deliveries (gateway, sequence) WHERE state = 0 AND next_at = 0;
@@ -50,7 +51,7 @@ extension LedgerSchema {
         "parked_hints": "parked", "waiting": "state", "parked": "state",
     ]
 
-    private static var counting: String {
+    private static var countingTriggers: String {
         counters.map { name, table, gateway, condition in
             func of(_ row: String, _ text: String) -> String { text.replacing("@", with: row) }
             func count(_ row: String, _ by: String) -> String {

@@ -123,6 +123,7 @@ enum LedgerSchema {
             """
         ),
         (4, growth),
+        (5, counting),
     ]
 
     static var current: Int { steps.last?.version ?? 0 }

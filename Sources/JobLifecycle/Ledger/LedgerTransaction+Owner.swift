@@ -131,9 +131,7 @@ extension LedgerTransaction {
                 sql: "UPDATE transitions SET job = ?, body = ? WHERE sequence = ?",
                 arguments: [order.id, try Self.json(transition), transition.sequence])
             for interest in interests where interest.scope == .ownJobs && interest.gateway == order.gateway {
-                try database.execute(
-                    sql: "INSERT OR IGNORE INTO deliveries (gateway, sequence, job) VALUES (?, ?, ?)",
-                    arguments: [interest.gateway, transition.sequence, order.id])
+                try insertDelivery(of: transition.sequence, job: order.id, to: interest.gateway)
             }
         }
     }

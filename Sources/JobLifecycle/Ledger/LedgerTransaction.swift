@@ -16,6 +16,8 @@ struct LedgerTransaction {
     var news: [LedgerFeed.Item] = []
     /// An order has a step to take.
     var changedOrders = false
+    /// What is written to the counters with it.
+    var counted = CounterChanges()
 
     /// A row of `jobs`, without the request.
     struct JobRow {
@@ -42,6 +44,8 @@ struct LedgerTransaction {
         var id: Int64
         var job: Int64
         var record: RunRecord
+        /// Its phase in the ledger when it was read.
+        let phaseRead: RunRecord.Phase
     }
 
     // MARK: reading
@@ -62,7 +66,7 @@ struct LedgerTransaction {
             endTime: row[10], elapsed: row[11], exitStatus: row[12],
             details: try JSONDecoder().decode(JobDetails.self, from: Data(details.utf8)), asOf: row[14],
             toldRunning: row[15])
-        return RunRow(id: row[0], job: row[1], record: record)
+        return RunRow(id: row[0], job: row[1], record: record, phaseRead: phase)
     }
 
     func runs(_ condition: String, _ arguments: StatementArguments) throws -> [RunRow] {
@@ -86,43 +90,6 @@ struct LedgerTransaction {
     }
 
     // MARK: writing
-
-    func insertJob(_ key: JobKey) throws -> JobRow {
-        try database.cachedStatement(sql: "INSERT INTO jobs (number, part, created_at) VALUES (?, ?, ?)")
-            .execute(arguments: [key.number, key.storedPart, now])
-        return JobRow(id: database.lastInsertedRowID, isFinal: false)
-    }
-
-    func insert(_ run: RunRecord, job: Int64) throws -> Int64 {
-        let statement = try database.cachedStatement(
-            sql: """
-                INSERT INTO runs (job, number, part, submit_time, job_id, restarts, phase, state, start_time, end_time,
-                    elapsed, exit_status, details, as_of, told_running)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """)
-        try statement.execute(arguments: [
-            job, run.key.number, run.key.storedPart, run.submitTime, run.jobID, run.restarts, run.phase.rawValue,
-            run.state?.rawValue, run.startTime, run.endTime, run.elapsed, run.exitStatus,
-            try Self.json(run.details), run.asOf, run.toldRunning,
-        ])
-        return database.lastInsertedRowID
-    }
-
-    /// Writes a run anew. That it was seen ends any doubt about it.
-    func update(_ run: RunRow) throws {
-        let record = run.record
-        let statement = try database.cachedStatement(
-            sql: """
-                UPDATE runs SET job_id = ?, restarts = ?, phase = ?, state = ?, start_time = ?, end_time = ?, elapsed = ?,
-                    exit_status = ?, details = ?, as_of = ?, told_running = ?, missing_since = NULL, missing_answers = 0
-                WHERE id = ?
-                """)
-        try statement.execute(arguments: [
-            record.jobID, record.restarts, record.phase.rawValue, record.state?.rawValue, record.startTime,
-            record.endTime, record.elapsed, record.exitStatus, try Self.json(record.details), record.asOf,
-            record.toldRunning, run.id,
-        ])
-    }
 
     /// Numbers a transition, writes it, and puts it into the outbox of every gateway that wants it.
     mutating func append(
@@ -163,8 +130,7 @@ struct LedgerTransaction {
         for interest in interests {
             // Whoever ordered a job has had its last word; only a record of everything goes on.
             if interest.scope == .ownJobs, interest.gateway != job.gateway || afterFinal { continue }
-            try database.cachedStatement(sql: "INSERT INTO deliveries (gateway, sequence, job) VALUES (?, ?, ?)")
-                .execute(arguments: [interest.gateway, transition.sequence, job.id])
+            try insertDelivery(of: transition.sequence, job: job.id, to: interest.gateway)
         }
         news.append(.transition(transition))
     }
@@ -205,6 +171,7 @@ extension Ledger {
                         database: database, interests: interests, policy: policyBox.withLockedValue { $0 },
                         now: self.microseconds)
                     let answer = try body(&transaction)
+                    try transaction.counted.write(to: database)
                     return (answer, transaction.news, transaction.changedOrders)
                 }
             }

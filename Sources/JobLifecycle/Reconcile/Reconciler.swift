@@ -37,7 +37,8 @@ public actor Reconciler: Service {
 
     /// - Parameters:
     ///   - pluginsWork: whether starts and ends are told without asking.
-    ///   - afterPoll: called after each list that was taken in; a list of many jobs leaves memory to give back.
+    ///   - afterPoll: called after each list that was taken in, and each look for the open runs; many jobs leave memory to give
+    ///     back.
     public init(
         ledger: Ledger, scheduler: any Scheduler, settings: Settings = Settings(), logger: Logger,
         pluginsWork: @escaping @Sendable () -> Bool = { false }, afterPoll: @escaping @Sendable () -> Void = {}
@@ -91,6 +92,14 @@ public actor Reconciler: Service {
     /// - Parameter sweep: also looks for the ledger's open runs in the list: only right after it has come, as the plugins tell
     ///   of runs that an older list cannot have.
     func poll(sweep: Bool, now: ContinuousClock.Instant = .now) async throws {
+        let hadList = try await load(now)
+        if sweep { try await self.sweep(now) }
+        // What was made of the list, and of the rows, is gone by now.
+        if hadList || sweep { afterPoll() }
+    }
+
+    /// - Returns: whether there was a list other than the last one.
+    private func load(_ now: ContinuousClock.Instant) async throws -> Bool {
         let asked = ContinuousClock.now
         let spokenOf = ledger.spokenOf.take()
         memory.outdate(spokenOf)
@@ -103,21 +112,21 @@ public actor Reconciler: Service {
             throw error
         }
         pace.polled(now + asked.duration(to: .now), list: list?.cost)
-        if let list {
-            let isFirst = memory.stamp == nil
-            if try await take(list), !isFirst { pace.missed(now) }
-            memory = list.memory
-            afterPoll()
+        guard let list else { return false }
+        let isFirst = memory.stamp == nil
+        if try await take(list), !isFirst { pace.missed(now) }
+        memory = list.memory
+        return true
+    }
+
+    private func sweep(_ now: ContinuousClock.Instant) async throws(LedgerError) {
+        let memory = memory
+        let missing = try await ledger.openRuns().filter { run in
+            guard memory.has(run.jobID, submitTime: run.submitTime) else { return true }
+            return run.contradicts(isSuspended: memory.isSuspended(run.jobID))
         }
-        if sweep {
-            let memory = memory
-            let missing = try await ledger.openRuns().filter { run in
-                guard memory.has(run.jobID, submitTime: run.submitTime) else { return true }
-                return run.contradicts(isSuspended: memory.isSuspended(run.jobID))
-            }
-            try await hint(missing.map(\.jobID))
-            lastSweep = now
-        }
+        try await hint(missing.map(\.jobID))
+        lastSweep = now
     }
 
     /// How late a start or an end may be told by the plugins, seconds.

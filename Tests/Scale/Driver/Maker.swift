@@ -63,6 +63,13 @@ struct Maker {
             try database.execute(
                 sql: "UPDATE deliveries SET state = 0 WHERE gateway = 'journal' AND sequence <= ?",
                 arguments: [Self.backlog])
+            // The ledger itself counts as it writes.
+            try database.execute(
+                sql: """
+                    UPDATE counters SET value = (SELECT count(*) FROM jobs) WHERE name = 'jobs';
+                    UPDATE counters SET value = (SELECT count(*) FROM deliveries d WHERE d.gateway = counters.gateway AND state = 0)
+                        WHERE name = 'waiting';
+                    """)
             try database.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)")
         }
         try queue.close()
