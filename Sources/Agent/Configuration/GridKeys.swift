@@ -4,6 +4,7 @@ internal import BigInt
 internal import DeepSquare
 internal import Ethereum
 internal import FoundationEssentials
+internal import TLSClient
 
 /// `sbatch.tls…`: what the site says about TLS with the grid's services.
 struct SbatchTLS: Equatable, Sendable {
@@ -22,18 +23,16 @@ struct SbatchTLS: Equatable, Sendable {
     /// A file that is needed must be there: without it every server would be refused, later and with worse words.
     func check() throws(AgentConfiguration.Conflict) {
         guard case .verified(let path?) = security else { return }
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw .init(
-                keys: ["sbatch.tls.ca"], text: "\(path) cannot be read: it must be there, and this user may read it")
-        }
-        guard String(decoding: data, as: UTF8.self).contains("-----BEGIN CERTIFICATE-----") else {
-            throw .init(keys: ["sbatch.tls.ca"], text: "\(path) has no certificate in PEM form")
+        do throws(TLSClientError) {
+            _ = try CertificateBundle(path: path)
+        } catch {
+            throw .init(keys: ["sbatch.tls.ca"], text: error.description)
         }
     }
 
     var notices: [String] {
         switch security {
-        case .verified: []
+        case .verified(let path): TLSClient.notice(authority: path).map { ["sbatch.tls.ca: \($0)"] } ?? []
         case .plaintext:
             certificateAuthority == nil && !isInsecure
                 ? [] : ["sbatch.tls is false: sbatch.tls.ca and sbatch.tls.insecure mean nothing then"]
