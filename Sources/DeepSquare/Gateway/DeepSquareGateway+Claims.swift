@@ -142,6 +142,8 @@ extension DeepSquareGateway {
             }
         }
         for _ in 0..<count {
+            // An administrator, or other prices, may have come in between.
+            guard kind != .job || takesJobs else { return }
             let key = kind.keyPrefix + UUID().uuidString
             queues[kind]?.inFlight.insert(key)
             do {
