@@ -109,6 +109,11 @@ extension ConfigurationKey {
             "policy.max-jobs", \.grid.maximumJobs, .optional(.number(0...1_000_000), else: "no limit"),
             "Jobs of the grid at once. Nothing is claimed beyond it; 0 claims nothing.", example: "100"),
         ConfigurationKey(
+            "policy.max-jobs-per-customer", \.grid.maximumJobsPerCustomer,
+            .optional(.number(1...1_000_000), else: "no limit"),
+            "Jobs of one customer at once. What is claimed beyond it goes back; see deepsquare.md, *Between customers*.",
+            example: "20"),
+        ConfigurationKey(
             "policy.max-minutes", \.grid.maximumMinutes,
             .optional(.number(1...10_000_000, "minutes"), else: "no limit"), "The longest job.", example: "1440"),
         ConfigurationKey(

@@ -127,7 +127,9 @@ extension DeepSquareGateway {
         let share = await manager.inFlightLimit / 2
         var count = queues[kind]?.wanted(size: size, asOf: asOf, share: share, now: seconds) ?? 0
         if kind == .job, let limit = settings.maximumJobs {
-            count = min(count, limit - claims.count - (queues[kind]?.inFlight.count ?? 0))
+            // Those that wait for their customer's others do not keep the rest out.
+            let open = claims.count - crowded.count
+            count = min(count, limit - open - (queues[kind]?.inFlight.count ?? 0))
         }
         guard count > 0 else { return }
         if queues[kind]?.isRehearsed == true {

@@ -37,7 +37,10 @@ extension DeepSquareGateway {
                 await self.giveBackIfStuck(key)
             }
         }
-        for key in changed { advance(key) }
+        for key in changed where !crowded.isEmpty && claims[key]?.needsCluster == false {
+            placeIsFree(of: login(of: key))
+        }
+        advanceAll(changed)
         return transitions.map { _ in .delivered }
     }
 

@@ -84,6 +84,10 @@ public actor DeepSquareGateway: Gateway, Service {
     /// Claims of jobs from blocks up to this one may be somebody else's work.
     var examinedBlocks: UInt64 = 0
     var deciding = 0
+    /// Have one of their customer's places (`policy.max-jobs-per-customer`), though they are not ordered yet.
+    var admitted: Set<Key> = []
+    /// Claimed again, and wait for such a place.
+    var crowded: Set<Key> = []
     /// Where the customers' logs go, as the sbatch service said last.
     var loggerAddress: String?
     var lastProblem: GridStatus.Problem?
@@ -194,7 +198,7 @@ public actor DeepSquareGateway: Gateway, Service {
                 isCaughtUp = true
                 claimWake.raise()
             }
-            for key in Array(claims.keys) { advance(key) }
+            advanceAll(Array(claims.keys))
             let next = timers.values.min()
             let pause = next.map { max(0.01, $0.timeIntervalSince(now())) } ?? 60
             // Injected clocks may jump.
