@@ -41,6 +41,17 @@ struct GatewayCustomerTests {
         return stage
     }
 
+    /// The sbatch service is tried, and is away.
+    private func withService(_ stage: GatewayStage, _ body: () async throws -> Void) async throws {
+        let service = await stage.gateway.sbatch
+        let connection = Task { try await service.run() }
+        defer {
+            service.end()
+            connection.cancel()
+        }
+        try await body()
+    }
+
     private func verdict(_ stage: GatewayStage, _ claim: GridClaim) async -> GridClaim.Verdict? {
         await stage.gateway.claims[.init(claim)]?.verdict
     }
@@ -52,8 +63,10 @@ struct GatewayCustomerTests {
         let jobs = (1...5).map { Self.claim($0) }
         let theirs = Self.claim(6, of: Self.other)
         let stage = try await stage(limit: 2, jobs + [theirs])
-        await stage.gateway.edit { $0.advanceAll(Array($0.claims.keys)) }
-        try await stage.idle()
+        try await withService(stage) {
+            await stage.gateway.edit { $0.advanceAll(Array($0.claims.keys)) }
+            try await stage.idle()
+        }
         // The sbatch service is away: those with a place wait for it.
         for (index, job) in (jobs + [theirs]).enumerated() {
             let wanted: GridClaim.Verdict = (2...4).contains(index) ? .refused(Self.words) : .undecided
@@ -143,12 +156,14 @@ struct GatewayCustomerTests {
         await stage.gateway.edit { $0.advance(key) }
         try await stage.idle()
         #expect(await stage.gateway.crowded == [key])
-        await stage.gateway.edit {
-            $0.claims[.init(runs)]?.slurm.isOver = true
-            $0.placeIsFree(of: customer.hex)
-            $0.advance(key)
+        try await withService(stage) {
+            await stage.gateway.edit {
+                $0.claims[.init(runs)]?.slurm.isOver = true
+                $0.placeIsFree(of: customer.hex)
+                $0.advance(key)
+            }
+            try await stage.idle()
         }
-        try await stage.idle()
         #expect(await stage.gateway.crowded.isEmpty)
         #expect(await stage.gateway.admitted == [key])
     }

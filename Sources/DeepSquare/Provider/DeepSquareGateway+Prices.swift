@@ -105,9 +105,16 @@ extension DeepSquareGateway {
             try await endPriceChange()
             return nil
         }
+        // Sent meanwhile.
+        guard priceChange == .draining else { return nil }
         let key = Self.registrationPrefix + UUID().uuidString
-        try await store.set(Self.stored, PriceChange.sent(key).stored)
         priceChange = .sent(key)
+        do throws(GridError) {
+            try await store.set(Self.stored, PriceChange.sent(key).stored)
+        } catch {
+            priceChange = .draining
+            throw error
+        }
         try await send(ours.keeping(labelsOf: waiting ?? approved), key: key)
         return key
     }
@@ -142,7 +149,7 @@ extension DeepSquareGateway {
         if !Task.isCancelled { followPrices() }
     }
 
-    private func followPricesOnce() async {
+    func followPricesOnce() async {
         do throws(GridError) {
             switch priceChange {
             case .draining: if try await isIdle() { _ = try await sendPrices() }
