@@ -71,7 +71,7 @@ build-tests:
 
 .PHONY: test-unit
 test-unit: build-tests ## Tests without Slurm
-	$(SWIFT) test --skip-build --filter '^(SlurmTests|SupportTests|SocketsTests|SpankBridgeTests|JobLifecycleTests|EthereumTests|DeepSquareTests)\.'
+	$(SWIFT) test --skip-build --filter '^(SlurmTests|SupportTests|TLSClientTests|SocketsTests|SpankBridgeTests|JobLifecycleTests|EthereumTests|DeepSquareTests)\.'
 	@# By themselves: hundreds at once leave those little time that wait for another process.
 	$(SWIFT) test --skip-build --filter '^AgentTests\.'
 
@@ -88,6 +88,7 @@ test-grid: build-tests plugins ## The DeepSquare gateway: contracts, services, m
 	@lab/install.sh --dbd && lab/grid/install.sh >/dev/null
 	python3 Tests/Grid/contracts.py
 	python3 Tests/Grid/services.py
+	python3 Tests/Grid/tls.py
 	python3 Tests/Grid/billing.py
 	python3 Tests/Grid/jobs.py
 	python3 Tests/Grid/soak.py --short

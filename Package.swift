@@ -83,6 +83,14 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "TLSClient",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "JobLifecycle",
             dependencies: [
                 "Support",
@@ -98,7 +106,7 @@ let package = Package(
         .target(
             name: "Ethereum",
             dependencies: [
-                "COpenSSL", "CSecp256k1", "Support",
+                "COpenSSL", "CSecp256k1", "Support", "TLSClient",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -117,7 +125,7 @@ let package = Package(
         .target(
             name: "DeepSquare",
             dependencies: [
-                "Ethereum", "JobLifecycle", "Support",
+                "Ethereum", "JobLifecycle", "Support", "TLSClient",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
@@ -125,6 +133,7 @@ let package = Package(
                 .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
@@ -134,6 +143,7 @@ let package = Package(
             name: "Agent",
             dependencies: [
                 "DeepSquare", "Ethereum", "JobLifecycle", "Slurm", "Sockets", "SpankBridge", "Support",
+                "TLSClient",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -173,6 +183,7 @@ let package = Package(
             path: "Tests/PlanCheck",
             swiftSettings: common
         ),
+        .target(name: "TestCertificates", path: "Tests/TestCertificates", swiftSettings: strict),
         .testTarget(
             name: "SlurmTests",
             dependencies: ["Slurm", "CSlurm"],
@@ -181,6 +192,18 @@ let package = Package(
         .testTarget(
             name: "SupportTests",
             dependencies: ["Support", .product(name: "NIOConcurrencyHelpers", package: "swift-nio")],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "TLSClientTests",
+            dependencies: [
+                "TestCertificates", "TLSClient",
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
+            ],
             swiftSettings: strict
         ),
         .testTarget(
@@ -253,7 +276,7 @@ let package = Package(
         .testTarget(
             name: "DeepSquareTests",
             dependencies: [
-                "DeepSquare", "Ethereum", "JobLifecycle", "PlanCheck",
+                "DeepSquare", "Ethereum", "JobLifecycle", "PlanCheck", "TestCertificates",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
@@ -265,13 +288,14 @@ let package = Package(
         .testTarget(
             name: "EthereumTests",
             dependencies: [
-                "Ethereum", "PlanCheck",
+                "Ethereum", "PlanCheck", "TestCertificates",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             swiftSettings: strict
         ),

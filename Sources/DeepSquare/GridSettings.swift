@@ -52,6 +52,8 @@ public struct GridSettings: Sendable, Equatable {
     public var deniedCustomers: Set<Address> = []
     /// `policy.max-jobs`: jobs of the grid at once; nothing is claimed beyond it.
     public var maximumJobs: Int?
+    /// `policy.max-jobs-per-customer`: jobs of one customer at once; what is claimed beyond it goes back.
+    public var maximumJobsPerCustomer: Int?
     /// `policy.max-minutes`, of a job.
     public var maximumMinutes: UInt64?
     /// `policy.max-cpus`, of a job.

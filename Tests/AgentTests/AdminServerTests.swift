@@ -128,6 +128,37 @@ struct AdminServerTests {
         }
     }
 
+    @Test(
+        "the worst megabyte gets no answer of use, costs nobody else anything, and is read up to the limits only",
+        arguments: [
+            "a path that does not end", "one header", "headers of nothing", "a body", "a body of one-byte pieces",
+            "a header that is continued",
+        ])
+    func worst(_ name: String) async throws {
+        func filled(_ part: String) -> String { String(repeating: part, count: (1 << 20) / part.utf8.count) }
+        let head = "GET /status.json HTTP/1.1\r\nHost: localhost\r\n"
+        let post = "POST /status.json HTTP/1.1\r\nHost: localhost\r\n"
+        let text =
+            switch name {
+            case "a path that does not end": "GET /" + filled("a")
+            case "one header": head + "X: " + filled("x") + "\r\n\r\n"
+            case "headers of nothing": head + filled("X:\r\n") + "\r\n"
+            case "a body": post + "Content-Length: 1048576\r\n\r\n" + filled("x")
+            case "a body of one-byte pieces":
+                post + "Transfer-Encoding: chunked\r\n\r\n" + filled("1\r\nx\r\n") + "0\r\n\r\n"
+            default: head + "X: y\r\n" + filled(" z\r\n") + "\r\n"
+            }
+        try await withServer { path in
+            let client = try RawClient(unix: path)
+            // It may be closed before all is sent.
+            let sending = Task.detached { _ = try? client.send(text) }
+            #expect(try await ask(unix: path, Self.get("/healthz")).hasPrefix("HTTP/1.1 200 "))
+            let answer = try? await client.answer()
+            #expect(answer?.contains(" 200 ") != true)
+            await sending.value
+        }
+    }
+
     @Test("on TCP: the token, as a bearer token or a password, and a name that is ours")
     func tcp() async throws {
         let port = try RawClient.Listener().port

@@ -19,7 +19,7 @@ struct GridTransportTests {
             ("Could not connect.", "connection refused", "unavailable: Could not connect.: connection refused"),
             (
                 "The server closed the connection.", "handshakeFailed([error:1000007d:…:CERTIFICATE_VERIFY_FAILED])",
-                "its TLS certificate cannot be verified: look at its names, its dates, and sbatch.tls.ca"
+                "its TLS certificate cannot be verified: look at its dates, its authority, and sbatch.tls.ca"
             ),
         ])
     func causes(_ message: String, _ cause: String, _ said: String) {

@@ -5,6 +5,7 @@ import Foundation
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
 import NIOConcurrencyHelpers
+import TestCertificates
 import Testing
 
 @testable import DeepSquare
@@ -81,6 +82,71 @@ struct SBatchServiceTests {
 
     @Test("the key rules, and what never will be a job is told from what is away", arguments: cases)
     func scripts(_ row: Case) async throws {
+        try await Self.serve(row.answer, .plaintext) { port, settings in
+            settings.security = .plaintext
+            settings.scriptLimit = row.limit
+            settings.sbatch = ServiceEndpoint(host: "127.0.0.1", port: port)
+        } test: { service in
+            do throws(SBatchService.Failure) {
+                let script = try await service.script(for: hash(1), hash: "h", customer: customer)
+                #expect(script.text.utf8.count == row.bytes)
+            } catch {
+                if row.isPassing {
+                    if case .notNow = error {} else { Issue.record("\(error)") }
+                } else {
+                    #expect(error == row.failure)
+                }
+            }
+        }
+    }
+
+    struct Server: CustomTestStringConvertible {
+        var testDescription: String
+        var pair: (certificate: String, key: String)
+        var host = "127.0.0.1"
+        /// nil: it is believed.
+        var failure: String?
+    }
+
+    static let servers = [
+        Server(testDescription: "by its address, as the default endpoint is", pair: Certificates.p256),
+        Server(testDescription: "by its name", pair: Certificates.p256, host: "localhost"),
+        Server(testDescription: "P-384", pair: Certificates.p384),
+        Server(testDescription: "P-521", pair: Certificates.p521),
+        Server(testDescription: "Ed25519", pair: Certificates.ed25519),
+        Server(
+            testDescription: "a CN alone", pair: Certificates.commonName, host: "localhost",
+            failure: "no subjectAltName"),
+        Server(
+            testDescription: "another's certificate", pair: Certificates.elsewhere,
+            failure: "does not name the host or IP address"),
+    ]
+
+    @Test("TLS", arguments: servers, [false, true])
+    func secure(_ row: Server, _ isInsecure: Bool) async throws {
+        let folder = try TemporaryFolder()
+        let authority = folder.path + "/ca.pem"
+        try Data(Certificates.authority.utf8).write(to: URL(fileURLWithPath: authority))
+        let security = HTTP2ServerTransport.Posix.TransportSecurity.tls(
+            certificateChain: [.bytes(Array(row.pair.certificate.utf8), format: .pem)],
+            privateKey: .bytes(Array(row.pair.key.utf8), format: .pem))
+        try await Self.serve(Self.script(10), security) { port, settings in
+            settings.security = isInsecure ? .unverified : .verified(certificateAuthority: authority)
+            settings.sbatch = ServiceEndpoint(host: row.host, port: port)
+        } test: { service in
+            do throws(GridError) {
+                try await service.probe()
+                #expect(row.failure == nil || isInsecure)
+            } catch {
+                #expect(!isInsecure && error.description.contains(row.failure ?? "nothing"), "\(error)")
+            }
+        }
+    }
+
+    private static func serve(
+        _ answer: Answer, _ security: HTTP2ServerTransport.Posix.TransportSecurity,
+        settings change: (Int, inout GridSettings) -> Void, test: (SBatchService) async throws -> Void
+    ) async throws {
         var router = RPCRouter<HTTP2ServerTransport.Posix>()
         router.registerHandler(
             forMethod: Sbatchapi_V1alpha1_AuthAPI.Method.Challenge.descriptor, deserializer: Plain(),
@@ -95,7 +161,7 @@ struct SBatchServiceTests {
             forMethod: Sbatchapi_V1alpha1_SBatchAPI.Method.GetSBatch.descriptor, deserializer: Plain(),
             serializer: Plain()
         ) { _, _ in
-            switch row.answer {
+            switch answer {
             case .refusal(let code): throw GRPCCore.RPCError(code: code, message: "no")
             case .bytes(let bytes):
                 return StreamingServerResponse { writer in
@@ -105,30 +171,18 @@ struct SBatchServiceTests {
             }
         }
         let transport = HTTP2ServerTransport.Posix(
-            address: .ipv4(host: "127.0.0.1", port: 0), transportSecurity: .plaintext)
+            address: .ipv4(host: "127.0.0.1", port: 0), transportSecurity: security)
         let server = GRPCServer(transport: transport, router: router)
-        try await withThrowingTaskGroup(of: Void.self, returning: Void.self) { group in
-            group.addTask { try await server.serve() }
-            let port = try #require(try await transport.listeningAddress.ipv4?.port)
-            var settings = GridSettings()
-            settings.sbatch = ServiceEndpoint(host: "127.0.0.1", port: port)
-            settings.security = .plaintext
-            settings.scriptLimit = row.limit
-            let service = try SBatchService(settings, signer: Signer())
-            group.addTask { try await service.run() }
-            do throws(SBatchService.Failure) {
-                let script = try await service.script(for: hash(1), hash: "h", customer: customer)
-                #expect(script.text.utf8.count == row.bytes)
-            } catch {
-                if row.isPassing {
-                    if case .notNow = error {} else { Issue.record("\(error)") }
-                } else {
-                    #expect(error == row.failure)
-                }
-            }
-            service.end()
-            server.beginGracefulShutdown()
-            group.cancelAll()
-        }
+        let serving = Task { try await server.serve() }
+        let port = try #require(try await transport.listeningAddress.ipv4?.port)
+        var settings = GridSettings()
+        change(port, &settings)
+        let service = try SBatchService(settings, signer: Signer())
+        let running = Task { try await service.run() }
+        try await test(service)
+        service.end()
+        server.beginGracefulShutdown()
+        running.cancel()
+        serving.cancel()
     }
 }

@@ -103,4 +103,15 @@ struct KeystoreFormTests {
         try SecretFile.create(folder + "/plain", Array(plain.file.utf8))
         #expect(try KeySource.file(folder + "/plain").load().address.checksummed == Vectors.address)
     }
+
+    @Test("the worst megabyte is left in one pass, and is no keystore", arguments: JSONParserTests.worst)
+    func worst(_ input: (name: String, text: String)) {
+        for text in [input.text, #"{"version":3,"crypto":"# + input.text + "}"] {
+            let bytes = Array(text.utf8)
+            var parser = JSONParser()
+            _ = try? parser.parse(bytes)
+            #expect(parser.steps <= JSONParser.worstSteps(bytes: bytes.count))
+            #expect(throws: KeyError.self) { try Keystore.form(bytes) }
+        }
+    }
 }

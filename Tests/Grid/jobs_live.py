@@ -442,6 +442,33 @@ def drained_it_claims_nothing(world):
 
 
 @AWAY.alone
+def one_customer_keeps_nobody_out(world):
+    """What is claimed beyond a customer's places goes back, and comes again when there is one."""
+    world.agent.stop()
+    world.configure({"policy.max-jobs-per-customer": 1})
+    world.agent.start()
+    try:
+        drain(world, "drain")
+        flood = [world.request("sleep 8", 10) for _ in range(4)]
+        last = world.request("true", 10, customer=1)
+        eventually("all wait for a claim", lambda: {status(world, job) for job in [*flood, last]} == {"MetaScheduled"})
+        drain(world, "resume")
+        ends(world, last, "Finished", 60)
+        check(sum(status(world, job) == "Finished" for job in flood) < 3, "the flood came first")
+        most = 0
+        while any(status(world, job) != "Finished" for job in flood):
+            most = max(most, sum(bool(world.slurm_jobs(job)) and status(world, job) == "Running" for job in flood))
+            check(not {status(world, job) for job in flood} & {"Failed", "Cancelled", "Panicked"}, "one was not given back")
+            time.sleep(0.5)
+        check(most == 1, f"{most} at once")
+    finally:
+        world.agent.stop()
+        world.settings.pop("policy.max-jobs-per-customer")
+        world.configure({})
+        world.agent.start()
+
+
+@AWAY.alone
 def w12_stale_head_starves_nobody(world):
     """One failing claim starved the others: a job that is cancelled in the queue costs nothing, and the next one is claimed."""
     drain(world, "drain")

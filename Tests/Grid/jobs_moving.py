@@ -245,9 +245,38 @@ def new_prices_wait_for_the_jobs_under_way(world):
     end()
     same(ends(world, job, "Finished")["cost"]["finalCost"], price, "the bill")
     eventually("it is sent", lambda: registrations(world) == before + 1)
-    world.approve()
+    unclaimed_until_approved(world, later)
     found = ends(world, later, "Finished")
     check(found["cost"]["finalCost"] > price, "the next job has the old price")
+
+
+def unclaimed_until_approved(world, job):
+    """A job that was claimed at the old prices and ends after the approval is billed at the new ones."""
+    eventually("it is told", lambda: "approval" in (world.ask("grid", "status").get("registration") or ""))
+    eventually("the job waits for a claim", lambda: status(world, job) == "MetaScheduled")
+    time.sleep(4)
+    same(status(world, job), "MetaScheduled", "the job, while the registration waits")
+    # A restart forgets nothing.
+    world.agent.stop()
+    world.agent.start()
+    time.sleep(4)
+    same(status(world, job), "MetaScheduled", "the job, after a restart")
+    world.approve()
+
+
+@STAGE.alone
+def new_prices_stop_the_claims_until_they_are_approved(world):
+    """Also when no job is under way."""
+    before = registrations(world)
+    restart(world, **{"metascheduler.cpu-price-per-min": "2100000000000000000", "auto-register": "false"})
+    eventually("the difference is told", lambda: any("cpu" in one for one in differences(world)))
+    eventually("no job is open", lambda: not world.ask("grid", "status")["jobs"])
+    check("sent" in world.ask("provider", "register"), "it is not sent at once")
+    job = world.request("true", 10)
+    eventually("it is mined", lambda: registrations(world) == before + 1)
+    unclaimed_until_approved(world, job)
+    found = ends(world, job, "Finished")
+    same(found["cost"]["finalCost"], minute_price(world, job), "the bill")
 
 
 # ---- without accounting

@@ -107,4 +107,31 @@ struct SubmitOnceTests {
         }
         #expect(jobs.allSatisfy { !$0.isHeld }, "all were let go")
     }
+
+    @Test("an order that an older agent took for root, its own user or SlurmUser becomes no job")
+    func systemUsers() async throws {
+        let path = NSTemporaryDirectory() + "users-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let controller = try await Lab.connect()
+        let users = [0, getuid(), try await controller.cluster().slurmUserID]
+        let ledger = try Ledger(path: path + "/ledger.sqlite", cluster: "lab")
+        for (number, user) in users.enumerated() {
+            var request = try Lab.request("true", name: "system-\(number)")
+            request.userID = user
+            try await ledger.accept(
+                JobOrder(gateway: "test", externalID: "\(number)", request: Array(try JSONEncoder().encode(request))))
+        }
+        ledger.close()
+        try await run(
+            path + "/ledger.sqlite", SlurmScheduler(controller: controller, accounting: Lab.accounting),
+            for: .seconds(2))
+        let after = try Ledger(path: path + "/ledger.sqlite", cluster: "lab")
+        defer { after.close() }
+        for number in users.indices {
+            #expect(try await after.order("test", "\(number)", claim: 1)?.phase == .refused, "uid \(users[number])")
+            #expect(try await after.order("test", "\(number)", claim: 1)?.jobID == nil)
+        }
+        #expect(try await controller.jobs().jobs.allSatisfy { !$0.name.hasPrefix("system-") })
+    }
 }

@@ -58,6 +58,7 @@ extension Checks {
         if configuration.chain.contract != nil {
             findings += await partition(controller)
             if isThorough { findings += await supervisorJobs(controller) + mappedUsers(cluster, controller) }
+            findings += benchmarkUser(cluster)
         }
         return findings
     }
@@ -223,6 +224,14 @@ extension Checks {
                     "users.map", "no Unix user of this host: \(Self.few(missing)); jobs of these customers are refused")
             )
         }
+        let system = logins.filter { Self.isSystemUser($0, cluster) }
+        if !system.isEmpty {
+            findings.append(
+                failure(
+                    "users.map",
+                    "\(Self.few(system)): no job runs as root, SlurmUser or the agent's user; jobs of these customers are refused"
+                ))
+        }
         guard cluster.accounting.contains(.associations) else { return findings }
         do throws(SlurmError) {
             let known = logins.subtracting(missing)
@@ -238,6 +247,25 @@ extension Checks {
             findings.append(warning("associations", "cannot be looked up: \(error)"))
         }
         return findings
+    }
+
+    /// benchmark.run-as, where somebody has set it.
+    func benchmarkUser(_ cluster: Cluster) -> [Finding] {
+        let benchmark = configuration.benchmark
+        guard configuration.places["benchmark.run-as"] != nil, !benchmark.isDisabled,
+            Self.isSystemUser(benchmark.effectiveUser, cluster)
+        else { return [] }
+        return [
+            warning(
+                "benchmark.run-as",
+                "\(benchmark.effectiveUser): no job runs as root, SlurmUser or the agent's user; name another one")
+        ]
+    }
+
+    /// By its uid: several names may have one.
+    private static func isSystemUser(_ login: String, _ cluster: Cluster) -> Bool {
+        guard let account = try? UserAccount.find(name: login) else { return false }
+        return SystemUsers.own.union([cluster.slurmUserID]).contains(account.userID)
     }
 
     private static func few(_ names: Set<String>) -> String {

@@ -47,11 +47,11 @@ struct GridCommand: AsyncParsableCommand {
         let claiming =
             status.isDrained
             ? "drained: none is claimed"
-            : status.isRegistering ? "none is claimed until a registration with other prices is sent" : "are claimed"
+            : status.isRegistering ? "none is claimed: \(status.registration ?? "prices change")" : "are claimed"
         var lines = [
             "contract   \(status.contract)", "provider   \(status.provider)", "state      \(status.state)",
             "new jobs   \(status.isOpen ? "" : "the contract is closed to them; ")\(claiming)",
-            "credits    \(status.credits.map { $0 + " wei" } ?? "?")",
+            "credits    \(credits(status))",
         ]
         for (name, queue) in status.queues.sorted(by: { $0.key < $1.key }) {
             if queue.inFlight > 0 || queue.trouble != nil {
@@ -69,6 +69,12 @@ struct GridCommand: AsyncParsableCommand {
         }
         lines.append(status.jobs.isEmpty ? "no job of the grid is open" : "\n" + table(status.jobs))
         return lines.joined(separator: "\n")
+    }
+
+    private static func credits(_ status: GridStatus) -> String {
+        guard let credits = status.credits else { return "?" }
+        let time = status.creditsAt.map { ", read at \(LocalTime.text(Date(timeIntervalSince1970: Double($0))))" }
+        return credits + " wei" + (time ?? "") + (status.creditsBlock.map { ", block \($0)" } ?? "")
     }
 
     static func table(_ jobs: [GridStatus.Job]) -> String {

@@ -44,8 +44,8 @@ struct ProviderCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Sends what this cluster is to the chain, where it waits for approval.",
             discussion: """
-                Prices are read again when jobs end, so when they change nothing is claimed until the jobs under way are over; \
-                then the registration is sent.
+                Prices are read again when jobs end. When they change, the registration is sent once the jobs under way are \
+                over, and nothing is claimed until the grid has approved it.
                 """)
 
         @OptionGroup var options: ControlOptions
@@ -58,9 +58,8 @@ struct ProviderCommand: AsyncParsableCommand {
                 case .unchanged:
                     print("The chain's entry says the same already: nothing was sent.")
                 case .draining(let jobs):
-                    print(
-                        "Prices change: it is sent when the \(jobs) jobs under way are over; nothing is claimed until then."
-                    )
+                    let time = jobs == 0 ? "in a moment" : "when the \(jobs) jobs under way are over"
+                    print("Prices change: it is sent \(time); nothing is claimed until the grid has approved it.")
                 case .sent(let transaction):
                     print("Sent; it waits for approval. `slurm-grid-agent chain tx show \"\(transaction)\"`")
                 }

@@ -2,6 +2,7 @@
 
 internal import BigInt
 internal import Ethereum
+internal import TLSClient
 
 /// The part of the configuration about the chain. Without `metascheduler.endpoint.rpc` the agent has nothing to do with one.
 struct ChainSettings: Equatable, Sendable {
@@ -76,8 +77,12 @@ struct ChainSettings: Equatable, Sendable {
     }
 
     var notices: [String] {
-        nodes.isEmpty && contract != nil
-            ? ["metascheduler.smart-contract means nothing without metascheduler.endpoint.rpc"] : []
+        guard !nodes.isEmpty else {
+            return contract == nil
+                ? [] : ["metascheduler.smart-contract means nothing without metascheduler.endpoint.rpc"]
+        }
+        guard let certificateAuthority else { return [] }
+        return TLSClient.notice(authority: certificateAuthority).map { ["chain.certificate-authority: \($0)"] } ?? []
     }
 }
 

@@ -4,6 +4,7 @@ internal import BigInt
 internal import DeepSquare
 internal import Ethereum
 internal import FoundationEssentials
+internal import TLSClient
 
 /// `sbatch.tls…`: what the site says about TLS with the grid's services.
 struct SbatchTLS: Equatable, Sendable {
@@ -22,18 +23,16 @@ struct SbatchTLS: Equatable, Sendable {
     /// A file that is needed must be there: without it every server would be refused, later and with worse words.
     func check() throws(AgentConfiguration.Conflict) {
         guard case .verified(let path?) = security else { return }
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw .init(
-                keys: ["sbatch.tls.ca"], text: "\(path) cannot be read: it must be there, and this user may read it")
-        }
-        guard String(decoding: data, as: UTF8.self).contains("-----BEGIN CERTIFICATE-----") else {
-            throw .init(keys: ["sbatch.tls.ca"], text: "\(path) has no certificate in PEM form")
+        do throws(TLSClientError) {
+            _ = try CertificateBundle(path: path)
+        } catch {
+            throw .init(keys: ["sbatch.tls.ca"], text: error.description)
         }
     }
 
     var notices: [String] {
         switch security {
-        case .verified: []
+        case .verified(let path): TLSClient.notice(authority: path).map { ["sbatch.tls.ca: \($0)"] } ?? []
         case .plaintext:
             certificateAuthority == nil && !isInsecure
                 ? [] : ["sbatch.tls is false: sbatch.tls.ca and sbatch.tls.insecure mean nothing then"]
@@ -109,6 +108,11 @@ extension ConfigurationKey {
         ConfigurationKey(
             "policy.max-jobs", \.grid.maximumJobs, .optional(.number(0...1_000_000), else: "no limit"),
             "Jobs of the grid at once. Nothing is claimed beyond it; 0 claims nothing.", example: "100"),
+        ConfigurationKey(
+            "policy.max-jobs-per-customer", \.grid.maximumJobsPerCustomer,
+            .optional(.number(1...1_000_000), else: "no limit"),
+            "Jobs of one customer at once. What is claimed beyond it goes back; see deepsquare.md, *Between customers*.",
+            example: "20"),
         ConfigurationKey(
             "policy.max-minutes", \.grid.maximumMinutes,
             .optional(.number(1...10_000_000, "minutes"), else: "no limit"), "The longest job.", example: "1440"),

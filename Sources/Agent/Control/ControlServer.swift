@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Ethereum
 internal import FoundationEssentials
 internal import Logging
 internal import NIOConcurrencyHelpers
@@ -23,6 +24,25 @@ struct ControlRequest: Codable, Sendable, Equatable {
 
     init(_ command: String) {
         self.command = command
+    }
+
+    /// A request is flat and small: what is not is left before Foundation's decoder sees it.
+    static let limits: JSONParser.Limits = {
+        var limits = JSONParser.Limits()
+        limits.depth = 2
+        limits.values = 64
+        limits.name = 64
+        return limits
+    }()
+
+    /// nil: the line is no request.
+    init?(line: [UInt8]) {
+        var parser = JSONParser(Self.limits)
+        guard (try? parser.parse(line)) != nil else { return nil }
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        guard let parsed = try? decoder.decode(ControlRequest.self, from: Data(line)) else { return nil }
+        self = parsed
     }
 }
 
@@ -110,16 +130,17 @@ struct ControlServer: Service {
             }
             var request: [UInt8] = []
             for try await buffer in inbound {
-                request += buffer.readableBytesView
-                let end = request.firstIndex(of: UInt8(ascii: "\n"))
-                guard (end ?? request.count) <= limits.requestBytes else {
+                // Each byte is looked at once, also of a request that comes byte by byte.
+                let part = buffer.readableBytesView.prefix { $0 != UInt8(ascii: "\n") }
+                guard request.count + part.count <= limits.requestBytes else {
                     return try await write(Self.line(error: "a request has at most \(limits.requestBytes) bytes"))
                 }
-                if end != nil { break }
+                request += part
+                if part.count < buffer.readableBytes { break }
             }
             place.trust()
             deadline.set(limits.answer)
-            let line = Array(request.prefix { $0 != UInt8(ascii: "\n") })
+            let line = request
             // Ends with its client, too, who may leave while nothing is to be told.
             let work = Task {
                 do {
@@ -142,9 +163,7 @@ struct ControlServer: Service {
     }
 
     private func answers(to request: ArraySlice<UInt8>) async throws -> Answers {
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        guard let parsed = try? decoder.decode(ControlRequest.self, from: Data(request)) else {
+        guard let parsed = ControlRequest(line: Array(request)) else {
             throw ControlFailure(description: "the request is no JSON object with a \"command\"")
         }
         guard let handler = handlers[parsed.command] else {

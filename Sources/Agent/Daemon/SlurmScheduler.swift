@@ -77,11 +77,18 @@ struct SlurmScheduler: Scheduler {
         wanted.adminComment = [wanted.adminComment, tag].compactMap { $0 }.joined(separator: ",")
         wanted.session = OrderTag.session(of: tag)
         let held = wanted
+        // What was taken by an agent that knew less waits in the ledger.
+        let systemUsers = try await systemUsers()
+        if let why = SystemUsers.refusal(of: held.userID, systemUsers) { throw SchedulerError(.refused, why) }
         do throws(SlurmError) {
             return try await controller.submit(held, readBack: false).jobID
         } catch {
             throw SchedulerError(submission: error)
         }
+    }
+
+    private func systemUsers() async throws(SchedulerError) -> Set<UInt32> {
+        try await word { () async throws(SlurmError) in try await SystemUsers.all(controller) }
     }
 
     private func decode(_ request: [UInt8]) throws(SchedulerError) -> JobRequest {

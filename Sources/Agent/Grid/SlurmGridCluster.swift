@@ -23,8 +23,7 @@ struct SlurmGridCluster: GridCluster {
     }
 
     func systemUsers() async throws(GridError) -> Set<UInt32> {
-        let slurmUser = try await word { () async throws(SlurmError) in try await controller.cluster().slurmUserID }
-        return [0, getuid(), geteuid(), slurmUser]
+        try await word { () async throws(SlurmError) in try await SystemUsers.all(controller) }
     }
 
     func request(_ job: GridJobRequest) throws(GridError) -> [UInt8] {

@@ -36,7 +36,7 @@ public struct ContractReader: Sendable {
     }
 
     /// The same, with the block whose state or a later one's it is.
-    private func askWithBlock(
+    func askWithBlock(
         _ questions: [Question]
     ) async throws(GridError) -> (words: [Result<[ABIValue], GridError>], block: UInt64) {
         let calls = try Self.calls(questions)

@@ -127,7 +127,9 @@ extension DeepSquareGateway {
         let share = await manager.inFlightLimit / 2
         var count = queues[kind]?.wanted(size: size, asOf: asOf, share: share, now: seconds) ?? 0
         if kind == .job, let limit = settings.maximumJobs {
-            count = min(count, limit - claims.count - (queues[kind]?.inFlight.count ?? 0))
+            // Those that wait for their customer's others do not keep the rest out.
+            let open = claims.count - crowded.count
+            count = min(count, limit - open - (queues[kind]?.inFlight.count ?? 0))
         }
         guard count > 0 else { return }
         if queues[kind]?.isRehearsed == true {
@@ -142,6 +144,8 @@ extension DeepSquareGateway {
             }
         }
         for _ in 0..<count {
+            // An administrator, or other prices, may have come in between.
+            guard kind != .job || takesJobs else { return }
             let key = kind.keyPrefix + UUID().uuidString
             queues[kind]?.inFlight.insert(key)
             do {

@@ -32,9 +32,12 @@ extension DeepSquareGateway {
         busy[key]?.remove(.decide)
         if busy[key]?.isEmpty == true { busy.removeValue(forKey: key) }
         advance(key)
-        // Those that found no place.
-        let waiting = claims.values.filter { $0.verdict == .undecided && !$0.needsExamination }.map { Key($0) }
-        for other in waiting.prefix(Self.concurrency) where other != key { advance(other) }
+        // Those that came when all were busy.
+        let now = now()
+        let waiting = claims.filter { other, claim in
+            other != key && claim.isUndecided && busy[other] == nil && retries[other]?[.decide]?.notBefore ?? now <= now
+        }.map(\.key)
+        for other in inTurn(waiting) where deciding < Self.concurrency { advance(other) }
     }
 
     private func decide(_ key: Key) async {
@@ -53,6 +56,11 @@ extension DeepSquareGateway {
             case .refuse(let why): return await settle(key, .refused(why))
             case .fail(let why): return await settle(key, .failed(why))
             case .fine: break
+            }
+            guard hasPlace(key) else {
+                if isCrowdedOut(key, claim) { return await settle(key, .refused(crowdWords), isPassing: true) }
+                failed(.decide, key, crowdWords)
+                return
             }
             let login = policy.login(of: claim.customer)
             let account = try await cluster.account(login: login)
@@ -131,6 +139,7 @@ extension DeepSquareGateway {
         }
         guard claim.verdict == .undecided else { return }
         claims[key]?.verdict = .accepted
+        leave(key)
         claims[key]?.slurm.isOrdered = true
         claims[key]?.slurm.limit = minutes
         // A crash may have kept some from here.
@@ -144,7 +153,9 @@ extension DeepSquareGateway {
         succeeded(.decide, key)
         scripts.over(key)
         inherited.remove(key)
+        leave(key)
         claims[key]?.settle(verdict, isPassing: isPassing, now: seconds)
+        placeIsFree(of: login(of: key))
         await saveOrRetry(key)
         tell(key, verdict)
     }

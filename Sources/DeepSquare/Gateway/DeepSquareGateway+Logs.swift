@@ -69,7 +69,7 @@ extension DeepSquareGateway {
         try await feed.handled(taken)
         // The feed gives the oldest that nobody handled: those before them never come again.
         oldestLog = logs.map(\.sequence).min() ?? oldestLog
-        for key in changed { advance(key) }
+        advanceAll(changed)
         if isProviderChanged { spawn { await self.refreshProvider() } }
         if !waiting.isEmpty {
             timers[Self.logsTimer] = now() + 0.2

@@ -166,6 +166,7 @@ extension DeepSquareGateway {
                 report.kind, block: receipt.block.number, transaction: receipt.transaction, payments: payments,
                 now: seconds)
             logger.info("reported", metadata: ids(key, words))
+            if !payments.isEmpty { spawn { await self.refreshCredits() } }
         case .reverted, .cancelled:
             claims[key]?.reverted(
                 report.kind, block: outcome.receipt?.block.number ?? 0, transaction: outcome.receipt?.transaction,

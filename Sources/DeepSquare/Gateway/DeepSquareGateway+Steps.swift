@@ -197,6 +197,8 @@ extension DeepSquareGateway {
         logger.info("over", metadata: ids(key, ["status": "\(claim.chain.status)"]))
         claims.removeValue(forKey: key)
         inherited.remove(key)
+        leave(key)
+        placeIsFree(of: policy.login(of: claim.customer))
         scripts.over(key)
         retries.removeValue(forKey: key)
         timers.removeValue(forKey: key)

@@ -61,6 +61,7 @@ public actor DeepSquareGateway: Gateway, Service {
     var timers: [Key: Date] = [:]
     var holds: [Key: GridStatus.Hold] = [:]
     var provider = ProviderView()
+    var isReadingCredits = false
     var queues: [ClaimKind: ClaimQueue] = [:]
     /// All that the chain had said when the agent started has been taken in. Before that neither reports nor claims leave: a
     /// job may have been taken back and given to us again, and then a report would be about the wrong claim.
@@ -73,9 +74,9 @@ public actor DeepSquareGateway: Gateway, Service {
     /// More logs have been taken in since the last claim.
     var isReadFurther = false
     var isDrained = false
-    /// A registration with other prices waits until no job is under way.
-    var isRegistering = false
-    /// Jobs may be claimed, as far as an administrator is concerned.
+    var priceChange: PriceChange?
+    var isFollowingPrices = false
+    /// Jobs may be claimed, as far as an administrator and our own prices are concerned.
     var takesJobs: Bool { !isDrained && !isRegistering }
     /// Open from before this start, and not decided then: whoever ran the grid in between may have made jobs of them.
     var inherited: Set<Key> = []
@@ -83,6 +84,10 @@ public actor DeepSquareGateway: Gateway, Service {
     /// Claims of jobs from blocks up to this one may be somebody else's work.
     var examinedBlocks: UInt64 = 0
     var deciding = 0
+    /// Have one of their customer's places (`policy.max-jobs-per-customer`), though they are not ordered yet.
+    var admitted: Set<Key> = []
+    /// Claimed again, and wait for such a place.
+    var crowded: Set<Key> = []
     /// Where the customers' logs go, as the sbatch service said last.
     var loggerAddress: String?
     var lastProblem: GridStatus.Problem?
@@ -159,6 +164,7 @@ public actor DeepSquareGateway: Gateway, Service {
         isDrained = try await store.value("drained") != nil
         loggerAddress = try await store.value("grid-logger")
         provider.delta = try await store.value("delta").flatMap { UInt64($0) }
+        try await loadPriceChange()
         for claim in try await store.openClaims() { claims[Key(claim)] = claim }
         if !claims.isEmpty {
             logger.notice("jobs of the grid are open from before", metadata: ["count": "\(claims.count)"])
@@ -192,7 +198,7 @@ public actor DeepSquareGateway: Gateway, Service {
                 isCaughtUp = true
                 claimWake.raise()
             }
-            for key in Array(claims.keys) { advance(key) }
+            advanceAll(Array(claims.keys))
             let next = timers.values.min()
             let pause = next.map { max(0.01, $0.timeIntervalSince(now())) } ?? 60
             // Injected clocks may jump.
@@ -202,70 +208,6 @@ public actor DeepSquareGateway: Gateway, Service {
 
     /// Runs something beside the loops; it ends with the gateway.
     func spawn(_ body: @escaping @Sendable () async -> Void) { children.spawn(body) }
-
-    // MARK: what Slurm says
-
-    public func deliver(_ transitions: [JobTransition]) async throws(GatewayUnavailable) -> [Delivery] {
-        var changed: Set<Key> = []
-        for transition in transitions {
-            guard let key = key(transition) else { continue }
-            guard claims[key] != nil else {
-                // It is over here.
-                if transition.kind == .submitted, let job = transition.jobID {
-                    spawn { await self.endOrphan(key, job) }
-                }
-                continue
-            }
-            claims[key]?.take(transition, now: seconds)
-            changed.insert(key)
-        }
-        do throws(GridError) {
-            try await save(changed)
-        } catch {
-            throw GatewayUnavailable(error.description)
-        }
-        for transition in transitions where transition.kind == .refused {
-            guard let key = key(transition), let verdict = claims[key]?.verdict else { continue }
-            tell(key, verdict)
-        }
-        for transition in transitions where transition.kind == .submitted {
-            guard let key = key(transition) else { continue }
-            // Slurm judges a job when it is let go.
-            spawn {
-                try? await Task.sleep(for: .seconds(3))
-                await self.giveBackIfStuck(key)
-            }
-        }
-        for key in changed { advance(key) }
-        return transitions.map { _ in .delivered }
-    }
-
-    /// A job's name in the ledger: job ids are small numbers in practice, and another contract has the same ones.
-    func externalID(_ key: Key) -> String { "\(contracts.metaScheduler.hex)/\(key.job)" }
-
-    private func key(_ transition: JobTransition) -> Key? {
-        guard let parts = transition.externalID?.split(separator: "/"), parts.count == 2,
-            parts[0] == contracts.metaScheduler.hex, let job = Hash32(hex: parts[1]), let number = transition.claim
-        else { return nil }
-        return Key(job: job, number: number)
-    }
-
-    /// A claim that was over before it had a job has none.
-    func endOrphan(_ key: Key, _ job: UInt32) async {
-        while !Task.isCancelled {
-            do throws(GridError) {
-                guard let claim = try await store.claim("\(key.job)", key.number), claim.isClosed,
-                    claim.slurm.jobID == nil
-                else { return }
-                try await cluster.cancel(job)
-                return logger.notice(
-                    "cancelled a job whose claim is over", metadata: ids(key, ["slurm": "\(job)"]))
-            } catch {
-                note(error)
-                try? await Task.sleep(for: .seconds(5))
-            }
-        }
-    }
 
     // MARK: state
 

@@ -68,10 +68,15 @@ public struct GridStatus: Codable, Sendable {
     public var isApproved: Bool
     public var isOpen: Bool
     public var isDrained: Bool
-    /// A registration with other prices waits until no job is under way; nothing is claimed until then.
+    /// A registration with other prices is not decided on yet; nothing is claimed until it is.
     public var isRegistering: Bool
+    /// What it waits for, in words.
+    public var registration: String?
     /// Wei.
     public var credits: String?
+    /// When they were read, Unix seconds, and the chain's newest block then.
+    public var creditsAt: Int64?
+    public var creditsBlock: UInt64?
     public var queues: [String: Queue]
     public var jobs: [Job]
     /// Reports that wait for the chain to approve us again.
@@ -90,8 +95,9 @@ extension DeepSquareGateway {
         return GridStatus(
             contract: contracts.metaScheduler.checksummed, provider: address.checksummed, state: provider.words,
             isApproved: provider.isApproved, isOpen: provider.isOpen, isDrained: isDrained,
-            isRegistering: isRegistering,
-            credits: provider.credits.map { "\($0)" },
+            isRegistering: isRegistering, registration: registrationWords,
+            credits: provider.credits.map { "\($0)" }, creditsAt: provider.creditsAt,
+            creditsBlock: provider.creditsBlock,
             queues: Dictionary(
                 uniqueKeysWithValues: queues.map {
                     ($0.key.rawValue, GridStatus.Queue(inFlight: $0.value.inFlight.count, trouble: $0.value.trouble))

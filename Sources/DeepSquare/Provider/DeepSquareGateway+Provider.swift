@@ -16,8 +16,12 @@ struct ProviderView: Sendable, Hashable {
     var isOpen = true
     /// billDurationDeltaMinute.
     var delta: UInt64?
-    /// Wei of credits.
+    /// Wei of credits, and when they were read: Unix seconds, and the node's newest block then.
     var credits: BigUInt?
+    var creditsAt: Int64?
+    var creditsBlock: UInt64?
+    /// A registration that waits for approval has other prices than the approved one, whoever sent it.
+    var hasOtherPricesWaiting = false
     var wasRead = false
 
     var words: String {
@@ -45,7 +49,7 @@ extension DeepSquareGateway {
     func refreshProvider() async {
         let own: [ABIValue] = [.address(address)]
         do throws(GridError) {
-            let answers = try await reader.ask([
+            let (answers, block) = try await reader.askWithBlock([
                 .init(ContractABI.isValidForScheduling, own, at: contracts.providers),
                 .init(ContractABI.isWaitingForApproval, own, at: contracts.providers),
                 .init(ContractABI.isBanned, own, at: contracts.providers),
@@ -57,17 +61,63 @@ extension DeepSquareGateway {
             guard let isApproved = try answers[0].get().first?.bool else { return }
             provider.isApproved = isApproved
             // A contract may answer these with an error for who is not registered.
-            provider.isWaiting = (try? answers[1].get())?.first?.bool ?? false
+            provider.isWaiting = Self.isSaid(answers[1], before: before.isWaiting)
             provider.isBanned = (try? answers[2].get())?.first?.bool ?? false
             provider.isOpen = (try? answers[3].get())?.first?.bool ?? true
             // More than any job's minutes is as good as no limit.
             provider.delta = (try? answers[4].get())?.first?.uint.map { UInt64(min($0, 1_000_000)) } ?? provider.delta
-            provider.credits = (try? answers[5].get())?.first?.uint ?? provider.credits
+            take(credits: (try? answers[5].get())?.first?.uint, block: block)
             provider.wasRead = true
+            await comparePrices(before)
+            // No answer is not "none waits".
+            if case .success(let word) = answers[1] {
+                try await heardOfRegistration(isWaiting: word.first?.bool == true, block: block)
+            }
             if before.delta != provider.delta { try await store.set("delta", provider.delta.map(String.init)) }
             if before.words != provider.words || before.isOpen != provider.isOpen { told(before) }
+            if before.hasOtherPricesWaiting, !provider.hasOtherPricesWaiting { claimWake.raise() }
         } catch {
             note(error)
+        }
+    }
+
+    /// No answer leaves what was said before; a revert is "none".
+    private static func isSaid(_ answer: Result<[ABIValue], GridError>, before: Bool) -> Bool {
+        switch answer {
+        case .success(let values): values.first?.bool ?? false
+        case .failure(let error): error.code == .unavailable && before
+        }
+    }
+
+    /// - Parameter block: the newest one of the node that says so; one that lags behind what is known is not believed.
+    func take(credits: BigUInt?, block: UInt64) {
+        guard let credits, block >= provider.creditsBlock ?? 0 else { return }
+        provider.credits = credits
+        provider.creditsBlock = block
+        provider.creditsAt = seconds
+    }
+
+    /// What was just paid is in the credits at once.
+    func refreshCredits() async {
+        guard !isReadingCredits else { return }
+        isReadingCredits = true
+        defer { isReadingCredits = false }
+        let question = ContractReader.Question(ContractABI.balanceOf, [.address(address)], at: contracts.credit)
+        guard let (answers, block) = try? await reader.askWithBlock([question]) else { return }
+        take(credits: (try? answers[0].get())?.first?.uint, block: block)
+    }
+
+    /// Of a registration that waits: what cannot be read may have other prices.
+    private func comparePrices(_ before: ProviderView) async {
+        guard provider.isApproved, provider.isWaiting else { return provider.hasOtherPricesWaiting = false }
+        // Until they are known.
+        if !before.isWaiting { provider.hasOtherPricesWaiting = true }
+        do throws(GridError) {
+            let (approved, waiting) = try await entries()
+            provider.hasOtherPricesWaiting = waiting.map { $0.prices != approved?.prices } ?? false
+        } catch {
+            note(error)
+            provider.hasOtherPricesWaiting = true
         }
     }
 

@@ -31,13 +31,11 @@ extension DeepSquareGateway {
     public enum RegisterAnswer: Codable, Sendable, Hashable {
         /// The chain's entry says the same.
         case unchanged
-        /// Jobs are under way whose prices would change with it: it is sent when they are over, and nothing is claimed until
-        /// then.
+        /// Jobs are under way whose prices would change with it: it is sent when they are over. Nothing is claimed until the
+        /// chain has decided on it.
         case draining(jobs: Int)
         case sent(transaction: String)
     }
-
-    private static let registrationPrefix = "deepsquare register "
 
     func registration() async throws(GridError) -> Registration {
         Registration(
@@ -46,7 +44,7 @@ extension DeepSquareGateway {
     }
 
     /// The approved entry and the one that waits.
-    private func entries() async throws(GridError) -> (approved: ProviderRecord?, waiting: ProviderRecord?) {
+    func entries() async throws(GridError) -> (approved: ProviderRecord?, waiting: ProviderRecord?) {
         let own: [ABIValue] = [.address(address)]
         let answers = try await reader.ask([
             .init(ContractABI.getProvider, own, at: contracts.providers),
@@ -106,14 +104,11 @@ extension DeepSquareGateway {
             }
             let ours = try await registration()
             let differences = ours.differences(from: newest)
-            if differences.isEmpty {
-                await resumeRegistration()
-                return true
-            }
+            if differences.isEmpty { return true }
             logger.warning(
                 "the chain's registration differs: `slurm-grid-agent provider show`, then `provider register`",
                 metadata: ["differences": "\(differences.joined(separator: "; "))"])
-            if settings.registersAutomatically { _ = try await register() } else { await resumeRegistration() }
+            if settings.registersAutomatically { _ = try await register() }
             return true
         } catch {
             if Task.isCancelled { return true }
@@ -128,48 +123,23 @@ extension DeepSquareGateway {
         }
     }
 
-    /// `provider register`: prices are read again when jobs end, so those under way end first.
+    /// `provider register`.
     public func register() async throws(GridError) -> RegisterAnswer {
         let (approved, waiting) = try await entries()
         let ours = try await registration()
         if let newest = waiting ?? approved, ours.differences(from: newest).isEmpty { return .unchanged }
-        let merged = ours.keeping(labelsOf: waiting ?? approved)
-        let open = claims.count + queues.values.reduce(0) { $0 + $1.inFlight.count }
-        if open > 0, approved != nil, approved?.prices != ours.prices {
-            try await store.set("registering", "yes")
-            if isRegistering { return .draining(jobs: open) }
-            isRegistering = true
-            spawn { await self.registerWhenDrained() }
-            return .draining(jobs: open)
-        }
-        return .sent(transaction: try await sendRegistration(merged))
-    }
-
-    private func resumeRegistration() async {
-        guard let waits = try? await store.value("registering"), waits == "yes", !isRegistering else { return }
-        isRegistering = true
-        spawn { await self.registerWhenDrained() }
-    }
-
-    private func registerWhenDrained() async {
-        while !Task.isCancelled {
-            if claims.isEmpty, queues.values.allSatisfy(\.inFlight.isEmpty) {
-                do throws(GridError) {
-                    let (approved, waiting) = try await entries()
-                    _ = try await sendRegistration(try await registration().keeping(labelsOf: waiting ?? approved))
-                    try await store.set("registering", nil)
-                    isRegistering = false
-                    return claimWake.raise()
-                } catch {
-                    note(error)
-                }
-            }
-            try? await Task.sleep(for: .seconds(2))
-        }
+        // Prices are read again when jobs end, so those under way end first.
+        if let approved, approved.prices != ours.prices { return try await changePrices() }
+        return .sent(transaction: try await sendRegistration(ours.keeping(labelsOf: waiting ?? approved)))
     }
 
     private func sendRegistration(_ registration: Registration) async throws(GridError) -> String {
         let key = Self.registrationPrefix + UUID().uuidString
+        try await send(registration, key: key)
+        return key
+    }
+
+    func send(_ registration: Registration, key: String) async throws(GridError) {
         do {
             try await manager.submit(
                 TransactionIntent(
@@ -181,6 +151,5 @@ extension DeepSquareGateway {
         logger.notice(
             "registers with the grid",
             metadata: ["hardware": "\(registration.hardware.words)", "labels": "\(registration.labels.count)"])
-        return key
     }
 }

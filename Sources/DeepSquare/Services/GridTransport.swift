@@ -2,7 +2,9 @@
 
 internal import GRPCCore
 internal import GRPCNIOTransportHTTP2Posix
+internal import NIOCore
 internal import SwiftProtobuf
+internal import TLSClient
 
 /// How the grid's gRPC services are reached: TLS with the server verified, unless the configuration says otherwise.
 enum GridTransport {
@@ -12,24 +14,37 @@ enum GridTransport {
     static func make(
         _ endpoint: ServiceEndpoint, _ security: GridSettings.Security
     ) throws(GridError) -> HTTP2ClientTransport.Posix {
-        let tls: HTTP2ClientTransport.Posix.TransportSecurity =
-            switch security {
-            case .plaintext:
-                .plaintext
-            case .unverified:
-                .tls { $0.serverCertificateVerification = .noVerification }
-            case .verified(let authority):
-                .tls { if let authority { $0.trustRoots = .certificates([.file(path: authority, format: .pem)]) } }
-            }
         do {
+            var callbacks = HTTP2ClientTransport.Config.ChannelDebuggingCallbacks.defaults
+            if let tls = try tls(security) {
+                // By the library's own handler no IP address could be connected to.
+                callbacks.onCreateTCPConnection = { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        let handler = try tls.handler(host: endpoint.host)
+                        try channel.pipeline.syncOperations.addHandler(handler, position: .first)
+                    }
+                }
+            }
             return try HTTP2ClientTransport.Posix(
-                target: .dns(host: endpoint.host, port: endpoint.port), transportSecurity: tls,
+                target: .dns(host: endpoint.host, port: endpoint.port),
+                transportSecurity: security == .plaintext ? .plaintext : .customSecure,
                 config: .defaults { config in
                     // A service that is back serves jobs again in seconds; gRPC's own limit is two minutes.
                     config.backoff.max = .seconds(5)
+                    config.channelDebuggingCallbacks = callbacks
                 })
         } catch {
             throw GridError(.configuration, "\(endpoint): \(error): look at sbatch.tls.ca")
+        }
+    }
+
+    /// HTTP/2 in TLS (RFC 9113, section 3.3), as gRPC has it; nil: none.
+    private static func tls(_ security: GridSettings.Security) throws(TLSClientError) -> TLSClient? {
+        let protocols = ["grpc-exp", "h2"]
+        return switch security {
+        case .plaintext: nil
+        case .unverified: try TLSClient(verifies: false, applicationProtocols: protocols)
+        case .verified(let authority): try TLSClient(authority: authority, applicationProtocols: protocols)
         }
     }
 
@@ -81,9 +96,7 @@ enum GridTransport {
             text = "\(error.code): \(error.message)\(error.cause.map { ": \($0)" } ?? "")"
         }
         // In the middle of OpenSSL's words.
-        if text.contains("CERTIFICATE_VERIFY_FAILED") {
-            text = "its TLS certificate cannot be verified: look at its names, its dates, and sbatch.tls.ca"
-        }
+        if let tls = TLSClient.describe(text, key: "sbatch.tls.ca") { text = tls }
         // gRPC puts it before what matters.
         text.replace("Channel is in a transient failure state and 'wait for ready' isn't enabled. ", with: "")
         let line = text.unicodeScalars.prefix(300).map { $0.value < 32 || $0.value == 127 ? " " : String($0) }

@@ -5,7 +5,7 @@ internal import NIOCore
 internal import NIOFoundationEssentialsCompat
 internal import NIOHTTP1
 internal import NIOPosix
-internal import NIOSSL
+internal import TLSClient
 
 /// Carries a request's bytes to a node and the answer's back. JSON-RPC's own errors are answers, whatever HTTP's status is;
 /// of 429 only the pause that it asks for counts.
@@ -23,13 +23,12 @@ public final class HTTPTransport: RPCTransport {
     public init(certificateAuthority: String? = nil) throws(RPCError) {
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow, timeout: .init(connect: .seconds(5)))
-        do {
-            configuration.tlsConfiguration = try tlsConfiguration(certificateAuthority)
+        do throws(TLSClientError) {
+            configuration.tlsConfiguration = try TLSClient(authority: certificateAuthority).configuration
         } catch {
-            throw RPCError(.unreachable, "\(certificateAuthority ?? ""): no PEM file of certificates: \(error)")
+            throw RPCError(.unreachable, error.description)
         }
-        // A node that does not answer TLS's farewell holds up no stop.
-        configuration.tlsConfiguration?.shutdownTimeout = .milliseconds(500)
+        configuration.http1_1ConnectionDebugInitializer = { TLSClient.checkNames($0) }
         configuration.httpVersion = .http1Only
         configuration.connectionPool.idleTimeout = .seconds(30)
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 32
@@ -71,7 +70,8 @@ public final class HTTPTransport: RPCTransport {
         } catch let error as HTTPClientError where error == .deadlineExceeded || error == .connectTimeout {
             throw RPCError(.timedOut, "\(endpoint): no answer within \(timeout)")
         } catch {
-            throw RPCError(.unreachable, "\(endpoint): \(error)")
+            let words = TLSClient.describe("\(error)", key: "chain.certificate-authority") ?? "\(error)"
+            throw RPCError(.unreachable, "\(endpoint): \(words)")
         }
     }
 }
@@ -99,12 +99,4 @@ extension HTTPTransport {
 /// The event loops of everything that comes from nodes: the plugins have others.
 enum ChainEventLoops {
     static let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-}
-
-func tlsConfiguration(_ certificateAuthority: String?) throws -> TLSConfiguration {
-    var configuration = TLSConfiguration.makeClientConfiguration()
-    if let certificateAuthority {
-        configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(certificateAuthority))
-    }
-    return configuration
 }

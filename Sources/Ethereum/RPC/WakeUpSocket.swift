@@ -5,7 +5,7 @@ internal import NIOConcurrencyHelpers
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
-internal import NIOSSL
+internal import TLSClient
 internal import NIOWebSocket
 public import ServiceLifecycle
 internal import Support
@@ -164,8 +164,7 @@ public struct WakeUpSocket: Service {
     // MARK: connecting
 
     private func connect() async throws -> Frames {
-        let secure =
-            endpoint.isEncrypted ? try NIOSSLContext(configuration: tlsConfiguration(certificateAuthority)) : nil
+        let secure = endpoint.isEncrypted ? try TLSClient(authority: certificateAuthority) : nil
         let opened = NIOLockedValueBox<(any Channel)?>(nil)
         let upgrade: EventLoopFuture<Frames?> = try await ClientBootstrap(group: ChainEventLoops.group)
             .connectTimeout(.init(settings.connectTimeout))
@@ -173,9 +172,7 @@ public struct WakeUpSocket: Service {
                 opened.withLockedValue { $0 = channel }
                 return channel.eventLoop.makeCompletedFuture {
                     if let secure {
-                        let isName = (try? SocketAddress(ipAddress: endpoint.host, port: endpoint.port)) == nil
-                        try channel.pipeline.syncOperations.addHandler(
-                            try NIOSSLClientHandler(context: secure, serverHostname: isName ? endpoint.host : nil))
+                        try channel.pipeline.syncOperations.addHandler(try secure.handler(host: endpoint.host))
                     }
                     return try upgrading(channel)
                 }

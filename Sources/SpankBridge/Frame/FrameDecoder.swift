@@ -15,6 +15,12 @@ struct FrameDecoder {
 
     private var pending: [UInt8] = []
     private var broken: Broken?
+    /// Bytes taken in, looked at for a header, or moved, and fields made, so far.
+    private(set) var steps = 0
+
+    /// The most steps that so many bytes take in so many parts: the rest that is moved is less than a part, as the decoder has
+    /// been through what came before it.
+    static func worstSteps(bytes: Int, parts: Int) -> Int { 4 * bytes + 16 * parts }
 
     /// Bytes of a frame whose end has not come yet.
     var pendingBytes: Int { pending.count }
@@ -23,10 +29,16 @@ struct FrameDecoder {
     ///   they are handed to `deliver` as they are found.
     mutating func feed(_ bytes: some Sequence<UInt8>, _ deliver: (Item) -> Void) throws(Broken) {
         if let broken { throw broken }
+        let held = pending.count
         pending.append(contentsOf: bytes)
+        steps += pending.count - held
         var start = 0
-        defer { pending.removeFirst(start) }
+        defer {
+            if start > 0 { steps += pending.count - start }
+            pending.removeFirst(start)
+        }
         while pending.count - start >= 8 {
+            steps += 8
             let length = Int(integer(start, 4))
             let magic = UInt16(integer(start + 4, 2))
             guard magic == FrameFormat.magic, FrameFormat.lengths.contains(length) else {
@@ -43,7 +55,7 @@ struct FrameDecoder {
         }
     }
 
-    private func item(_ start: Int, _ end: Int) -> Item {
+    private mutating func item(_ start: Int, _ end: Int) -> Item {
         func refused(_ reason: FrameRefusal.Reason) -> Item {
             .refused(FrameRefusal(reason: reason, bytes: Array(pending[start..<end])))
         }
@@ -55,6 +67,7 @@ struct FrameDecoder {
         var frame = Frame(kind, sequence: integer(start + 8, 8))
         var position = start + FrameFormat.headerSize
         while position < end {
+            steps += 4
             guard position + 4 <= end else { return refused(.malformedField) }
             let tag = UInt16(integer(position, 2))
             let length = Int(integer(position + 2, 2))

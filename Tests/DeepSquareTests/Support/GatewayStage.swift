@@ -134,6 +134,11 @@ final class ScriptedChain: Sendable {
         /// Reports revert with NoJob().
         var reverts = false
         var calls = 0
+        var block: UInt64 = 1000
+        /// Of ProviderManager; nil: it knows no such registration.
+        var approved: Prices?
+        var waiting: Prices?
+        var credits: UInt64 = 5
     }
 
     let state = NIOLockedValueBox(State())
@@ -146,12 +151,16 @@ final class ScriptedChain: Sendable {
         ContractABI.providerSetJobStatus, [.hash(hash(1)), .uint64(0), .uint64(0), .string(""), .int64(0)])
     private static let job = selector(ContractABI.getJob, [.hash(hash(1))])
     private static let balance = selector(ContractABI.balanceOf, [.address(provider)])
+    private static let isWaiting = selector(ContractABI.isWaitingForApproval, [.address(provider)])
     private static let registered = [ContractABI.getProvider, ContractABI.getWaitingProvider].map {
         selector($0, [.address(provider)])
     }
 
     var answer: FakeNode.Answer {
         { [state] method, parameters in
+            if method == "eth_blockNumber" {
+                return .string("0x" + String(state.withLockedValue { $0.block }, radix: 16))
+            }
             guard method == "eth_call", let data = parameters.first?["data"]?.text else { return .string("0x") }
             let now = state.withLockedValue { $0 }
             switch String(data.prefix(10)) {
@@ -159,11 +168,23 @@ final class ScriptedChain: Sendable {
                 state.withLockedValue { $0.calls += 1 }
                 return now.reverts ? FakeNode.revert("0x3a43ca41") : .string("0x")
             case Self.job: return Self.job(now.status)
-            case Self.balance: return .string("\(hash(5))")
-            case let other where Self.registered.contains(other): return FakeNode.revert("0x")
+            case Self.balance: return .string("\(hash(now.credits))")
+            case Self.isWaiting: return .string("\(hash(now.waiting == nil ? 0 : 1))")
+            case Self.registered[0]: return Self.registration(now.approved)
+            case Self.registered[1]: return Self.registration(now.waiting)
             default: return .string("\(hash(1))")
             }
         }
+    }
+
+    private static func registration(_ prices: Prices?) -> JSONValue {
+        guard let prices else { return FakeNode.revert("0x") }
+        let hardware = Hardware(gpusPerNode: [0], cpusPerNode: [64], memoryPerNode: [64_000])
+        let value = ABIValue.tuple([
+            .address(provider), hardware.abi, prices.abi, Label.abi([]), .bool(false),
+        ])
+        guard let bytes = try? ABI.encode([value], as: ContractABI.getProvider.outputs) else { return .null }
+        return .string(Hex.data(bytes))
     }
 
     private static func job(_ status: ChainJobStatus) -> JSONValue {
