@@ -55,6 +55,7 @@ test-events: build plugins ## Every ending on a live cluster with both plugins, 
 	python3 Tests/Events/late_submission.py
 	python3 Tests/Events/lanes.py
 	$(MAKE) -s -C slurm-plugins check-spank-live
+	python3 Tests/Events/vanished_proof.py
 	python3 Tests/Events/soak.py 300 15
 	@lab/grid/install.sh >/dev/null
 	python3 Tests/Events/stops.py 20
