@@ -18,6 +18,8 @@ TROUBLE = (contracts.GridError, OSError, ValueError, RuntimeError, HTTPException
 GWEI = 10**9
 # The agent's two nodes.
 PATHS = ("/", "/second")
+# An agent that ends by itself later than that has not refused a file.
+TIME_TO_REFUSE = 20
 RATES = {"drop_request": 0.05, "drop_answer": 0.05, "delay": 0.5, "double": 0.05, "null_receipt": 0.2, "falling_nonce": 0.1,
          "lost_broadcast": 0.1, "html": 0.02, "truncate": 0.02, "wrong_id": 0.02}
 
@@ -30,7 +32,7 @@ class Killer(threading.Thread):
         super().__init__(daemon=True)
         self.world, self.kills, self.seconds, self.random = world, kills, seconds, random.Random(seed + 1)
         self.killed, self.terminated, self.died, self.refused = 0, 0, 0, 0
-        self.bad_ends = []
+        self.bad_ends, self.started = [], 0.0
         self.damage, self.damages = Damage(world.lab.state, self.random), damages
         self.lock = threading.Lock()
 
@@ -44,15 +46,19 @@ class Killer(threading.Thread):
             with self.lock:
                 self.end(number)
                 # The first one makes the copy that is put back later.
-                if number * self.damages // self.kills < (number + 1) * self.damages // self.kills or (self.damages and number == 0):
-                    if done := self.damage.strike():
-                        say(f"while the agent is dead: {done}")
+                is_due = number * self.damages // self.kills < (number + 1) * self.damages // self.kills
+                if self.damages and (is_due or number == 0) and (done := self.damage.strike()):
+                    say(f"while the agent is dead: {done}")
                 time.sleep(self.random.choice([0, 0, 1, 3, 5]))
                 self.world.agent.start(wait=False)
+                self.started = time.monotonic()
 
     def end(self, number):
+        self.damage.spare = {}
         if self.world.agent.process.poll() is not None:
-            return  # check() starts it again
+            self.died += 1
+            say(f"the agent ended by itself with {self.world.agent.process.returncode}")
+            return
         if number % 2 == 0:
             self.world.agent.kill()
             self.killed += 1
@@ -74,6 +80,8 @@ class Killer(threading.Thread):
         with self.lock:
             agent = self.world.agent
             if agent.process.poll() is None:
+                if time.monotonic() - self.started > TIME_TO_REFUSE:
+                    self.damage.spare = {}
                 return
             if self.damage.spare:
                 self.refused += 1
