@@ -120,6 +120,13 @@ test-integration: build-tests ## Tests on live clusters, with and without slurmd
 
 .PHONY: test-lab
 test-lab: ## Tests of the lab itself; needs root
+	python3 Tests/ClusterCockpit/recorded.py
+	python3 Tests/ClusterCockpit/access.py
+	python3 Tests/ClusterCockpit/rules.py
+	python3 Tests/ClusterCockpit/breaking.py
+	python3 Tests/ClusterCockpit/nats.py
+	python3 Tests/ClusterCockpit/program.py
+	python3 Tests/ClusterCockpit/hardware.py
 	@lab/install.sh --dbd
 	lab/test.sh
 

@@ -212,17 +212,18 @@ def ends_after_a_kill(lab, agent):
     rows = eventually("slurmdbd knows of ends", lambda: {key: row for key, row in lab.accounting().items() if row["end"]}, 10)
     # A job that slurmctld had saved before its end waits again, whatever slurmdbd says of it.
     again = lab.command("squeue", "-h", "-o", "%A").split()
-    told = eventually("they are told", lambda: cancelled(agent, [key for key in rows if key[0] not in again]), 60, 0.5)
+    (told,) = eventually("they are told", lambda: cancelled(agent, [key for key in rows if key[0] not in again]), 60, 0.5)
     expect((again, told), not any(job in again for job, _ in told))
     for job in again:
         lab.command("scancel", job)
-    told = eventually("those that waited again are told, too", lambda: cancelled(agent, rows), 60, 0.5)
+    (told,) = eventually("those that waited again are told, too", lambda: cancelled(agent, rows), 60, 0.5)
     return [told[key] for key, row in lab.accounting().items() if key in rows and row["name"] == "allocation"]
 
 
 def cancelled(agent, wanted):
+    """-> a tuple of what was told of cancelled jobs, which may be nothing if nothing is wanted; None while some are missing"""
     told = {(t["job"], t["submit_time"]): t for t in agent.transitions() if t["final"] and t.get("state") == "CANCELLED"}
-    return told if set(wanted) <= set(told) else None
+    return (told,) if set(wanted) <= set(told) else None
 
 
 def array_taken_back():
