@@ -118,8 +118,8 @@ class Nuisance(threading.Thread):
 class Faults:
     """One after the other, evenly over the time, the agent's kills among them."""
 
-    def __init__(self, world, seconds, seed, short, outage):
-        """outage: seconds for which none of the agent's nodes answers"""
+    def __init__(self, world, seconds, seed, short, outage, only=()):
+        """outage: seconds for which none of the agent's nodes answers; only: names of faults in place of all"""
         self.world, self.random, self.seconds, self.short = world, random.Random(seed + 3 + world.confirmations), seconds, short
         self.outage, self.lost, self.bad = outage, [], []
         once = [self.restart, self.away, self.chain_away, self.rates, self.sbatch_away, self.sbatch_fails, self.no_accounting,
@@ -135,6 +135,8 @@ class Faults:
         else:
             more = [one for one in once if one != self.ban] * max(1, int(seconds / 400))
             self.plan = [self.long_chain_away, self.long_sbatch_away, *once, *more]
+        if only:
+            self.plan = [getattr(self, name) for name in only]
         self.random.shuffle(self.plan)
         self.done = 0
 

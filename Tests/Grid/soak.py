@@ -4,14 +4,14 @@
 still, count wrong and refuse, and the sbatch service, slurmdbd and Unix users are away.
 
     soak.py [JOBS [KILLS [SEED]]] [--profile instant|confirmations|both] [--no-spank] [--no-jobcomp] [--short]
-            [--damage N] [--outage SECONDS]
+            [--damage N] [--outage SECONDS] [--faults NAME,…]
 
 300 jobs and 40 kills for each profile, with --short 20 and 4. Every second of them is a SIGTERM.
 Once on a chain where what is accepted is final, and blocks are lost all the same, once with confirmations and forks of up to 4
 blocks. --no-spank: jobcomp and polling only; --no-jobcomp: polling only. --short: both at once, in less than five minutes.
 --damage: that many state files are damaged while the agent is dead. --outage: how long none of the agent's nodes answers
-(default 60; 1200: twenty minutes). The last line is the verdict as JSON, of both profiles or of the one. Exit status 1 when a claim
-became two Slurm jobs, a status, a bill, a refund or a balance is not what slurmdbd and the contract's rules say, a job failed that
+(default 60; 1200: twenty minutes). --faults: these alone, by the names of their functions in grid_faults.py. The
+last line is the verdict as JSON, of both profiles or of the one. Exit status 1 when a claim became two Slurm jobs, a status, a bill, a refund or a balance is not what slurmdbd and the contract's rules say, a job failed that
 the cluster could run, a transaction offered more than 5 times the market, or SIGTERM ended the agent otherwise than well. Needs root."""
 
 import argparse
@@ -383,7 +383,7 @@ def profile(arguments, name):
         parties = [customer.address.lower() for customer in world.customers] + [PROVIDER.lower()]
         start = {address: world.grid.balance(address) for address in parties}
         work, killer = Workload(world, jobs, long, arguments.seed, short), Killer(world, arguments.kills, seconds, arguments.seed, arguments.damage)
-        nuisance, faults = Nuisance(world, arguments.seed), Faults(world, seconds, arguments.seed, short, arguments.outage)
+        nuisance, faults = Nuisance(world, arguments.seed), Faults(world, seconds, arguments.seed, short, arguments.outage, arguments.faults)
         began = time.monotonic()
         try:
             work.start(30 if short else seconds)
@@ -509,6 +509,7 @@ def main():
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--damage", type=int, default=0)
     parser.add_argument("--outage", type=float, default=60)
+    parser.add_argument("--faults", type=lambda text: text.split(","), default=[])
     arguments = parser.parse_args()
     arguments.jobs = arguments.jobs or (20 if arguments.short else 300)
     arguments.kills = (4 if arguments.short else 40) if arguments.kills is None else arguments.kills
@@ -519,6 +520,7 @@ def main():
         words = [str(arguments.jobs), str(arguments.kills), str(arguments.seed), "--short"]
         words += ["--no-spank"] * arguments.no_spank + ["--no-jobcomp"] * arguments.no_jobcomp
         words += ["--damage", str(arguments.damage), "--outage", str(arguments.outage)]
+        words += ["--faults", ",".join(arguments.faults)] * bool(arguments.faults)
         return 0 if both_at_once(words) else 1
     results = [profile(arguments, name) for name in ("instant", "confirmations")]
     good = all(good for good, _ in results)
