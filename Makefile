@@ -55,6 +55,7 @@ test-events: build plugins ## Every ending on a live cluster with both plugins, 
 	python3 Tests/Events/late_submission.py
 	python3 Tests/Events/lanes.py
 	$(MAKE) -s -C slurm-plugins check-spank-live
+	python3 Tests/Events/vanished_proof.py
 	python3 Tests/Events/soak.py 300 15
 	@lab/grid/install.sh >/dev/null
 	python3 Tests/Events/stops.py 20
@@ -193,32 +194,33 @@ bench-events: ## The part of it about events: plugins, ledger, idle agent
 JOBS ?= 2000
 KILLS ?= 100
 .PHONY: soak
-soak: build plugins ## Jobs while the agent and slurmctld are killed (JOBS=2000 KILLS=100); last line a JSON verdict; needs root
+soak: build plugins ## Jobs while the agent and slurmctld are killed (JOBS=2000 KILLS=100 SEED=); last line a JSON verdict; needs root
 	@lab/install.sh --dbd
-	@python3 Tests/Events/soak.py $(JOBS) $(KILLS)
+	@python3 Tests/Events/soak.py $(JOBS) $(KILLS) $(SEED)
 
 .PHONY: soak-slurmdbd-stopped
-soak-slurmdbd-stopped: build plugins ## The same while slurmdbd hangs from the first job to the last (JOBS=2000 KILLS=100); needs root
+soak-slurmdbd-stopped: build plugins ## The same while slurmdbd hangs from the first job to the last (JOBS=2000 KILLS=100 SEED=); needs root
 	@lab/install.sh --dbd
-	@python3 Tests/Events/soak.py --slurmdbd-stopped $(JOBS) $(KILLS)
+	@python3 Tests/Events/soak.py --slurmdbd-stopped $(JOBS) $(KILLS) $(SEED)
 
 STOPS ?= 200
 .PHONY: soak-stops
-soak-stops: build plugins ## SIGTERM at random instants of an agent with a grid's jobs, idle, beside others, and with 5 % of a CPU (STOPS=200); last line a JSON verdict; needs root
+soak-stops: build plugins ## SIGTERM at random instants of an agent with a grid's jobs, idle, beside others, and with 5 % of a CPU (STOPS=200 SEED=); last line a JSON verdict; needs root
 	@lab/install.sh --dbd && lab/grid/install.sh >/dev/null
-	@python3 Tests/Events/stops.py $(STOPS)
+	@python3 Tests/Events/stops.py $(STOPS) $(SEED)
 
 INTENTS ?= 1000
 LOGS ?= 10000
 .PHONY: soak-chain
-soak-chain: build-tests ## Transactions and logs while the client is killed and nodes misbehave (INTENTS=1000 KILLS=100 LOGS=10000); last line a JSON verdict
+soak-chain: build-tests ## Transactions and logs while the client is killed and nodes misbehave (INTENTS=1000 KILLS=100 LOGS=10000 SEED= OUTAGE=15, in s); last line a JSON verdict
 	@lab/chain/install.sh >/dev/null
-	@python3 Tests/Chain/soak.py $(INTENTS) $(KILLS) $(LOGS)
+	@python3 Tests/Chain/soak.py $(INTENTS) $(KILLS) $(LOGS) $(SEED) $(if $(OUTAGE),--outage $(OUTAGE))
 
 .PHONY: soak-grid
-soak-grid: build plugins ## Jobs of the grid while agent, slurmctld, nodes, services and chain fail (JOBS=300 KILLS=40), in both finality profiles; needs root
+soak-grid: build plugins ## Jobs of the grid while agent, slurmctld, nodes, services and chain fail (JOBS=300 KILLS=40 SEED= OUTAGE=60, in s; DAMAGES=0), in both finality profiles; needs root
 	@lab/install.sh --dbd && lab/grid/install.sh >/dev/null
-	@python3 Tests/Grid/soak.py $(if $(filter command line,$(origin JOBS)),$(JOBS),300) $(if $(filter command line,$(origin KILLS)),$(KILLS),40)
+	@python3 Tests/Grid/soak.py $(if $(filter command line,$(origin JOBS)),$(JOBS),300) $(if $(filter command line,$(origin KILLS)),$(KILLS),40) \
+		$(SEED) $(if $(OUTAGE),--outage $(OUTAGE)) $(if $(DAMAGES),--damage $(DAMAGES))
 
 .PHONY: soak-scale
 soak-scale: ## A ledger of millions of jobs: start, status, prune and lists within their bounds (JOBS=5000000); last line a JSON verdict; needs root

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -123,6 +124,28 @@ class Tap:
         return seen[end:][-65536:]
 
 
+class OwnCore:
+    """The node's EVM keeps the last core of the machine to itself: what is measured is the agent's time, not the wait for a core
+    that makes a block. All that is started by this process, and itself, stay on the others. Where there is one core nothing is
+    done."""
+
+    def __init__(self):
+        self.all = sorted(os.sched_getaffinity(0))
+        if self.is_possible:
+            os.sched_setaffinity(0, self.all[:-1])
+
+    @property
+    def is_possible(self):
+        return len(self.all) > 1
+
+    def give(self, process):
+        if self.is_possible:
+            os.sched_setaffinity(process.pid, self.all[-1:])
+
+    def end(self):
+        os.sched_setaffinity(0, self.all)
+
+
 def prepare(world, count, script, credits):
     """Jobs that only wait to be given to the provider. The agent is approved. -> their ids"""
     world.agent.start()
@@ -178,10 +201,12 @@ def script_time(world, jobs):
 
 
 def latency():
-    """About one job a second; its start, its end and its claim."""
+    """About one job a second; its start, its end and its claim. The node's EVM has a core of its own."""
+    core = OwnCore()
     tap = Tap()
     with World(settings={"metascheduler.endpoint.rpc": tap.url}) as world:
         tap.target = world.chain.port
+        core.give(world.chain.process)
         tap.selector = world.grid.meta.encode("providerSetJobStatus", job_id(0), 0, 0, "", 0)[:4]
         jobs = prepare(world, 120, "sleep 1", 2)
         heard = world.chain.folder / "events.jsonl"
@@ -202,6 +227,8 @@ def latency():
         listener.wait()
         committed = {(chain_job(one), one["kind"]): one["recorded_at_us"] / 1e6 for one in world.agent.transitions()}
         started, ended = stamps(heard, number)
+        made = transactions(world)
+    core.end()
     ways = (
         ("a start", "start_to_running", started, "running", "Running"),
         ("an end", "end_to_status", ended, "ended", "Finished"))
@@ -210,11 +237,31 @@ def latency():
         whole = [(tap.statuses[job, status] - stamp[job]) * 1000 for job in jobs]
         describe(f"from the plugin's time stamp of {what} to the ledger's commit", ledger)
         describe(f"from the plugin's time stamp of {what} to {status} at the node's socket", whole)
+        tail(jobs, lambda job: (stamp[job], committed[job, kind], *made[job, status], tap.statuses[job, status]))
         figure(f"grid.{name}_broadcast_p99_ms", percentile(whole, 0.99), "ms", median=round(statistics.median(whole), 3))
     whole = [(committed[job, "submitted"] - claims[job]) * 1000 for job in jobs]
     describe("from a claim's block to the ledger's commit of the Slurm job", whole)
     say(f"of it the sbatch service's answer: {service * 1000:.1f} ms")
     figure("grid.claim_to_submit_p50_ms", statistics.median(whole) - service * 1000, "ms", service_ms=round(service * 1000, 3))
+
+
+def transactions(world):
+    """When the chain client had the intent of each status, and its signed transaction, on its disk; by (job, status)."""
+    with sqlite3.connect(f"file:{world.lab.state}/chain.sqlite?mode=ro", uri=True, timeout=20) as database:
+        rows = database.execute(
+            "SELECT i.data, i.made_at, min(t.made_at) FROM intents i JOIN attempts a ON a.intent = i.id JOIN transactions t ON t.attempt = a.id "
+            "WHERE i.class = 'status' GROUP BY i.id ORDER BY i.id DESC").fetchall()
+    return {("0x" + data[4:36].hex(), STATUSES[data[67]]): (intent, signed) for data, intent, signed in rows if len(data) > 67}
+
+
+def tail(jobs, times):
+    """Where the slowest of them spent their time."""
+    parts = ("to the ledger", "to the gateway's intent", "to the signed transaction", "to the socket")
+    rows = sorted(((found := times(job))[-1] - found[0], [(b - a) * 1000 for a, b in zip(found, found[1:])]) for job in jobs)
+    for place, part in enumerate(parts):
+        describe(f"  of it {part}", [steps[place] for _, steps in rows])
+    for whole, steps in rows[-3:]:
+        say(f"  a slow one, {whole * 1000:.1f} ms: " + ", ".join(f"{part} {step:.1f}" for part, step in zip(parts, steps)))
 
 
 def stamps(heard, number):

@@ -118,7 +118,7 @@ class Lab:
             status, signalled = (int(part) for part in code.split(":"))
             row = {
                 "job": key_of(job, raw), "state": state.split()[0], "submit": number(submit), "start": number(start), "end": number(end),
-                "elapsed": int(elapsed), "exit": status << 8 | signalled, "name": name,
+                "elapsed": int(elapsed), "exit": status << 8 | signalled, "name": name, "shown": job,
             }
             before = resized.pop(row["job"], None)
             if before:  # a new row, begun when the job changed its size; one run

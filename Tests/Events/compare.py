@@ -47,7 +47,7 @@ def compare(rows, runs, transitions, findings, recovered=frozenset()):
         elif not told:
             verdict.lost.append(f"{key} {row['state']}: {run['phase']} in the ledger, no end in the journal")
         elif told[-1]["kind"] == "vanished" and row["state"] != "REQUEUED":
-            verdict.lost.append(f"{key} {row['state']}: vanished in the ledger")
+            verdict.wrong.append(f"{key} vanished: slurmdbd has an end: {row['state']}")
         else:
             check_end(key, row, told[-1], verdict, key[0].split("_")[0] in recovered)
     return verdict

@@ -25,7 +25,8 @@ class Faults:
         others = [self.late, self.pause, self.spool_fails, self.full_disk, self.vanish, self.stay_away, self.pause_agent]
         if restarts:
             others = [self.restart, self.kill_controller, *others]
-        # Each of the others at least once, evenly among the kills.
+        # Each of the others at least once, evenly among the kills, and again when there are many.
+        others *= max(1, kills // (3 * (len(others) + 1)))
         self.plan = {(index + 1) * max(1, kills // (len(others) + 1)): fault for index, fault in enumerate(others)}
 
     def step(self):

@@ -8,8 +8,8 @@ vanishes and the agent stays away for longer than slurmctld remembers.
 
 With --slurmdbd-stopped slurmdbd hangs (SIGSTOP) from the first job to the last, and is asked when it goes on. slurmctld waits
 for it when it starts, and 22.05 for up to 15 minutes with its locks held when a running job is requeued: neither is done then. The
-last line is the verdict as JSON. Exit status 1 when anything was
-lost, doubled or wrong, or the agent did not end well. Needs root."""
+last line is the verdict as JSON: `vanished` are jobs whose end is known to nobody, proved one by one (vanished.py). Exit status 1
+when anything was lost, doubled or wrong, or the agent did not end well. Needs root."""
 
 import json
 import os
@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 
+import vanished
 from cluster import TOP, Agent, Lab, eventually, say
 from compare import compare
 from faults import MIN_JOB_AGE, Faults
@@ -145,8 +146,13 @@ def soak(lab, count, kills, seed, stopped):
         eventually("slurmdbd has heard all of slurmctld", lambda: re.search(r"DBD Agent queue size: 0\b", lab.command("sdiag")), 60)
         time.sleep(2)  # what it was sent it may not have written yet
     rows, runs, transitions = lab.accounting(), agent.runs(), agent.transitions()
-    recovered = recovered_jobs((lab.lab / "log/slurmctld.log").read_text(errors="replace"))
+    log = (lab.lab / "log/slurmctld.log").read_text(errors="replace")
+    recovered = {str(number) for life in vanished.lives(log) for number in life.recovered}
     verdict = compare(rows, runs, transitions, [] if found.startswith("ok") else found.splitlines(), recovered)
+    verdict.vanished, wrong = vanished.prove(transitions, rows, runs, log, alive(lab))
+    verdict.wrong += wrong
+    with (lab.base / "slurmdbd.txt").open("w") as file:
+        file.writelines(f"{key} {row}\n" for key, row in rows.items())
     for complaint in verdict.complaints()[:40]:
         say(complaint)
     say(f"{len(rows)} runs in slurmdbd, {len(runs)} in the ledger, {len(transitions)} transitions; {verdict.rewritten} runs that slurmctld told slurmdbd of anew")
@@ -162,9 +168,10 @@ def soak(lab, count, kills, seed, stopped):
             "unanswered_submissions": jobs.unanswered, "compared": len(rows), "slurmdbd": "stopped" if stopped else "runs"}
 
 
-def recovered_jobs(log):
-    """The numbers in "Recovered JobId=7", "7_[1-3](7)", "7_2(9)", "7+1(8)": a task's and a component's own number too."""
-    return {number for line in re.findall(r"Recovered JobId=(\S+)", log) for number in re.findall(r"^\d+|(?<=\()\d+", line)}
+def alive(lab):
+    """(job number, submit time) of what slurmctld has."""
+    found = lab.command("squeue", "-h", "-a", "-t", "all", "-o", "%A %V").splitlines()
+    return {(int(job), int(submit)) for job, submit in map(str.split, found)}
 
 
 def drain(lab):

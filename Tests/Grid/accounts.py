@@ -9,6 +9,8 @@ STATUS = {
     "COMPLETED": "Finished", "TIMEOUT": "OutOfCredits", "CANCELLED": "Cancelled", "FAILED": "Failed", "NODE_FAIL": "Failed",
     "OUT_OF_MEMORY": "Failed", "PREEMPTED": "Failed", "DEADLINE": "Failed", "BOOT_FAIL": "Failed",
 }
+# Kinds of the soak's jobs that nobody can run; all others can be, sooner or later.
+HOPELESS = ("too_big", "no_script", "too_poor")
 SHARE = 80  # per cent, of the provider
 
 
@@ -114,6 +116,8 @@ class Verdict:
             # It became no Slurm job.
             if status != "Failed":
                 self.wrong("wrong_status", name, f"{status} on the chain, no job in Slurm")
+            elif job["name"].split()[0] not in HOPELESS:
+                self.wrong("wrong_status", name, f"{job['name']} failed without a job in Slurm ({job['lastError']!r})")
             return
         run = runs[-1]
         if STATUS.get(run["state"]) != status:

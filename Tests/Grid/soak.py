@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Jobs of the grid, of all endings, while the agent is killed, slurmctld restarts, and the chain, the sbatch service and
-slurmdbd are away.
+"""Jobs of the grid, of all endings, while the agent is killed and ended, slurmctld restarts, the chain's nodes are away, stand
+still, count wrong and refuse, and the sbatch service, slurmdbd and Unix users are away.
 
     soak.py [JOBS [KILLS [SEED]]] [--profile instant|confirmations|both] [--no-spank] [--no-jobcomp] [--short]
+            [--damage N] [--outage SECONDS] [--faults NAME,…]
 
-300 jobs and 40 kills for each profile, with --short 20 and 3.
-Once on a chain where what is accepted is final, once with confirmations and forks of up to 4 blocks. --no-spank: jobcomp and
-polling only; --no-jobcomp: polling only. --short: both at once, in less than four minutes. The last line of each profile is its
-verdict as JSON. Exit status 1 when a claim became two Slurm jobs, or a status, a bill, a refund or a balance is not what slurmdbd
-and the contract's rules say. Needs root."""
+300 jobs and 40 kills for each profile, with --short 20 and 4. Every second of them is a SIGTERM.
+Once on a chain where what is accepted is final, and blocks are lost all the same, once with confirmations and forks of up to 4
+blocks. --no-spank: jobcomp and polling only; --no-jobcomp: polling only. --short: both at once, in less than five minutes.
+--damage: that many state files are damaged while the agent is dead. --outage: how long none of the agent's nodes answers
+(default 60; 1200: twenty minutes). --faults: these alone, by the names of their functions in grid_faults.py. The
+last line is the verdict as JSON, of both profiles or of the one. Exit status 1 when a claim became two Slurm jobs, a status, a bill, a refund or a balance is not what slurmdbd and the contract's rules say, a job failed that
+the cluster could run, a transaction offered more than 5 times the market, or SIGTERM ended the agent otherwise than well. Needs root."""
 
 import argparse
 import heapq
@@ -18,12 +21,10 @@ import os
 import pwd
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import threading
 import time
-from http.client import HTTPException
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,12 +37,10 @@ sys.path += [str(ROOT / "lab/grid"), str(ROOT / "Tests/Grid")]
 
 import grid as contracts
 from accounts import OPEN, Books, Verdict
+from grid_faults import CPUS, NODES, PATHS, TROUBLE, Faults, Killer, Nuisance
 from world import PROVIDER, World, eventually, say
 
-NODES, CPUS = 4, 16
-TROUBLE = (contracts.GridError, OSError, ValueError, RuntimeError, HTTPException)
-RATES = {"drop_request": 0.05, "drop_answer": 0.05, "delay": 0.5, "double": 0.05, "null_receipt": 0.2, "falling_nonce": 0.1,
-         "lost_broadcast": 0.1, "html": 0.02, "truncate": 0.02, "wrong_id": 0.02}
+MARKET_LIMIT = 5  # what a replacement may offer, in times of what a new transaction would
 
 
 class Hand(threading.Thread):
@@ -327,183 +326,6 @@ class Workload:
         self.when(self.bot, job, ["Scheduled", "Running"], lambda: self.world.bot.panic(job, "a test"), after)
 
 
-class Killer(threading.Thread):
-    """Kills the agent, evenly over the time."""
-
-    def __init__(self, world, kills, seconds, seed):
-        super().__init__(daemon=True)
-        self.world, self.kills, self.seconds, self.random = world, kills, seconds, random.Random(seed + 1)
-        self.killed, self.died = 0, 0
-
-    def run(self):
-        start = time.monotonic()
-        for number in range(self.kills):
-            due = start + self.seconds * (number + self.random.random()) / self.kills
-            while time.monotonic() < due:
-                self.check()
-                time.sleep(0.2)
-            self.world.agent.kill()
-            self.killed += 1
-            time.sleep(self.random.choice([0, 0, 1, 3, 5]))
-            self.world.agent.start(wait=False)
-
-    def check(self):
-        """An agent that ended by itself is a fault; it is started again as systemd would."""
-        if self.world.agent.process.poll() is not None:
-            self.died += 1
-            say(f"the agent ended by itself with {self.world.agent.process.returncode}")
-            time.sleep(1)
-            self.world.agent.start(wait=False)
-
-
-class Nuisance(threading.Thread):
-    """Connections are cut and, where there are confirmations, the chain forks."""
-
-    def __init__(self, world, seed):
-        super().__init__(daemon=True)
-        self.world, self.random, self.ending = world, random.Random(seed + 2), threading.Event()
-        self.cuts, self.forks = 0, 0
-
-    def run(self):
-        while not self.ending.wait(self.random.uniform(2, 8)):
-            try:
-                if self.world.confirmations and self.random.random() < 0.6:
-                    self.world.chain.call("lab_reorganise", self.random.randrange(1, 5))
-                    self.forks += 1
-                else:
-                    self.world.chain.call("lab_cut")
-                    self.cuts += 1
-            except TROUBLE:
-                pass  # the chain is away just now
-
-
-class Faults:
-    """One after the other, evenly over the time, the agent's kills among them."""
-
-    def __init__(self, world, seconds, seed, short):
-        self.world, self.random, self.seconds, self.short = world, random.Random(seed + 3 + world.confirmations), seconds, short
-        once = [self.restart, self.away, self.chain_away, self.rates, self.sbatch_away, self.sbatch_fails, self.no_accounting,
-                self.ban, self.node, self.logger_away]
-        if short:
-            self.plan = [self.restart, self.chain_away, self.ban, self.sbatch_away, self.no_accounting, self.rates, self.node]
-        else:
-            more = [one for one in once if one != self.ban] * max(1, int(seconds / 400))
-            self.plan = [self.long_chain_away, self.long_sbatch_away, *once, *more]
-        self.random.shuffle(self.plan)
-        self.done = 0
-
-    def run(self):
-        start = time.monotonic()
-        for number, fault in enumerate(self.plan):
-            due = start + self.seconds * (number + self.random.random() / 2) / len(self.plan)
-            time.sleep(max(0, due - time.monotonic()))
-            say(fault.__doc__)
-            fault()
-            self.done += 1
-
-    def some(self, low, high):
-        time.sleep(self.random.uniform(low, high) * (0.3 if self.short else 1))
-
-    def restart(self):
-        """slurmctld is restarted"""
-        self.world.lab.fault("restart")
-
-    def away(self):
-        """slurmctld is away for some seconds"""
-        self.world.lab.fault("stop")
-        try:
-            self.some(5, 20)
-        finally:
-            self.world.lab.fault("start")
-
-    def chain_away(self, low=10, high=60):
-        """the chain's node hangs for up to a minute"""
-        self.world.chain.process.send_signal(signal.SIGSTOP)
-        try:
-            self.some(low, high)
-        finally:
-            self.world.chain.process.send_signal(signal.SIGCONT)
-
-    def long_chain_away(self):
-        """the chain's node hangs for two minutes"""
-        self.chain_away(120, 125)
-
-    def rates(self):
-        """the chain's node loses, delays and doubles"""
-        self.world.chain.call("lab_fault", "/", RATES)
-        try:
-            self.some(20, 60)
-        finally:
-            self.world.chain.call("lab_fault", "/", dict.fromkeys(RATES, 0))
-
-    def sbatch_away(self, low=10, high=40):
-        """the sbatch service is away for a while"""
-        self.world.sbatch.stop()
-        try:
-            self.some(low, high)
-        finally:
-            self.world.sbatch.start()
-
-    def long_sbatch_away(self):
-        """the sbatch service is away for two minutes"""
-        self.sbatch_away(115, 120)
-
-    def sbatch_fails(self):
-        """the sbatch service refuses or delays every second request"""
-        self.world.sbatch.fault(fail=self.random.choice(["UNAVAILABLE", "INTERNAL", "UNAUTHENTICATED"]), rate=0.5, delay=0.5)
-        try:
-            self.some(20, 40)
-        finally:
-            self.world.sbatch.fault()
-
-    def logger_away(self):
-        """the grid logger is away for a while"""
-        self.world.logger.stop()
-        try:
-            self.some(10, 30)
-        finally:
-            self.world.logger.start()
-
-    def no_accounting(self):
-        """slurmdbd is away for a while"""
-        self.world.lab.fault("stop", "slurmdbd")
-        try:
-            self.some(15, 60)
-        finally:
-            self.world.lab.fault("start", "slurmdbd")
-
-    def ban(self):
-        """the provider is banned for a while"""
-        self.insist("ban")
-        try:
-            self.some(15, 30)
-        finally:
-            self.insist("unban")
-
-    def insist(self, verb):
-        """The bot's account is in use elsewhere, too."""
-        def ask():
-            try:
-                self.world.bot.provider(verb, PROVIDER)
-            except TROUBLE:
-                pass
-            try:
-                return self.world.grid.providers.call("isBanned", PROVIDER) == (verb == "ban")
-            except TROUBLE:  # the node is busy, or told to fail
-                return False
-        eventually(f"the provider is to be {verb}ned", ask, 120, 0.5)
-
-    def node(self):
-        """a node dies, and comes back"""
-        node = f"n{self.random.randrange(1, NODES + 1)}"
-        self.world.lab.fault("kill-node", node)
-        try:
-            self.some(10, 20)
-        finally:
-            self.world.lab.fault("start", node)
-            self.world.lab.command("scontrol", "update", f"NodeName={node}", "State=RESUME", check=False)
-
-
 def settle(world, killer, seconds):
     """Until the chain has the last word on each job, the cluster is empty, and the agent has nothing open. -> what is left"""
     left = "nothing was asked yet"
@@ -546,18 +368,22 @@ def profile(arguments, name):
     world = World(
         customers=3, queue="skipping" if confirmations else "naive", unknown="empty" if confirmations else "revert",
         spank=not (arguments.no_spank or arguments.no_jobcomp), jobcomp=not arguments.no_jobcomp, seed=arguments.seed,
-        block_time=1 if confirmations else 0, confirmations=confirmations, **knobs)
+        block_time=1 if confirmations else 0, confirmations=confirmations, **(
+            # A Running that comes so late costs us money, which is right, and not what this is about.
+            {"delta": 90} if arguments.outage > 600 else {}), **knobs)
     with world:
         # The other parties' node has no faults.
         world.chain.call("lab_node", "/behind", {"behind": 0})
         world.grid.chain.url = world.chain.url("/behind")
+        # Short: what a service or the cluster refuses for a while comes back in this run.
+        world.configure({"metascheduler.endpoint.rpc": ",".join(map(world.chain.url, PATHS)), "retry-limit": "60s"})
         world.agent.start()
         eventually("the agent registers", lambda: world.grid.providers.call("isWaitingForApproval", PROVIDER), 60)
         world.approve()
         parties = [customer.address.lower() for customer in world.customers] + [PROVIDER.lower()]
         start = {address: world.grid.balance(address) for address in parties}
-        work, killer = Workload(world, jobs, long, arguments.seed, short), Killer(world, arguments.kills, seconds, arguments.seed)
-        nuisance, faults = Nuisance(world, arguments.seed), Faults(world, seconds, arguments.seed, short)
+        work, killer = Workload(world, jobs, long, arguments.seed, short), Killer(world, arguments.kills, seconds, arguments.seed, arguments.damage)
+        nuisance, faults = Nuisance(world, arguments.seed), Faults(world, seconds, arguments.seed, short, arguments.outage, arguments.faults)
         began = time.monotonic()
         try:
             work.start(30 if short else seconds)
@@ -575,10 +401,10 @@ def profile(arguments, name):
         finally:
             nuisance.ending.set()
             work.end()
-        good = report(world, name, start, killer, nuisance, faults, left, time.monotonic() - began)
+        good, line = report(world, name, start, killer, nuisance, faults, left, time.monotonic() - began)
     if good:
         shutil.rmtree(world.chain.folder, ignore_errors=True)
-    return good
+    return good, line
 
 
 def answers(world):
@@ -597,9 +423,10 @@ def report(world, name, start, killer, nuisance, faults, left, seconds):
         say(f"{kind}: {job}: {words}")
         for line in [line for line in log if job in line][-15:]:
             print("    " + line)
-    document = {**verdict.document(), "profile": name, "kills": killer.killed, "died": killer.died, "faults": faults.done,
-                "forks": nuisance.forks, "cuts": nuisance.cuts, "seconds": round(seconds)}
-    good = not verdict.faults and not left and not killer.died
+    document = {**verdict.document(), **bill(world), "profile": name, "kills": killer.killed, "terminated": killer.terminated,
+                "bad_ends": len(killer.bad_ends), "died": killer.died, "damages": len(killer.damage.done), "refused": killer.refused,
+                "faults": faults.done, "forks": nuisance.forks, "lost_blocks": len(faults.lost), "cuts": nuisance.cuts, "seconds": round(seconds)}
+    good = not verdict.faults and not left and not killer.died and not killer.bad_ends and not document["overpaid"]
     if left and not document["open"]:
         document["open"] = 1
     if good:
@@ -608,8 +435,22 @@ def report(world, name, start, killer, nuisance, faults, left, seconds):
         print(world.agent.ask("grid", "jobs", "--limit", 400, "--control", world.lab.run / "control.sock", check=False))
         os.environ["KEEP"] = "1"
         say(f"the chain's folder: {world.chain.folder}")
-    print(json.dumps(document), flush=True)
-    return good
+    line = json.dumps(document)
+    print(line, flush=True)
+    return good, line
+
+
+def bill(world):
+    """What the agent offered and paid for its transactions."""
+    overpaid, dearest, paid, first, more = 0, 0.0, 0, {}, 0
+    for nonce, identity, cap, market, price, used in world.chain.call("lab_paid", PROVIDER):
+        dearest = max(dearest, cap / market)
+        if cap > MARKET_LIMIT * market:
+            overpaid += 1
+            say(f"nonce {nonce}: {identity} offers {cap / 1e9:.2f} gwei for gas, a new one {market / 1e9:.2f}")
+        paid += price * used
+        more += max(0, price - first.setdefault(nonce, cap)) * used
+    return {"overpaid": overpaid, "dearest": round(dearest, 2), "paid_gwei": paid // 10**9, "paid_more_gwei": more // 10**9}
 
 
 def tidy(world):
@@ -638,7 +479,23 @@ def both_at_once(words):
         output.close()
         os.unlink(output.name)
     print("\n".join(verdicts))
+    summarize(good, verdicts)
     return good
+
+
+def summarize(good, verdicts):
+    """Both profiles in one line. verdicts: of each the line with which it ended"""
+    profiles, numbers = {}, {}
+    for line in verdicts:
+        try:
+            document = json.loads(line)
+        except ValueError:  # it failed before it had one
+            good, document = False, {"error": line}
+        profiles[document.get("profile", "?")] = document
+        for name, value in document.items():
+            if isinstance(value, int):
+                numbers[name] = numbers.get(name, 0) + value
+    print(json.dumps({"good": good, **numbers, "profiles": profiles}), flush=True)
 
 
 def main():
@@ -650,18 +507,25 @@ def main():
     parser.add_argument("--no-spank", action="store_true")
     parser.add_argument("--no-jobcomp", action="store_true")
     parser.add_argument("--short", action="store_true")
+    parser.add_argument("--damage", type=int, default=0)
+    parser.add_argument("--outage", type=float, default=60)
+    parser.add_argument("--faults", type=lambda text: text.split(","), default=[])
     arguments = parser.parse_args()
     arguments.jobs = arguments.jobs or (20 if arguments.short else 300)
-    arguments.kills = (3 if arguments.short else 40) if arguments.kills is None else arguments.kills
+    arguments.kills = (4 if arguments.short else 40) if arguments.kills is None else arguments.kills
     say(f"{arguments.jobs} jobs, {arguments.kills} kills of the agent, seed {arguments.seed}, {arguments.profile}")
     if arguments.profile != "both":
-        return 0 if profile(arguments, arguments.profile) else 1
+        return 0 if profile(arguments, arguments.profile)[0] else 1
     if arguments.short:
         words = [str(arguments.jobs), str(arguments.kills), str(arguments.seed), "--short"]
         words += ["--no-spank"] * arguments.no_spank + ["--no-jobcomp"] * arguments.no_jobcomp
+        words += ["--damage", str(arguments.damage), "--outage", str(arguments.outage)]
+        words += ["--faults", ",".join(arguments.faults)] * bool(arguments.faults)
         return 0 if both_at_once(words) else 1
     results = [profile(arguments, name) for name in ("instant", "confirmations")]
-    return 0 if all(results) else 1
+    good = all(good for good, _ in results)
+    summarize(good, [line for _, line in results])
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ class Mined:
 
     def __init__(self, header, transactions, receipts, computations):
         self.header, self.transactions, self.receipts = header, transactions, receipts
+        self.made = time.monotonic()
         self.contracts = [computation.msg.storage_address if computation.msg.is_create else None for computation in computations]
         # (transaction's index, index of the log within the block, log)
         self.logs = []
@@ -255,17 +256,32 @@ class Chain:
         """Takes the last blocks back and makes one more than these on the block before them. Their transactions are mined
         again, in other blocks, and some only later."""
         depth = min(depth, len(self.canonical) - 1)
-        orphans = self.canonical[-depth:] if depth else []
-        del self.canonical[len(self.canonical) - depth:]
-        self.forks += 1
-        for block in orphans:
-            for transaction in block.transactions:
-                self.places.pop(transaction.hash, None)
-                self.pool.setdefault(transaction.sender, {}).setdefault(transaction.nonce, transaction)
+        self.take_back(depth)
         for _ in range(depth + 1):
             ready = self.executable()
             self.mine(ready[: self.random.randrange(len(ready) + 1)])
         return depth
+
+    def take_back(self, depth, forgotten=None):
+        """The transactions of the last blocks wait again, but for those of the forgotten sender. -> the hashes of these"""
+        orphans = self.canonical[-depth:] if depth else []
+        del self.canonical[len(self.canonical) - depth:]
+        self.forks += 1
+        lost = []
+        for transaction in (one for block in orphans for one in block.transactions):
+            self.places.pop(transaction.hash, None)
+            if transaction.sender == forgotten:
+                lost.append(transaction.hash)
+            else:
+                self.pool.setdefault(transaction.sender, {}).setdefault(transaction.nonce, transaction)
+        return lost
+
+    def lose_head(self, sender):
+        """The head, and what the sender has in it, never was: two other blocks stand in its place. -> the lost hashes"""
+        lost = self.take_back(1, sender)
+        self.mine([])
+        self.mine([])
+        return lost
 
     def logs(self, block, addresses, topics):
         found = []

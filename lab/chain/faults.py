@@ -3,6 +3,8 @@
 
 import random
 
+from evm import Refusal
+
 KNOWN = {
     "drop_request": 0.0,  # closes the connection instead of doing anything
     "drop_answer": 0.0,  # does what was asked, then closes the connection
@@ -11,6 +13,7 @@ KNOWN = {
     "double_answer": 0.0,  # answers one call of a batch twice
     "null_receipt": 0.0,  # says that there is no receipt
     "falling_nonce": 0.0,  # counts some transactions less than there are
+    "refused_broadcast": 0.0,  # refuses a transaction, for a reason that passes
     "lost_broadcast": 0.0,  # takes a transaction, and forgets it
     "html": 0.0,  # answers with a web page
     "huge": 0.0,  # answers with 64 MiB
@@ -43,6 +46,8 @@ class Faults:
             return None
         if method == "eth_sendRawTransaction" and self.happens("lost_broadcast"):
             return "0x" + node.chain.decode(bytes.fromhex(parameters[0][2:])).hash.hex()
+        if method == "eth_sendRawTransaction" and self.happens("refused_broadcast"):
+            raise Refusal("txpool is full")
         result = node.call(method, parameters)
         if method == "eth_getTransactionCount" and self.happens("falling_nonce"):
             return hex(max(0, int(result, 16) - self.random.randrange(1, 6)))

@@ -4,7 +4,7 @@
 
     server.py [--port N] [--chain-id N] [--fund ADDRESS]... [--port-file FILE]
 
-Two nodes of one chain: `/` sees its head, `/behind` some blocks less. Both take the methods named lab_… below, which make
+Three nodes of one chain: `/` and `/second` see its head, `/behind` some blocks less. All take the methods named lab_… below, which make
 blocks, reorganise the chain and switch faults on."""
 
 import argparse
@@ -40,7 +40,7 @@ class Lab:
     def __init__(self, chain_id, funded, seed):
         self.key = keys.PrivateKey(hashlib.sha256(b"the lab's own account").digest())
         self.chain = Chain(chain_id, [*funded, self.key.public_key.to_canonical_address()], seed)
-        self.nodes = {"/": Node(self.chain), "/behind": Node(self.chain)}
+        self.nodes = {path: Node(self.chain) for path in ("/", "/behind", "/second")}
         self.nodes["/behind"].behind = 3
         self.traffic = {path: {"requests": 0, "calls": 0, "methods": {}} for path in self.nodes}
         self.faults = {path: Faults(seed + index) for index, path in enumerate(self.nodes)}
@@ -49,6 +49,8 @@ class Lab:
         self.connections = set()
         self.arrivals = []  # (monotonic time, hash) of broadcasts
         self.mined = []  # (monotonic time, number) of blocks
+        self.offers = {}  # hash -> (sender, nonce, cap, market), of each transaction that was ever sent
+        self.tips = [(0.0, self.nodes["/"].suggested_tip)]  # (monotonic time, what a node suggests)
         self.chain.watchers.append(lambda block: self.mined.append([time.monotonic(), block.number]))
 
     def call(self, method, parameters):
@@ -105,6 +107,18 @@ class Lab:
     def lab_reorganise(self, depth):
         return self.chain.reorganise(depth)
 
+    def lab_lose(self, account, selector="0x", age=0.0, alone=False):
+        """The head, if it is as old as that (seconds) and holds a call of the account to that function, is lost, and the account's
+        transactions in it are forgotten. alone: only when it holds no other transaction. -> their hashes, or []"""
+        head, sender, wanted = self.chain.head, bytes.fromhex(account[2:]), bytes.fromhex(selector[2:])
+        mine = [one for one in head.transactions if one.sender == sender]
+        fits = any(one.data.startswith(wanted) for one in mine) and time.monotonic() - head.made >= age
+        if not fits or (alone and len(mine) < len(head.transactions)):
+            return []
+        lost = [data(one) for one in self.chain.lose_head(sender)]
+        self.wake.set()
+        return lost
+
     def lab_fault(self, path, rates):
         self.faults[path].set(rates)
         return True
@@ -116,6 +130,8 @@ class Lab:
             if name == "chain" or name not in vars(self.nodes[path]) and name not in WAYS:
                 raise ValueError(f"a node has no {name}")
             setattr(self.nodes[path], name, value)
+            if name == "suggested_tip":
+                self.tips.append((time.monotonic(), value))
         return True
 
     def lab_pool(self, minimum_tip=0, lose=False):
@@ -147,6 +163,32 @@ class Lab:
                 if one.sender == wanted:
                     found.append([one.nonce, data(one.hash), int(block.receipts[index].state_root == b"\x01"), block.number])
         return found
+
+    def lab_paid(self, account):
+        """Of every transaction that an account ever sent, in their order: nonce, hash, the most that it offered for gas, what a new
+        one would have offered at that time (twice the base fee and the highest tip that a node suggested within the last two
+        minutes), and of a mined one the price of gas and the gas it used, else 0; wei."""
+        wanted, found = bytes.fromhex(account[2:]), []
+        for identity, (sender, nonce, cap, market) in self.offers.items():
+            if sender != wanted:
+                continue
+            block, index = self.chain.places.get(identity, (None, None))
+            price = used = 0
+            if block:
+                one = block.transactions[index]
+                price = block.header.base_fee_per_gas + self.chain.tip(one, block.header.base_fee_per_gas)
+                used = block.receipts[index].gas_used - (block.receipts[index - 1].gas_used if index else 0)
+            found.append([nonce, data(identity), cap, market, price, used])
+        return found
+
+    def offered(self, raw):
+        """Somebody sends a transaction."""
+        one, now = self.chain.decode(raw), time.monotonic()
+        self.arrivals.append([now, "0x" + one.hash.hex()])
+        later = [since for since, _ in self.tips[1:]] + [now]
+        tip = max(tip for (_, tip), until in zip(self.tips, later) if until > now - 120)
+        market = 2 * self.chain.next_base_fee + tip
+        self.offers.setdefault(one.hash, (one.sender, one.nonce, one.max_fee_per_gas, market))
 
     def lab_arrivals(self):
         """When broadcasts arrived, by the monotonic clock: [seconds, hash]; forgotten by asking."""
@@ -205,7 +247,7 @@ class Client:
         try:
             method, parameters = question["method"], question.get("params", [])
             if method == "eth_sendRawTransaction":
-                self.arrivals(parameters)
+                self.lab.offered(bytes.fromhex(parameters[0][2:]))
             if method == "lab_cut":
                 # Closes every connection but the one that asks.
                 answer["result"] = self.lab.cut(self.writer)
@@ -224,9 +266,6 @@ class Client:
         except (KeyError, TypeError):
             answer["error"] = {"code": -32600, "message": "invalid request"}
         return answer
-
-    def arrivals(self, parameters):
-        self.lab.arrivals.append([time.monotonic(), "0x" + self.lab.chain.decode(bytes.fromhex(parameters[0][2:])).hash.hex()])
 
     def way(self, name):
         return getattr(self.node, name, WAYS[name])
@@ -370,7 +409,7 @@ class Client:
         return identity
 
     def announce(self, block):
-        if self.faults.happens("drop_answer") or self.node.behind:
+        if self.faults.happens("drop_answer") or self.node.behind or block.number > self.node.head.number:
             return
         for identity, (kind, *rest) in self.subscriptions.items():
             if kind == "newHeads":

@@ -6,12 +6,14 @@ import Foundation
 import GRDB
 import Logging
 import ServiceLifecycle
+import UnixSignals
 
 /// What the soak kills: sends numbered intents and follows the logs of a contract, both to their end.
 ///
 ///     ChainDriver STATE-FOLDER KEY-FILE CONTRACT INTENTS CONFIRMATIONS WEBSOCKET NODE…
 ///
-/// Prints `submitted` once every intent is on the disk, and `done` once each is over; then it goes on following logs.
+/// Prints `submitted` once every intent is on the disk, and `done` once each is over; then it goes on following logs. While
+/// STATE-FOLDER/allowed holds a number, no more intents than that are submitted. SIGTERM ends it with status 0.
 @main
 enum ChainDriver {
     static func main() async throws {
@@ -71,20 +73,37 @@ enum ChainDriver {
             manager.headChanged()
         }
 
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await manager.run() }
-            group.addTask { try await feed.run() }
-            group.addTask { try await socket.run() }
-            group.addTask { try await RPCClient.HeadComparison(client: client, interval: .seconds(2)).run() }
-            group.addTask { try await take(feed, into: seen, recorded) }
-            group.addTask { try await send(intents, to: contract, manager) }
-            try await group.waitForAll()
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await terminated() }
+                group.addTask { try await manager.run() }
+                group.addTask { try await feed.run() }
+                group.addTask { try await socket.run() }
+                group.addTask { try await RPCClient.HeadComparison(client: client, interval: .seconds(2)).run() }
+                group.addTask { try await take(feed, into: seen, recorded) }
+                group.addTask { try await send(intents, to: contract, manager, allowed: words[1] + "/allowed") }
+                // waitForAll would wait for the others too when one has failed.
+                while try await group.next() != nil {}
+            }
+        } catch is Terminated {
+            // Everybody who used them has ended.
+            store.close()
+            try seen.close()
         }
     }
 
-    private static func send(_ count: Int, to contract: Address, _ manager: TransactionManager) async throws {
+    private struct Terminated: Error {}
+
+    private static func terminated() async throws {
+        for await _ in await UnixSignalsSequence(trapping: .sigterm) { throw Terminated() }
+    }
+
+    private static func send(
+        _ count: Int, to contract: Address, _ manager: TransactionManager, allowed: String
+    ) async throws {
         let record = try ABIFunction("record(uint256,string)")
         for number in 0..<count {
+            while let most = limit(allowed), number >= most { try await Task.sleep(for: .milliseconds(50)) }
             let text = String(repeating: "x", count: number % 90)
             let intent = TransactionIntent(
                 key: "\(number)", className: "status", recipient: contract,
@@ -99,6 +118,10 @@ enum ChainDriver {
             }
         }
         say("done \(await manager.status.alarms)")
+    }
+
+    private static func limit(_ path: String) -> Int? {
+        (try? String(contentsOfFile: path, encoding: .utf8)).flatMap { Int($0) }
     }
 
     /// At once, whatever kills the process next.
@@ -131,6 +154,8 @@ struct SeenLogs: Sendable {
             )
         }
     }
+
+    func close() throws { try queue.close() }
 
     func add(_ logs: [DeliveredLog], _ event: ABIEvent) async throws {
         try await queue.write { database in
