@@ -3,6 +3,7 @@
 import Foundation
 import Glibc
 import JobLifecycle
+import Synchronization
 import Testing
 
 @testable import Agent
@@ -72,6 +73,93 @@ struct JournalTests {
         }
         await #expect(throws: GatewayUnavailable.self) {
             try await JournalGateway(path: "/nonexistent/journal").deliver(Self.batch(1))
+        }
+    }
+
+    // MARK: a disk that fails
+
+    struct Fault: CustomTestStringConvertible {
+        var testDescription: String
+        /// Of the first write: so many bytes, then no room.
+        var room: Int?
+        var syncFails = false
+        var cutFails = false
+        /// The process that met it is gone.
+        var restarts = false
+        var whole: [Int64] = [1, 2, 3]
+        var broken = 0
+    }
+
+    static let faults = [
+        Fault(testDescription: "half a line", room: 40),
+        Fault(testDescription: "half a line, and a restart", room: 40, restarts: true),
+        Fault(testDescription: "half a line that cannot be cut off", room: 40, cutFails: true, broken: 1),
+        Fault(
+            testDescription: "half a line that cannot be cut off, and a restart", room: 40, cutFails: true,
+            restarts: true, broken: 1),
+        Fault(testDescription: "a line and a half that cannot be cut off", room: 180, cutFails: true, broken: 1),
+        Fault(testDescription: "one byte", room: 1, cutFails: true, broken: 1),
+        Fault(testDescription: "nothing", room: 0, cutFails: true),
+        Fault(testDescription: "all, but it is not synced", syncFails: true),
+        Fault(testDescription: "all, but it is not synced, and a restart", syncFails: true, restarts: true),
+        Fault(testDescription: "all, neither synced nor to be cut off", syncFails: true, cutFails: true),
+    ]
+
+    private func calls(_ fault: Fault) -> JournalFile.Calls {
+        // The first batch, then the one that fails.
+        let writes = Mutex(0)
+        let syncs = Mutex(0)
+        var calls = JournalFile.Calls()
+        if fault.cutFails {
+            calls.truncate = { _, _ in
+                errno = EPERM
+                return -1
+            }
+        }
+        calls.write = { descriptor, bytes, count in
+            let number = writes.withLock { writes in
+                writes += 1
+                return writes
+            }
+            guard let room = fault.room, number == 2 || number == 3 else { return write(descriptor, bytes, count) }
+            if number == 2, room > 0 { return write(descriptor, bytes, room) }
+            errno = ENOSPC
+            return -1
+        }
+        calls.sync = { descriptor in
+            let number = syncs.withLock { syncs in
+                syncs += 1
+                return syncs
+            }
+            guard fault.syncFails, number == 2 else { return fdatasync(descriptor) }
+            errno = EIO
+            return -1
+        }
+        return calls
+    }
+
+    @Test("whatever a disk does, no reader finds two transitions in one line, or one twice", arguments: faults)
+    func fails(_ fault: Fault) async throws {
+        try await withFile { path in
+            let calls = calls(fault)
+            var journal = JournalGateway(path: path, calls: calls)
+            _ = try await journal.deliver(Self.batch(1))
+            await #expect(throws: GatewayUnavailable.self) { try await journal.deliver(Self.batch(2, 3)) }
+            if fault.restarts { journal = JournalGateway(path: path, calls: calls) }
+            while true {
+                do {
+                    _ = try await journal.deliver(Self.batch(2, 3))
+                    break
+                } catch {}
+            }
+            let lines = try String(contentsOfFile: path, encoding: .utf8)
+                .split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+            let read = lines.map { try? JSONDecoder().decode(JobTransition.self, from: Data($0.utf8)).sequence }
+            #expect(read.compactMap { $0 } == fault.whole)
+            #expect(read.count { $0 == nil } == fault.broken)
+            // And it goes on.
+            _ = try await JournalGateway(path: path, calls: calls).deliver(Self.batch(4))
+            #expect(try String(contentsOfFile: path, encoding: .utf8).hasSuffix("}\n"))
         }
     }
 

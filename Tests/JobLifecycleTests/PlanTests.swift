@@ -117,7 +117,11 @@ struct PlanTests {
         try await ledger.forgetAttempt(again)
         try await ledger.noteAttempt(again)
         let second = try #require(try await ledger.order(ledgerJob: again)).tag
-        try await ledger.fold(Ledger.Intake(observations: [seen(.pending, key: JobKey(94), tag: second)]))
+        var marked = seen(.pending, key: JobKey(94), tag: second)
+        marked.session = OrderTag.session(of: second)
+        try await ledger.fold(Ledger.Intake(observations: [marked]))
+        try await ledger.forget(
+            SurplusJob(jobID: 94, submitTime: 489, ledgerJob: again, phase: .found, hasStarted: false, tries: 0))
     }
 
     private static func orders(_ ledger: Ledger) async throws {

@@ -208,6 +208,22 @@ struct ReconcileTests {
         #expect(try await bench.ledger.openRuns().map(\.key) == [rest])
     }
 
+    @Test("a suspension that somebody saw between two lists that have the job running is over with the second")
+    func suspendedBetween() async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler()
+        let reconciler = Reconciler(ledger: bench.ledger, scheduler: fake, logger: quiet)
+        fake.state.list = [seen(.running, start: 490, at: 491_000_000)]
+        try await reconciler.poll(sweep: false)
+        try await bench.see(seen(.suspended, start: 490, at: 492_000_000))
+        fake.state.list = [
+            seen(.running, start: 490, at: 493_000_000), seen(.pending, key: JobKey(8), at: 493_000_000),
+        ]
+        fake.state.stamp = 2
+        try await reconciler.poll(sweep: false)
+        #expect(try await bench.story() == ["7 running", "7 suspended SUSPENDED", "7 resumed RUNNING", "8 pending"])
+    }
+
     @Test("of too many jobs to be named all are spoken of")
     func spokenOf() {
         let spoken = SpokenOf()

@@ -38,6 +38,30 @@ struct SurplusTests {
         #expect(try await stage.bench.ledger.summary(ledgerJob: job)?.isFinal == false)
     }
 
+    @Test("one whose tag a plugin removed is known by its second mark; a stranger's job with that mark is left alone")
+    func secondMark() async throws {
+        let stage = try SubmissionStage(.requestLost, .works)
+        stage.fake.change { $0.rewrites = { _ in "site policy 7" } }
+        let job = try await stage.accept()
+        try await stage.pass(200)
+        try await stage.checkSettled()
+        let order = try await stage.order()
+        let extra = try await duplicate(stage, order.tag)
+        let runs = try await duplicate(stage, order.tag)
+        stage.fake.start(runs)
+        var strange = seen(.pending, key: JobKey(900), submit: 1_000_300)
+        strange.session = OrderTag.session(of: order.tag)
+        stage.fake.change { $0.list = [strange] }
+        try await stage.bench.see(strange)
+        try await stage.pass(20)
+        #expect(stage.fake.state.cancelled == [extra])
+        #expect(try await stage.bench.ledger.counts().surplus == 2)
+        #expect(try await stage.bench.ledger.counts().surplusRunning == 1)
+        #expect(try await stage.kinds(job).allSatisfy { $0.hasPrefix("\(order.jobID ?? 0) ") })
+        #expect(try await stage.bench.story().contains("\(extra) ended CANCELLED final"))
+        #expect(try await stage.bench.ledger.verify() == [])
+    }
+
     @Test("after the order's job is over, and after a restart of the agent")
     func afterTheEnd() async throws {
         let (stage, job, tag) = try await released()

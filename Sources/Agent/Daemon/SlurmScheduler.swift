@@ -40,7 +40,6 @@ struct SlurmScheduler: Scheduler {
 
         mutating func take(_ job: Job) {
             guard let observation = JobObservation(job, asked: asked) else { return }
-            memory.note(observation)
             changed.append(observation)
         }
     }

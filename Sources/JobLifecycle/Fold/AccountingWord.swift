@@ -23,16 +23,6 @@ extension JobObservation {
 }
 
 extension Ledger.OpenRun {
-    /// The ledger has it suspended and slurmctld's list does not, or the other way round. A list whose record of a job is as it
-    /// was in the list before is not taken in anew, and between the two somebody may have seen it otherwise.
-    func contradicts(isSuspended: Bool) -> Bool {
-        switch phase {
-        case .running: isSuspended
-        case .suspended: !isSuspended
-        case .pending, .closing, .ended, .requeued, .vanished, .dispersed: false
-        }
-    }
-
     /// slurmctld's answer says nothing of it, and nobody else has said how it ended: slurmdbd has to be asked.
     func isUnexplained(by seen: [JobObservation]) -> Bool {
         if seen.contains(where: { $0.isOf(self) }) { return false }

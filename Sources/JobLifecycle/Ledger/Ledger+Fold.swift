@@ -92,6 +92,7 @@ extension LedgerTransaction {
         let key = seen.key
         let known = try known(seen)
         let rule = RunFold(policy: policy)
+        try noteMarked(seen)
         if case .task = key.part, seen.jobID == key.number, seen.source != .accounting {
             try disperse(array: key.number, by: seen)
         }

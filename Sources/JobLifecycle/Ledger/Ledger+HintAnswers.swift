@@ -75,7 +75,7 @@ extension LedgerTransaction {
         case .failed(let why, let delay):
             try postpone(job.hints, by: delay, note: why)
         case .records(let records, let asked):
-            let open = try openRuns(of: job.jobID)
+            let open = try Ledger.openRuns(of: job.jobID, database)
             let uncovered = open.contains { $0.isUnexplained(by: records) }
             let lacksEarlier = try lacksEarlierRun(records)
             guard records.isEmpty || uncovered || lacksEarlier else { return try take(records, force: false, job) }
@@ -109,13 +109,13 @@ extension LedgerTransaction {
             // A later run is there, so nothing more will come of the one before.
             return try take(records, force: true, unclear.job)
         }
-        let open = try openRuns(of: unclear.job.jobID)
+        let open = try Ledger.openRuns(of: unclear.job.jobID, database)
         try conclude(open, unclear, rows, settings, &outcome)
     }
 
     private mutating func take(_ records: [JobObservation], force: Bool, _ job: HintedJob) throws {
         for record in records where try fold(record, force: force) { news.append(.observation(record)) }
-        guard try openRuns(of: job.jobID).contains(where: { $0.phase == .closing }) else {
+        guard try Ledger.openRuns(of: job.jobID, database).contains(where: { $0.phase == .closing }) else {
             return try remove(job.hints)
         }
         for hint in job.hints {
@@ -196,11 +196,6 @@ extension LedgerTransaction {
     }
 
     // MARK: runs
-
-    func openRuns(of jobID: UInt32) throws -> [Ledger.OpenRun] {
-        let statement = try database.cachedStatement(sql: Ledger.openRuns + " AND job_id = ?")
-        return try Row.fetchAll(statement, arguments: [jobID]).compactMap(Ledger.openRun)
-    }
 
     /// Whether one of these has restarted, and no run of it before is known.
     private func lacksEarlierRun(_ seen: [JobObservation]) throws -> Bool {

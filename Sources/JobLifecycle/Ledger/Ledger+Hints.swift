@@ -137,10 +137,12 @@ extension Ledger {
 
     /// The open runs of these numbers.
     func openRuns(of jobIDs: [UInt32]) async throws(LedgerError) -> [OpenRun] {
-        try await read { database in
-            let statement = try database.cachedStatement(sql: Self.openRuns + " AND job_id = ?")
-            return try jobIDs.flatMap { try Row.fetchAll(statement, arguments: [$0]).compactMap(Self.openRun) }
-        }
+        try await read { database in try jobIDs.flatMap { try Self.openRuns(of: $0, database) } }
+    }
+
+    static func openRuns(of jobID: UInt32, _ database: Database) throws -> [OpenRun] {
+        let statement = try database.cachedStatement(sql: openRuns + " AND job_id = ?")
+        return try Row.fetchAll(statement, arguments: [jobID]).compactMap(openRun)
     }
 
     // MARK: cursors

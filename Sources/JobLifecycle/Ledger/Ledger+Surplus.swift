@@ -2,10 +2,10 @@
 
 internal import GRDB
 
-/// A Slurm job with an order's tag that is not the order's own.
+/// A Slurm job with an order's tag or second mark that is not the order's own.
 struct SurplusJob: Sendable, Hashable {
     enum Phase: String, Sendable, Hashable {
-        /// To be ended, or told of.
+        /// To be ended, or told of, if it is one.
         case found
         /// It ran when it was last looked at, and that was told.
         case running
@@ -17,7 +17,7 @@ struct SurplusJob: Sendable, Hashable {
     var jobID: UInt32
     /// Unix seconds.
     var submitTime: Int64
-    /// The order whose tag it has.
+    /// The order whose tag or mark it has.
     var ledgerJob: Int64
     var phase: Phase
     /// It is known to have run.
@@ -67,6 +67,15 @@ extension Ledger {
                     WHERE job_id = ? AND submit_time = ?
                     """,
                 arguments: [phase.rawValue, surplus.hasStarted, next ?? 0, surplus.jobID, surplus.submitTime])
+        }
+    }
+
+    /// It is nobody's that we know of.
+    func forget(_ surplus: SurplusJob) async throws(LedgerError) {
+        try await transact { transaction in
+            try transaction.database.execute(
+                sql: "DELETE FROM surplus WHERE job_id = ? AND submit_time = ?",
+                arguments: [surplus.jobID, surplus.submitTime])
         }
     }
 

@@ -124,6 +124,13 @@ enum LedgerSchema {
         ),
         (4, growth),
         (5, counting),
+        (
+            6,
+            """
+            -- Only of what was asked for more than once there can be one too many.
+            CREATE INDEX jobs_asked_again ON jobs (id) WHERE asks > 1;
+            """
+        ),
     ]
 
     static var current: Int { steps.last?.version ?? 0 }

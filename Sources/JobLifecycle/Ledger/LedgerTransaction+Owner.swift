@@ -86,6 +86,25 @@ extension LedgerTransaction {
         ).execute(arguments: [seen.orderNumber, seen.submitTime, order, now, seen.hasStarted])
     }
 
+    /// A job with the second mark of an order that was asked for more than once, and not the order's own: a job_submit plugin
+    /// took its tag away. Anybody can submit with such a session number, so whose it is is asked before anything is done.
+    mutating func noteMarked(_ seen: JobObservation) throws {
+        guard let session = seen.session else { return }
+        let statement = try database.cachedStatement(
+            sql: """
+                SELECT id, tag, number, order_phase FROM jobs INDEXED BY jobs_asked_again WHERE asks > 1 AND id > 0
+                ORDER BY id DESC
+                """)
+        let rows = try Row.fetchAll(statement)
+        guard let row = rows.first(where: { ($0[1] as String?).map { OrderTag.session(of: $0) } == session }) else {
+            return
+        }
+        let number: UInt32? = row[2]
+        // Until its number is known the submitter looks for all that there are.
+        if number == nil, row[3] as String? != OrderPhase.refused.rawValue { return }
+        if number != seen.orderNumber { try noteSurplus(seen, of: row[0]) }
+    }
+
     /// Gives an order the runs of its job that were taken for nobody's before its number was known, with all that was told
     /// of them.
     mutating func takeRuns(of number: UInt32, since time: Int64, into order: JobRow) throws {

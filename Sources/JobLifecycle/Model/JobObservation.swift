@@ -33,6 +33,8 @@ public struct JobObservation: Sendable, Hashable {
     /// The wait status that Slurm keeps as exit code; only for a run that is over.
     public var exitStatus: UInt32?
     public var details: JobDetails
+    /// The second mark of a submission (``OrderTag/session(of:)``), if slurmctld's record may have one. Anybody's job can.
+    public var session: UInt32?
     /// slurmctld was asked once this had been heard of, and has the run no more: nothing can take the end back.
     public var isForgotten = false
 

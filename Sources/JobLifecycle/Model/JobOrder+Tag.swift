@@ -46,9 +46,13 @@ public enum OrderTag {
         // FNV-1a.
         var hash: UInt32 = 0x811c_9dc5
         for byte in tag.utf8 { hash = (hash ^ UInt32(byte)) &* 0x0100_0193 }
-        let first: UInt32 = 1 << 22
-        return first + hash % (0x7fff_ffff - first)
+        return firstSession + hash % (0x7fff_ffff - firstSession)
     }
+
+    private static let firstSession: UInt32 = 1 << 22
+
+    /// Whether a session number may be such a mark.
+    public static func isSession(_ number: UInt32) -> Bool { number >= firstSession && number < 0x7fff_ffff }
 
     private static func isDecimal(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 

@@ -58,6 +58,11 @@ actor AccountingCatchUp {
             return isOver ? interval : .zero
         } catch let error as SchedulerError where error.code == .noAccounting {
             return interval
+        } catch let error as LedgerError {
+            if Task.isCancelled { return interval }
+            // The slice is asked for again.
+            logger.warning("ended jobs wait: the ledger cannot be used", metadata: ["why": "\(error)"])
+            return min(interval, .seconds(10))
         } catch {
             if Task.isCancelled { return interval }
             if !isAway {

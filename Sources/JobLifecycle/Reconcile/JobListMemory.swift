@@ -8,7 +8,6 @@ public struct JobListMemory: Sendable {
         var submitTime: Int64
         /// The list in which it was last.
         var round: UInt32
-        var isSuspended = false
         /// The job was spoken of since.
         var isOutdated = false
     }
@@ -30,8 +29,7 @@ public struct JobListMemory: Sendable {
             entries[jobID] = Entry(digest: digest, submitTime: submitTime, round: round)
             return true
         }
-        entries[jobID] = Entry(
-            digest: digest, submitTime: submitTime, round: round, isSuspended: before.isSuspended)
+        entries[jobID] = Entry(digest: digest, submitTime: submitTime, round: round)
         return before.isOutdated || before.digest != digest || before.submitTime != submitTime
     }
 
@@ -41,11 +39,6 @@ public struct JobListMemory: Sendable {
         case .these(let ids): for id in ids { entries[id]?.isOutdated = true }
         case .all: for id in Array(entries.keys) { entries[id]?.isOutdated = true }
         }
-    }
-
-    /// What a record says that differs.
-    public mutating func note(_ seen: JobObservation) {
-        entries[seen.jobID]?.isSuspended = seen.state.base == .suspended
     }
 
     /// That was the list.
@@ -58,8 +51,6 @@ public struct JobListMemory: Sendable {
     }
 
     func has(_ jobID: UInt32, submitTime: Int64) -> Bool { entries[jobID]?.submitTime == submitTime }
-
-    func isSuspended(_ jobID: UInt32) -> Bool { entries[jobID]?.isSuspended ?? false }
 
     var count: Int { entries.count }
 }

@@ -121,10 +121,7 @@ public actor Reconciler: Service {
 
     private func sweep(_ now: ContinuousClock.Instant) async throws(LedgerError) {
         let memory = memory
-        let missing = try await ledger.openRuns().filter { run in
-            guard memory.has(run.jobID, submitTime: run.submitTime) else { return true }
-            return run.contradicts(isSuspended: memory.isSuspended(run.jobID))
-        }
+        let missing = try await ledger.openRuns().filter { !memory.has($0.jobID, submitTime: $0.submitTime) }
         try await hint(missing.map(\.jobID))
         lastSweep = now
     }

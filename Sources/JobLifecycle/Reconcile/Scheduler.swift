@@ -74,9 +74,7 @@ public struct JobList: Sendable {
             var timeless = job
             timeless.time = 0
             let digest = UInt64(bitPattern: Int64(timeless.hashValue))
-            guard self.memory.differs(job.jobID, submitTime: job.submitTime, digest: digest) else { return false }
-            self.memory.note(job)
-            return true
+            return self.memory.differs(job.jobID, submitTime: job.submitTime, digest: digest)
         }
         gone = self.memory.end(stamp: stamp)
     }

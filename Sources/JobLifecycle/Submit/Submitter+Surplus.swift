@@ -20,6 +20,12 @@ extension Submitter {
         }
     }
 
+    /// The tag is the agent's own word; a session number anybody may have given.
+    private func isOf(_ order: OrderRecord, _ jobID: UInt32, _ seen: [JobObservation]) async throws -> Bool {
+        if seen.contains(where: { OrderTag.all(in: $0.details.adminComment).contains(order.tag) }) { return true }
+        return try await scheduler.jobs(of: order.order.request, tag: order.tag).contains { $0.orderNumber == jobID }
+    }
+
     /// Ends a surplus job that has not begun; tells of one that has.
     func end(_ job: SurplusJob) async throws {
         var job = job
@@ -28,6 +34,9 @@ extension Submitter {
         if let order, order.jobID == job.jobID { return try await ledger.note(job, is: .over) }
         let seen = try await scheduler.look(at: job.jobID).filter {
             $0.orderNumber == job.jobID && $0.submitTime >= job.submitTime
+        }
+        if let order, job.phase == .found, !seen.isEmpty, !(try await isOf(order, job.jobID, seen)) {
+            return try await ledger.forget(job)
         }
         job.hasStarted = job.hasStarted || seen.contains(where: \.hasStarted)
         let both: Logger.Metadata = [

@@ -62,6 +62,7 @@ final class FakeScheduler: Scheduler {
             var seen = JobLifecycleTests.seen(
                 state, key: JobKey(id), submit: appearsAt, start: startedAt ?? endedAt, end: endedAt, tag: comment)
             seen.details.nodes = startedAt == nil ? nil : "n1"
+            seen.session = OrderTag.session(of: tag)
             return seen
         }
     }
