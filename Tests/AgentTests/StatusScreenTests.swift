@@ -89,6 +89,21 @@ import Testing
                 """)
     }
 
+    @Test("starting is a state of its own, and what is old says how old it is")
+    func starting() throws {
+        var status = StatusFixtures.idle
+        status.health = .starting
+        status.summary = "starting: waits for chain, grid"
+        status.parts = [
+            .init(name: "slurmdbd", level: .ok, text: "answers", at: status.now - 240),
+            .init(name: "ledger", level: .ok, text: "open", at: status.now - 20),
+            .init(name: "balance", level: .unknown, text: "because no node answers", at: status.now - 20),
+        ]
+        let text = StatusScreen(status: status, columns: 80, rows: 23) { _, _ in "T" }.text
+        #expect(text.hasPrefix("STARTING slurm-grid-agent") && text.contains("ok       slurmdbd (4 min ago), ledger\n"))
+        #expect(text.contains("UNKNOWN  balance: because no node answers (20 s ago)"))
+    }
+
     @Test("it fits, and plays no tricks, on any screen", arguments: all.keys.sorted())
     func sizes(_ name: String) throws {
         for columns in [20, 40, 60, 79, 80, 81, 100, 132, 250] {

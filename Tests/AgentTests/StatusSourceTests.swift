@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import Ethereum
 import Testing
 
 @testable import Agent
@@ -35,7 +36,81 @@ struct StatusSourceTests {
         let parts = RunningParts()
         let source = StatusSource(parts)
         let status = await source.current()
-        #expect(status.summary == "idle: reading slurm.conf" && !status.isReady && status.cluster == nil)
+        #expect(status.summary.hasPrefix("starting: ") && status.summary.contains("slurm.conf"))
+        #expect(!status.isReady && status.cluster == nil && status.health != .ok)
+    }
+
+    @Test("a chain that is configured and not open yet is neither well, nor ready, nor left out")
+    func startingChain() async throws {
+        let parts = RunningParts(try Self.chain())
+        parts.change { $0.isListening = true }
+        let status = await StatusSource(parts).current()
+        #expect(!status.isReady && status.health != .ok && status.health != .off)
+        #expect(status.summary.contains("chain") && !status.summary.contains("no grid is configured"))
+    }
+
+    @Test("what is awaited goes with what is there, and with its trouble")
+    func awaited() async throws {
+        let parts = RunningParts(try Self.chain())
+        #expect(parts.awaited == [RunningParts.slurm, "chain", "grid", RunningParts.firstLook])
+        parts.change { $0.findings = [Finding(level: .ok, subject: "socket", text: "")] }
+        #expect(parts.awaited == [RunningParts.slurm, "chain", "grid"])
+        parts.change { $0.chainTrouble = .init(description: "no key") }
+        #expect(parts.awaited == [RunningParts.slurm] && parts.unopened == [RunningParts.slurm, "chain", "grid"])
+        let status = await StatusSource(parts).current()
+        #expect(status.health == .failure && !status.isReady)
+        parts.change { $0.isEnding = true }
+        #expect(parts.awaited.isEmpty)
+        #expect(await StatusSource(parts).current().summary.hasPrefix("ending"))
+    }
+
+    @Test("each part is as old as what was found; unknown is worse than well, and asks for a look")
+    func ages() async {
+        let parts = RunningParts()
+        parts.change {
+            $0.slurmTrouble = .init(description: "none", level: .warning)
+            $0.findings = [
+                Finding(level: .ok, subject: "socket", text: "a", at: 7),
+                Finding(level: .unknown, subject: "balance", text: "because", at: 8),
+            ]
+        }
+        let status = await StatusSource(parts).current()
+        #expect(status.parts.first { $0.name == "socket" }?.at == 7)
+        #expect(status.parts.first { $0.name == "balance" }?.level == .unknown && status.health == .warning)
+    }
+
+    @Test("a disk that cannot be written fails, whatever else is well; and there is an exit status for each")
+    func disk() async {
+        let parts = RunningParts()
+        parts.change { $0.findings = [Finding(level: .ok, subject: "state folder", text: "/state")] }
+        await StorageWatch(folder: "/state", parts: parts) { _ in 1 << 20 }.look()
+        let status = await StatusSource(parts).current()
+        #expect(status.health == .failure)
+        #expect(status.parts.first { $0.name == "state folder" }?.text.contains("the disk is full") == true)
+        await StorageWatch(folder: "/state", parts: parts) { _ in 1 << 30 }.look()
+        #expect(await StatusSource(parts).current().health == .starting)
+        #expect(AgentStatus.Level.allCases.map(StatusCommand.exitStatus) == [nil, nil, nil, 1, 75, nil])
+    }
+
+    @Test("what was configured after the start needs a restart, and that is said")
+    func stale() async throws {
+        let settings = try Self.chain()
+        let parts = RunningParts { settings }
+        for ask in [{ _ = try await parts.chain() }, { _ = try await parts.grid() }] as [() async throws -> Void] {
+            await #expect {
+                try await ask()
+            } throws: {
+                "\($0)".contains("systemctl restart slurm-grid-agent")
+            }
+        }
+    }
+
+    private static func chain() throws -> ChainSettings {
+        var settings = ChainSettings()
+        settings.nodes = [try RPCEndpoint(http: "http://127.0.0.1:9")]
+        settings.contract = Address(hex: "0x3707ab457cf457275b7ec32e203c54df80c299d5")
+        settings.keyCredential = "chain-key"
+        return settings
     }
 
     @Test("what keeps it waiting is a failure with its reason, and administrators get the reason too")

@@ -167,10 +167,10 @@ def unseen(binary, folder):
         private.chmod(mode)
         subjects = found(binary, "--config", file)
         (level, text), = subjects["ledger"]
-        assert level == "warning" and "cannot be seen by this user" in text, (level, text)
+        assert level == "unknown" and "cannot be seen by this user" in text, (level, text)
         (level, text), = subjects["state folder"]
         if mode == 0o700:
-            assert level == "warning" and "cannot be seen" in text, (level, text)
+            assert level == "unknown" and "cannot be seen" in text, (level, text)
             assert any("a.sock" not in text and "cannot be seen" in text for _, text in subjects["socket"]), subjects["socket"]
         else:
             assert level == "failure" and "belongs to root" in text and "run this as the agent's user" in text, (level, text)

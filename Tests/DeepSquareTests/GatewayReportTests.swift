@@ -65,6 +65,16 @@ struct GatewayReportTests {
         #expect(stage.chain.state.withLockedValue { $0.calls } == 0)
     }
 
+    @Test("nothing is claimed while the ledger's disk cannot be written: what cannot be remembered is not begun")
+    func disk() async throws {
+        let stage = try await GatewayStage()
+        for kind in ClaimKind.allCases { #expect(await stage.gateway.mayClaim(kind), "\(kind)") }
+        stage.ledger.noteStorage("the disk is full")
+        for kind in ClaimKind.allCases { #expect(await stage.gateway.mayClaim(kind) == false, "\(kind)") }
+        try await stage.ledger.tryStorage()
+        #expect(await stage.gateway.mayClaim(.job))
+    }
+
     // MARK: registration
 
     @Test("the first registration waits for slurmctld")

@@ -148,6 +148,26 @@ struct KeyTests {
         }
     }
 
+    @Test("a credential has two names: the file's, and the one with systemd's prefix; else what is there is told")
+    func credentialNames() throws {
+        let folder = NSTemporaryDirectory() + "credentials-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try SecretFile.create(folder + "/agent_chain-key", Array(Vectors.key.utf8))
+        for name in ["chain-key", "agent_chain-key"] {
+            #expect(try KeySource.credential(name).load(credentials: folder).address.checksummed == Vectors.address)
+        }
+        let error = #expect(throws: KeyError.self) { try KeySource.credential("chain.key").load(credentials: folder) }
+        #expect(error?.message.contains("\"chain.key\"") == true && error?.message.contains("chain-key") == true)
+        // One that a unit of the site's own hands over by itself.
+        try FileManager.default.moveItem(atPath: folder + "/agent_chain-key", toPath: folder + "/provider")
+        #expect(
+            try KeySource.credential("agent_provider").load(credentials: folder).address.checksummed == Vectors.address)
+        try FileManager.default.removeItem(atPath: folder + "/provider")
+        let none = #expect(throws: KeyError.self) { try KeySource.credential("chain-key").load(credentials: folder) }
+        #expect(none?.message.contains("there is none") == true)
+    }
+
     @Test("from the environment, which then has it no more")
     func environment() throws {
         setenv("ETHEREUM_TEST_KEY", Vectors.key, 1)

@@ -158,4 +158,30 @@ struct TransactionManagerTests {
         #expect(told.withLock { $0 } == [true])
         store.close()
     }
+
+    @Test("a file that is closed because the agent ends is no fault of the disk: no alarm")
+    func ending() async throws {
+        let folder = NSTemporaryDirectory() + "manager-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let store = try ChainStore(path: folder + "/chain.sqlite")
+        let node = OneNode()
+        let client = RPCClient(
+            endpoints: [try RPCEndpoint(http: "http://node")], chainID: 1337, transport: node, logger: Self.quiet)
+        let manager = TransactionManager(
+            client: client, chainID: 1337, signer: LocalSigner(Stage.key), store: store, classes: Stage.classes,
+            logger: Self.quiet)
+        try await manager.start()
+        await manager.poll()
+        try await manager.submit(
+            TransactionIntent(key: "a", className: "status", recipient: Stage.contract, gasLimit: 50_000))
+        while node.waiting < 1 { try await Task.sleep(for: .milliseconds(2)) }
+        node.mine()
+        store.close()
+        // It learns of the receipt, and cannot write that down any more.
+        await manager.poll()
+        await manager.drive()
+        #expect(await manager.status.alarms == [:])
+        #expect(ChainStore.translate(CancellationError(), path: "/state/chain.sqlite").code == .closed)
+    }
 }

@@ -4,10 +4,13 @@
 spool that cannot be written or was left by a later version, a chained plugin that works, and one that is not there; and crowds,
 squatters and strangers at the doors of the agent. robust.py [NAME…]: all, or some. Needs root. PLUGINS: what `make -C slurm-plugins check` has built."""
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -307,6 +310,51 @@ def taken_port():
         agent.stop()
 
 
+def disk_fills():
+    """a full disk is a failure in status, its exit status, health and metrics until there is room; a stop is no fault of the disk"""
+    with Lab(LAB_NODES=1) as lab:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=0700", "tmpfs", lab.state], check=True)
+        try:
+            shutil.chown(lab.state, "slurm", "slurm")
+            agent = Agent(lab)
+            agent.start(wait=False)
+            control = ("--control", lab.run / "control.sock")
+            seen = set()
+
+            def is_up():
+                done = subprocess.run([lab.stage / "slurm-grid-agent", "status", "--json", *control], capture_output=True, text=True)
+                if done.returncode == 75:
+                    seen.add(json.loads(done.stdout)["summary"].split(":")[0])
+                return done.returncode == 0
+
+            eventually("it is well", is_up, 60)
+            expect(f"before that it was starting: {seen}", seen <= {"starting"})
+            ballast = lab.state / "ballast"
+            with ballast.open("wb", buffering=0) as file:
+                with contextlib.suppress(OSError):
+                    while True:
+                        file.write(bytes(1 << 20))
+
+            def fails():
+                done = subprocess.run([lab.stage / "slurm-grid-agent", "status", "--json", *control], capture_output=True, text=True)
+                said = json.loads(done.stdout) if done.stdout else {"parts": []}
+                return done.returncode == 1 and any("the disk is full" in one["text"] for one in said["parts"])
+
+            eventually("it fails, and the status's exit status is 1", fails, 30)
+            metrics = subprocess.run(
+                ["curl", "-fsS", "--unix-socket", lab.run / "admin.sock", "http://localhost/metrics"], capture_output=True, text=True, check=True).stdout
+            expect("health and part are failures", 'grid_agent_health{grid_agent_health="failure"} 1' in metrics
+                   and 'grid_agent_part_state{part="state folder",grid_agent_part_state="failure"} 1' in metrics)
+            ballast.unlink()
+            eventually("it is well again", is_up, 30)
+            before = agent.log.read_text()
+            expect("it ends well", agent.stop() == 0)
+            end = agent.log.read_text()[len(before):]
+            expect(f"a stop is no fault of the disk: {end}", not re.search(r"disk|alarm|Cancellation|cannot be written|error:", end))
+        finally:
+            subprocess.run(["umount", "-l", lab.state], check=True)
+
+
 def crowding(path, words):
     """-> a client that is in, and has said this"""
     client = socket.socket(socket.AF_UNIX)
@@ -403,7 +451,7 @@ if __name__ == "__main__":
         sys.exit("robust.py: needs root, for the lab")
     tests = (
         other_micro, garbage, no_spool, later_spool, planted_spool, chain, no_chain, slurm_comes_later,
-        end_without_submission, array_taken_back, no_page, taken_port, few_descriptors, silent_crowd, open_spool,
+        end_without_submission, array_taken_back, no_page, taken_port, disk_fills, few_descriptors, silent_crowd, open_spool,
     )
     for test in [one for one in tests if not sys.argv[1:] or one.__name__ in sys.argv[1:]]:
         say(test.__doc__)

@@ -29,6 +29,12 @@ struct LedgerClosingTests {
         }
     }
 
+    @Test("whoever is told to end has found no fault of the disk")
+    func cancelled() {
+        let error = Ledger.translate(CancellationError(), path: "/state/ledger.sqlite")
+        #expect(error.code == .closed && !error.description.contains("Cancellation"))
+    }
+
     @Test(
         "closed in the middle of everything: each reader and writer gets its answer or an error, what was committed stays"
     )

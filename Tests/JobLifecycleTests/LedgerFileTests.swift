@@ -89,7 +89,11 @@ struct LedgerFileTests {
             #expect(error.code == .full)
         }
         #expect(try await bench.ledger.counts().openRuns == 1)
+        // Nobody takes on new work meanwhile.
+        #expect(bench.ledger.storageTrouble?.contains("make room") == true)
         try await bench.ledger.setPageLimit(1 << 20)
+        try await bench.ledger.tryStorage()
+        #expect(bench.ledger.storageTrouble == nil)
         try await bench.ledger.fold(Ledger.Intake(observations: many))
         #expect(try await bench.ledger.counts().openRuns == 1901)
         #expect(try await bench.ledger.verify().isEmpty)

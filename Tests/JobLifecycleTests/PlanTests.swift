@@ -59,6 +59,7 @@ struct PlanTests {
         _ = try await ledger.openRuns()
         _ = try await ledger.openRuns(of: [8])
         try await ledger.setCursor("c", 1)
+        try await ledger.tryStorage()
         _ = try await ledger.cursor("c")
     }
 

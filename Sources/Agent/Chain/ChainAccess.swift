@@ -12,7 +12,7 @@ struct ChainAccess: Sendable {
     /// Throws `Patience.Trouble`: a key or a certificate may be put there while the agent runs.
     static func open(_ settings: ChainSettings, logger: Logger) async throws -> ChainAccess {
         do {
-            let transport = try HTTPTransport(certificateAuthority: settings.certificateAuthority)
+            let transport = try transport(settings)
             do {
                 return ChainAccess(transport: transport, signer: try signer(settings, transport, logger))
             } catch {
@@ -30,7 +30,11 @@ struct ChainAccess: Sendable {
         await transport.shutdown()
     }
 
-    private static func signer(
+    static func transport(_ settings: ChainSettings) throws -> HTTPTransport {
+        try HTTPTransport(certificateAuthority: settings.certificateAuthority)
+    }
+
+    static func signer(
         _ settings: ChainSettings, _ transport: HTTPTransport, _ logger: Logger
     ) throws -> any TransactionSigner {
         if let endpoint = settings.signer, let address = settings.address {

@@ -16,29 +16,96 @@ extension Checks {
         if let running {
             let now = running.now
             guard let chain = now.chain else {
-                return [failure("chain", now.chainTrouble?.description ?? "is not open yet")]
+                return [
+                    now.chainTrouble.map { failure("chain", $0.description) }
+                        ?? unknown("chain", because: "it is being opened")
+                ]
             }
-            return await findings(chain.client, chain.signer) + alarms(await chain.manager.status)
+            return [ok("key", chain.signer.address.checksummed)] + (await findings(chain.client, .opened(chain.signer)))
+                + alarms(await chain.manager.status)
         }
         let quiet = Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }
+        let transport: HTTPTransport
         do {
-            let access = try await ChainAccess.open(settings, logger: quiet)
-            let client = RPCClient(
-                endpoints: settings.nodes, chainID: settings.id, transport: access.transport, logger: quiet)
-            let found = await findings(client, access.signer)
-            await access.close()
-            return found
+            transport = try ChainAccess.transport(settings)
         } catch {
-            return [failure("key", "\(error)")]
+            return [failure("chain", "\(error)")]
+        }
+        let (finding, key) = key(transport, quiet)
+        let client = RPCClient(endpoints: settings.nodes, chainID: settings.id, transport: transport, logger: quiet)
+        let found = await findings(client, key)
+        await transport.shutdown()
+        return [finding] + found
+    }
+
+    /// The key, or why there is none here.
+    private enum Key {
+        case opened(any TransactionSigner)
+        case missing(String)
+
+        var signer: (any TransactionSigner)? { if case .opened(let signer) = self { signer } else { nil } }
+        var why: String { if case .missing(let why) = self { why } else { "" } }
+    }
+
+    private func key(_ transport: HTTPTransport, _ logger: Logger) -> (Finding, Key) {
+        if let name = configuration.chain.keyCredential, credentials == nil {
+            let way =
+                geteuid() == 0
+                ? "and systemd does not run the agent here" : "run `slurm-grid-agent check` as root"
+            let why = "systemd hands the credential \"\(name)\" to the service alone: \(way)"
+            return (agentSays("key") ?? unknown("key", because: why), .missing(why))
+        }
+        do {
+            let signer = try ChainAccess.signer(configuration.chain, transport, logger)
+            return (ok("key", signer.address.checksummed), .opened(signer))
+        } catch {
+            return (failure("key", "\(error)"), .missing("there is no key"))
         }
     }
 
-    private func findings(_ client: RPCClient, _ signer: any TransactionSigner) async -> [Finding] {
-        var findings = [ok("key", signer.address.checksummed)]
-        findings += await account(client, signer)
-        if let contract = configuration.chain.contract {
-            findings += await grid(contract, client, signer)
+    /// What the agent that runs here found itself: of what only it can try.
+    private func agentSays(_ subject: String) -> Finding? {
+        guard case .success(let status) = agentStatus,
+            let part = status.parts.first(where: { $0.name == subject }),
+            let level = Finding.Level(rawValue: part.level.rawValue), level != .unknown,
+            // Of the grid that is configured now, not of the one that it was started with.
+            status.grid?.contract == configuration.chain.contract?.checksummed
+        else { return nil }
+        let age = part.at.map { ", \(PageTime.span(max(0, status.now - $0))) ago" } ?? ""
+        return Finding(level: level, subject: subject, text: "the running agent\(age): \(part.text)")
+    }
+
+    /// For what needs the key.
+    private func untried(_ subject: String, because why: String) -> Finding {
+        (running == nil ? agentSays(subject) : nil) ?? unknown(subject, because: why)
+    }
+
+    private func findings(_ client: RPCClient, _ key: Key) async -> [Finding] {
+        var findings: [Finding] = []
+        let isThere: Bool
+        do throws(RPCError) {
+            findings.append(ok("chain", "id \(try await client.chainID())"))
+            isThere = true
+        } catch {
+            findings.append(failure("chain", error.description))
+            isThere = false
         }
+        let silence = "no node of the chain answers"
+        if let signer = key.signer {
+            findings.append(
+                isThere ? await balance(client, signer.address) : unknown("balance", because: silence))
+        } else {
+            findings.append(untried("balance", because: key.why))
+        }
+        guard let contract = configuration.chain.contract else { return findings }
+        if isThere {
+            findings += await grid(contract, client, key)
+        } else {
+            findings.append(unknown("contract", because: silence))
+            findings.append(untried("provider", because: silence))
+            if isThorough { findings.append(untried("key's use", because: silence)) }
+        }
+        if isThorough { findings.append(await service(key)) }
         return findings
     }
 
@@ -48,51 +115,62 @@ extension Checks {
         }
     }
 
-    private func account(_ client: RPCClient, _ signer: any TransactionSigner) async -> [Finding] {
+    private func balance(_ client: RPCClient, _ account: Address) async -> Finding {
         do throws(RPCError) {
-            let id = try await client.chainID()
-            let answer = try await client.call("eth_getBalance", [.string(signer.address.hex), .string("latest")])
+            let answer = try await client.call("eth_getBalance", [.string(account.hex), .string("latest")])
             guard let balance = answer.text.flatMap(Quantity.decode) else {
                 throw RPCError(.malformed, "eth_getBalance gives no number")
             }
-            return [
-                ok("chain", "id \(id)"),
-                balance == 0
-                    ? failure("balance", "the account has no coins for gas: send it some")
-                    : ok("balance", Amount(wei: "\(balance)").map { "\($0.rounded) coins" } ?? "\(balance) wei"),
-            ]
+            return balance == 0
+                ? failure("balance", "the account has no coins for gas: send it some (\(account.checksummed))")
+                : ok("balance", Amount(wei: "\(balance)").map { "\($0.rounded) coins" } ?? "\(balance) wei")
         } catch {
-            return [failure("chain", error.description)]
+            return unknown("balance", because: error.description)
         }
     }
 
-    private func grid(_ contract: Address, _ client: RPCClient, _ signer: any TransactionSigner) async -> [Finding] {
-        var findings: [Finding] = []
-        var probe: GridProbe?
+    private func grid(_ contract: Address, _ client: RPCClient, _ key: Key) async -> [Finding] {
+        let probe: GridProbe
         do throws(GridError) {
-            let opened = try await GridProbe(
-                contract: contract, known: running?.now.contracts, account: signer.address, client: client)
-            probe = opened
-            findings.append(ok("contract", contract.checksummed))
-            let approval = try await approval(opened)
+            // Without a key the contract can be read all the same.
+            probe = try await GridProbe(
+                contract: contract, known: running?.now.contracts, account: key.signer?.address ?? contract,
+                client: client)
+        } catch {
+            let why = "the contract cannot be read"
+            return [failure("contract", error.description), unknown("provider", because: why)]
+                + (isThorough ? [unknown("key's use", because: why)] : [])
+        }
+        var findings = [ok("contract", contract.checksummed)]
+        guard key.signer != nil else {
+            findings.append(untried("provider", because: key.why))
+            findings += await chainClock(probe)
+            if isThorough { findings.append(untried("key's use", because: key.why)) }
+            return findings
+        }
+        do throws(GridError) {
+            let approval = try await approval(probe)
             findings.append(
                 approval.isApproved
                     ? ok("provider", approval.words)
                     : warning(
                         "provider", "\(approval.words): nothing is claimed or reported until the grid approves it"))
-            findings += await chainClock(opened)
         } catch {
-            findings.append(failure("contract", error.description))
+            findings.append(failure("provider", error.description))
         }
-        guard isThorough else { return findings }
-        if let probe { findings.append(await otherUsers(probe)) }
+        findings += await chainClock(probe)
+        if isThorough { findings.append(await otherUsers(probe)) }
+        return findings
+    }
+
+    private func service(_ key: Key) async -> Finding {
+        guard let signer = key.signer else { return untried("sbatch service", because: key.why) }
         do throws(GridError) {
             try await GridProbe.tryService(configuration.grid, signer: signer)
-            findings.append(ok("sbatch service", "\(configuration.grid.sbatch)"))
+            return ok("sbatch service", "\(configuration.grid.sbatch)")
         } catch {
-            findings.append(failure("sbatch service", error.description))
+            return failure("sbatch service", error.description)
         }
-        return findings
     }
 
     /// An agent that runs knows.
@@ -144,7 +222,7 @@ extension Checks {
                 }
             }
         } catch {
-            return warning("key's use", "cannot be looked up: \(error)")
+            return self.unknown("key's use", because: "it cannot be looked up: \(error)")
         }
         if let error = unknown.withLockedValue({ $0 }) { return warning("key's use", error.description) }
         guard let last = found.claims.max(by: { $0.time < $1.time }) else {

@@ -3,6 +3,7 @@
 internal import Glibc
 internal import Slurm
 internal import Sockets
+internal import Support
 
 /// This host: the configuration, folders, sockets and the clock.
 extension Checks {
@@ -13,9 +14,12 @@ extension Checks {
         findings += configuration.notices.map { warning("configuration", $0) }
         if geteuid() == 0 {
             findings.append(
-                warning(
-                    "user", "root: the agent runs as SlurmUser; run this as that user too (for instance sudo -u slurm)")
-            )
+                unknown(
+                    "user",
+                    because:
+                        "this is root, while the agent runs as SlurmUser: what only that user sees is as root sees it. Where systemd "
+                        + "runs the agent, `slurm-grid-agent check` becomes that user by itself; else: sudo -u slurm slurm-grid-agent check"
+                ))
         }
         findings.append(stateFolder())
         for path in [configuration.bridgeSocket, configuration.controlSocket, configuration.admin.socket] {
@@ -51,8 +55,13 @@ extension Checks {
     }
 
     /// For advice: whose a file is.
-    private static func name(of userID: UInt32) -> String {
+    static func name(of userID: UInt32) -> String {
         (try? UserAccount.find(userID: userID))?.name ?? "uid \(userID)"
+    }
+
+    /// As chown(1) takes it.
+    static func account(of userID: UInt32) -> String {
+        (try? UserAccount.find(userID: userID))?.name ?? "\(userID)"
     }
 
     private func stateFolder() -> Finding {
@@ -70,7 +79,7 @@ extension Checks {
         if geteuid() == 0 || status.st_uid == geteuid() {
             switch FileTrust(owner: status.st_uid).folder(folder) {
             case .fine, .missing: break
-            case .unseen(let why): return warning("state folder", "cannot be looked at: \(why)")
+            case .unseen(let why): return unknown("state folder", because: "it cannot be looked at: \(why)")
             case .trouble(let why): return failure("state folder", why)
             }
         }
@@ -80,16 +89,37 @@ extension Checks {
                 "\(folder) belongs to \(Self.name(of: status.st_uid)), and this user cannot write it: run this as the agent's user; if "
                     + "that is another one, chown \(folder)")
         }
-        var room = statvfs()
-        if statvfs(folder, &room) == 0 {
-            // A file system may claim any size.
-            let (bytes, isMore) = UInt64(room.f_bavail).multipliedReportingOverflow(by: UInt64(room.f_frsize))
-            let free = bytes >> 20
-            if free < 100, !isMore {
+        if let trouble = Self.ownersOfFiles(in: folder, owner: status.st_uid) {
+            return failure("state folder", trouble)
+        }
+        if let room = FileFault.room(in: folder) {
+            let free = room >> 20
+            if room < Self.fullBelow {
+                return failure(
+                    "state folder", "\(folder): the disk is full (\(free) MiB are free), nothing is claimed: make room")
+            }
+            if free < 100 {
                 return warning("state folder", "\(folder): \(free) MiB are free: make room before it is full")
             }
         }
         return ok("state folder", folder)
+    }
+
+    /// Bytes. With less than that a commit may fail any moment.
+    static let fullBelow: UInt64 = 4 << 20
+
+    /// A command that root ran may have left a file that the agent cannot write.
+    private static func ownersOfFiles(in folder: String, owner: UInt32) -> String? {
+        for name in ["ledger.sqlite", "chain.sqlite", "deepsquare.sqlite"] {
+            for suffix in ["", "-wal", "-shm"] {
+                let path = folder + "/" + name + suffix
+                var status = stat()
+                guard lstat(path, &status) == 0, status.st_uid != owner else { continue }
+                return "\(path) belongs to \(Self.name(of: status.st_uid)), and the agent cannot write it: "
+                    + "chown \(Self.account(of: owner)) \(path)"
+            }
+        }
+        return nil
     }
 
     private func socket(_ path: String) -> Finding {

@@ -5,6 +5,7 @@ internal import Glibc
 internal import JobLifecycle
 internal import Slurm
 internal import SpankBridge
+internal import Support
 
 /// slurm.conf, slurmctld, slurmdbd, the plugins, and the ledger of their jobs.
 extension Checks {
@@ -14,9 +15,8 @@ extension Checks {
             guard let scheduler = running.now.scheduler else {
                 let trouble = running.now.slurmTrouble
                 return [
-                    Finding(
-                        level: trouble?.level ?? .warning, subject: "slurm.conf",
-                        text: trouble?.description ?? "is being read")
+                    trouble.map { Finding(level: $0.level, subject: "slurm.conf", text: $0.description) }
+                        ?? unknown("slurm.conf", because: "it is being read")
                 ]
             }
             controller = scheduler.controller
@@ -27,6 +27,7 @@ extension Checks {
                 controller = try await SlurmController.connect(settings)
             } catch {
                 return [failure("slurm.conf", error.description), await ledger()]
+                    + untried(["slurmctld"] + Self.bySlurmctld, because: "slurm.conf cannot be used")
             }
         }
         defer { if running == nil { controller.close() } }
@@ -37,7 +38,7 @@ extension Checks {
             cluster = try await controller.cluster()
         } catch {
             findings.append(failure("slurmctld", error.description))
-            return findings
+            return findings + untried(Self.bySlurmctld, because: "slurmctld does not answer")
         }
         if let running {
             running.change { $0.slurmVersion = cluster.controllerVersion }
@@ -63,11 +64,22 @@ extension Checks {
         return findings
     }
 
+    /// What only slurmctld can tell.
+    private static let bySlurmctld = ["SlurmUser", "slurmdbd", "jobcomp plugin", "SPANK plugin", "partition"]
+
+    private func untried(_ subjects: [String], because why: String) -> [Finding] {
+        subjects.filter { $0 != "partition" || configuration.chain.contract != nil }
+            .filter { $0 != "slurmdbd" || isThorough }.map { unknown($0, because: why) }
+    }
+
     private func ledger() async -> Finding {
         let path = configuration.stateFolder + "/ledger.sqlite"
         if let running {
-            guard let ledger = running.now.ledger else { return warning("ledger", "is not open yet") }
+            guard let ledger = running.now.ledger else { return unknown("ledger", because: "it is being opened") }
+            if let trouble = ledger.storageTrouble { return failure("ledger", trouble) }
             do throws(LedgerError) {
+                // Else a disk that fails would be found by the first job.
+                try await ledger.tryStorage()
                 let found = "\(try await ledger.counts().jobs) jobs in \(path)"
                 let left = try await ledger.unconfigured()
                 guard !left.isEmpty else { return ok("ledger", found) }
@@ -80,6 +92,7 @@ extension Checks {
         guard access(path, F_OK) == 0 else {
             return errno == ENOENT ? ok("ledger", "none yet: the first start makes it") : unseen("ledger", path)
         }
+        if geteuid() != 0, let trouble = FileFault.advice(writing: path) { return failure("ledger", trouble) }
         do throws(LedgerError) {
             let ledger = try Ledger(reading: path)
             defer { ledger.close() }
@@ -98,10 +111,8 @@ extension Checks {
     /// What only the agent's user may see is neither well nor amiss.
     func unseen(_ subject: String, _ path: String) -> Finding {
         let why = String(cString: strerror(errno))
-        return warning(
-            subject,
-            "\(path) cannot be seen by this user (\(why)): whether it is well is not known; run this as the agent's user"
-        )
+        return unknown(
+            subject, because: "\(path) cannot be seen by this user (\(why)): run `slurm-grid-agent check` as root")
     }
 
     private func accounting(_ cluster: Cluster) async -> Finding {
@@ -111,7 +122,10 @@ extension Checks {
                     "slurmdbd",
                     "none, and slurmctld forgets ended jobs after \(cluster.minimumJobAge) s (MinJobAge): an agent that is away "
                         + "for longer cannot know how they ended; set MinJobAge=3600 or use slurmdbd")
-                : ok("slurmdbd", "none; slurmctld remembers ended jobs for \(cluster.minimumJobAge) s (MinJobAge)")
+                : ok(
+                    "slurmdbd",
+                    "none; slurmctld remembers ended jobs for \(cluster.minimumJobAge) s (MinJobAge): how they ended cannot be "
+                        + "known after an absence that is longer")
         }
         do throws(SlurmError) {
             let answer = try await SlurmAccounting(configurationFile: configuration.slurmConf).jobs(
@@ -120,72 +134,6 @@ extension Checks {
                 ? ok("slurmdbd", "answers") : failure("slurmdbd", "hides jobs from this user: run as SlurmUser")
         } catch {
             return warning("slurmdbd", error.description)
-        }
-    }
-
-    // MARK: the plugins
-
-    private static let howTo = "`slurm-grid-agent plugins status` has the lines"
-
-    private func plugins(_ cluster: Cluster) -> [Finding] {
-        let answer = heard()
-        let heard: PluginRegistry.Snapshot? = if case .success(let snapshot) = answer { snapshot } else { nil }
-        var findings: [Finding] = []
-        if cluster.jobCompletionType != "jobcomp/grid_agent" {
-            findings.append(
-                warning(
-                    "jobcomp plugin",
-                    "slurmctld runs JobCompType=\(cluster.jobCompletionType ?? "jobcomp/none"): ends are seen by polling only; "
-                        + (cluster.jobCompletionType.map { $0 == "jobcomp/none" } ?? true
-                            ? "" : "the agent's plugin hands on to it what it is told; ") + Self.howTo))
-        } else if let hello = heard?.jobcomp.first?.hello {
-            let words = "Slurm \(hello.running ?? "?"), records \(hello.mode ?? "not begun")"
-            findings.append(
-                hello.dropped > 0
-                    ? warning("jobcomp plugin", "\(words); it dropped \(hello.dropped) events: they are polled for")
-                    : hello.mode == "lean"
-                        ? ok(
-                            "jobcomp plugin",
-                            "\(words) (\(hello.modeReason ?? "no reason given")): slurmctld is asked for the rest")
-                        : ok("jobcomp plugin", words))
-        } else {
-            findings.append(
-                ok(
-                    "jobcomp plugin",
-                    answer.failure.map { "in slurm.conf; \($0.description)" }
-                        ?? "in slurm.conf; not heard since the agent started"))
-        }
-        if let heard, !heard.nodes.isEmpty {
-            findings.append(ok("SPANK plugin", "heard of \(heard.nodes.count) nodes"))
-        } else {
-            switch cluster.plugstackFile.map({ Plugstack.search(for: "spank_grid_agent.so", in: $0) }) {
-            case .named(let file):
-                findings.append(ok("SPANK plugin", "in \(file); no node has been heard yet"))
-            case .unreadable(let why):
-                findings.append(
-                    warning(
-                        "SPANK plugin", "no node has been heard, and whether it is installed cannot be seen: \(why)"))
-            case .notNamed, nil:
-                findings.append(
-                    warning("SPANK plugin", "no node has been heard: starts are seen by polling only; " + Self.howTo))
-            }
-        }
-        findings += spool(cluster, heard?.jobcomp.first?.hello)
-        return findings
-    }
-
-    /// An agent that does not run, and one that cannot be asked, are not the same.
-    private func heard() -> Result<PluginRegistry.Snapshot, ControlClient.Failure> {
-        if let running { return .success(running.registry.snapshot) }
-        let client = ControlClient(socket: configuration.controlSocket, patience: 10)
-        do {
-            let answer = try client.answer(to: ControlRequest("plugins"))
-            return .success(try ControlAnswer.decode(ControlHandlers.PluginsAnswer.self, answer).plugins)
-        } catch let failure as ControlClient.Failure {
-            return .failure(
-                failure.isAbsent ? .init(exitStatus: 69, description: "the agent does not run") : failure)
-        } catch {
-            return .failure(.init(exitStatus: 1, description: "the agent's answer cannot be read: \(error)"))
         }
     }
 
@@ -244,7 +192,7 @@ extension Checks {
                         "slurmctld takes no jobs of \(Self.few(without)) (AccountingStorageEnforce=\(cluster.accounting)): "
                             + "sacctmgr add user NAME account=ACCOUNT"))
         } catch {
-            findings.append(warning("associations", "cannot be looked up: \(error)"))
+            findings.append(unknown("associations", because: "they cannot be looked up: \(error)"))
         }
         return findings
     }
@@ -279,7 +227,7 @@ extension Checks {
         do throws(SlurmError) {
             jobs = try await controller.findJobs(commentPrefix: "supervisor ")
         } catch {
-            return [warning("supervisor", "whether one still runs cannot be seen: \(error)")]
+            return [unknown("supervisor", because: "whether one still runs cannot be seen: \(error)")]
         }
         let its = jobs.filter { !$0.state.hasEnded }
         guard let newest = its.compactMap(\.submitTime).max() else { return [] }
@@ -290,8 +238,4 @@ extension Checks {
                     + "before the agent starts; its jobs are taken over")
         ]
     }
-}
-
-extension Result {
-    fileprivate var failure: Failure? { if case .failure(let error) = self { error } else { nil } }
 }

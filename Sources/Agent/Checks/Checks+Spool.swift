@@ -23,7 +23,9 @@ extension Checks {
         switch FileTrust(owner: cluster.slurmUserID).folder(folder) {
         case .fine: findings.append(ok("spool", folder))
         case .missing: findings.append(ok("spool", "\(folder): none yet; the plugin makes it"))
-        case .unseen(let why): findings.append(warning("spool", "cannot be looked at: \(why): run this as SlurmUser"))
+        case .unseen(let why):
+            findings.append(
+                unknown("spool", because: "it cannot be looked at: \(why): run `slurm-grid-agent check` as root"))
         case .trouble(let why): findings.append(failure("spool", why))
         }
         return findings

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import Ethereum
+internal import FoundationEssentials
 internal import JobLifecycle
 internal import Logging
+internal import NIOConcurrencyHelpers
 internal import Slurm
 
 /// Everything that `run` depends on, tried one after the other. Changes nothing.
@@ -14,11 +16,33 @@ struct Checks {
     /// Also what costs more: a question to slurmdbd by a process of its own, all jobs, a search of the chain for another
     /// sender, a sign-in at the batch script service.
     var isThorough = true
+    /// systemd's folder with the credentials of this process.
+    var credentials = ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"]
+    /// Where an administrator puts them.
+    var credentialsFolder = SecretTrust.credentialsFolder
+    /// What the agent that runs here says, asked once; set: of an agent that was not asked.
+    let asked = NIOLockedValueBox<Result<AgentStatus, ControlClient.Failure>?>(nil)
 
     func all() async -> [Finding] {
-        let host = host()
+        let host = host() + secrets() + ports()
         let slurm = await slurm()
         return host + slurm + (await chain())
+    }
+
+    /// Of the running agent, by its control socket.
+    var agentStatus: Result<AgentStatus, ControlClient.Failure> {
+        if let known = asked.withLockedValue({ $0 }) { return known }
+        let client = ControlClient(socket: configuration.controlSocket, patience: 10)
+        let answer: Result<AgentStatus, ControlClient.Failure>
+        do {
+            answer = .success(try StatusCommand.decode(client.answer(to: ControlRequest("status"))))
+        } catch let failure as ControlClient.Failure {
+            answer = .failure(failure)
+        } catch {
+            answer = .failure(.init(exitStatus: 1, description: "the agent's answer cannot be read: \(error)"))
+        }
+        asked.withLockedValue { $0 = answer }
+        return answer
     }
 
     func ok(_ subject: String, _ text: String) -> Finding { Finding(level: .ok, subject: subject, text: text) }
@@ -28,18 +52,24 @@ struct Checks {
     func failure(_ subject: String, _ text: String) -> Finding {
         Finding(level: .failure, subject: subject, text: text)
     }
+    /// What cannot be tried is neither well nor amiss.
+    func unknown(_ subject: String, because why: String) -> Finding {
+        Finding(level: .unknown, subject: subject, text: "because \(why)")
+    }
 }
 
 /// What one check found.
 struct Finding: Codable, Equatable, Sendable {
     enum Level: String, Codable, Sendable {
-        case ok, warning, failure
+        case ok, unknown, warning, failure
     }
 
     var level: Level
     var subject: String
     /// What is so; and what to do, if it should not be.
     var text: String
+    /// When it was found, Unix seconds; nil: now.
+    var at: Int64?
 
     /// `warning  slurmdbd   …`
     var line: String {

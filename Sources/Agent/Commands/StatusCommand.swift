@@ -16,6 +16,7 @@ struct StatusCommand: AsyncParsableCommand {
               1   something fails: the screen says what, and what to do
               64  wrong use of the command line
               69  no agent answers
+              75  it is starting: the screen says what is awaited; ask again
               77  permission denied
             """)
 
@@ -50,7 +51,7 @@ struct StatusCommand: AsyncParsableCommand {
                     let size = Terminal.isThere ? Terminal.size : nil
                     print(StatusScreen(status: status, columns: size?.columns, rows: size.map { $0.rows - 1 }).text)
                 }
-                if status.health == .failure { throw ExitCode(1) }
+                if let code = Self.exitStatus(status.health) { throw ExitCode(code) }
             }
         }
     }
@@ -59,6 +60,15 @@ struct StatusCommand: AsyncParsableCommand {
         var client = options.client
         client.patience = Self.patience
         return client
+    }
+
+    /// nil: success.
+    static func exitStatus(_ health: AgentStatus.Level) -> Int32? {
+        switch health {
+        case .failure: 1
+        case .starting: 75
+        case .ok, .off, .warning, .unknown: nil
+        }
     }
 
     static func decode(_ answer: String) throws(ControlClient.Failure) -> AgentStatus {

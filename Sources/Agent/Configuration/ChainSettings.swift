@@ -18,7 +18,8 @@ struct ChainSettings: Equatable, Sendable {
     var contract: Address?
     /// `chain.key-file`, path, of mode 0600: 64 digits or a keystore.
     var keyFile: String?
-    /// `chain.key-credential`: the name of a systemd credential (LoadCredential=) with the same.
+    /// `chain.key-credential`: the name of a file in the credentials folder, or of a systemd credential (LoadCredential=), with
+    /// the same.
     var keyCredential: String?
     /// `chain.key-password-file`, path, of mode 0600: opens the keystore.
     var keyPasswordFile: String?
@@ -105,7 +106,8 @@ extension ConfigurationKey {
             example: "/etc/slurm-grid-agent/chain.key"),
         ConfigurationKey(
             "chain.key-credential", \.chain.keyCredential, .optional(.word("NAME")),
-            "The name of a systemd credential with the same.", example: "chain.key"),
+            "The name of a file with the same in `/etc/slurm-grid-agent/credentials`, or of a systemd credential.",
+            example: "chain-key"),
         ConfigurationKey(
             "chain.key-password-file", \.chain.keyPasswordFile, .optional(.path),
             "Holds the password of the keystore; of mode 0600.", example: "/etc/slurm-grid-agent/chain.password"),

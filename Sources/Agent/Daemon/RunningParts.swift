@@ -26,21 +26,30 @@ final class RunningParts: Sendable {
         var chainTrouble: Patience.Trouble?
         /// By the key that names it, why nobody can come in at a door.
         var doors: [String: String] = [:]
-        /// The newest answers of the checks.
+        /// The newest answers of the checks; empty until all has been looked at once.
         var findings: [Finding] = []
+        /// Why the state folder's disk cannot be written.
+        var storageTrouble: String?
         /// What is closed is not opened any more.
         var isEnding = false
     }
 
     let startedAt = Int64(Date().timeIntervalSince1970)
     let registry = PluginRegistry()
-    private let hasChain: Bool
-    private let hasGrid: Bool
+    /// What is configured.
+    let hasChain: Bool
+    let hasGrid: Bool
+    /// What the configuration's file says now, which may be more than the agent was started with; nil: not known.
+    private let configured: @Sendable () -> ChainSettings?
     private let state = NIOLockedValueBox(State())
     /// How long a question waits for a part that is being opened: somebody has just started the agent.
     private let patience: Duration
 
-    init(_ settings: ChainSettings = ChainSettings(), patience: Duration = .seconds(10)) {
+    init(
+        _ settings: ChainSettings = ChainSettings(), patience: Duration = .seconds(10),
+        configured: @escaping @Sendable () -> ChainSettings? = { nil }
+    ) {
+        self.configured = configured
         hasChain = !settings.nodes.isEmpty
         hasGrid = settings.contract != nil
         self.patience = patience
@@ -55,6 +64,30 @@ final class RunningParts: Sendable {
     ///   - why: nil: it is open.
     func door(_ key: String, _ why: String?) { change { $0.doors[key] = why } }
 
+    /// Beside the names of parts: the first answers of the checks.
+    static let firstLook = "the first look at all parts"
+    static let slurm = "slurm.conf and the ledger"
+
+    /// What is configured and not open, whether something keeps it from that or not.
+    var unopened: [String] {
+        let now = now
+        var names: [String] = []
+        if now.ledger == nil { names.append(Self.slurm) }
+        if hasChain, now.chain == nil { names.append("chain") }
+        if hasChain, hasGrid, now.grid == nil { names.append("grid") }
+        return names
+    }
+
+    /// What is being opened for the first time: after a start, until all that is configured is there or its trouble is known.
+    var awaited: [String] {
+        let now = now
+        // What waits for Slurm has its reason there, and all else waits for that.
+        guard !now.isEnding, now.slurmTrouble == nil else { return [] }
+        var names = unopened
+        if now.chainTrouble != nil { names.removeAll { $0 != Self.slurm } }
+        return names + (now.findings.isEmpty ? [Self.firstLook] : [])
+    }
+
     func ledger() async throws(ControlFailure) -> Ledger {
         try await part("ledger", \.ledger) { $0.slurmTrouble }
     }
@@ -62,8 +95,9 @@ final class RunningParts: Sendable {
     func chain() async throws(ControlFailure) -> ChainParts {
         guard hasChain else {
             throw ControlFailure(
-                description:
-                    "this agent is set up without a chain: metascheduler.endpoint.rpc is not in its configuration")
+                description: configured()?.nodes.isEmpty == false
+                    ? Self.staleConfiguration
+                    : "this agent is set up without a chain: metascheduler.endpoint.rpc is not in its configuration")
         }
         return try await part("chain's part", \.chain) { $0.chainTrouble ?? $0.slurmTrouble }
     }
@@ -71,11 +105,15 @@ final class RunningParts: Sendable {
     func grid() async throws(ControlFailure) -> DeepSquareGateway {
         guard hasGrid else {
             throw ControlFailure(
-                description:
-                    "this agent is set up without a grid: metascheduler.smart-contract is not in its configuration")
+                description: configured()?.contract != nil
+                    ? Self.staleConfiguration
+                    : "this agent is set up without a grid: metascheduler.smart-contract is not in its configuration")
         }
         return try await part("grid's part", \.grid) { $0.chainTrouble ?? $0.slurmTrouble }
     }
+
+    private static let staleConfiguration =
+        "the agent was started before that was configured: systemctl restart slurm-grid-agent"
 
     private func part<Part>(
         _ name: String, _ path: KeyPath<State, Part?>, trouble: (State) -> Patience.Trouble?

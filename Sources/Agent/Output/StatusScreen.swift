@@ -61,7 +61,7 @@ struct StatusScreen {
     private var overview: [String] {
         var lines: [String] = []
         for level in [AgentStatus.Level.ok, .off] {
-            let names = status.parts.filter { $0.level == level }.map(\.name)
+            let names = status.parts.filter { $0.level == level }.map { $0.name + age(of: $0, from: 90) }
             if !names.isEmpty { lines += wrap(names.joined(separator: ", "), level.rawValue, limit: 2) }
         }
         let jobs = status.jobs
@@ -99,7 +99,7 @@ struct StatusScreen {
 
     private var troubles: ScreenLayout.Block {
         let parts = status.parts.filter { $0.level > .ok }.sorted { $0.level > $1.level }.map { part in
-            wrap("\(part.name): \(part.text)", part.level.word, limit: isTight ? 2 : 3)
+            wrap("\(part.name): \(part.text)\(age(of: part, from: 10))", part.level.word, limit: isTight ? 2 : 3)
         }
         let alarms = (status.chain?.alarms ?? [:]).sorted { $0.key < $1.key }.map { name, words in
             wrap("\(name): \(words)", "ALARM", limit: isTight ? 2 : 3)
@@ -157,6 +157,12 @@ struct StatusScreen {
 
     // MARK: words
 
+    /// ` (12 s ago)`; empty for what was found less than so many seconds ago.
+    private func age(of part: AgentStatus.Part, from least: Int64) -> String {
+        guard let at = part.at, status.now - at >= least else { return "" }
+        return " (\(PageTime.span(status.now - at)) ago)"
+    }
+
     /// In the column beside the labels.
     private func wrap(_ text: String, _ name: String? = nil, label: String? = nil, limit: Int) -> [String] {
         let start = label ?? name.map(Self.label) ?? ""
@@ -182,6 +188,8 @@ extension AgentStatus.Level {
         switch self {
         case .ok: "ok"
         case .off: "idle"
+        case .starting: "STARTING"
+        case .unknown: "UNKNOWN"
         case .warning: "WARNING"
         case .failure: "FAILURE"
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import Glibc
+internal import Support
 
 /// What a client on TCP has to show. Read once; never logged.
 struct AdminToken: Sendable, CustomStringConvertible {
@@ -24,7 +25,7 @@ struct AdminToken: Sendable, CustomStringConvertible {
                 switch number {
                 case ENOENT:
                     ": make it: (umask 077; head -c 32 /dev/urandom | base64 >\(path)), owned by uid \(geteuid())"
-                case EACCES: ": chown it to uid \(geteuid())"
+                case EACCES: ": " + FileFault.advice(reading: path)
                 case ELOOP: ": it is a link; name the file itself"
                 default: ""
                 }

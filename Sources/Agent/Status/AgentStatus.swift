@@ -4,9 +4,9 @@
 ///
 /// Times are Unix seconds. No secret is ever in here.
 struct AgentStatus: Codable, Sendable, Equatable {
-    /// `off` is what is not configured.
+    /// `off` is what is not configured, `unknown` what could not be tried, `starting` what is being opened for the first time.
     enum Level: String, Codable, Sendable, CaseIterable {
-        case ok, off, warning, failure
+        case ok, off, warning, failure, starting, unknown
     }
 
     /// One dependency, or one part of the agent: `slurmctld`, `slurmdbd`, `plugins`, `ledger`, `chain`, `grid`, …
@@ -15,6 +15,8 @@ struct AgentStatus: Codable, Sendable, Equatable {
         var level: Level
         /// What is so, and what to do if it should not be.
         var text: String
+        /// When it was found to be so; nil: now.
+        var at: Int64?
     }
 
     struct Jobs: Codable, Sendable, Equatable {
@@ -132,7 +134,8 @@ struct AgentStatus: Codable, Sendable, Equatable {
     var version: String
     var startedAt: Int64
     var now: Int64
-    /// The worst level of the parts.
+    /// The worst level of the parts, where what is unknown counts as a warning; `starting` until all that is configured has been
+    /// opened and looked at once.
     var health: Level
     /// One line: what it does, or what to do next. systemd shows it too.
     var summary: String

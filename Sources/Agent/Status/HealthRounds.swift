@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import FoundationEssentials
 internal import Logging
 internal import ServiceLifecycle
 internal import Slurm
@@ -22,6 +23,8 @@ struct HealthRounds: Service {
         await cancelWhenGracefulShutdown {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await every(Self.ping) { await pingController() } }
+                let storage = StorageWatch(folder: configuration.stateFolder, parts: parts)
+                group.addTask { await every(Self.ping) { await storage.look() } }
                 group.addTask { await rounds() }
             }
         }
@@ -33,9 +36,15 @@ struct HealthRounds: Service {
         var before: [Finding]?
         while !Task.isCancelled {
             let isThorough = count % Self.thoroughEvery == 0
+            let shape = Shape(parts)
+            let begun = Self.seconds
             let found = await Checks(
                 configuration: configuration, file: file, running: parts, isThorough: isThorough
-            ).all()
+            ).all().map { finding in
+                var finding = finding
+                finding.at = begun
+                return finding
+            }
             if Task.isCancelled { return }
             // What this round did not try stays as the last thorough one has found it.
             let tried = Set(found.map(\.subject))
@@ -46,9 +55,32 @@ struct HealthRounds: Service {
             tell(findings, before: before)
             parts.change { $0.findings = findings }
             before = findings
-            count += 1
-            try? await Task.sleep(for: Self.round)
+            count = await isOtherThan(shape, within: Self.round) ? 0 : count + 1
         }
+    }
+
+    private static var seconds: Int64 { Int64(Date().timeIntervalSince1970) }
+
+    /// What is open, and what keeps the rest from it.
+    private struct Shape: Equatable {
+        var isOpen: [Bool]
+        var troubles: [String?]
+
+        init(_ parts: RunningParts) {
+            let now = parts.now
+            isOpen = [now.ledger != nil, now.chain != nil, now.grid != nil]
+            troubles = [now.slurmTrouble?.description, now.chainTrouble?.description]
+        }
+    }
+
+    /// What has been opened since is looked at right away, and thoroughly.
+    private func isOtherThan(_ shape: Shape, within time: Duration) async -> Bool {
+        let end = ContinuousClock.now + time
+        while !Task.isCancelled, ContinuousClock.now < end {
+            try? await Task.sleep(for: .seconds(1))
+            if Shape(parts) != shape { return true }
+        }
+        return false
     }
 
     private static let costly: Set<String> = ["slurmdbd", "supervisor", "sbatch service", "key's use"]
@@ -56,18 +88,30 @@ struct HealthRounds: Service {
     /// Each finding at the start; later only what has changed for the worse or the better.
     private func tell(_ findings: [Finding], before: [Finding]?) {
         for finding in findings {
-            let old = before?.first { $0.subject == finding.subject && $0.level == finding.level }
-            if old != nil { continue }
-            let level: Logger.Level =
-                switch finding.level {
-                case .ok: before == nil ? .info : .notice
-                case .warning: .warning
-                case .failure: .error
-                }
+            guard let line = Self.line(of: finding, before: before) else { continue }
             logger.log(
-                level: level, "check: \(finding.subject)",
-                metadata: ["found": "\(finding.text)", "is": "\(finding.level)"])
+                level: line.level, "\(line.text)",
+                metadata: ["part": "\(finding.subject)", "result": "\(finding.level)"])
         }
+    }
+
+    /// nil: it is no news, or somebody else tells it.
+    static func line(of finding: Finding, before: [Finding]?) -> (level: Logger.Level, text: String)? {
+        if before?.contains(where: { $0.subject == finding.subject && $0.level == finding.level }) == true {
+            return nil
+        }
+        // Who polls slurmctld tells when it falls silent and when it answers again.
+        if finding.subject == "slurmctld", before != nil { return nil }
+        let isNews = before?.contains { $0.subject == finding.subject } == true
+        let level: Logger.Level =
+            switch finding.level {
+            case .ok: isNews ? .notice : .info
+            case .unknown: .info
+            case .warning: .warning
+            case .failure: .error
+            }
+        let word = finding.level == .ok ? "" : "\(finding.level): "
+        return (level, "check: \(finding.subject): \(word)\(finding.text)")
     }
 
     private func partsAreOpen() async {
@@ -91,12 +135,14 @@ struct HealthRounds: Service {
             trouble = error.description
         }
         let found = trouble
+        let time = Self.seconds
         parts.change { now in
             guard let index = now.findings.firstIndex(where: { $0.subject == "slurmctld" }) else { return }
+            now.findings[index].at = time
             if let found {
-                now.findings[index] = Finding(level: .failure, subject: "slurmctld", text: found)
+                now.findings[index] = Finding(level: .failure, subject: "slurmctld", text: found, at: time)
             } else if now.findings[index].level == .failure {
-                now.findings[index] = Finding(level: .ok, subject: "slurmctld", text: "answers again")
+                now.findings[index] = Finding(level: .ok, subject: "slurmctld", text: "answers again", at: time)
             }
         }
     }

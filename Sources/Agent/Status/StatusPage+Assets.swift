@@ -34,13 +34,13 @@ extension StatusPage {
         .empty { color: var(--soft); }
         .badge { display: inline-block; padding: 0 .45rem; border-radius: .8rem; font-size: .84rem; font-weight: 600; }
         .badge.ok { color: var(--ok); background: var(--ok-ground); }
-        .badge.off { color: var(--off); background: var(--off-ground); }
-        .badge.warning, .note.warning { color: var(--warning); background: var(--warning-ground); }
+        .badge.off, .badge.starting { color: var(--off); background: var(--off-ground); }
+        .badge.warning, .badge.unknown, .note.warning { color: var(--warning); background: var(--warning-ground); }
         .badge.failure, .note.failure { color: var(--failure); background: var(--failure-ground); }
         .note { display: block; padding: .35rem .6rem; border-radius: .35rem; margin: .35rem 0; }
         .note .badge { padding: 0 .2rem 0 0; background: none; }
         #health { font-size: 1.05rem; } #health.ok { color: var(--ok); background: var(--ok-ground); }
-        #health.off { background: var(--off-ground); }
+        #health.off, #health.starting { background: var(--off-ground); }
         #gone { position: sticky; top: 0; z-index: 1; margin: 0 0 .5rem; padding: .6rem .8rem; border-radius: .35rem;
           color: #fff; background: #ad1f1f; font-weight: 600; }
         .gone main { opacity: .6; }

@@ -3,7 +3,9 @@
 extension StatusPage {
     /// What is wrong first and in full, what is well behind a fold.
     var parts: HTML {
-        let wrong = [AgentStatus.Level.failure, .warning].flatMap { level in status.parts.filter { $0.level == level } }
+        let wrong = [AgentStatus.Level.failure, .starting, .warning, .unknown].flatMap { level in
+            status.parts.filter { $0.level == level }
+        }
         let well = [AgentStatus.Level.ok, .off].flatMap { level in status.parts.filter { $0.level == level } }
         var body: HTML = wrong.isEmpty ? "" : "<ul class=\"parts\">\(wrong.map(part))</ul>"
         if status.parts.isEmpty { body = Self.empty("Nothing has been checked yet: the first look takes a moment.") }
@@ -22,9 +24,10 @@ extension StatusPage {
 
     private func part(_ part: AgentStatus.Part) -> HTML {
         let meaning: HTML? = Self.partMeanings[part.name].map { "<small>\($0)</small>" }
+        let seen: HTML? = part.at.map { " <small>seen \(PageTime.span(max(0, status.now - $0))) ago</small>" }
         return """
             <li><span class="line">\(Self.badge(part.level)) <b>\(part.name)</b> \(meaning)</span>
-            <span class="text">\(part.text)</span></li>
+            <span class="text">\(part.text)\(seen)</span></li>
 
             """
     }
@@ -32,6 +35,10 @@ extension StatusPage {
     private static let partMeanings = [
         "configuration": "the agent's settings",
         "user": "as whom the agent runs",
+        "credentials": "keys that systemd hands to the agent",
+        "key file": "the account's key",
+        "password file": "opens the keystore",
+        "token file": "opens this page to other hosts",
         "state folder": "where the agent keeps its files",
         "socket": "where plugins and commands reach the agent",
         "slurm.conf": "Slurm's settings",

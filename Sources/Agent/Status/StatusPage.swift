@@ -72,7 +72,8 @@ struct StatusPage {
         let sign: String =
             switch status.health {
             case .ok, .off: ""
-            case .warning: "! "
+            case .starting: "… "
+            case .warning, .unknown: "! "
             case .failure: "✕ "
             }
         return sign + "slurm-grid-agent" + (status.cluster.map { " on \($0)" } ?? "")
@@ -113,7 +114,8 @@ struct StatusPage {
         switch level {
         case .ok: "all well"
         case .off: "idle"
-        case .warning: "needs a look"
+        case .starting: "starting"
+        case .warning, .unknown: "needs a look"
         case .failure: "needs help"
         }
     }
@@ -124,6 +126,8 @@ struct StatusPage {
             switch level {
             case .ok: "✓"
             case .off: "–"
+            case .starting: "…"
+            case .unknown: "?"
             case .warning: "!"
             case .failure: "✕"
             }

@@ -47,6 +47,9 @@ struct StatusSource: Sendable {
                 status.set(.init(name: "ledger", level: .failure, text: error.description))
             }
         }
+        if let trouble = now.storageTrouble ?? now.ledger?.storageTrouble {
+            status.set(.init(name: "state folder", level: .failure, text: trouble))
+        }
         if let trouble = now.slurmTrouble {
             status.set(.init(name: "slurm.conf", level: .init(trouble.level), text: trouble.description))
         }
@@ -58,9 +61,12 @@ struct StatusSource: Sendable {
         }
         if let chain = now.chain { status.chain = AgentStatus.Chain(await chain.status) }
         if let grid = now.grid { await take(grid, into: &status) }
-        status.isReady = now.isListening && now.chainTrouble == nil
-        status.health = status.parts.map(\.level).max() ?? .ok
-        status.summary = status.words
+        let awaited = parts.awaited
+        status.isReady = now.isListening && !now.isEnding && parts.unopened.isEmpty
+        status.health = status.parts.map(\.level.asHealth).max() ?? .ok
+        if !awaited.isEmpty, status.health < .starting { status.health = .starting }
+        status.summary = status.words(
+            awaited: awaited, hasGrid: parts.hasChain, isEnding: now.isEnding)
         return status
     }
 
@@ -91,11 +97,11 @@ struct StatusSource: Sendable {
         for finding in findings {
             let level = AgentStatus.Level(finding)
             guard let index = parts.firstIndex(where: { $0.name == finding.subject }) else {
-                parts.append(.init(name: finding.subject, level: level, text: finding.text))
+                parts.append(.init(name: finding.subject, level: level, text: finding.text, at: finding.at))
                 continue
             }
             if level > parts[index].level {
-                parts[index] = .init(name: finding.subject, level: level, text: finding.text)
+                parts[index] = .init(name: finding.subject, level: level, text: finding.text, at: finding.at)
             } else if level == parts[index].level {
                 parts[index].text += "; " + finding.text
             }
@@ -109,16 +115,22 @@ extension AgentStatus.Level: Comparable {
         switch self {
         case .off: 0
         case .ok: 1
-        case .warning: 2
-        case .failure: 3
+        case .unknown: 2
+        case .warning: 3
+        case .starting: 4
+        case .failure: 5
         }
     }
+
+    /// What it makes of the whole.
+    var asHealth: Self { self == .unknown ? .warning : self }
 
     static func < (left: Self, right: Self) -> Bool { left.rank < right.rank }
 
     init(_ level: Finding.Level) {
         switch level {
         case .ok: self = .ok
+        case .unknown: self = .unknown
         case .warning: self = .warning
         case .failure: self = .failure
         }
@@ -139,7 +151,14 @@ extension AgentStatus {
     }
 
     /// The line for systemd: what is wrong, else what goes on and what could be next.
-    fileprivate var words: String {
+    ///
+    /// - Parameters:
+    ///   - awaited: what is being opened for the first time.
+    ///   - hasGrid: whether a chain or a grid is configured.
+    fileprivate func words(awaited: [String], hasGrid: Bool, isEnding: Bool) -> String {
+        if isEnding { return "ending: finishing what is under way" }
+        let worst = parts.first { $0.level == .failure }
+        if !awaited.isEmpty, worst == nil { return "starting: waits for \(awaited.joined(separator: ", "))" }
         guard let cluster else {
             return "idle: \(parts.first { $0.name == "slurm.conf" }?.text ?? "reading slurm.conf")"
         }
@@ -150,10 +169,10 @@ extension AgentStatus {
                 ", \($0.waiting) \($0.waiting == 1 ? "delivery" : "deliveries") to \($0.gateway) waiting"
                     + ($0.parked > 0 ? ", \($0.parked) parked" : "")
             }.joined()
-        if let worst = parts.first(where: { $0.level == .failure }) {
+        if let worst {
             return "\(doing); FAILURE \(worst.name): \(worst.text)"
         }
-        if grid == nil, chain == nil {
+        if !hasGrid {
             return "\(doing); no grid is configured: /etc/slurm-grid-agent/config.yaml, then `slurm-grid-agent check`"
         }
         if let worst = parts.first(where: { $0.level == .warning }) {

@@ -2,6 +2,7 @@
 
 internal import Ethereum
 internal import FoundationEssentials
+internal import JobLifecycle
 internal import Logging
 internal import Support
 
@@ -99,7 +100,9 @@ extension DeepSquareGateway {
     }
 
     /// What is known beforehand stops the claim rather than refuse the job.
-    private func mayClaim(_ kind: ClaimKind) async -> Bool {
+    func mayClaim(_ kind: ClaimKind) async -> Bool {
+        // What cannot be remembered is not begun.
+        guard ledger.storageTrouble == nil else { return false }
         guard kind == .job else { return true }
         guard takesJobs, await mayFetchScripts() else { return false }
         return await cluster.isUp()

@@ -103,7 +103,7 @@ extension DeepSquareGateway {
                 claims[key] = claim
                 await saveOrRetry(key)
             } catch {
-                if Task.isCancelled { return }
+                if Task.isCancelled || (error as? ChainStoreError)?.code == .closed { return }
                 logger.error(
                     "a report waits for the chain's ledger", metadata: ids(key, ["why": "\(error)"]))
                 try? await Task.sleep(for: .seconds(1))

@@ -184,6 +184,9 @@ final class GridStore: Sendable {
 
     private static func translate(_ error: any Error, path: String) -> GridError {
         if let error = error as? GridError { return error }
+        if error is ClosingGate.Closed || error is CancellationError {
+            return GridError(.storage, "\(path): it is closed: the agent is ending")
+        }
         guard let error = error as? DatabaseError else { return GridError(.storage, "\(path): \(error)") }
         let detail = error.message ?? "SQLite error \(error.resultCode.rawValue)"
         switch error.resultCode {
@@ -192,10 +195,11 @@ final class GridStore: Sendable {
                 .storage,
                 "\(path) is damaged (\(detail)): move it away, and the agent makes it anew from the chain, the ledger and Slurm"
             )
-        case .SQLITE_FULL, .SQLITE_READONLY, .SQLITE_IOERR:
+        case .SQLITE_FULL:
             return GridError(.storage, "\(path): \(detail): make room on its file system")
-        case .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
-            return GridError(.storage, "\(path): \(detail): its folder must exist and belong to this user")
+        case .SQLITE_READONLY, .SQLITE_IOERR, .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
+            return GridError(
+                .storage, "\(path): \(detail): \(FileFault.advice(writing: path) ?? "the disk fails: look at dmesg")")
         default:
             return GridError(.storage, "\(path): \(detail)")
         }

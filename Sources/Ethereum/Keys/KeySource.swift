@@ -20,6 +20,42 @@ public enum KeySource: Hashable, Sendable {
         _ = cossl_forbid_dumps()
     }
 
+    /// systemd's prefix for the files of a folder that is named `LoadCredential=agent:FOLDER`.
+    public static let credentialPrefix = "agent_"
+
+    /// The file of a credential, by the name that it has in its folder or the one that systemd makes of it.
+    private static func credential(named name: String, in folder: String) throws(KeyError) -> String {
+        let other =
+            name.hasPrefix(credentialPrefix)
+            ? String(name.dropFirst(credentialPrefix.count)) : credentialPrefix + name
+        for candidate in [name, other] where !candidate.isEmpty && access(folder + "/" + candidate, F_OK) == 0 {
+            return candidate
+        }
+        let there = credentials(in: folder)
+        throw KeyError(
+            .missing,
+            "no credential \"\(name)\" in \(folder): "
+                + (there.isEmpty
+                    ? "there is none; each file in /etc/slurm-grid-agent/credentials is one, from the next start on"
+                    : "there is \(there.joined(separator: ", "))"))
+    }
+
+    /// What is there, without systemd's prefix.
+    private static func credentials(in folder: String) -> [String] {
+        guard let stream = opendir(folder) else { return [] }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            // `agent` alone stands in for a folder that is gone.
+            guard !name.hasPrefix("."), name + "_" != credentialPrefix else { continue }
+            names.append(name.hasPrefix(credentialPrefix) ? String(name.dropFirst(credentialPrefix.count)) : name)
+        }
+        return names.sorted()
+    }
+
     /// Reads the key. Takes a second for a keystore.
     ///
     /// - Parameters:
@@ -37,9 +73,11 @@ public enum KeySource: Hashable, Sendable {
             guard let credentials else {
                 throw KeyError(
                     .missing,
-                    "no credential \"\(name)\": systemd sets CREDENTIALS_DIRECTORY for LoadCredential=\(name):FILE")
+                    "the credential \"\(name)\" is handed over by systemd alone (LoadCredential=), and CREDENTIALS_DIRECTORY is not set"
+                )
             }
-            content = try SecretFile.read(credentials + "/" + name, isCredential: true)
+            content = try SecretFile.read(
+                credentials + "/" + Self.credential(named: name, in: credentials), isCredential: true)
         case .environment(let name):
             guard let value = getenv(name) else { throw KeyError(.missing, "\(name) is not set") }
             content = Array(UnsafeBufferPointer(start: value, count: strlen(value))).map { UInt8(bitPattern: $0) }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import Glibc
+internal import Support
 
 /// A file with a secret: read only when nobody else could have read it.
 enum SecretFile {
@@ -13,7 +14,8 @@ enum SecretFile {
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard file >= 0 else {
             let number = errno
-            let advice = number == EACCES ? ": chown it to uid \(geteuid())" : number == ELOOP ? ": it is a link" : ""
+            let advice =
+                number == EACCES ? ": " + FileFault.advice(reading: path) : number == ELOOP ? ": it is a link" : ""
             throw KeyError(.missing, "\(path): \(String(cString: strerror(number)))\(advice)")
         }
         defer { close(file) }

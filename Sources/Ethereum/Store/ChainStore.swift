@@ -96,7 +96,9 @@ public final class ChainStore: Sendable {
 
     static func translate(_ error: any Error, path: String) -> ChainStoreError {
         if let error = error as? ChainStoreError { return error }
-        if error is ClosingGate.Closed { return ChainStoreError(.closed, "\(path): \(error)") }
+        if error is ClosingGate.Closed || error is CancellationError {
+            return ChainStoreError(.closed, "\(path): it is closed: the agent is ending")
+        }
         guard let error = error as? DatabaseError else { return ChainStoreError(.failed, "\(path): \(error)") }
         let detail = error.message ?? "SQLite error \(error.resultCode.rawValue)"
         switch error.resultCode {
@@ -105,10 +107,16 @@ public final class ChainStore: Sendable {
                 .damaged,
                 "\(path) is damaged (\(detail)): restore it from a backup; or, when `chain status` of another tool shows nothing "
                     + "in flight for the account, move it away, and the agent begins a new one")
-        case .SQLITE_FULL, .SQLITE_READONLY, .SQLITE_IOERR:
+        case .SQLITE_FULL:
             return ChainStoreError(.full, "\(path): \(detail): make room on its file system")
+        case .SQLITE_READONLY, .SQLITE_IOERR:
+            return ChainStoreError(
+                .full, "\(path): \(detail): \(FileFault.advice(writing: path) ?? "the disk fails: look at dmesg")")
         case .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
-            return ChainStoreError(.unusable, "\(path): \(detail): its folder must exist and belong to this user")
+            return ChainStoreError(
+                .unusable,
+                "\(path): \(detail): \(FileFault.advice(writing: path) ?? "it and its folder must belong to this user")"
+            )
         default:
             return ChainStoreError(.failed, "\(path): \(detail)")
         }

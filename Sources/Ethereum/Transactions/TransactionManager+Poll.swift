@@ -53,6 +53,7 @@ extension TransactionManager {
                     ])
             } catch {
                 // Asked again with the next poll.
+                if error.code == .closed { return }
                 logger.warning("the chain's ledger cannot be read", metadata: ["why": "\(error)"])
                 return
             }

@@ -320,7 +320,7 @@ public actor TransactionManager: Service {
             return .success(decided)
         } catch {
             // Kept, and tried again with the next round.
-            machine.raise(.storage, "nothing new is sent: \(error)")
+            if error.code != .closed { machine.raise(.storage, "nothing new is sent: \(error)") }
             return .failure(error)
         }
     }

@@ -52,6 +52,7 @@ public final class Ledger: Sendable {
     let interests: [Interest]
     let now: @Sendable () -> Date
     let policyBox: NIOLockedValueBox<RequeuePolicy>
+    let storageBox = NIOLockedValueBox<String?>(nil)
     let spokenOf = SpokenOf()
     let reader: any DatabaseReader
     /// nil: opened to be looked at.
@@ -114,8 +115,13 @@ public final class Ledger: Sendable {
         wasChecked = true
         writer = nil
         guard access(path, R_OK) == 0 else {
+            let number = errno
             throw LedgerError(
-                .unusable, "\(path): \(String(cString: strerror(errno))): is this the agent's state folder?")
+                .unusable,
+                "\(path): \(String(cString: strerror(number))): "
+                    + (number == EACCES
+                        ? FileFault.advice(writing: path) ?? "run this as the agent's user"
+                        : "is this the agent's state folder?"))
         }
         var configuration = Configuration()
         configuration.readonly = true
@@ -166,18 +172,24 @@ public final class Ledger: Sendable {
 
     static func translate(_ error: any Error, path: String) -> LedgerError {
         if let error = error as? LedgerError { return error }
-        if error is ClosingGate.Closed { return LedgerError(.closed, "\(path): \(error)") }
+        if error is ClosingGate.Closed || error is CancellationError {
+            return LedgerError(.closed, "\(path): it is closed: the agent is ending")
+        }
         guard let error = error as? DatabaseError else { return LedgerError(.failed, "\(path): \(error)") }
         let detail = error.message ?? "SQLite error \(error.resultCode.rawValue)"
         switch error.resultCode {
-        case .SQLITE_FULL, .SQLITE_READONLY:
+        case .SQLITE_FULL:
             return LedgerError(.full, "\(path): \(detail): make room on its file system")
-        case .SQLITE_IOERR:
-            return LedgerError(.full, "\(path): \(detail): the disk is full or fails")
+        case .SQLITE_READONLY, .SQLITE_IOERR:
+            return LedgerError(
+                .full, "\(path): \(detail): \(FileFault.advice(writing: path) ?? "the disk fails: look at dmesg")")
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             return LedgerError(.damaged, "\(path) is damaged: \(detail)")
         case .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
-            return LedgerError(.unusable, "\(path): \(detail): its folder must exist and belong to this user")
+            return LedgerError(
+                .unusable,
+                "\(path): \(detail): \(FileFault.advice(writing: path) ?? "it and its folder must belong to this user")"
+            )
         default:
             return LedgerError(.failed, "\(path): \(detail)")
         }

@@ -178,7 +178,9 @@ extension Ledger {
             if !news.isEmpty || wakes { feed.publish(news) }
             return answer
         } catch {
-            throw Self.translate(error, path: path)
+            let error = Self.translate(error, path: path)
+            if error.code == .full { noteStorage(error.message) }
+            throw error
         }
     }
 

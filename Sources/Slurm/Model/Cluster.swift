@@ -43,6 +43,9 @@ public struct Cluster: Sendable, Hashable {
     public var runningFor: Int64
     var readAt: ContinuousClock.Instant
 
+    /// Seconds since slurmctld was started, now.
+    public var runsFor: Int64 { runningFor &+ readAt.duration(to: .now).components.seconds }
+
     public var hasAccounting: Bool { accountingStorageType.hasSuffix("slurmdbd") }
 
     /// AccountingStorageEnforce (slurm.conf(5)).

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Glibc
+
+/// The ports that the agent listens at. The running agent tells of its own as of doors that nobody can come in at.
+extension Checks {
+    func ports() -> [Finding] {
+        guard running == nil else { return [] }
+        let wanted = [
+            ("bridge.listen", configuration.bridgeListen.flatMap(ListenAddress.init)),
+            ("admin.listen", configuration.admin.listen),
+        ]
+        return wanted.compactMap { key, address in address.map { port(key, $0) } }
+    }
+
+    private func port(_ key: String, _ address: ListenAddress) -> Finding {
+        let trouble = Self.trouble(listeningAt: address)
+        guard trouble?.number == EADDRINUSE, case .success(let status) = agentStatus else {
+            return trouble.map { failure(key, $0.text) } ?? ok(key, "\(address)")
+        }
+        // It may be its own.
+        return status.parts.first { $0.name == key && $0.level == .failure }.map { failure(key, $0.text) }
+            ?? ok(key, "\(address): the agent listens there")
+    }
+
+    static func trouble(listeningAt address: ListenAddress) -> (number: Int32, text: String)? {
+        var hints = addrinfo()
+        hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var found: UnsafeMutablePointer<addrinfo>?
+        guard getaddrinfo(address.host, "\(address.port)", &hints, &found) == 0, let found else {
+            return (EINVAL, "\(address): is not a numeric address")
+        }
+        defer { freeaddrinfo(found) }
+        let descriptor = Glibc.socket(found.pointee.ai_family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var yes: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+        guard bind(descriptor, found.pointee.ai_addr, found.pointee.ai_addrlen) != 0 else { return nil }
+        let number = errno
+        let advice =
+            switch number {
+            case EADDRINUSE: "another process has the port: ss -ltnp \"sport = :\(address.port)\" says which"
+            case EADDRNOTAVAIL: "this host has no such address: `ip address` lists those that it has"
+            case EACCES: "ports below 1024 are for root: take another one"
+            default: String(cString: strerror(number))
+            }
+        return (number, "\(address): \(advice)")
+    }
+}

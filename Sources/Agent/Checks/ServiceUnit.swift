@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// The agent's systemd unit, as far as it decides what the agent can see: its user, environment and credentials. No I/O.
+struct ServiceUnit: Equatable {
+    static let name = "slurm-grid-agent.service"
+
+    /// As systemctl(1) is asked for them.
+    static let shown = [
+        "LoadState", "User", "Group", "SupplementaryGroups", "Environment", "EnvironmentFiles", "ProtectHome",
+        "PrivateTmp",
+    ]
+
+    private(set) var user: String
+    /// As systemd-run(1) takes them.
+    private(set) var properties: [String] = []
+
+    /// - Parameters:
+    ///   - text: what `systemctl show --property=…` prints.
+    ///   - files: what `systemctl cat` prints: credentials are not shown in a form that can be used again.
+    /// - Returns: nil when there is no such unit, or when it runs as root, which the agent does not.
+    init?(_ text: String, files: String) {
+        var user = ""
+        for line in text.split(separator: "\n") {
+            guard let equals = line.firstIndex(of: "=") else { continue }
+            let (name, value) = (line[..<equals], String(line[line.index(after: equals)...]))
+            guard !value.isEmpty else { continue }
+            switch name {
+            case "LoadState": guard value == "loaded" else { return nil }
+            case "User":
+                user = value
+                properties.append(String(line))
+            case "EnvironmentFiles":
+                // `/etc/default/x (ignore_errors=yes)`
+                let mark = " (ignore_errors="
+                let parts = value.components(before: mark)
+                properties.append("EnvironmentFile=\(parts.rest.hasPrefix("yes") ? "-" : "")\(parts.head)")
+            case "ProtectHome", "PrivateTmp":
+                if value != "no" { properties.append(String(line)) }
+            default:
+                properties.append(String(line))
+            }
+        }
+        guard !user.isEmpty, user != "root", user != "0" else { return nil }
+        self.user = user
+        properties += Self.credentials(files)
+    }
+
+    /// An empty value takes back those before.
+    private static func credentials(_ files: String) -> [String] {
+        var found: [(key: Substring, value: Substring)] = []
+        for line in files.split(separator: "\n") {
+            let keys = ["LoadCredential=", "LoadCredentialEncrypted=", "SetCredential=", "SetCredentialEncrypted="]
+            guard let key = keys.first(where: { line.hasPrefix($0) })?.dropLast() else { continue }
+            let value = line.dropFirst(key.count + 1)
+            if value.isEmpty { found.removeAll { $0.key == key } } else { found.append((key, value)) }
+        }
+        return found.map { "\($0.key)=\($0.value)" }
+    }
+
+    /// What systemd-run(1) is given to try this configuration as the service.
+    ///
+    /// - Parameter words: the command line of `check`; a file in it by its whole path.
+    func arguments(program: String, words: [String]) -> [String] {
+        // systemd expands variables: DAEMON_OPTS is split into words, what was typed stays as it is.
+        let escaped = words.map { $0.split(separator: "$", omittingEmptySubsequences: false).joined(separator: "$$") }
+        return ["--quiet", "--pipe", "--wait", "--collect"] + properties.map { "--property=\($0)" }
+            + ["--", program, "check", "--here", "--json", "$DAEMON_OPTS"] + escaped
+    }
+}
+
+extension String {
+    fileprivate func components(before mark: String) -> (head: String, rest: String) {
+        var index = startIndex
+        while index < endIndex {
+            if self[index...].hasPrefix(mark) {
+                return (String(self[..<index]), String(self[self.index(index, offsetBy: mark.count)...]))
+            }
+            index = self.index(after: index)
+        }
+        return (self, "")
+    }
+}

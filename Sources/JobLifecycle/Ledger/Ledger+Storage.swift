@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import GRDB
+internal import NIOConcurrencyHelpers
+
+extension Ledger {
+    /// Why nothing can be written to the disk, since a commit failed for it or somebody saw that there is no room; nil: it can.
+    /// Meanwhile nobody takes on new work, of which nothing could be remembered.
+    public var storageTrouble: String? { storageBox.withLockedValue { $0 } }
+
+    /// From whoever watches the disk. A commit that has failed stays a reason until ``tryStorage()`` has written again.
+    public func noteStorage(_ why: String) { storageBox.withLockedValue { $0 = why } }
+
+    /// Writes a line of its own, to know whether that can be done; when it can, the trouble is over.
+    public func tryStorage() async throws(LedgerError) {
+        try await transact { transaction in
+            try transaction.database.execute(
+                sql: "INSERT INTO meta VALUES ('tried', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                arguments: ["\(transaction.now)"])
+        }
+        storageBox.withLockedValue { $0 = nil }
+    }
+}
