@@ -304,7 +304,7 @@ let package = Package(
             name: "AgentTests",
             dependencies: [
                 "Agent", "CSlurm", "DeepSquare", "Ethereum", "JobLifecycle", "Slurm", "Sockets", "SpankBridge",
-                "Support",
+                "Support", "TestCertificates",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),

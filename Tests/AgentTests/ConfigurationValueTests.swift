@@ -3,6 +3,7 @@
 import DeepSquare
 import Ethereum
 import Foundation
+import TestCertificates
 import Testing
 
 @testable import Agent
@@ -83,8 +84,20 @@ struct ConfigurationValueTests {
                 == true)
         try Data("nothing".utf8).write(to: URL(fileURLWithPath: path))
         #expect(throws: AgentConfiguration.Problem.self) { try load() }
-        try Data("-----BEGIN CERTIFICATE-----\n".utf8).write(to: URL(fileURLWithPath: path))
+        let cut = Certificates.authority.prefix(200)
+        try Data(cut.utf8).write(to: URL(fileURLWithPath: path))
+        #expect(throws: AgentConfiguration.Problem.self) { try load() }
+        try Data(Certificates.authority.utf8).write(to: URL(fileURLWithPath: path))
         #expect(try load().grid.security == .verified(certificateAuthority: path))
+        #expect(try load().notices.isEmpty)
+        // One that cannot be used does not spoil the other, and is told: by `check` and at start.
+        try Data((cut + "\n" + Certificates.authority).utf8).write(to: URL(fileURLWithPath: path))
+        let configuration = try load()
+        #expect(configuration.grid.security == .verified(certificateAuthority: path))
+        #expect(
+            configuration.notices == [
+                "sbatch.tls.ca: \(path) has a block that is no certificate, line 1: it has no END: the other 1 are used"
+            ])
     }
 
     @Test(
