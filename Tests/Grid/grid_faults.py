@@ -133,7 +133,7 @@ class Faults:
                          self.rising_nonce, self.falling_nonce, self.no_user]
             self.plan.append(self.rates if world.confirmations else self.lost_block)
         else:
-            more = [one for one in once if one != self.ban] * max(1, int(seconds / 400))
+            more = [one for one in once if one != self.ban] * int(seconds / 800)
             self.plan = [self.long_chain_away, self.long_sbatch_away, *once, *more]
         if only:
             self.plan = [getattr(self, name) for name in only]
