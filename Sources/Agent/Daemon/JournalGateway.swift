@@ -112,7 +112,8 @@ final class JournalFile: Sendable {
         guard descriptor >= 0, fstat(descriptor, &status) == 0 else {
             let why = String(cString: strerror(errno))
             if descriptor >= 0 { close(descriptor) }
-            throw JournalError(message: "\(path): \(why): its folder must exist and belong to this user")
+            let advice = FileFault.advice(writing: path) ?? "its folder must exist and belong to this user"
+            throw JournalError(message: "\(path): \(why): \(advice)")
         }
         do {
             let last = try Self.lastSequence(descriptor, size: Int64(status.st_size), path: path)
