@@ -6,6 +6,25 @@ import Testing
 @testable import Agent
 
 @Suite struct CommandTests {
+    @Test("help is in one mood: what a command is told to do")
+    func mood() {
+        let verbs: Set<Substring> = [
+            "Check", "Close", "End", "Follow", "Have", "List", "Make", "Print", "Read", "Replace", "Run", "Show",
+            "Sign",
+            "Submit", "Take", "Try",
+        ]
+        // Of these an administrator of a grid has pages of their own.
+        let others: Set<String> = ["grid", "provider", "drain", "resume"]
+        var waiting = SlurmGridAgent.configuration.subcommands
+        #expect(waiting.count > 10)
+        while let command = waiting.popLast() {
+            if let name = command.configuration.commandName, others.contains(name) { continue }
+            waiting += command.configuration.subcommands
+            let abstract = command.configuration.abstract
+            #expect(verbs.contains(abstract.prefix { $0.isLetter }), "\(abstract)")
+        }
+    }
+
     private static let common = ["--slurm-conf", "--timeout", "--json", "--help"]
 
     @Test(

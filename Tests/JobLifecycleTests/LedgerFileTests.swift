@@ -99,6 +99,18 @@ struct LedgerFileTests {
         #expect(try await bench.ledger.verify().isEmpty)
     }
 
+    @Test("what keeps anything from being written is told from what is wrong with one piece of it")
+    func storage() {
+        for code in [ResultCode.SQLITE_FULL, .SQLITE_IOERR, .SQLITE_READONLY, .SQLITE_BUSY, .SQLITE_CANTOPEN] {
+            #expect(Ledger.isOfStorage(DatabaseError(resultCode: code)), "\(code)")
+        }
+        #expect(Ledger.isOfStorage(LedgerError(.full, "")))
+        for error in [
+            DatabaseError(resultCode: .SQLITE_CONSTRAINT), LedgerError(.notFound, ""), LedgerError(.closed, ""),
+            CancellationError(),
+        ] as [any Error] { #expect(!Ledger.isOfStorage(error), "\(error)") }
+    }
+
     @Test("a burst of callers shares few commits; one that fails undoes only itself")
     func groups() async throws {
         let bench = try Bench()

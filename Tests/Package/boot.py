@@ -4,6 +4,7 @@
 makes mistakes, starts Slurm, runs jobs, updates under them, removes and purges. `make deb` comes first. Needs root and
 systemd-nspawn; where that cannot run the test fails, unless SKIP_BOOT=1. KEEP=1 keeps what the machine has changed."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -78,6 +79,37 @@ def without_secrets(head):
     head.write(CONFIG, shipped)
     head.run("systemd-tmpfiles --create slurm-grid-agent.conf && systemctl restart agent")
     expect("the folder is made anew", head.run("stat -c '%a %U' /etc/slurm-grid-agent/credentials").strip() == "700 root")
+
+
+def checked(head):
+    """check as root is the service: its user, its credentials, its DAEMON_OPTS; what cannot be tried is unknown"""
+    shipped, defaults, key = head.read(CONFIG), head.read("/etc/default/slurm-grid-agent"), "/etc/slurm-grid-agent/credentials/chain-key"
+
+    def found(command, *statuses):
+        text = head.run(f"{command}; echo status=$?", check=False)
+        body, _, status = text.rpartition("status=")
+        expect(f"{command} ends with one of {statuses}: {text}", int(status) in statuses)
+        return {one["subject"]: (one["level"], one["text"]) for one in json.loads(body)}
+
+    address = head.run(f"slurm-grid-agent key new --file {key}").strip().splitlines()[-1]
+    head.write(CONFIG, shipped + "metascheduler.endpoint.rpc: http://127.0.0.1:9\nchain.key-credential: chain-key\n")
+    said = found("slurm-grid-agent check --json", 1)  # nobody answers at the node
+    expect(f"it has the service's key and user: {said}", said["key"] == ("ok", address) and "as slurm" in said["user"][1])
+    expect(f"what needs the node is unknown: {said}", said["chain"][0] == "failure" and said["balance"][0] == "unknown")
+    expect(f"root looks into the folder: {said}", said["credentials"][0] == "ok" and "chain-key" in said["credentials"][1])
+    head.run(f"chmod 644 {key}")
+    said = found("slurm-grid-agent check --json", 1)
+    expect(f"a key that others can read: {said}", said["credentials"][0] == "failure" and f"chmod 0600 {key}" in said["credentials"][1])
+    head.run(f"chmod 600 {key}")
+    head.run("systemctl stop agent")
+    said = found("runuser -u slurm -- slurm-grid-agent check --json", 0, 1)
+    expect(f"another user has no key, and that is no failure: {said}", said["key"][0] == "unknown" and said["chain"][0] == "failure")
+    head.write("/etc/default/slurm-grid-agent", 'DAEMON_OPTS="--poll-intervall 3s"\n', 0o600)
+    text = head.run("slurm-grid-agent check 2>&1; echo status=$?", check=False)
+    expect(f"a mistake in DAEMON_OPTS is seen: {text}", "poll-intervall" in text and "status=64" in text)
+    head.write("/etc/default/slurm-grid-agent", defaults, 0o600)
+    head.write(CONFIG, shipped)
+    head.run(f"rm {key}; systemctl restart agent")
 
 
 def other_user(head):
@@ -269,7 +301,7 @@ def main():
     subprocess.run(["make", "-s", "-C", TOP / "slurm-plugins", "OUT=build/micro", "EXTRA=-DGRID_AGENT_TEST_OTHER_MICRO", "jobcomp"], check=True, stdout=subprocess.DEVNULL)
     with tempfile.TemporaryDirectory(prefix="sga-debs.") as folder, Head(base(debs.values())) as head:
         jobs = []
-        for step, arguments in ((installs, [debs]), (mistaken, []), (without_secrets, []), (other_user, []), (runs_jobs, []), (comes_back, []),
+        for step, arguments in ((installs, [debs]), (mistaken, []), (without_secrets, []), (checked, []), (other_user, []), (runs_jobs, []), (comes_back, []),
                                 (looks_up_users, []), (upgrades, [debs, folder]), (micro_update, [debs, folder])):
             say(step.__doc__)
             jobs += step(head, *arguments) or []

@@ -7,7 +7,7 @@ internal import Logging
 
 struct CheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "check", abstract: "Tries everything that `run` needs, and changes nothing.",
+        commandName: "check", abstract: "Try everything that `run` needs, and change nothing.",
         discussion: """
             Takes the configuration as `run` does: --config, environment, flags. Run it as root: where systemd runs the agent, \
             it is tried as the service sees it, with the unit's user, environment and credentials. What cannot be tried is \

@@ -18,7 +18,9 @@ extension Checks {
             guard let chain = now.chain else {
                 return [
                     now.chainTrouble.map { failure("chain", $0.description) }
-                        ?? unknown("chain", because: "it is being opened")
+                        ?? unknown(
+                            "chain",
+                            because: now.slurmTrouble == nil ? "it is being opened" : "it waits for slurm.conf")
                 ]
             }
             return [ok("key", chain.signer.address.checksummed)] + (await findings(chain.client, .opened(chain.signer)))

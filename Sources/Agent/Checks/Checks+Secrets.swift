@@ -10,7 +10,7 @@ extension Checks {
             ("key file", .key, configuration.chain.keyFile),
             ("password file", .password, configuration.chain.keyPasswordFile),
             ("token file", .token, configuration.admin.tokenFile),
-            ("TLS key file", .key, configuration.benchmark.keyFile),
+            ("TLS key file", .token, configuration.benchmark.keyFile),
         ]
         return [credentialFiles()].compactMap { $0 }
             + files.compactMap { name, kind, path in path.map { secret(name, kind, $0, trust) } }

@@ -7,7 +7,7 @@ internal import FoundationEssentials
 struct ChainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chain",
-        abstract: "The agent's account on the chain, and its transactions.",
+        abstract: "Show the agent's account on the chain, and its transactions.",
         discussion: """
             status, cancel, bump, acknowledge and fill ask the running agent, so that there is never a second sender; run them as \
             root or SlurmUser. list and show read the file and need no running agent.
@@ -16,7 +16,7 @@ struct ChainCommand: AsyncParsableCommand {
 
     struct Status: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Chain, account, balance, nonces, what is in flight, and alarms.")
+            abstract: "Show chain, account, balance, nonces, what is in flight, and alarms.")
 
         @OptionGroup var options: ControlOptions
 
@@ -51,7 +51,7 @@ struct ChainCommand: AsyncParsableCommand {
 
     struct Acknowledge: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Ends the alarm of foreign nonces: you know who else uses the key.",
+            abstract: "End the alarm of foreign nonces: you know who else uses the key.",
             discussion: """
                 The chain's count of transactions is taken as it is now. What was meant for a nonce in doubt gets another \
                 one.
@@ -69,7 +69,7 @@ struct ChainCommand: AsyncParsableCommand {
 
     struct Fill: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Closes a gap of nonces now, by transfers of nothing to the account itself.",
+            abstract: "Close a gap of nonces now, by transfers of nothing to the account itself.",
             discussion: """
                 For the alarm nonceGap. Nonces for which a transaction is on the disk get that one again; the others would \
                 be filled after a minute anyway.
@@ -91,12 +91,12 @@ struct ChainCommand: AsyncParsableCommand {
 
     struct Transactions: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "tx", abstract: "The agent's transactions.",
+            commandName: "tx", abstract: "Show and change the agent's transactions.",
             subcommands: [List.self, Show.self, Cancel.self, Bump.self], defaultSubcommand: List.self)
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Lists transactions, the newest first.")
+        static let configuration = CommandConfiguration(abstract: "List transactions, the newest first.")
 
         @OptionGroup var file: LedgerCommand.FileOptions
         @Flag(help: "Only those that are not over.") var open = false
@@ -126,7 +126,7 @@ struct ChainCommand: AsyncParsableCommand {
     }
 
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Shows a transaction with every hash it has had.")
+        static let configuration = CommandConfiguration(abstract: "Show a transaction with every hash it has had.")
 
         @OptionGroup var file: LedgerCommand.FileOptions
         @Argument(help: "Its key, from the list.") var key: String
@@ -163,7 +163,7 @@ struct ChainCommand: AsyncParsableCommand {
 
     struct Cancel: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Takes a transaction back.",
+            abstract: "Take a transaction back.",
             discussion: """
                 One that was sent is replaced by a transaction to oneself of the same nonce, which costs gas and may come too \
                 late. The party that wanted the transaction is told that it was cancelled.
@@ -177,7 +177,7 @@ struct ChainCommand: AsyncParsableCommand {
 
     struct Bump: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Replaces a transaction that was sent by a dearer one now, within the fee ceiling.")
+            abstract: "Replace a transaction that was sent by one of a higher fee now, within the fee ceiling.")
 
         @OptionGroup var options: ControlOptions
         @Argument(help: "Its key, from the list.") var key: String

@@ -6,12 +6,12 @@ internal import FoundationEssentials
 struct ConfigCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "config",
-        abstract: "The configuration: what is in force and where it comes from; every key there is.",
+        abstract: "Show the configuration: what is in force and where it comes from; every key there is.",
         subcommands: [Show.self, Reference.self])
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Every key with its effective value, and where that was set.",
+            abstract: "Show every key with its effective value, and where that was set.",
             usage: "slurm-grid-agent config show [--config FILE] [--KEY VALUE | --KEY=VALUE] ... [--json]",
             discussion: """
                 Reads --config, environment and flags as `run` does. Run it with the environment of the unit to see what the \
@@ -52,7 +52,7 @@ struct ConfigCommand: AsyncParsableCommand {
 
     struct Reference: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Every key: what it takes, its default, what it means.")
+            abstract: "Print every key: what it takes, its default, what it means.")
 
         enum Format: String, ExpressibleByArgument, CaseIterable {
             case markdown, man, yaml

@@ -8,7 +8,7 @@ internal import JobLifecycle
 struct EventsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "events",
-        abstract: "Shows what happens to jobs while it happens.",
+        abstract: "Show what happens to jobs while it happens.",
         discussion: """
             Transitions (numbered, as the ledger keeps them) and the observations behind them, from the running agent. \
             With --json each line is an object with one of transition, observation, hint (docs/ledger.md). Ends with \

@@ -8,7 +8,7 @@ internal import Glibc
 struct KeyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "key",
-        abstract: "Keys for the chain: makes, imports and shows them, and signs messages.",
+        abstract: "Make, import and show keys for the chain, and sign messages.",
         discussion: """
             A key is a file of mode 0600 that holds 64 digits, or, with a password, a keystore (version 3) as wallets make it. \
             No key is ever taken from the command line, where every user of the machine can read it.
@@ -48,7 +48,7 @@ struct KeyCommand: AsyncParsableCommand {
 
     struct New: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Makes a key, and prints its address.",
+            abstract: "Make a key, and print its address.",
             discussion:
                 "With --password-file the file is a keystore, else the bare key. A file that is there is not touched.")
 
@@ -66,7 +66,7 @@ struct KeyCommand: AsyncParsableCommand {
 
     struct Import: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Reads a key from standard input into a file, and prints its address.",
+            abstract: "Read a key from standard input into a file, and print its address.",
             discussion: """
                 64 digits, with or without 0x. With --password-file the file becomes a keystore. A keystore needs no import: \
                 name it in chain.key-file.
@@ -85,7 +85,7 @@ struct KeyCommand: AsyncParsableCommand {
     }
 
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Prints a key's address, and nothing else of it.")
+        static let configuration = CommandConfiguration(abstract: "Print a key's address, and nothing else of it.")
 
         @OptionGroup var files: Files
 
@@ -96,7 +96,7 @@ struct KeyCommand: AsyncParsableCommand {
 
     struct Sign: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Signs a message (EIP-191), and prints the signature.",
+            abstract: "Sign a message (EIP-191), and print the signature.",
             discussion: "What is signed this way can never be a transaction.")
 
         @OptionGroup var files: Files

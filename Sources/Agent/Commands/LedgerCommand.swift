@@ -8,7 +8,7 @@ internal import Slurm
 struct LedgerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ledger",
-        abstract: "What the agent knows of every job, and whom it has told.",
+        abstract: "Show what the agent knows of every job, and whom it has told.",
         discussion: """
             list, show and verify read the file and need no running agent; run them as root or SlurmUser. retry goes \
             through the running agent.
@@ -25,7 +25,7 @@ struct LedgerCommand: AsyncParsableCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Lists jobs, the newest first.")
+        static let configuration = CommandConfiguration(abstract: "List jobs, the newest first.")
 
         @OptionGroup var file: FileOptions
         @Flag(help: "Only jobs that are not over.") var open = false
@@ -63,7 +63,7 @@ struct LedgerCommand: AsyncParsableCommand {
     }
 
     struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Shows everything that happened to a job.")
+        static let configuration = CommandConfiguration(abstract: "Show everything that happened to a job.")
 
         @OptionGroup var file: FileOptions
         @Argument(help: "Slurm's number of the job; 7_3 for an array task.") var job: JobID?
@@ -121,7 +121,7 @@ struct LedgerCommand: AsyncParsableCommand {
 
     struct Retry: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Has deliveries that wait or are parked tried at once, by the running agent.")
+            abstract: "Have the running agent try deliveries that wait or are parked at once.")
 
         @OptionGroup var options: ControlOptions
         @Option(name: .customLong("ledger-job"), help: "The ledger's number of a job (first column of list).")
@@ -146,7 +146,7 @@ struct LedgerCommand: AsyncParsableCommand {
 
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Checks the file and what must always hold of it.",
+            abstract: "Check the file and what must always hold of it.",
             discussion: "Exit status 1 with a line for each fault.")
 
         @OptionGroup var file: FileOptions

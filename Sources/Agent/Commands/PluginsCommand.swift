@@ -7,12 +7,12 @@ internal import SpankBridge
 
 struct PluginsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "plugins", abstract: "The Slurm plugins that report to the agent.",
+        commandName: "plugins", abstract: "Show the Slurm plugins that report to the agent.",
         subcommands: [Status.self], defaultSubcommand: Status.self)
 
     struct Status: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Tells which plugins have been heard of, and which lines load them.",
+            abstract: "Show which plugins have been heard of, and which lines load them.",
             discussion: """
                 The lines leave in place what slurm.conf and plugstack.conf have already, as far as slurmctld tells it. Exit \
                 status 69 when no agent runs; the lines to add are told all the same.

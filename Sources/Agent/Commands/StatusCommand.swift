@@ -6,7 +6,7 @@ internal import Glibc
 
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "How the agent does, on one screen.",
+        commandName: "status", abstract: "Show how the agent does, on one screen.",
         discussion: """
             Health, jobs in flight, what waits to be told and why, the chain, the balance, the last warnings and errors of the \
             log. Asks the running agent; run it as root or SlurmUser.

@@ -4,6 +4,7 @@ internal import FoundationEssentials
 internal import Glibc
 internal import JobLifecycle
 internal import NIOConcurrencyHelpers
+import Support
 
 /// The journal's file. Blocks; used on one thread.
 ///
@@ -122,7 +123,8 @@ final class JournalFile: Sendable {
         guard descriptor >= 0, fstat(descriptor, &status) == 0 else {
             let why = String(cString: strerror(errno))
             if descriptor >= 0 { close(descriptor) }
-            throw JournalError(message: "\(path): \(why): its folder must exist and belong to this user")
+            let advice = FileFault.advice(writing: path) ?? "its folder must exist and belong to this user"
+            throw JournalError(message: "\(path): \(why): \(advice)")
         }
         do {
             let opened = OpenFile(

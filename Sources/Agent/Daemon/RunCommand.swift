@@ -8,7 +8,7 @@ internal import Slurm
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Runs the agent: follows every job of the cluster and tells whoever must know.",
+        abstract: "Run the agent: follow every job of the cluster and tell whoever must know.",
         usage: "slurm-grid-agent run [--config FILE] [--KEY VALUE | --KEY=VALUE] ...",
         discussion: """
             Runs as SlurmUser (never as root) on the slurmctld host, usually under systemd. SIGTERM ends it after what \

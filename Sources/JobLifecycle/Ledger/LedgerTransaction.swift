@@ -178,9 +178,9 @@ extension Ledger {
             if !news.isEmpty || wakes { feed.publish(news) }
             return answer
         } catch {
-            let error = Self.translate(error, path: path)
-            if error.code == .full { noteStorage(error.message) }
-            throw error
+            let translated = Self.translate(error, path: path)
+            if Self.isOfStorage(error) { noteStorage(translated.message) }
+            throw translated
         }
     }
 
