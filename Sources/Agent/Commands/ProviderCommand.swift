@@ -8,7 +8,8 @@ struct ProviderCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "provider", abstract: "This cluster's entry at the grid.",
         discussion: "Asks the running agent; run it as root or SlurmUser.",
-        subcommands: [Show.self, Register.self, Labels.self], defaultSubcommand: Show.self)
+        subcommands: [Show.self, Register.self, Labels.self, DrainCommand.self, ResumeCommand.self],
+        defaultSubcommand: Show.self)
 
     private static func report(_ options: ControlOptions) throws -> (String, DeepSquareGateway.ProviderReport) {
         let answer = try options.client.answer(to: ControlRequest("provider"))
@@ -91,8 +92,14 @@ struct ProviderCommand: AsyncParsableCommand {
         }
     }
 
+    /// `cpu 0.95, gpu 8.5, mem 0.00008 credits a minute`: memory costs too little to be rounded.
+    static func prices(_ entry: DeepSquareGateway.ProviderReport.Entry) -> String {
+        entry.prices.sorted { $0.key < $1.key }.map { "\($0.key) \(Amount(wei: $0.value)?.exact ?? "?")" }
+            .joined(separator: ", ") + " credits a minute"
+    }
+
     private static func describe(_ entry: DeepSquareGateway.ProviderReport.Entry, _ title: String) {
-        let prices = entry.prices.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        let prices = prices(entry)
         let labels = entry.labels.map { "\($0.key)=\($0.value)" }.joined(separator: ", ")
         print(
             "\n\(title)\n  hardware  \(entry.hardware)\n  prices    \(prices)\n  labels    \(labels.isEmpty ? "none" : labels)"

@@ -134,6 +134,8 @@ final class ScriptedChain: Sendable {
         /// Reports revert with NoJob().
         var reverts = false
         var calls = 0
+        /// Of any transaction.
+        var receipt = JSONValue.null
     }
 
     let state = NIOLockedValueBox(State())
@@ -152,6 +154,7 @@ final class ScriptedChain: Sendable {
 
     var answer: FakeNode.Answer {
         { [state] method, parameters in
+            if method == "eth_getTransactionReceipt" { return state.withLockedValue { $0.receipt } }
             guard method == "eth_call", let data = parameters.first?["data"]?.text else { return .string("0x") }
             let now = state.withLockedValue { $0 }
             switch String(data.prefix(10)) {
