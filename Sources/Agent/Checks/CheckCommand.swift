@@ -8,6 +8,7 @@ internal import Logging
 struct CheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "Tries everything that `run` needs, and changes nothing.",
+        usage: "slurm-grid-agent check [--config FILE] [--KEY VALUE | --KEY=VALUE] ... [--json]",
         discussion: """
             Takes the configuration as `run` does: --config, environment, flags. Run it as SlurmUser: what only that user may \
             see cannot be tried as another one. --json prints an array of objects.
@@ -19,8 +20,9 @@ struct CheckCommand: AsyncParsableCommand {
               78  the configuration cannot be used
             """)
 
-    @Argument(parsing: .captureForPassthrough, help: .hidden)
-    var words: [String] = []
+    @OptionGroup var passed: PrintingConfigurationWords
+
+    private var words: [String] { passed.words }
 
     func run() async throws {
         let asJSON = words.contains("--json")
