@@ -108,6 +108,7 @@ test-page: build-tests plugins ## The status page in headless Chromium (pictures
 .PHONY: test-package
 test-package: build deb ## The packages on a Debian that boots in a container, and each command of the administrator's pages; needs root
 	@$(DEPS) boot
+	Tests/Package/words.sh
 	Tests/Package/built.sh
 	Tests/Package/site.sh
 	python3 Tests/Package/docs.py
@@ -254,7 +255,7 @@ demo: ## The main job from nothing: a cluster, a chain, a grid's jobs and their 
 		BINARY=$(BINARY) lab/demo.py --installed $$installed --built $$((SECONDS - installed))
 
 .PHONY: deb
-deb: ## Build the Debian packages
+deb: ## Build the Debian packages into .build/deb: about 10 minutes the first time
 	@$(DEPS) build plugins deb
 	@packaging/deb/build.sh
 

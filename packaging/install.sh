@@ -69,5 +69,5 @@ cat <<END
 Installed in $to$prefix, the plugins in $to$folder; the service runs as $user. Next:
   systemctl daemon-reload
   systemctl enable --now slurm-grid-agent
-  systemctl status agent
+  systemctl status slurm-grid-agent
 END

@@ -11,7 +11,13 @@ enum Program {
         if arguments.first == SlurmHelper.argument {
             exitProcess(SlurmHelper.main(Array(arguments.dropFirst())))
         }
-        await SlurmGridAgent.main(Array(arguments))
+        let words = Array(arguments)
+        if CompletionScript.isAskedFor(words) { return print(CompletionScript.bash) }
+        if let unknown = UnknownCommand(words) {
+            complain("slurm-grid-agent: \(unknown.message)")
+            exitProcess(64)
+        }
+        await SlurmGridAgent.main(words)
     }
 }
 
@@ -44,8 +50,7 @@ struct SlurmGridAgent: AsyncParsableCommand {
             WaitCommand.self, RunCommand.self, StatusCommand.self, CheckCommand.self, ConfigCommand.self,
             EventsCommand.self,
             LedgerCommand.self, PluginsCommand.self, ChainCommand.self, KeyCommand.self, GridCommand.self,
-            ProviderCommand.self, DrainCommand.self,
-            ResumeCommand.self,
+            ProviderCommand.self, FormerNames.Drain.self, FormerNames.Resume.self,
         ]
     )
 }

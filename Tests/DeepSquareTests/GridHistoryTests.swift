@@ -91,7 +91,7 @@ struct GridHistoryTests {
         // What others do.
         Case(
             "cancelled before it ran", queued + [.after(8), .chain(.cancelled), .chain(.cancelled)],
-            toQueue + ["9 Cancelled on the chain, not by this agent #101"]),
+            toQueue + ["9 Cancelled on the chain #101"]),
         Case(
             "taken back by the bot", queued + [.chain(.pending)],
             toQueue + ["1 Pending on the chain, not by this agent #101"]),
@@ -111,7 +111,7 @@ struct GridHistoryTests {
             ["0 claimed #100", "0 no job becomes of it: no", "0 given back #101"]),
         Case(
             "someone else told of the start", [.unexamined, .chain(.running)],
-            ["0 claimed #100", "0 Running on the chain, not by this agent #101"]),
+            ["0 claimed #100", "0 Running on the chain, reported with this provider's key #101"]),
         // Customers.
         Case(
             "each top-up once", queued + [.topUp(30, log: 1), .topUp(30, log: 1), .topUp(5, log: 2)],
@@ -238,7 +238,8 @@ struct GridHistoryTests {
         ("all", ended + [.succeeded(.end)], record(.finished, start: 5, end: 9), false, [-30, 5, 9]),
         ("a node that lags", ended + [.succeeded(.end)], record(.running, start: 5), true, [-30, 5, nil]),
         ("a job that the contract does not know", ended + [.succeeded(.end)], nil, false, [nil, nil, nil]),
-        ("cancelled before it ran", queued + [.chain(.cancelled)], record(.cancelled, end: 9), false, [-30, nil, 9]),
+        // What the cancel paid is asked for, too.
+        ("cancelled before it ran", queued + [.chain(.cancelled)], record(.cancelled, end: 9), true, [-30, nil, 9]),
         (
             "given back", [.refused("no"), .sent, .succeeded(.refuse)], record(.pending, of: .zero), false,
             [-30, nil, nil]

@@ -31,7 +31,7 @@ struct GridPaymentTests {
                 GridPayment(
                     transaction: receipt.transaction, place: 0, block: 26, learnedAt: 5, wei: "133920000000000000000")
             ])
-        #expect(found.map { Credits.text($0.credits) } == ["133.92"])
+        #expect(found.map { Wei.text($0.credits) } == ["133.92"])
         // 80 % of ten minutes.
         #expect(found.first?.credits == BigUInt(16_740_000_000_000_000_000) * 10 * 80 / 100)
     }
@@ -90,21 +90,6 @@ struct GridPaymentTests {
     func topic() {
         let known = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
         #expect("\(ContractABI.transfer.topic)" == known)
-    }
-
-    static let amounts: [(wei: String, text: String)] = [
-        ("0", "0"), ("1000000000000000000", "1"), ("8333000000000000000", "8.333"), ("100000000000000000", "0.1"),
-        ("1000000000000", "0.000001"), ("999999999999", "less than 0.000001"), ("1", "less than 0.000001"),
-        ("5000000000000000001", "5"), ("1999999999999999999", "1.999999"), ("120000000000000000000", "120"),
-        (
-            "115792089237316195423570985008687907853269984665640564039457584007913129639935",
-            "115792089237316195423570985008687907853269984665640564039457.584007"
-        ),
-    ]
-
-    @Test("wei as credits", arguments: amounts.indices)
-    func text(_ index: Int) throws {
-        #expect(Credits.text(try #require(BigUInt(Self.amounts[index].wei))) == Self.amounts[index].text)
     }
 
     // MARK: what a claim earned

@@ -34,7 +34,8 @@ struct GridPlanTests {
         _ = try await store.claimsWithoutTimes(since: .distantPast, limit: 9)
         _ = try await store.known(logs: [1])
         _ = try await store.payments(since: 0)
-        try await store.prune(before: Date(), logsBelow: 2)
+        _ = try await store.payments(after: .init(at: 0), limit: 9)
+        try await store.prune(before: Date(), paymentsBefore: Date(), logsBelow: 2)
         try await store.forgetBinding()
         store.close()
 

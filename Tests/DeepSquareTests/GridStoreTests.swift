@@ -114,11 +114,11 @@ struct GridStoreTests {
         let shelf = try Shelf()
         try await shelf.store.save([Self.claim(1), Self.claim(2, closed: true), Self.paid(3)], logs: [1, 2, 3])
         let day = Date(timeIntervalSince1970: Double(ClaimStage.epoch))
-        try await shelf.store.prune(before: day, logsBelow: 2)
+        try await shelf.store.prune(before: day, paymentsBefore: day, logsBelow: 2)
         #expect(try await shelf.store.recentClaims(limit: 9).count == 3)
         #expect(try await shelf.store.payments(since: 0).count == 1)
         #expect(try await shelf.store.known(logs: [1, 2, 3]) == [2, 3])
-        try await shelf.store.prune(before: Date() + 3600, logsBelow: 0)
+        try await shelf.store.prune(before: Date() + 3600, paymentsBefore: day + 3600, logsBelow: 0)
         #expect(try await shelf.store.recentClaims(limit: 9).map(\.job) == [hash(1)])
         #expect(try await shelf.store.payments(since: 0).isEmpty)
     }
@@ -142,7 +142,7 @@ struct GridStoreTests {
         var claim = Self.paid(1)
         let epoch = ClaimStage.epoch
         func row(_ at: Int64) -> GridEarnings.Payment {
-            GridEarnings.Payment(at: epoch + at, job: claim.name, claim: 1, wei: "12")
+            GridEarnings.Payment(at: epoch + at, job: claim.name, claim: 1, wei: "12", customer: customer.hex)
         }
         try await shelf.store.save([claim])
         #expect(try await shelf.store.payments(since: epoch) == [row(10)])

@@ -90,9 +90,9 @@ struct RegistrationTests {
             (
                 Self.record { $0.prices = Prices(gpuPerMinute: 1, cpuPerMinute: gwei, memoryPerMinute: 0) },
                 [
-                    "gpu price a minute: the chain has 1, the configuration has 8500000000000000000",
-                    "cpu price a minute: the chain has 1000000000, the configuration has 950000000000000000",
-                    "mem price a minute: the chain has 0, the configuration has 80000000000000",
+                    "gpu price a minute: the chain has 0.000000000000000001 credits, the configuration has 8.5",
+                    "cpu price a minute: the chain has 0.000000001 credits, the configuration has 0.95",
+                    "mem price a minute: the chain has 0 credits, the configuration has 0.00008",
                 ]
             ),
             (

@@ -9,6 +9,7 @@ from jobs_common import (
     check, ends, events, eventually, facts, known, over_here, refused_then_failed, running, same, slurm_id,
 )
 from jobs_live import AWAY, DENIED, STAGE
+from jobs_moving import findings
 from world import PROVIDER
 
 SHARE = 80  # per cent, of the provider
@@ -162,3 +163,29 @@ def payment_that_is_mined_twice_counts_once(world):
     world.agent.stop()
     world.agent.start()
     all_is_counted(world)
+
+
+@AWAY.alone
+def lost_state_is_told_as_the_chain_has_it(world):
+    """All files are lost: what was paid is told as the chain has it, and the agent's own claims are not another program's."""
+    job = world.request("true", 10)
+    entry = ends(world, job, "Finished")
+    over_here(world, job)
+    world.agent.stop()
+    for file in world.lab.state.glob("*.sqlite*"):
+        file.unlink()
+    world.agent.start()
+
+    def paid():
+        found = known(world, job)
+        return found if found and found.get("earned") else None
+
+    found = eventually("the agent knows again what the job was paid", paid)
+    wei = entry["cost"]["finalCost"] * SHARE // 100
+    same((found["is_over"], found["state"], found["earned"]), (True, "Finished on the chain", str(wei)), "what is told of it")
+    same(words(found)[-2:], ["Finished on the chain, reported with this provider's key", f"paid {credits(wei)} credits"], "its way")
+    eventually("all that was ever paid is known", lambda: earned(world) == world.grid.balance(PROVIDER))
+    total = world.ask("grid", "earnings")
+    same(int(total["credits"]), world.grid.balance(PROVIDER), "grid earnings")
+    level, text = findings(world)["key's use"]
+    check(level == "ok" and "another program claimed" not in text, "what check says of the key's use:", level, text)

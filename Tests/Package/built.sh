@@ -87,15 +87,22 @@ zgrep -q 'bridge.listen' "$root"/usr/share/man/man5/slurm-grid-agent.yaml.5.gz |
 
 completion=$root/usr/share/bash-completion/completions/slurm-grid-agent
 bash -n "$completion"
-# shellcheck disable=SC2016  # for the other shell
-words=$(bash -c '. "$0" && COMP_WORDS=(slurm-grid-agent led) COMP_CWORD=1 COMP_LINE="slurm-grid-agent led" COMP_POINT=20 && $(complete -p slurm-grid-agent | sed "s/.*-F \([^ ]*\).*/\1/") slurm-grid-agent led slurm-grid-agent && echo "${COMPREPLY[*]}"' "$completion") ||
-    die "the completion does not work"
-grep -qw ledger <<<"$words" || die "the completion knows no ledger: $words"
+# completed WORD...: what bash offers for the last one
+completed() {
+    # shellcheck disable=SC2016  # for the other shell
+    bash -c '. "$0"; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
+        $(complete -p slurm-grid-agent | sed "s/.*-F \([^ ]*\).*/\1/") slurm-grid-agent "${!#}" "${COMP_WORDS[COMP_CWORD - 1]}" && echo "${COMPREPLY[*]}"' \
+        "$completion" slurm-grid-agent "$@" || die "the completion of \"$*\" does not work"
+}
+[ "$(completed led)" = ledger ] || die "the completion knows no ledger: $(completed led)"
+[ "$(completed check --admin.tok)" = --admin.token-file ] || die "the completion knows no keys: $(completed check --admin.tok)"
+[ "$(completed submit --mem)" = "--mem --mem-per-cpu" ] || die "the completion stops at an option: $(completed submit --mem)"
 
 # The shipped configuration is in order, and does nothing.
 "$program" config show --config "$root/etc/slurm-grid-agent/config.yaml" >"$work/shown" || die "the shipped configuration is not in order"
 ! grep -qv '^ *\(#.*\)\?$' "$root/etc/slurm-grid-agent/config.yaml" || die "the shipped configuration sets something"
-for file in third-party.gz copyright changelog.gz README.md.gz examples/config.yaml; do
+for file in third-party.gz copyright changelog.gz README.md CHANGELOG.md metrics.md examples/config.yaml; do
     [ -s "$root/usr/share/doc/slurm-grid-agent/$file" ] || die "no $file"
 done
+! grep -rn '<!--' "$root"/usr/share/doc/*/*.md || die "pages with what is for the tests only"
 echo "built: $(basename "$agent"), $((size >> 20)) MiB, and $(basename "$plugins") are as they must be"

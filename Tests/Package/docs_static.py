@@ -77,7 +77,7 @@ def check_command(words, tree, keys):
         if re.match(r"--?[a-z]", word):
             name = word.split("=")[0].split("|")[0]
             if path in PASSED_ON:
-                if name not in ("--config", "--json", "--help") and name.lstrip("-") not in keys:
+                if name not in node["options"] and name.lstrip("-") not in keys:
                     return f"{' '.join(path)} takes no {name}"
             elif name not in node["options"]:
                 return f"{' '.join(path) or 'the program'} takes no {name}"
@@ -256,10 +256,34 @@ def all_troubles(name, text, texts, world, isrun):
         yield from messages(name, text, sources)
 
 
+def installed_troubles():
+    """The pages as the packages have them, all in one folder: nothing for the tests in them, and no link to what is not there."""
+    script = TOP / "packaging/deb/debian/documents.pl"
+    pages = [TOP / "README.md", TOP / "CHANGELOG.md", *sorted((TOP / "docs").glob("*.md"))]
+    with tempfile.TemporaryDirectory() as folder:
+        for these in (pages, [TOP / "docs/plugins.md", TOP / "docs/event-format.md"]):
+            out = os.path.join(folder, str(len(these)))
+            subprocess.run([script, out, *these], check=True)
+            texts = {page.name: open(os.path.join(out, page.name)).read() for page in these}
+            for name, text in texts.items():
+                if "<!--" in text:
+                    yield f"{name}, as installed: has what is for the tests only"
+                for target in re.findall(r"\]\(([^)\s]+)\)", text):
+                    path, _, anchor = target.partition("#")
+                    if not re.match(r"[a-z]+:", target) and (path or name) not in texts:
+                        yield f"{name}, as installed: there is no {target}"
+                    elif anchor and not re.match(r"[a-z]+:", target) and anchor not in anchors(texts[path or name]):
+                        yield f"{name}, as installed: {path or name} has no heading for #{anchor}"
+                source = next(page for page in these if page.name == name).read_text()
+                if len(text.split("\n")) < len(re.sub(r"(?m)^ *<!--.*-->\n", "", source).split("\n")):
+                    yield f"{name}, as installed: lines are missing"
+
+
 def troubles():
     import docs_proof
     texts, world = documents(), (command_tree(), configuration_keys(), list(source_texts()))
     yield from docs_proof.prove(world)
+    yield from installed_troubles()
     for name, text in texts.items():
         isrun = name in (f"docs/{page}.md" for page in docs.PAGES)
         yield from all_troubles(name, text, texts, world, isrun)

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Builds the Debian packages from the files that git tracks, in .build/deb, and prints where they are.
 #
+# What it does goes to standard error. WORK: another folder than .build/deb.
 # BINARY: a static release build of the daemon to package; without it, it is built, in .build-deb, where what is there
 # already is not built again. DBGSYM=1: also packages of debug symbols (a minute more, 60 MB).
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
-work=$top/.build/deb
+work=${WORK:-$top/.build/deb}
 tree=$work/tree
 mkdir -p "$tree"
 cd "$top"
@@ -32,9 +33,21 @@ stamp=$({
     echo "$(swift --version 2>&1) ${DBGSYM:-} ${LEAN:-} ${DEB_BUILD_OPTIONS:-}"
     [ -z "${BINARY:-}" ] || sha256sum "$BINARY"
 } | sha256sum)
-if [ "$stamp" = "$(cat "$work/stamp" 2>/dev/null)" ] && ls "$work"/*.deb 2>/dev/null; then exit 0; fi
+if [ "$stamp" = "$(cat "$work/stamp" 2>/dev/null)" ] && ls "$work"/*.deb 2>/dev/null; then
+    echo "deb: nothing has changed: these are of before" >&2
+    exit 0
+fi
 rm -rf "$tree/debian" "$work"/{*.deb,*.changes,*.buildinfo,stamp}
 cp -r "$tree/packaging/deb/debian" "$tree/debian"
+
+if [ -n "${BINARY:-}" ]; then
+    echo "deb: packs $BINARY with plugins and manual pages: about a minute"
+elif [ -d "${SCRATCH:-$top/.build-deb}" ]; then
+    echo "deb: builds the agent (release), plugins and manual pages, and packs them: minutes, as much as has changed"
+else
+    echo "deb: builds the agent (release, from nothing), plugins and manual pages, and packs them: about 10 minutes on two cores"
+fi >&2
+echo "deb: the log: tail -f $work/log" >&2
 
 cd "$tree"
 export SCRATCH=${SCRATCH:-$top/.build-deb} HEADERS=$top/slurm-plugins/.headers
@@ -45,4 +58,5 @@ dpkg-buildpackage --build=binary --no-sign >"$work/log" 2>&1 || {
     exit 1
 }
 echo "$stamp" >"$work/stamp"
+echo "deb: done in $((SECONDS / 60)) min $((SECONDS % 60)) s; install: apt install ./slurm-grid-agent_*.deb ./slurm-grid-agent-plugins_*.deb in $work" >&2
 ls "$work"/*.deb

@@ -8,6 +8,7 @@ internal import Logging
 struct CheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "Try everything that `run` needs, and change nothing.",
+        usage: "slurm-grid-agent check [--config FILE] [--KEY VALUE | --KEY=VALUE] ... [--here] [--json]",
         discussion: """
             Takes the configuration as `run` does: --config, environment, flags. Run it as root: where systemd runs the agent, \
             it is tried as the service sees it, with the unit's user, environment and credentials. What cannot be tried is \
@@ -20,8 +21,9 @@ struct CheckCommand: AsyncParsableCommand {
               78  the configuration cannot be used
             """)
 
-    @Argument(parsing: .captureForPassthrough, help: .hidden)
-    var words: [String] = []
+    @OptionGroup var passed: PrintingConfigurationWords
+
+    private var words: [String] { passed.words }
 
     func run() async throws {
         let own: Set<String> = ["--json", "--here"]

@@ -227,21 +227,9 @@ extension Checks {
             return self.unknown("key's use", because: "it cannot be looked up: \(error)")
         }
         if let error = unknown.withLockedValue({ $0 }) { return warning("key's use", error.description) }
-        guard let last = found.claims.max(by: { $0.time < $1.time }) else {
-            return found.since <= wanted
-                ? ok("key's use", "nobody else's in the last hour")
-                : ok(
-                    "key's use",
-                    "nobody else's since \(Self.time(found.since)); the node gives the logs of too few blocks at once to look further"
-                )
-        }
-        return warning(
-            "key's use",
-            "another program claimed jobs with this key, last at \(Self.time(last.time)) (\(last.transaction)): a supervisor that still runs? Stop it; "
-                + "two senders of one key race for nonces")
-    }
-
-    private static func time(_ seconds: UInt64) -> String {
-        LocalTime.text(Date(timeIntervalSince1970: Double(seconds)))
+        let use = KeyUse(
+            since: found.since, wanted: wanted, knownSince: try? await store?.accountSince(), claims: found.claims
+        ).finding
+        return use.isWarning ? warning("key's use", use.text) : ok("key's use", use.text)
     }
 }

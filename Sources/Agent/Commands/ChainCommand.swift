@@ -33,7 +33,7 @@ struct ChainCommand: AsyncParsableCommand {
             var lines = [
                 "chain      \(status.chain)", "account    \(status.address)",
                 "head       \(status.head.map(String.init) ?? "no node has answered yet")",
-                "balance    \(status.balance.map { $0 + " wei" } ?? "?")",
+                "balance    \(Amount.text(status.balance, "coins"))",
                 "nonce      \(status.minedNonce.map(String.init) ?? "?") mined, \(status.nextNonce.map(String.init) ?? "?") is the next",
                 "in flight  \(status.inFlight)", "waiting    \(status.waiting)",
             ]

@@ -12,9 +12,9 @@ struct ConfigCommand: AsyncParsableCommand {
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show every key with its effective value, and where that was set.",
-            usage: "slurm-grid-agent config show [--config FILE] [--KEY VALUE | --KEY=VALUE] ... [--json]",
+            usage: "slurm-grid-agent config show [--config FILE] [--KEY VALUE | --KEY=VALUE] ... [--changed] [--json]",
             discussion: """
-                Reads --config, environment and flags as `run` does. Run it with the environment of the unit to see what the \
+                Reads --config, environment and flags as `run` does; `run --help` lists the keys. Run it with the environment of the unit to see what the \
                 unit sees. Secrets are left out. It needs neither Slurm nor a running agent.
 
                 EXIT STATUS
@@ -23,13 +23,16 @@ struct ConfigCommand: AsyncParsableCommand {
                   78  the configuration cannot be used: one line for each fault
                 """)
 
-        @Argument(parsing: .captureForPassthrough, help: .hidden)
-        var words: [String] = []
+        @Flag(help: "Only what is set: in the file, the environment, or by a flag.")
+        var changed = false
+
+        @OptionGroup var passed: PrintingConfigurationWords
 
         func run() async throws {
+            let words = passed.words
             let line: FlagParser
             do throws(AgentConfiguration.Problem) {
-                line = try FlagParser(words.filter { $0 != "--json" })
+                line = try FlagParser(words.filter { $0 != "--json" && $0 != "--changed" })
             } catch {
                 error.complain()
                 throw ExitCode(64)
@@ -44,7 +47,8 @@ struct ConfigCommand: AsyncParsableCommand {
                 error.complain()
                 throw ExitCode(78)
             }
-            let document = EffectiveConfiguration(settings, file: file)
+            var document = EffectiveConfiguration(settings, file: file)
+            if changed || words.contains("--changed") { document.leaveOutDefaults() }
             if words.contains("--json") { return try printJSON(document) }
             print(document.text)
         }
@@ -104,7 +108,10 @@ struct EffectiveConfiguration: Encodable {
         }
     }
 
+    mutating func leaveOutDefaults() { settings.removeAll { $0.source == "default" } }
+
     var text: String {
+        guard !settings.isEmpty else { return "nothing is set: every key has its default" }
         var table = Table(["KEY", "VALUE", "FROM"])
         for setting in settings {
             let name = setting.source == "environment" ? "environment \(setting.place ?? "")" : setting.place

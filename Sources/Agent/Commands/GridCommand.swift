@@ -6,13 +6,13 @@ internal import FoundationEssentials
 
 struct GridCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "grid", abstract: "What the agent does for the grid: its jobs, claims and reports.",
-        discussion: "Asks the running agent; run it as root or SlurmUser.", subcommands: [Status.self, Jobs.self],
-        defaultSubcommand: Status.self)
+        commandName: "grid", abstract: "Show what the agent does for the grid: its jobs, claims and reports.",
+        discussion: "Asks the running agent; run it as root or SlurmUser.",
+        subcommands: [Status.self, Jobs.self, GridEarningsCommand.self], defaultSubcommand: Status.self)
 
     struct Status: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "What the chain says of us, the queues, and the open jobs.")
+            abstract: "Show what the chain says of this provider, the queues, and the open jobs.")
 
         @OptionGroup var options: ControlOptions
 
@@ -27,7 +27,7 @@ struct GridCommand: AsyncParsableCommand {
 
     struct Jobs: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "The grid's jobs, the newest first, also those that are over.")
+            abstract: "List the grid's jobs, the newest first, also those that are over.")
 
         @OptionGroup var options: ControlOptions
         @Option(help: "At most so many.") var limit = 50
@@ -74,11 +74,12 @@ struct GridCommand: AsyncParsableCommand {
     private static func credits(_ status: GridStatus) -> String {
         guard let credits = status.credits else { return "?" }
         let time = status.creditsAt.map { ", read at \(LocalTime.text(Date(timeIntervalSince1970: Double($0))))" }
-        return credits + " wei" + (time ?? "") + (status.creditsBlock.map { ", block \($0)" } ?? "")
+        return Amount.text(credits, "credits") + (time ?? "") + (status.creditsBlock.map { ", block \($0)" } ?? "")
     }
 
     static func table(_ jobs: [GridStatus.Job]) -> String {
-        var table = Table(["JOB", "CLAIM", "SLURM", "CHAIN", "MINUTES", "REPORTED", "STATE"])
+        var table = Table(
+            ["JOB", "CLAIM", "SLURM", "CHAIN", "MINUTES", "REPORTED", "EARNED", "STATE"], rightAligned: [1, 2, 4, 5, 6])
         for job in jobs {
             var state = job.state
             if let hold = job.hold {
@@ -90,42 +91,21 @@ struct GridCommand: AsyncParsableCommand {
             if let trouble = job.trouble { state += " (\(trouble))" }
             table.add([
                 short(job.job), "\(job.claim)", job.slurmJob.map(String.init) ?? "-", job.chainStatus, "\(job.minutes)",
-                job.reportedMinutes.map(String.init) ?? "-", state,
+                job.reportedMinutes.map(String.init) ?? "-", earned(job), state,
             ])
         }
         return table.render()
+    }
+
+    /// `-`: it may still be paid. `?`: it is over, and what it was paid is not known (yet).
+    static func earned(_ job: GridStatus.Job) -> String {
+        if let earned = job.earned.flatMap(Amount.init(wei:)) { return earned.rounded }
+        return job.isOver ? "?" : "-"
     }
 
     /// Ids in practice are small numbers.
     static func short(_ job: String) -> String {
         let digits = job.dropFirst(2).drop { $0 == "0" }
         return digits.count <= 16 ? "0x" + (digits.isEmpty ? "0" : digits) : job
-    }
-}
-
-struct DrainCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "drain", abstract: "Claims no more jobs of the grid; those that are claimed go on.")
-
-    @OptionGroup var options: ControlOptions
-
-    func run() async throws {
-        try await reportingControl {
-            let answer = try options.client.answer(to: ControlRequest("drain"))
-            print(options.json ? answer : "drained; `slurm-grid-agent resume` ends it")
-        }
-    }
-}
-
-struct ResumeCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "resume", abstract: "Claims jobs of the grid again.")
-
-    @OptionGroup var options: ControlOptions
-
-    func run() async throws {
-        try await reportingControl {
-            let answer = try options.client.answer(to: ControlRequest("resume"))
-            print(options.json ? answer : "claims jobs again")
-        }
     }
 }

@@ -6,9 +6,10 @@ internal import FoundationEssentials
 
 struct ProviderCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "provider", abstract: "This cluster's entry at the grid.",
+        commandName: "provider", abstract: "Show and change this cluster's entry at the grid.",
         discussion: "Asks the running agent; run it as root or SlurmUser.",
-        subcommands: [Show.self, Register.self, Labels.self], defaultSubcommand: Show.self)
+        subcommands: [Show.self, Register.self, Labels.self, DrainCommand.self, ResumeCommand.self],
+        defaultSubcommand: Show.self)
 
     private static func report(_ options: ControlOptions) throws -> (String, DeepSquareGateway.ProviderReport) {
         let answer = try options.client.answer(to: ControlRequest("provider"))
@@ -17,7 +18,7 @@ struct ProviderCommand: AsyncParsableCommand {
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "What the chain has of this cluster, what the cluster is, and how they differ.")
+            abstract: "Show what the chain has of this cluster, what the cluster is, and how they differ.")
 
         @OptionGroup var options: ControlOptions
 
@@ -42,7 +43,7 @@ struct ProviderCommand: AsyncParsableCommand {
 
     struct Register: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Sends what this cluster is to the chain, where it waits for approval.",
+            abstract: "Send what this cluster is to the chain, where it waits for approval.",
             discussion: """
                 Prices are read again when jobs end. When they change, the registration is sent once the jobs under way are \
                 over, and nothing is claimed until the grid has approved it.
@@ -68,7 +69,7 @@ struct ProviderCommand: AsyncParsableCommand {
     }
 
     struct Labels: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "The labels, as they are or would be registered.")
+        static let configuration = CommandConfiguration(abstract: "Show the labels, as they are or would be registered.")
 
         @OptionGroup var options: ControlOptions
 
@@ -90,8 +91,14 @@ struct ProviderCommand: AsyncParsableCommand {
         }
     }
 
+    /// `cpu 0.95, gpu 8.5, mem 0.00008 credits a minute`: memory costs too little to be rounded.
+    static func prices(_ entry: DeepSquareGateway.ProviderReport.Entry) -> String {
+        entry.prices.sorted { $0.key < $1.key }.map { "\($0.key) \(Amount(wei: $0.value)?.exact ?? "?")" }
+            .joined(separator: ", ") + " credits a minute"
+    }
+
     private static func describe(_ entry: DeepSquareGateway.ProviderReport.Entry, _ title: String) {
-        let prices = entry.prices.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        let prices = prices(entry)
         let labels = entry.labels.map { "\($0.key)=\($0.value)" }.joined(separator: ", ")
         print(
             "\n\(title)\n  hardware  \(entry.hardware)\n  prices    \(prices)\n  labels    \(labels.isEmpty ? "none" : labels)"

@@ -18,12 +18,21 @@ struct StatusCommand: AsyncParsableCommand {
               69  no agent answers
               75  it is starting: the screen says what is awaited; ask again
               77  permission denied
+
+            WITH --nagios
+              0   OK
+              1   WARNING
+              2   CRITICAL: something fails, or no agent answers
+              3   UNKNOWN: the agent could not be asked
             """)
 
     @OptionGroup var options: ControlOptions
 
     @Flag(help: "Show it anew, again and again, until Ctrl-C.")
     var watch = false
+
+    @Flag(help: "Print one line and end with 0, 1, 2 or 3, as monitoring plugins do.")
+    var nagios = false
 
     @Argument(help: "With --watch: how often (default: 2).")
     var seconds: Double?
@@ -32,12 +41,16 @@ struct StatusCommand: AsyncParsableCommand {
     private static let patience = 10
 
     func validate() throws {
+        guard !nagios || !watch && !options.json else {
+            throw ValidationError("--nagios goes with neither --watch nor --json")
+        }
         guard let seconds else { return }
         guard watch else { throw ValidationError("\(seconds) without --watch means nothing") }
         guard seconds >= 0.2, seconds <= 3600 else { throw ValidationError("--watch takes 0.2 to 3600 seconds") }
     }
 
     func run() async throws {
+        if nagios { return try reportToMonitoring() }
         try await reportingControl {
             if watch {
                 try await StatusWatch(client: client, json: options.json, interval: seconds ?? 2).run()
@@ -54,6 +67,17 @@ struct StatusCommand: AsyncParsableCommand {
                 if let code = Self.exitStatus(status.health) { throw ExitCode(code) }
             }
         }
+    }
+
+    private func reportToMonitoring() throws {
+        let report: NagiosReport
+        do {
+            report = NagiosReport(try Self.decode(try client.answer(to: ControlRequest("status"))))
+        } catch let failure as ControlClient.Failure {
+            report = NagiosReport(failure)
+        }
+        print(report.line)
+        if report.state != .ok { throw ExitCode(report.state.rawValue) }
     }
 
     private var client: ControlClient {

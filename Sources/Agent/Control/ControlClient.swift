@@ -116,7 +116,7 @@ struct ControlClient {
 
 /// Where the running agent is asked.
 struct ControlOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The agent's control socket.", valueName: "path"))
+    @Option(help: ArgumentHelp("The agent's control socket.", valueName: "path"), completion: .file())
     var control = ControlClient.defaultSocket
 
     @Flag(help: "Print JSON.")

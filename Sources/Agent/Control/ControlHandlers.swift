@@ -36,6 +36,11 @@ struct ControlHandlers {
         return [
             "grid": { _ in try ControlServer.single(await parts.grid().status) },
             "grid-jobs": { try ControlServer.single(try await parts.grid().recentJobs(limit: $0.limit ?? 100)) },
+            "grid-earnings": {
+                let grouping = $0.by.flatMap(GridStatement.Grouping.init) ?? .day
+                return try ControlServer.single(
+                    try await parts.grid().statement(by: grouping, since: $0.since ?? 0))
+            },
             "provider": { _ in try ControlServer.single(try await parts.grid().providerReport()) },
             "provider-register": { _ in try ControlServer.single(try await parts.grid().register()) },
             "drain": { _ in

@@ -11,7 +11,7 @@ internal import Sockets
 /// A question of another command of this program: one line of JSON.
 struct ControlRequest: Codable, Sendable, Equatable {
     var command: String
-    /// `events`: replay transitions after this one first.
+    /// `events`: replay transitions after this one first. `grid-earnings`: Unix seconds.
     var since: Int64?
     /// `events`: also observations and hints.
     var observations: Bool?
@@ -21,6 +21,8 @@ struct ControlRequest: Codable, Sendable, Equatable {
     var key: String?
     /// `grid-jobs`: how many at most.
     var limit: Int?
+    /// `grid-earnings`: what is added up.
+    var by: String?
 
     init(_ command: String) {
         self.command = command

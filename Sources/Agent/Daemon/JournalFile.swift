@@ -4,7 +4,7 @@ internal import FoundationEssentials
 internal import Glibc
 internal import JobLifecycle
 internal import NIOConcurrencyHelpers
-import Support
+internal import Support
 
 /// The journal's file. Blocks; used on one thread.
 ///

@@ -46,9 +46,9 @@ struct RunCommand: AsyncParsableCommand {
         "  \(key.name) \(key.placeholder)" + (key.supervisorVariable.map { " (\($0))" } ?? "")
     }
 
-    // Go's flags (dots, one hyphen, optional values) are not the parser's: FlagParser reads them.
-    @Argument(parsing: .captureForPassthrough, help: .hidden)
-    var words: [String] = []
+    @OptionGroup var passed: ConfigurationWords
+
+    var words: [String] { passed.words }
 
     func run() async throws {
         let line: FlagParser

@@ -41,6 +41,11 @@ struct Amount: Equatable {
         return Self.grouped(String(units)) + (places.isEmpty ? "" : "." + places)
     }
 
+    /// For a line of text: `12 345.679 credits`; `?` when it is not known.
+    static func text(_ wei: String?, _ unit: String) -> String {
+        wei.flatMap(Amount.init(wei:)).map { "\($0.rounded) \(unit)" } ?? "?"
+    }
+
     /// For bars and comparisons only.
     var approximate: Double { Double(exact) ?? 0 }
 

@@ -45,7 +45,7 @@ extension StatusPage {
         let approval: HTML = grid.isApproved ? Self.badge(.ok, "approved") : Self.badge(.warning, "not approved")
         let claiming: HTML =
             grid.isDrained
-            ? "\(Self.badge(.warning, "drained")) claims nothing until <code>slurm-grid-agent resume</code>"
+            ? "\(Self.badge(.warning, "drained")) claims nothing until <code>slurm-grid-agent provider resume</code>"
             : grid.isApproved ? "claims what fits" : "nothing until the grid approves"
         let rows: [HTML] = [
             Self.row("Provider", "\(approval) \(grid.state)"),

@@ -34,7 +34,8 @@ extension StatusPage {
     }
 
     private func job(_ job: AgentStatus.Job) -> HTML {
-        let slurm: HTML = job.slurmJob.map { "Slurm job \($0)" } ?? "not in Slurm yet"
+        let slurm: HTML =
+            job.slurmJob.map { "Slurm job \($0)" } ?? (job.isOver ? "no Slurm job known" : "not in Slurm yet")
         let earned: HTML? = job.earned.map { "<span>earned \(Self.amount($0, "credits"))</span>" }
         let trouble: HTML? = job.isOver ? nil : job.trouble.map { "<span class=\"note warning\">\($0)</span>" }
         // A job that came back has the same id and another claim.

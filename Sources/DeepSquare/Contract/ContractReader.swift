@@ -110,6 +110,26 @@ public struct ContractReader: Sendable {
         return (words, block)
     }
 
+    /// Receipts of mined transactions, in one request; those that the node does not have are left out. Throws when no node
+    /// answers.
+    func receipts(of transactions: Set<Hash32>) async throws(GridError) -> [Hash32: TransactionReceipt] {
+        guard !transactions.isEmpty else { return [:] }
+        let calls = transactions.map { RPCCall("eth_getTransactionReceipt", [.string("\($0)")]) }
+        let answers: RPCClient.Answers
+        do throws(RPCError) {
+            answers = try await client.batch(calls)
+        } catch {
+            throw GridError(.unavailable, "the chain: \(error)")
+        }
+        var receipts: [Hash32: TransactionReceipt] = [:]
+        for result in answers.results {
+            guard let found = try? TransactionReceipt.read(result.get()), transactions.contains(found.transaction)
+            else { continue }
+            receipts[found.transaction] = found
+        }
+        return receipts
+    }
+
     func job(_ id: Hash32, of contracts: GridContracts) async throws(GridError) -> (word: ChainJob, block: UInt64) {
         let (words, block) = try await jobs([id], of: contracts)
         return (try words[0].get(), block)

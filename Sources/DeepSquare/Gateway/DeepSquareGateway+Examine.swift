@@ -116,6 +116,7 @@ extension DeepSquareGateway {
         return true
     }
 
-    private static let notYet = "another program claimed it with this key, and may submit it yet"
+    private static let notYet =
+        "this agent knows nothing of the claim's transaction: whoever sent it may submit the job yet"
     private static let missing = "neither slurmctld nor slurmdbd knows the job"
 }

@@ -114,8 +114,11 @@ extension DeepSquareGateway {
             claims[key]?.wasBilledTooMuch = true
             changed.insert(key)
         case .transition(let job, _, let to):
-            guard let key = newest(job),
-                claims[key]?.take(transitionTo: to, at: place, transaction: transaction, now: seconds) == true
+            guard let key = newest(job) else {
+                if to.isCold { try await takeLateEnd(of: job, to, at: place, transaction: transaction) }
+                return true
+            }
+            guard claims[key]?.take(transitionTo: to, at: place, transaction: transaction, now: seconds) == true
             else { return true }
             changed.insert(key)
         case .providerChanged:

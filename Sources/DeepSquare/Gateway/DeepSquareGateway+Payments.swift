@@ -10,23 +10,38 @@ extension DeepSquareGateway {
     func pay(in receipt: TransactionReceipt, of report: GridClaim.Report, _ key: Key) -> [GridPayment] {
         guard report.kind == .end, let claim = claims[key] else { return [] }
         let payments = GridPayment.all(in: receipt, of: claim, to: address, contracts: contracts, now: seconds)
+        tell(payments, key)
+        return payments
+    }
+
+    private func tell(_ payments: [GridPayment], _ key: Key) {
         for payment in payments {
             logger.info(
                 "paid",
                 metadata: ids(
                     key,
                     [
-                        "credits": "\(Credits.text(payment.credits))", "transaction": "\(payment.transaction)",
+                        "credits": "\(Wei.text(payment.credits))", "transaction": "\(payment.transaction)",
                     ]))
         }
-        return payments
+    }
+
+    /// The contract's word of an end came before its event, and the claim is closed.
+    func takeLateEnd(
+        of job: Hash32, _ status: ChainJobStatus, at place: GridClaim.Place, transaction: Hash32
+    ) async throws(GridError) {
+        guard var claim = try await store.claims(ofJob: job).last,
+            claim.take(lateEnd: status, at: place, transaction: transaction)
+        else { return }
+        claim.revision += 1
+        try await store.save([claim], isNews: false)
     }
 
     // MARK: by day
 
     /// What was paid on each of the last days, today among them; the newest first. Days without a payment are left out.
     ///
-    /// Answered from memory while nothing has been paid: cheap enough to be asked every second. The gateway remembers 90 days.
+    /// Answered from memory while nothing has been paid: cheap enough to be asked every second. At most 90 of them.
     public func earnings(days: Int) async throws(GridError) -> [GridEarnings] {
         let today = seconds / GridEarnings.secondsOfDay
         let question = Earned.Question(days: days, today: today, payments: paymentsSoFar)
@@ -51,8 +66,8 @@ extension DeepSquareGateway {
 
     // MARK: times
 
-    /// Asks for times of blocks, for people and for the days of the earnings: only of claims that are over, so that nothing
-    /// waits for it.
+    /// Asks for times of blocks, for people and for the days of the earnings, and for what ends paid that no report of ours
+    /// brought: only of claims that are over, so that nothing waits for it.
     func learnTimes() async {
         // A start after a long rest may find many; what is left then comes a minute later.
         for _ in 0..<20 where !Task.isCancelled {
@@ -70,12 +85,18 @@ extension DeepSquareGateway {
         let since = now() - Self.timesPatience
         guard let waiting = try? await store.claimsWithoutTimes(since: since, limit: Self.timesPage), !waiting.isEmpty,
             let (words, _) = try? await reader.jobs(waiting.map(\.job), of: contracts),
-            let blocks = try? await StartBlock.times(of: Set(waiting.map(\.place.block)), reader.client)
+            let blocks = try? await StartBlock.times(of: Set(waiting.map(\.place.block)), reader.client),
+            let receipts = try? await reader.receipts(of: Set(waiting.compactMap(\.unreadEnd)))
         else { return false }
         var heard: [GridClaim] = []
         for (var claim, word) in zip(waiting, words) {
             if case .failure(let error) = word, error.code == .unavailable { continue }
             claim.close(with: try? word.get(), provider: address, claimed: blocks[claim.place.block])
+            let paidBefore = claim.payments?.count ?? 0
+            if let receipt = claim.unreadEnd.flatMap({ receipts[$0] }) {
+                claim.settle(by: receipt, provider: address, contracts: contracts, now: seconds)
+            }
+            tell(Array((claim.payments ?? []).dropFirst(paidBefore)), Key(claim))
             claim.revision += 1
             heard.append(claim)
         }

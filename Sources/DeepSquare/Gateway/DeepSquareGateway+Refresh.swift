@@ -16,7 +16,9 @@ extension DeepSquareGateway {
             sinceTidying += 1
             if sinceTidying >= 60 {
                 sinceTidying = 0
-                try? await store.prune(before: now() - 90 * 86_400, logsBelow: oldestLog)
+                try? await store.prune(
+                    before: now() - 90 * 86_400, paymentsBefore: now() - Double(GridStore.daysOfPayments) * 86_400,
+                    logsBelow: oldestLog)
             }
         }
     }

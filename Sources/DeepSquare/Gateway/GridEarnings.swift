@@ -3,7 +3,7 @@
 internal import BigInt
 internal import FoundationEssentials
 
-/// What this provider was paid on one day, for jobs whose end this agent reported.
+/// What this provider was paid on one day.
 public struct GridEarnings: Codable, Sendable, Hashable {
     /// UTC, `2026-11-21`, of the blocks that paid.
     public var day: String
@@ -22,6 +22,8 @@ public struct GridEarnings: Codable, Sendable, Hashable {
         var claim: Int64
         /// Wei, decimal.
         var wei: String
+        /// Address, lower case; empty when it is not known.
+        var customer = ""
     }
 
     /// The newest day first; days without a payment are left out.

@@ -56,7 +56,7 @@ public struct GridStatus: Codable, Sendable {
         public var wasBilledTooMuch: Bool
         /// Nothing more will happen to it.
         public var isOver: Bool
-        /// Wei of credits that this provider got; nil while it may still get some, and when that was not kept.
+        /// Wei of credits that this provider got; nil while it may still get some, and when it is not known.
         public var earned: String?
         /// In the order in which they became known.
         public var steps: [Step]
@@ -154,24 +154,22 @@ extension GridClaim {
         return slurm.jobID == nil ? "is being submitted" : "waits in the queue"
     }
 
-    /// nil while it may still be paid, and when that was not kept.
-    var earned: BigUInt? {
-        guard let payments, isClosed || !payments.isEmpty else { return nil }
-        return payments.reduce(0) { $0 + $1.credits }
-    }
-
     var closedWords: String {
         switch verdict {
         case .refused(let why): "given back: \(why)"
         case .failed(let why): "failed: \(why)"
-        case .undecided: "taken back by the chain"
+        case .undecided: lastWordOfTheChain
         case .accepted:
-            if let final, final.kind == .end, final.words.isEmpty {
-                "done"
+            if let final, final.kind == .end, final.status == chain.status {
+                final.words.isEmpty ? "done" : final.words
             } else {
-                final?.words ?? "taken back by the chain"
+                lastWordOfTheChain
             }
         }
+    }
+
+    private var lastWordOfTheChain: String {
+        chain.isOurs && chain.status.isCold ? "\(chain.status) on the chain" : "taken back by the chain"
     }
 
     func wantsToReport(_ world: World) -> Bool {

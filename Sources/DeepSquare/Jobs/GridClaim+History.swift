@@ -78,8 +78,19 @@ extension GridClaim {
             case .givenBack: "given back"
             case .notTaken: "the contract did not take \(detail)"
             case .cancelled: "an administrator cancelled the report of \(detail)"
-            case .byOthers: "\(detail) on the chain, not by this agent"
+            case .byOthers: Self.byOthers(detail)
             case .paid: "paid \(detail) credits"
+            }
+        }
+
+        /// After its state was lost the agent does not know its own transactions any more. Some statuses only a provider's key
+        /// can bring, others only somebody else's; Cancelled either.
+        private static func byOthers(_ status: String) -> String {
+            switch ChainJobStatus.allCases.first(where: { "\($0)" == status }) {
+            case .running, .finished, .failed, .outOfCredits:
+                "\(status) on the chain, reported with this provider's key"
+            case .cancelled: "\(status) on the chain"
+            default: "\(status) on the chain, not by this agent"
             }
         }
     }
@@ -112,8 +123,8 @@ extension GridClaim {
         note(.held, at: now, "\(time): the contract would not pay \(minutes) min before")
     }
 
-    /// Whether its times are still to be asked for.
-    var lacksTimes: Bool { isClosed && times?.isFinal != true }
+    /// Whether its times, or what it was paid, are still to be asked for.
+    var lacksTimes: Bool { isClosed && (times?.isFinal != true || unreadEnd != nil) }
 
     /// Takes the times of the contract's record of the job.
     mutating func learn(_ word: ChainJob, provider: Address) {

@@ -48,7 +48,11 @@ struct GridClaim: Sendable, Hashable, Codable {
     /// Times of blocks, as far as they were asked for.
     var times: Times?
     /// What the contract paid us for it; nil in claims from before it was kept.
-    private(set) var payments: [GridPayment]?
+    var payments: [GridPayment]?
+    /// The transaction that brought its last status, whoever sent it; nil in claims from before it was kept.
+    var endedBy: Hash32?
+    /// The receipt of its end has been read: `payments` are all there are.
+    var hasReadPayments: Bool?
 
     /// - Parameter transaction: of the claim.
     init(
@@ -133,8 +137,10 @@ struct GridClaim: Sendable, Hashable, Codable {
         if (chain.status, chain.isOurs) != (before.status, before.isOurs), !hasReported(status) {
             note(.byOthers, at: now, "\(status)", transaction)
         }
+        let isLast = status.isCold && chain.isOurs && endedBy != transaction
+        if isLast { endedBy = transaction }
         examineIfOthersRunIt()
-        return chain != before
+        return chain != before || isLast
     }
 
     /// Nothing was decided here, and it runs: somebody else made a job of it.
@@ -222,15 +228,20 @@ struct GridClaim: Sendable, Hashable, Codable {
         case .end:
             final?.state = .done
             if let status = final?.status { chain.status = status }
+            hasReadPayments = true
             note(.reportedEnd, at: now, final?.shown(ran: slurm.hasStarted), transaction)
         case .refuse:
             final?.state = .done
             chain.isOurs = false
             note(.givenBack, at: now, nil, transaction)
         }
+        take(payments, now: now)
+    }
+
+    mutating func take(_ payments: [GridPayment], now: Int64) {
         for payment in payments {
             self.payments = (self.payments ?? []) + [payment]
-            note(.paid, at: now, Credits.text(payment.credits), payment.transaction)
+            note(.paid, at: now, Wei.text(payment.credits), payment.transaction)
         }
     }
 

@@ -5,8 +5,8 @@ internal import Ethereum
 
 /// Credits that the contract moved to this provider when one of its jobs ended.
 ///
-/// It is read from the receipt of the end that we reported: nobody else's transaction pays a provider (contract facts,
-/// sections 7 and 8). Receipts are told once they are final. A transaction that a reorganisation mines again keeps its hash,
+/// It is read from the receipt of the end: no other transaction pays a provider (contract facts, sections 7 and 8). Receipts
+/// are told once they are final. A transaction that a reorganisation mines again keeps its hash,
 /// and its transfers their order, so a payment that is told twice is the same one.
 struct GridPayment: Sendable, Hashable, Codable {
     var transaction: Hash32
@@ -41,6 +41,16 @@ struct GridPayment: Sendable, Hashable, Codable {
                 transaction: receipt.transaction, place: place, block: receipt.block.number, learnedAt: now,
                 wei: "\(amount)")
         }
+    }
+
+    /// The jobs that a transaction brought to their last status.
+    static func jobsEnded(in receipt: TransactionReceipt, _ contracts: GridContracts) -> Set<Hash32> {
+        Set(
+            receipt.logs.compactMap {
+                guard case .transition(let job, _, let status) = try? GridEvent.read($0, of: contracts), status.isCold
+                else { return nil }
+                return job
+            })
     }
 
     private static func hasEndedRunning(_ job: Hash32, _ logs: [ChainLog], _ contracts: GridContracts) -> Bool {

@@ -14,6 +14,11 @@ public struct GridProbe: Sendable {
         public var transaction: Hash32
         /// Unix seconds.
         public var time: UInt64
+
+        public init(transaction: Hash32, time: UInt64) {
+            self.transaction = transaction
+            self.time = time
+        }
     }
 
     /// Throws a `GridError` when there is no such contract, or no answer.

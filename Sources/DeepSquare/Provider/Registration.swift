@@ -26,7 +26,9 @@ public struct Registration: Sendable, Hashable {
             ("cpu", entry.prices.cpuPerMinute, prices.cpuPerMinute),
             ("mem", entry.prices.memoryPerMinute, prices.memoryPerMinute),
         ] where theirs != ours {
-            differences.append("\(name) price a minute: the chain has \(theirs), the configuration has \(ours)")
+            differences.append(
+                "\(name) price a minute: the chain has \(Wei.exact(theirs)) credits, the configuration has \(Wei.exact(ours))"
+            )
         }
         let known = Dictionary(entry.labels.map { ($0.key, $0.value) }, uniquingKeysWith: { _, last in last })
         for label in labels where known[label.key] != label.value {

@@ -34,6 +34,16 @@ enum GridSchema {
             CREATE INDEX payments_at ON payments (at);
             """
         ),
+        (
+            3,
+            """
+            -- Who paid: the claim's customer. Empty: not known.
+            ALTER TABLE payments ADD COLUMN customer TEXT NOT NULL DEFAULT '';
+            UPDATE payments SET customer = coalesce((
+                SELECT json_extract(body, '$.customer') FROM claims
+                WHERE claims.job = payments.job AND claims.number = payments.number), '');
+            """
+        ),
     ]
 
     static var current: Int { steps.last?.version ?? 0 }

@@ -149,13 +149,13 @@ final class GridStore: Sendable {
         }
     }
 
-    /// Forgets claims that were closed before a time, payments from before it, and logs that the feed no longer delivers.
-    func prune(before time: Date, logsBelow sequence: Int64) async throws(GridError) {
+    /// Forgets claims that were closed before a time, payments from before another, and logs that the feed no longer delivers.
+    func prune(before time: Date, paymentsBefore: Date, logsBelow sequence: Int64) async throws(GridError) {
         try await write { database in
             try database.execute(
                 sql: "DELETE FROM claims WHERE open = 0 AND changed_at < ?", arguments: [time.timeIntervalSince1970])
             try database.execute(
-                sql: "DELETE FROM payments WHERE at < ?", arguments: [Int64(time.timeIntervalSince1970)])
+                sql: "DELETE FROM payments WHERE at < ?", arguments: [Int64(paymentsBefore.timeIntervalSince1970)])
             try database.execute(sql: "DELETE FROM logs WHERE sequence < ?", arguments: [sequence])
         }
     }

@@ -30,7 +30,14 @@ extension ChainStore {
                 try database.execute(sql: "DELETE FROM gas")
             }
             try Self.setMeta(database, "account", wanted)
+            try Self.setMeta(database, "account_since", "\(Int64(Date().timeIntervalSince1970))")
         }
+    }
+
+    /// Since when the file has the account's transactions, Unix seconds: what was sent before may have been the agent's, too.
+    /// nil: not known, of a file from before this was kept.
+    public func accountSince() async throws(ChainStoreError) -> Int64? {
+        try await read { try Self.meta($0, "account_since").flatMap { Int64($0) } }
     }
 
     /// The chain of before; nil in a new file.

@@ -19,7 +19,9 @@ extension TransactionMachine {
         guard let view else { return nil }
         if let rests = signingRestsUntil, now < rests { return nil }
         if policy.isShort(view.market) {
-            raise(.feeCeiling, "the chain asks for more than the fee ceiling of \(settings.feeCeiling) wei: raise it")
+            raise(
+                .feeCeiling,
+                "the chain asks for more than the fee ceiling of \(Wei.gwei(settings.feeCeiling)): raise it")
         } else if !attempts.contains(where: { $0.isOpen && $0.wantsReplacement }) {
             clear(.feeCeiling)
         }
@@ -51,8 +53,8 @@ extension TransactionMachine {
             case .aboveCeiling:
                 raise(
                     .feeCeiling,
-                    "nonce \(attempt.nonce) cannot be replaced within the fee ceiling of \(settings.feeCeiling) wei: it is "
-                        + "sent again as it is; raise the ceiling")
+                    "nonce \(attempt.nonce) cannot be replaced within the fee ceiling of \(Wei.gwei(settings.feeCeiling)): it "
+                        + "is sent again as it is; raise the ceiling")
                 continue
             }
             let isCancellation = last.isCancellation || attempt.wantsCancellation
@@ -171,7 +173,8 @@ extension TransactionMachine {
             }
             raise(
                 .insufficientFunds,
-                "\(address) has \(view.balance) wei, \(reserved) of them for what is in flight: \"\(name)\" waits for more"
+                "\(address) has \(Wei.text(view.balance)) coins, \(Wei.text(reserved)) of them for what is in flight: "
+                    + "\"\(name)\" waits for more"
             )
             return false
         }
@@ -179,7 +182,7 @@ extension TransactionMachine {
         let ofClass = open.filter { sending[$0.intent]?.intent.className == name }
         let total = spending.total(name, on: now) + ofClass.reduce(cost) { $0 + $1.maximumCost }
         guard total <= cap else {
-            raise(.spendCap, "\"\(name)\" has reached its \(cap) wei for today (UTC): it goes on tomorrow")
+            raise(.spendCap, "\"\(name)\" has reached its \(Wei.text(cap)) coins for today (UTC): it goes on tomorrow")
             return false
         }
         clear(.spendCap)

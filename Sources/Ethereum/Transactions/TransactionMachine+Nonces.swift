@@ -127,8 +127,10 @@ extension TransactionMachine {
         change(.foreign(foreign))
         raise(
             .foreignNonce,
-            "somebody else sends with the key of \(address) (nonce \(foreign.map(String.init).suffix(5).joined(separator: ", "))): "
-                + "find who, then `chain acknowledge`; until then only what is essential is sent")
+            "transactions of \(address) that this agent does not know (nonce "
+                + "\(foreign.map(String.init).suffix(5).joined(separator: ", "))): somebody else sends with its key, or they are "
+                + "from before its state was lost: find which, then `chain acknowledge`; until then only what is essential is sent"
+        )
     }
 
     mutating func raiseFloor(_ nonce: UInt64) {

@@ -139,6 +139,8 @@ final class ScriptedChain: Sendable {
         var approved: Prices?
         var waiting: Prices?
         var credits: UInt64 = 5
+        /// Of any transaction.
+        var receipt = JSONValue.null
     }
 
     let state = NIOLockedValueBox(State())
@@ -161,6 +163,7 @@ final class ScriptedChain: Sendable {
             if method == "eth_blockNumber" {
                 return .string("0x" + String(state.withLockedValue { $0.block }, radix: 16))
             }
+            if method == "eth_getTransactionReceipt" { return state.withLockedValue { $0.receipt } }
             guard method == "eth_call", let data = parameters.first?["data"]?.text else { return .string("0x") }
             let now = state.withLockedValue { $0 }
             switch String(data.prefix(10)) {
