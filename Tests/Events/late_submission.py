@@ -248,10 +248,51 @@ def surplus(stage):
     stage.stop()
 
 
-SHORT = [eight, replaced, surplus, replaced_late, withdrawn]
+def surplus_untagged(stage):
+    """a second job of a request, after the first is over, whose tag the plugin removed: ended, by its second mark"""
+    stage.plugin(0, REPLACE)
+    names = stage.order(1, "untagged")
+    stage.agent.start()
+    stage.wait(names)
+    stage.stop()
+    own = stage.row(names[0], "number, submit_time, part")
+
+    def others():
+        return [job for job in stage.slurm(names[0]) if job[0] != str(own[0])]
+
+    # Asked for a second time, by an agent that is killed before it hears of it.
+    with stage.agent.writing() as database:
+        database.execute(
+            "UPDATE jobs SET order_phase = 'accepted', number = NULL, submit_time = NULL, part = NULL WHERE external_id = ?", names)
+    stage.plugin(12, REPLACE)
+    stage.agent.start()
+    stage.in_doubt(names[0])
+    time.sleep(3)
+    stage.agent.kill()
+    with stage.agent.writing() as database:
+        database.execute(
+            "UPDATE jobs SET order_phase = 'released', number = ?, submit_time = ?, part = ?, doubt = NULL WHERE external_id = ?",
+            (*own, names[0]))
+    eventually("the second is in Slurm", others, 60, 0.5)
+    expect(f"it waits, and has no tag: {others()}", [job[1] for job in others()] == ["PENDING"])
+    comment = stage.lab.command("scontrol", "show", "job", others()[0][0])
+    expect(comment, "sga:" not in comment)
+    stage.plugin(0)
+    stage.agent.start()
+    eventually("it is ended", lambda: [job[1] for job in others()] == ["CANCELLED"], 60, 0.5)
+    eventually("that is told", lambda: "ended a job that was one too many" in stage.agent.log.read_text(), 30, 0.5)
+    expect("the request's own ran once", len((stage.runs / names[0]).read_text().splitlines()) == 1)
+    finals = [t for t in stage.agent.transitions() if t.get("external_id") == names[0] and t["final"]]
+    expect(f"it ends once: {finals}", [t.get("state") for t in finals] == ["COMPLETED"])
+    findings = stage.agent.ask("ledger", "verify", "--state-folder", stage.lab.state)
+    expect(findings, findings.startswith("ok"))
+    stage.stop()
+
+
+SHORT = [eight, replaced, surplus, surplus_untagged, replaced_late, withdrawn]
 ALL = [
     eight, eight_priority, twelve, twelve_priority, long, long_priority, replaced, appended, replaced_late, killed_late,
-    killed_priority, withdrawn, scancelled, surplus,
+    killed_priority, withdrawn, scancelled, surplus, surplus_untagged,
 ]
 
 

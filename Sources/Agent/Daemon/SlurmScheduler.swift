@@ -35,7 +35,8 @@ struct SlurmScheduler: Scheduler {
         }
 
         mutating func wants(_ mark: JobMark) -> Bool {
-            memory.differs(mark.id, submitTime: mark.submitTime, digest: mark.digest)
+            memory.isAskedFor(mark.id, array: mark.arrayID, leader: mark.hetJobID)
+                && memory.differs(mark.id, submitTime: mark.submitTime, digest: mark.digest)
         }
 
         mutating func take(_ job: Job) {

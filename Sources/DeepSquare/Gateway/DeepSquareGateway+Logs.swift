@@ -97,11 +97,13 @@ extension DeepSquareGateway {
                     transaction: transaction),
                 readTo: readTo, changed: &changed)
         case .cancelClaimed(let job, let who):
-            guard who == address, let key = newest(job), claims[key]?.chain.isOver == false else { return true }
+            guard who == address, let key = owner(of: job, at: place), claims[key]?.chain.isOver == false else {
+                return true
+            }
             claims[key]?.wantCancel(at: seconds, transaction: transaction)
             changed.insert(key)
         case .topUpClaimed(let job, let who, let minutes):
-            guard who == address, minutes > 0, let key = newest(job) else { return true }
+            guard who == address, minutes > 0, let key = owner(of: job, at: place) else { return true }
             claims[key]?.take(topUp: minutes, log: delivered.sequence, transaction: transaction, now: seconds)
             changed.insert(key)
             logger.info("topped up", metadata: ids(key, ["minutes": "\(minutes)"]))
@@ -110,11 +112,11 @@ extension DeepSquareGateway {
             logger.error(
                 "the contract found our report too long and paid for its own wall time only",
                 metadata: newest(job).map { ids($0) } ?? ["job": "\(job)"])
-            guard let key = newest(job) else { return true }
+            guard let key = owner(of: job, at: place) else { return true }
             claims[key]?.wasBilledTooMuch = true
             changed.insert(key)
         case .transition(let job, _, let to):
-            guard let key = newest(job) else {
+            guard let key = owner(of: job, at: place) else {
                 if to.isCold { try await takeLateEnd(of: job, to, at: place, transaction: transaction) }
                 return true
             }
@@ -125,6 +127,13 @@ extension DeepSquareGateway {
             break
         }
         return true
+    }
+
+    /// The claim that an event is of: not always the newest, as logs whose save failed are taken in again.
+    private func owner(of job: Hash32, at place: GridClaim.Place) -> Key? {
+        let own = claims.keys.filter { $0.job == job }
+        let before = own.filter { key in claims[key].map { place > $0.place } ?? false }
+        return (before.isEmpty ? own : before).max { $0.number < $1.number }
     }
 
     private func newest(_ job: Hash32) -> Key? {

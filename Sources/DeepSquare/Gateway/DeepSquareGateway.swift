@@ -160,7 +160,7 @@ public actor DeepSquareGateway: Gateway, Service {
         }
     }
 
-    private func load() async throws {
+    func load() async throws {
         isDrained = try await store.value("drained") != nil
         loggerAddress = try await store.value("grid-logger")
         provider.delta = try await store.value("delta").flatMap { UInt64($0) }

@@ -17,7 +17,22 @@ public struct JobListMemory: Sendable {
     private var entries: [UInt32: Entry] = [:]
     private var round: UInt32 = 0
 
-    public init() {}
+    /// Of the records of these numbers alone; nil: of all.
+    private let numbers: Set<UInt32>?
+
+    public init() { numbers = nil }
+
+    /// - Parameter numbers: what is asked about: of an array or a heterogeneous job all records are in the answer.
+    public init(of numbers: Set<UInt32>) { self.numbers = numbers }
+
+    /// - Parameters:
+    ///   - jobID: the record's own number.
+    ///   - array: the array's that it belongs to; 0 for none.
+    ///   - leader: the leader's, of a heterogeneous job; 0 for none.
+    public func isAskedFor(_ jobID: UInt32, array: UInt32, leader: UInt32) -> Bool {
+        guard let numbers else { return true }
+        return numbers.contains(jobID) || numbers.contains(array) || numbers.contains(leader)
+    }
 
     /// The records of the next list follow.
     public mutating func begin() { round &+= 1 }

@@ -71,6 +71,8 @@ public struct JobList: Sendable {
         self.init(memory: memory, changed: [], gone: [], cost: cost)
         self.memory.begin()
         changed = jobs.filter { job in
+            let leader = job.details.hetJobID ?? 0
+            guard self.memory.isAskedFor(job.jobID, array: job.key.number, leader: leader) else { return false }
             var timeless = job
             timeless.time = 0
             let digest = UInt64(bitPattern: Int64(timeless.hashValue))

@@ -175,7 +175,12 @@ extension Submitter {
             "a job_submit plugin removed the agent's tag from the admin comment of a job; it is put back",
             metadata: order.logIDs(slurm: id).merging(["admin_comment": "\(bare.details.adminComment ?? "")"]) { $1 })
         do throws(SchedulerError) {
-            try await scheduler.setTag(order.tag, of: id, beside: bare.details.adminComment)
+            do throws(SchedulerError) {
+                try await scheduler.setTag(order.tag, of: id, beside: bare.details.adminComment)
+            } catch {
+                // Nobody would do it later; and a plugin that forbids it must not keep the job from starting.
+                try await scheduler.setTag(order.tag, of: id, beside: bare.details.adminComment)
+            }
         } catch {
             logger.warning(
                 "the tag of a job could not be put back; the job is known by its number",

@@ -17,12 +17,17 @@ public struct Submitter: Service {
     let logger: Logger
     /// Steps under way at once.
     let width: Int
+    private let clock: any Clock<Duration>
 
-    public init(ledger: Ledger, scheduler: any Scheduler, width: Int = 8, logger: Logger) {
+    public init(
+        ledger: Ledger, scheduler: any Scheduler, width: Int = 8, logger: Logger,
+        clock: any Clock<Duration> = ContinuousClock()
+    ) {
         self.ledger = ledger
         self.scheduler = scheduler
         self.width = max(1, width)
         self.logger = logger
+        self.clock = clock
     }
 
     enum Step: Sendable {
@@ -60,7 +65,7 @@ public struct Submitter: Service {
                         if Task.isCancelled { return }
                         logger.warning("orders wait: the ledger cannot be used", metadata: ["why": "\(error)"])
                     }
-                    await wakeUp.wait(atMost: pause)
+                    await wakeUp.wait(atMost: pause, clock: clock)
                 }
                 group.cancelAll()
             }
@@ -106,7 +111,7 @@ public struct Submitter: Service {
             if Task.isCancelled { return }
             logger.warning("orders wait: the ledger cannot be used", metadata: ["why": "\(error)"])
             // The others go on; this one is due again at once.
-            try? await Task.sleep(for: .seconds(1))
+            try? await clock.sleep(for: .seconds(1))
         } catch {
             await postpone(step, "\(error)")
         }

@@ -7,6 +7,10 @@ internal import Glibc
 /// A record of slurmctld's list before it is read: which run it is of, and a number that tells whether it differs.
 public struct JobMark: Sendable, Hashable {
     public var id: UInt32
+    /// The array's number, of its tasks and its pending rest; else 0.
+    public var arrayID: UInt32 = 0
+    /// The leader's number, of the components of a heterogeneous job; else 0.
+    public var hetJobID: UInt32 = 0
     /// Unix seconds; 0 for a record without one.
     public var submitTime: Int64
     /// Changes with the job's names, owner, state, times, nodes, TRES and admin comment. Of one process; tells nothing to another.
@@ -46,9 +50,11 @@ extension SlurmController {
             var reader = reader
             var decoder = JobDecoder()
             let answer = try Self.readList(changedSince: time, flags: Self.listFlags) { record, _ in
-                let mark = JobMark(
+                var mark = JobMark(
                     id: record.pointee.job_id, submitTime: Int64(record.pointee.submit_time),
                     digest: cs_job_digest(record, Self.digestSeed))
+                mark.arrayID = record.pointee.array_job_id
+                mark.hetJobID = record.pointee.het_job_id
                 if reader.wants(mark) { reader.take(decoder.decode(record)) }
             }
             return answer.map { ListAnswer(reader: reader, updateTime: $0.updateTime, took: $0.took) }

@@ -21,24 +21,31 @@ final class GatewayStage: Sendable {
     let feed: LogFeed
     let ledger: Ledger
     let store: GridStore
-    let slurm = ScriptedSlurm()
+    let slurm: ScriptedSlurm
     let chain = ScriptedChain()
     let clock = NIOLockedValueBox(Date(timeIntervalSince1970: Double(ClaimStage.epoch)))
 
-    /// The provider's account; nothing is ever signed.
+    /// The provider's account; no transaction is ever signed.
     private struct Signer: TransactionSigner {
         var address: Address { provider }
 
         func sign(_ transaction: UnsignedTransaction) async throws(KeyError) -> SignedTransaction {
             throw KeyError(.failed, "no signer")
         }
-        func sign(message: [UInt8]) async throws(KeyError) -> Signature { throw KeyError(.failed, "no signer") }
+        func sign(message: [UInt8]) async throws(KeyError) -> Signature {
+            Signature(r: [UInt8](repeating: 1, count: 32), s: [UInt8](repeating: 1, count: 32), parity: 0)
+        }
     }
 
-    init(examinedBlocks: UInt64 = 0, _ change: (inout GridSettings) -> Void = { _ in }) async throws {
+    /// - Parameter before: the files and the Slurm of a process that is gone.
+    init(
+        examinedBlocks: UInt64 = 0, after before: (folder: TemporaryFolder, slurm: ScriptedSlurm)? = nil,
+        _ change: (inout GridSettings) -> Void = { _ in }
+    ) async throws {
         let clock = clock
         let now: @Sendable () -> Date = { clock.withLockedValue { $0 } }
-        folder = try TemporaryFolder()
+        folder = try before?.folder ?? TemporaryFolder()
+        slurm = before?.slurm ?? ScriptedSlurm()
         var settings = GridSettings()
         // Nobody listens there.
         settings.sbatch = ServiceEndpoint(host: "127.0.0.1", port: 1)
@@ -208,7 +215,19 @@ final class ScriptedChain: Sendable {
 
 /// A cluster that a test describes.
 final class ScriptedSlurm: GridCluster {
+    enum Lateness: Sendable, CaseIterable {
+        /// No answer, once.
+        case failsOnce
+        /// What was asked for is done, and no answer comes, once.
+        case lateEffect
+        /// No answer a few times, then right.
+        case slowThenRight
+    }
+
     struct State: Sendable {
+        /// By the name of the call.
+        var late: [String: Lateness] = [:]
+        var calls: [String: Int] = [:]
         var users: [String: UInt32] = [:]
         var longest: UInt64?
         var isUp = true
@@ -220,18 +239,37 @@ final class ScriptedSlurm: GridCluster {
     let state = NIOLockedValueBox(State())
     private var now: State { state.withLockedValue { $0 } }
 
-    func account(login: String) async throws(GridError) -> GridAccount? {
-        now.users[login].map { GridAccount(login: login, userID: $0) }
+    private func answer<Answer>(_ call: String, _ body: (inout State) -> Answer) throws(GridError) -> Answer {
+        let answer: Answer? = state.withLockedValue { state in
+            let number = state.calls[call, default: 0]
+            state.calls[call] = number + 1
+            switch state.late[call] {
+            case .failsOnce where number == 0: return nil
+            case .lateEffect where number == 0:
+                _ = body(&state)
+                return nil
+            case .slowThenRight where number < 4: return nil
+            default: return body(&state)
+            }
+        }
+        guard let answer else { throw GridError(.unavailable, "slurmctld does not answer") }
+        return answer
     }
-    func systemUsers() async throws(GridError) -> Set<UInt32> { [0, 64_030] }
+
+    func account(login: String) async throws(GridError) -> GridAccount? {
+        try answer("account") { $0.users[login].map { GridAccount(login: login, userID: $0) } }
+    }
+    func systemUsers() async throws(GridError) -> Set<UInt32> { try answer("systemUsers") { _ in [0, 64_030] } }
     func request(_ job: GridJobRequest) throws(GridError) -> [UInt8] { Array(job.name.utf8) }
     func isUp() async -> Bool { now.isUp }
-    func cancel(_ jobID: UInt32) async throws(GridError) { state.withLockedValue { $0.cancelled.append(jobID) } }
+    func cancel(_ jobID: UInt32) async throws(GridError) { try answer("cancel") { $0.cancelled.append(jobID) } }
     func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(GridError) {
-        state.withLockedValue { $0.limits.append(minutes) }
+        try answer("setTimeLimit") { $0.limits.append(minutes) }
     }
-    func longestTime(of jobID: UInt32) async throws(GridError) -> UInt64? { now.longest }
-    func whyImpossible(_ job: GridJobRequest) async throws(GridError) -> String? { nil }
+    func longestTime(of jobID: UInt32) async throws(GridError) -> UInt64? { try answer("longestTime") { $0.longest } }
+    func whyImpossible(_ job: GridJobRequest) async throws(GridError) -> String? {
+        try answer("whyImpossible") { _ -> String? in nil }
+    }
     func whyStuck(_ jobID: UInt32) async throws(GridError) -> String? { nil }
     func jobs(named name: String, of userID: UInt32) async throws(GridError) -> [JobObservation] { now.jobs }
     func accounting(named name: String, of userID: UInt32, since time: Int64) async throws(GridError)

@@ -1,0 +1,1 @@
+../../JobLifecycleTests/Support/LateDisk.swift
