@@ -68,11 +68,11 @@ struct GatewayReportTests {
     @Test("nothing is claimed while the ledger's disk cannot be written: what cannot be remembered is not begun")
     func disk() async throws {
         let stage = try await GatewayStage()
-        for kind in ClaimKind.allCases { #expect(await stage.gateway.mayClaim(kind), "\(kind)") }
+        for kind in ClaimKind.allCases { #expect(await stage.gateway.mostClaims(kind) > 0, "\(kind)") }
         stage.ledger.noteStorage("the disk is full")
-        for kind in ClaimKind.allCases { #expect(await stage.gateway.mayClaim(kind) == false, "\(kind)") }
+        for kind in ClaimKind.allCases { #expect(await stage.gateway.mostClaims(kind) == 0, "\(kind)") }
         try await stage.ledger.tryStorage()
-        #expect(await stage.gateway.mayClaim(.job))
+        #expect(await stage.gateway.mostClaims(.job) > 0)
     }
 
     // MARK: registration

@@ -88,8 +88,9 @@ extension DeepSquareGateway {
         for kind in ClaimKind.allCases {
             guard let size = sizes[kind] else { continue }
             if size == 0 { queues[kind]?.foundEmpty() }
-            guard size > 0, await mayClaim(kind) else { continue }
-            await claim(kind, size: size, asOf: queues[kind]?.outcomes ?? 0)
+            guard size > 0 else { continue }
+            let most = await mostClaims(kind)
+            if most > 0 { await claim(kind, size: size, most: most, asOf: queues[kind]?.outcomes ?? 0) }
         }
     }
 
@@ -100,41 +101,45 @@ extension DeepSquareGateway {
     }
 
     /// What is known beforehand stops the claim rather than refuse the job.
-    func mayClaim(_ kind: ClaimKind) async -> Bool {
+    func mostClaims(_ kind: ClaimKind) async -> Int {
         // What cannot be remembered is not begun.
-        guard ledger.storageTrouble == nil else { return false }
-        guard kind == .job else { return true }
-        guard takesJobs, await mayFetchScripts() else { return false }
-        return await cluster.isUp()
+        guard ledger.storageTrouble == nil else { return 0 }
+        guard kind == .job else { return .max }
+        guard takesJobs else { return 0 }
+        let most = await mostScripts()
+        guard most > 0, await cluster.isUp() else { return 0 }
+        return most
     }
 
-    private func mayFetchScripts() async -> Bool {
-        switch scripts.answer(now: seconds) {
-        case .claim: return true
-        case .stop: return false
-        case .probe: break
+    private func mostScripts() async -> Int {
+        let answer = scripts.answer(now: seconds)
+        switch answer {
+        case .claim: return .max
+        case .stop: return 0
+        case .probe, .one: break
         }
         do throws(GridError) {
             try await sbatch.probe()
             scripts.probed(isThere: true, now: seconds)
-            return true
+            return answer == .one ? 1 : .max
         } catch {
             scripts.probed(isThere: false, now: seconds)
             note(error)
             logger.debug("no jobs are claimed: their scripts cannot be fetched", metadata: ["why": "\(error)"])
-            return false
+            return 0
         }
     }
 
-    private func claim(_ kind: ClaimKind, size: UInt64, asOf: Int) async {
+    private func claim(_ kind: ClaimKind, size: UInt64, most: Int, asOf: Int) async {
         let share = await manager.inFlightLimit / 2
-        var count = queues[kind]?.wanted(size: size, asOf: asOf, share: share, now: seconds) ?? 0
+        var count = min(most, queues[kind]?.wanted(size: size, asOf: asOf, share: share, now: seconds) ?? 0)
         if kind == .job, let limit = settings.maximumJobs {
             // Those that wait for their customer's others do not keep the rest out.
             let open = claims.count - crowded.count
             count = min(count, limit - open - (queues[kind]?.inFlight.count ?? 0))
         }
         guard count > 0 else { return }
+        if kind == .job, most == 1 { scripts.tookOne(now: seconds) }
         if queues[kind]?.isRehearsed == true {
             let question = ContractReader.Question(kind.claim, [], at: contracts.metaScheduler, from: address)
             guard let answer = try? await reader.ask([question]).first else { return }

@@ -102,7 +102,7 @@ extension DeepSquareGateway {
                 scripts.fetched()
                 await settle(key, .failed(why))
             case .notNow(let why):
-                scripts.failed(key)
+                scripts.failed(key, of: policy.login(of: claim.customer))
                 await notNow(key, why)
             }
         } catch let error as GridError where error.code == .malformed || error.code == .configuration {

@@ -8,37 +8,48 @@ struct ScriptWatch<Key: Hashable & Sendable>: Sendable {
         case stop
         /// Try the service, and tell `probed`.
         case probe
+        /// The same, and then a single job: what waits is one customer's, whose scripts may be what is wrong. Then others' jobs
+        /// must come.
+        case one
     }
 
     /// So many jobs that wait for their scripts say that no other would get one. One of them may be odd.
     static var enough: Int { 3 }
     /// Seconds between two probes.
     static var interval: Int64 { 5 }
+    /// Seconds between two single jobs.
+    static var singleInterval: Int64 { 20 }
 
-    private var waiting: Set<Key> = []
+    /// With their customers.
+    private var waiting: [Key: String] = [:]
+    private var singleAt: Int64 = 0
     private var isAway = false
     private var probeAt: Int64 = 0
 
     init() {}
 
     func answer(now: Int64) -> Answer {
-        if waiting.count >= Self.enough { return .stop }
+        if waiting.count >= Self.enough {
+            return Set(waiting.values).count == 1 && now >= singleAt ? .one : .stop
+        }
         guard isAway else { return .claim }
         return now >= probeAt ? .probe : .stop
     }
 
-    mutating func failed(_ key: Key) {
-        waiting.insert(key)
+    mutating func failed(_ key: Key, of customer: String) {
+        waiting[key] = customer
         isAway = true
     }
 
     mutating func fetched() {
-        waiting = []
+        waiting = [:]
         isAway = false
     }
 
     /// Its script is not wanted any more.
-    mutating func over(_ key: Key) { waiting.remove(key) }
+    mutating func over(_ key: Key) { waiting.removeValue(forKey: key) }
+
+    mutating func tookOne(now: Int64) { singleAt = now + Self.singleInterval }
 
     mutating func probed(isThere: Bool, now: Int64) {
         isAway = !isThere
