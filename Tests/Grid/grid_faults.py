@@ -219,13 +219,15 @@ class Faults:
             self.world.chain.call("lab_fault", path, rates)
 
     def nodes_away(self):
-        """none of the agent's nodes answers, for 100 blocks or more; what was sent before offers too little"""
+        """none of the agent's nodes answers, while blocks are made; what was sent before offers too little"""
         self.ask(2)
         self.both({"drop_request": 1.0})
         self.world.chain.call("lab_cut")
         try:
-            self.world.chain.call("lab_mine", 100)
-            time.sleep(self.outage * (0.3 if self.short else 1))
+            # One a second: the chain's clock stays with ours, as the money hangs on it.
+            for _ in range(int(self.outage * (0.3 if self.short else 1))):
+                self.world.chain.call("lab_mine")
+                time.sleep(1)
         finally:
             self.both({"drop_request": 0.0})
         self.some(30, 40)
