@@ -14,7 +14,6 @@ struct ServiceUnitTests {
         EnvironmentFiles=/etc/default/slurm-grid-agent (ignore_errors=yes)
         EnvironmentFiles=/etc/supervisor.env (ignore_errors=no)
         ProtectHome=yes
-        PrivateTmp=no
         LoadState=loaded
         """
     private static let files = """

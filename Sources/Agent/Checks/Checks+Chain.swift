@@ -53,8 +53,8 @@ extension Checks {
         if let name = configuration.chain.keyCredential, credentials == nil {
             let way =
                 geteuid() == 0
-                ? "and systemd does not run the agent here" : "run `slurm-grid-agent check` as root"
-            let why = "systemd hands the credential \"\(name)\" to the service alone: \(way)"
+                ? ", and this was not tried as the service" : ": run `slurm-grid-agent check` as root"
+            let why = "systemd hands the credential \"\(name)\" to the service alone\(way)"
             return (agentSays("key") ?? unknown("key", because: why), .missing(why))
         }
         do {

@@ -26,7 +26,11 @@ extension Checks {
             do throws(SlurmError) {
                 controller = try await SlurmController.connect(settings)
             } catch {
-                return [failure("slurm.conf", error.description), await ledger()]
+                let absence = SlurmPart.absence(configuration.slurmConf)
+                return [
+                    absence.map { warning("slurm.conf", $0.description) } ?? failure("slurm.conf", error.description),
+                    await ledger(),
+                ]
                     + untried(["slurmctld"] + Self.bySlurmctld, because: "slurm.conf cannot be used")
             }
         }

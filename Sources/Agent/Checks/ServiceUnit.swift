@@ -4,10 +4,9 @@
 struct ServiceUnit: Equatable {
     static let name = "slurm-grid-agent.service"
 
-    /// As systemctl(1) is asked for them.
+    /// As systemctl(1) is asked for them. PrivateTmp= is not among them: a configuration may be tried from /tmp first.
     static let shown = [
         "LoadState", "User", "Group", "SupplementaryGroups", "Environment", "EnvironmentFiles", "ProtectHome",
-        "PrivateTmp",
     ]
 
     private(set) var user: String
@@ -34,7 +33,7 @@ struct ServiceUnit: Equatable {
                 let mark = " (ignore_errors="
                 let parts = value.components(before: mark)
                 properties.append("EnvironmentFile=\(parts.rest.hasPrefix("yes") ? "-" : "")\(parts.head)")
-            case "ProtectHome", "PrivateTmp":
+            case "ProtectHome":
                 if value != "no" { properties.append(String(line)) }
             default:
                 properties.append(String(line))

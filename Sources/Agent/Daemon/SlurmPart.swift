@@ -83,15 +83,19 @@ struct SlurmPart: Service {
         do throws(SlurmError) {
             return try await SlurmController.connect(settings)
         } catch {
-            let named = configuration.slurmConf ?? getenv("SLURM_CONF").map { String(cString: $0) }
-            if named == nil, !Self.usualFiles.contains(where: { access($0, F_OK) == 0 }) {
-                throw Patience.Trouble(
-                    description:
-                        "there is no \(Self.usualFiles[0]): set up slurmctld on this host, or name its file (key slurm.conf)",
-                    level: .warning)
-            }
-            throw Patience.Trouble(description: error.description)
+            throw Self.absence(configuration.slurmConf) ?? Patience.Trouble(description: error.description)
         }
+    }
+
+    /// A host that is not set up yet is no failure.
+    static func absence(_ configured: String?) -> Patience.Trouble? {
+        guard configured == nil, getenv("SLURM_CONF") == nil,
+            !usualFiles.contains(where: { access($0, F_OK) == 0 })
+        else { return nil }
+        return Patience.Trouble(
+            description:
+                "there is no \(usualFiles[0]): set up slurmctld on this host, or name its file (key slurm.conf)",
+            level: .warning)
     }
 
     private func openLedger(cluster: String, _ journal: JournalGateway?) async throws -> Ledger {
