@@ -179,7 +179,7 @@ import Testing
 
     static let typed: [(line: String, offered: [String])] = [
         ("gri", ["grid"]), ("grid ear", ["earnings"]), ("grid earnings --b", ["--by"]),
-        ("grid earnings --by c", ["customer"]), ("check --conf", ["--config"]), ("config show --ch", ["--changed"]),
+        ("grid earnings --by c", ["customer"]), ("check --conf", ["--config"]), ("config show --chang", ["--changed"]),
         ("run --metascheduler.endpoint.r", ["--metascheduler.endpoint.rpc"]),
         ("check --log-level debug --admin.t", ["--admin.token-file"]), ("run --auto-reg", ["--auto-register"]),
         // An option that another one begins with.
