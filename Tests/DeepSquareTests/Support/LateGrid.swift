@@ -165,7 +165,7 @@ final class LateGrid: @unchecked Sendable {
             if isCancelled {
                 try await stage.ledger.fold(Ledger.Intake(observations: [seen(.cancelled, end: 60)]))
             } else if story != .cancelledInTheQueue, round >= 7 {
-                let one = round >= 12 ? seen(.completed, start: 60, end: 360) : seen(.running, start: 60)
+                let one = round >= 16 ? seen(.completed, start: 60, end: 360) : seen(.running, start: 60)
                 try await stage.ledger.fold(Ledger.Intake(observations: [one]))
             }
         }
@@ -192,13 +192,23 @@ final class LateGrid: @unchecked Sendable {
         }
     }
 
+    /// Until nothing is under way; of a process that is dead that may be never.
+    private func idle() async throws {
+        for _ in 0..<20_000 {
+            if disk?.isDead == true { return }
+            if await stage.gateway.busy.isEmpty { return }
+            try await Task.sleep(for: .milliseconds(1))
+        }
+        Issue.record("never idle")
+    }
+
     func play() async throws {
         for round in 0..<30 where !(try await isOver()) {
             try await tell(round)
             await stage.gateway.takeLogs()
             try await restartIfDead()
             for key in await Array(stage.gateway.claims.keys) { await stage.gateway.advance(key) }
-            try await stage.idle()
+            try await idle()
             try await restartIfDead()
             do { try await slurm(round) } catch is LedgerError {}
             try await restartIfDead()
@@ -206,7 +216,7 @@ final class LateGrid: @unchecked Sendable {
             do { while try await outbox.deliverDue() {} } catch {
                 guard error is LedgerError || error is GatewayUnavailable else { throw error }
             }
-            try await stage.idle()
+            try await idle()
             try await restartIfDead()
             await mine()
             try await restartIfDead()
