@@ -29,13 +29,16 @@ class Refusal(Exception):
 
 
 class Evm(MiningChain):
-    """mine_all runs the transactions at another time than that of their block, unless the header has it from the start."""
+    """mine_all runs the transactions at another time than that of their block, unless the header has it from the start. The gas
+    limit stays as it is."""
 
     timestamp = None
 
     def create_header_from_parent(self, parent_header, **fields):
         if self.timestamp is not None and self.timestamp > parent_header.timestamp:
             fields.setdefault("timestamp", self.timestamp)
+        # By itself it falls with each empty block, after an hour of them to less than a transaction needs.
+        fields.setdefault("gas_limit", parent_header.gas_limit)
         return super().create_header_from_parent(parent_header, **fields)
 
 
