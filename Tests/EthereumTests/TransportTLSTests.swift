@@ -42,7 +42,17 @@ struct TransportTLSTests {
         let requests: NIOLockedValueBox<Int>
         init(_ requests: NIOLockedValueBox<Int>) { self.requests = requests }
 
+        private var received = ""
+
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            // Head and body may come in two records.
+            received += String(buffer: unwrapInboundIn(data))
+            guard let end = received.firstRange(of: "\r\n\r\n") else { return }
+            let length = received[..<end.lowerBound].lowercased().split(separator: "\r\n")
+                .first { $0.hasPrefix("content-length:") }
+                .flatMap { Int($0.dropFirst(15).filter(\.isNumber)) }
+            guard received[end.upperBound...].utf8.count >= length ?? 0 else { return }
+            received = ""
             requests.withLockedValue { $0 += 1 }
             let body = #"{"jsonrpc":"2.0","id":1,"result":1}"#
             let answer = "HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
