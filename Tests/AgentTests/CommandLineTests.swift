@@ -60,7 +60,7 @@ import Testing
     @Test(
         "--help has the options of commands that take the configuration's keys",
         arguments: [
-            (RunCommand.self, ["--config <file>"]), (CheckCommand.self, ["--config <file>", "--json"]),
+            (RunCommand.self, ["--config <file>"]), (CheckCommand.self, ["--config <file>", "--json", "--here"]),
             (ConfigCommand.Show.self, ["--config <file>", "--json", "--changed"]),
             (StatusCommand.self, ["--nagios", "--watch"]),
         ] as [(any ParsableCommand.Type, [String])])

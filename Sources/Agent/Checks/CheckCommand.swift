@@ -23,7 +23,10 @@ struct CheckCommand: AsyncParsableCommand {
 
     @OptionGroup var passed: PrintingConfigurationWords
 
-    private var words: [String] { passed.words }
+    @Flag(help: "As root: try it as this user, with this environment, and not as the service.")
+    var here = false
+
+    private var words: [String] { (here ? ["--here"] : []) + passed.words }
 
     func run() async throws {
         let own: Set<String> = ["--json", "--here"]
