@@ -83,11 +83,10 @@ final class LateGrid: @unchecked Sendable {
     var isMet: Bool { disk?.isDone ?? true }
 
     private func restartIfDead() async throws {
-        guard let disk, disk.isDead else { return }
-        while !disk.isCopied { try await Task.sleep(for: .milliseconds(1)) }
+        guard disk?.isDead == true else { return }
         let (clock, slurm) = (stage.clock.withLockedValue { $0 }, stage.slurm)
         await end()
-        self.disk = nil
+        disk = nil
         stage = try await Self.stage(port, after: (next, slurm))
         stage.clock.withLockedValue { $0 = clock }
         try await stage.gateway.load()

@@ -52,8 +52,12 @@ final class LateDisk: TransactionObserver, Sendable {
 
     /// Whether the fault has happened.
     var isDone: Bool { state.withLockedValue { $0.isDone } }
-    var isDead: Bool { state.withLockedValue { $0.isDead } }
-    var isCopied: Bool { state.withLockedValue { $0.isCopied } }
+    /// Whether the process has died. Waits until what the next one finds is there.
+    var isDead: Bool {
+        guard state.withLockedValue({ $0.isDead }) else { return false }
+        while !state.withLockedValue({ $0.isCopied }) { usleep(100) }
+        return true
+    }
 
     func observes(eventsOfKind eventKind: DatabaseEventKind) -> Bool { false }
     func databaseDidChange(with event: DatabaseEvent) {}
