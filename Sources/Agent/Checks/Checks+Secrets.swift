@@ -41,7 +41,7 @@ extension Checks {
         let subject = "credentials"
         var status = stat()
         guard lstat(folder, &status) == 0 else { return errno == ENOENT ? nil : unseen(subject, folder) }
-        guard status.st_mode & S_IFMT == S_IFDIR else { return failure(subject, "\(folder) is no folder") }
+        guard status.st_mode & S_IFMT == S_IFDIR else { return failure(subject, "\(folder) is not a folder") }
         let trust = SecretTrust(reader: nil, readerName: "root")
         if let trouble = trust.trouble(credential: folder, FileTrust.Facts(status)) { return failure(subject, trouble) }
         guard let stream = opendir(folder) else {

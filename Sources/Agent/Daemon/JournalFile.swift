@@ -8,7 +8,7 @@ internal import Support
 
 /// The journal's file. Blocks; used on one thread.
 ///
-/// A file that was moved away (logrotate) is begun anew. The last line tells where to go on after a crash, since the
+/// Where a file was moved away (logrotate) a new one is begun. The last line tells where to go on after a crash, since the
 /// numbers of all lines grow: it takes each transition in turn, or none. Half a line at the end is cut off; where that cannot
 /// be done (`chattr +a`), it is ended, so that no reader ever finds two transitions in one line.
 final class JournalFile: Sendable {
@@ -109,7 +109,7 @@ final class JournalFile: Sendable {
         throw JournalError(message: "\(path): cannot be synced: \(why)")
     }
 
-    /// The file, opened anew when the path leads to another one now.
+    /// The file, opened again when the path leads to another one now.
     private func current(_ known: inout OpenFile?) throws -> OpenFile {
         var status = stat()
         if let file = known {

@@ -45,7 +45,7 @@ extension LedgerTransaction {
         return database.lastInsertedRowID
     }
 
-    /// Writes a run anew. That it was seen ends any doubt about it.
+    /// Writes a run that is known. That it was seen ends any doubt about it.
     mutating func update(_ run: RunRow) throws {
         let record = run.record
         let statement = try database.cachedStatement(
