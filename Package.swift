@@ -83,9 +83,17 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "Persistence",
+            dependencies: [
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "JobLifecycle",
             dependencies: [
-                "Support",
+                "Persistence", "Support",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
@@ -98,7 +106,7 @@ let package = Package(
         .target(
             name: "Ethereum",
             dependencies: [
-                "COpenSSL", "CSecp256k1", "Support",
+                "COpenSSL", "CSecp256k1", "Persistence", "Support",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -117,7 +125,7 @@ let package = Package(
         .target(
             name: "DeepSquare",
             dependencies: [
-                "Ethereum", "JobLifecycle", "Support",
+                "Ethereum", "JobLifecycle", "Persistence", "Support",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
@@ -133,7 +141,7 @@ let package = Package(
         .executableTarget(
             name: "Agent",
             dependencies: [
-                "DeepSquare", "Ethereum", "JobLifecycle", "Slurm", "Sockets", "SpankBridge", "Support",
+                "DeepSquare", "Ethereum", "JobLifecycle", "Persistence", "Slurm", "Sockets", "SpankBridge", "Support",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -184,6 +192,11 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "PersistenceTests",
+            dependencies: ["Persistence", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "SocketsTests",
             dependencies: [
                 "Sockets",
@@ -208,7 +221,7 @@ let package = Package(
         .testTarget(
             name: "JobLifecycleTests",
             dependencies: [
-                "JobLifecycle", "PlanCheck",
+                "JobLifecycle", "Persistence", "PlanCheck",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
@@ -253,7 +266,7 @@ let package = Package(
         .testTarget(
             name: "DeepSquareTests",
             dependencies: [
-                "DeepSquare", "Ethereum", "JobLifecycle", "PlanCheck",
+                "DeepSquare", "Ethereum", "JobLifecycle", "Persistence", "PlanCheck",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
