@@ -25,6 +25,11 @@ struct JournalGateway: Gateway {
         thread = BlockingThread(name: "journal", clock: clock)
     }
 
+    /// Of the last line in the file; nil: there is none, or it cannot be read now.
+    func lastSequence() async -> Int64? {
+        (try? await thread.run(within: .seconds(5)) { [file] in file.lastSequence }) ?? nil
+    }
+
     func deliver(_ transitions: [JobTransition]) async throws(GatewayUnavailable) -> [Delivery] {
         do {
             return try await thread.run(within: Self.patience) { [file] in try file.take(transitions) }
@@ -57,6 +62,13 @@ final class JournalFile: Sendable {
 
     deinit {
         if let file = state.withLockedValue({ $0 }) { close(file.descriptor) }
+    }
+
+    var lastSequence: Int64? {
+        state.withLockedValue { known in
+            guard access(path, F_OK) == 0 else { return nil }
+            return try? current(&known).lastSequence
+        }
     }
 
     func take(_ transitions: [JobTransition]) throws -> [Delivery] {

@@ -16,7 +16,7 @@ extension DeepSquareGateway {
             sinceTidying += 1
             if sinceTidying >= 60 {
                 sinceTidying = 0
-                try? await store.prune(before: now() - 90 * 86_400, logsBelow: oldestLog)
+                try? await store.prune(before: now() - 90 * 86_400)
             }
         }
     }

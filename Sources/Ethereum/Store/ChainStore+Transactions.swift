@@ -25,7 +25,8 @@ extension ChainStore {
                             + "or use another state folder")
                 }
                 try database.execute(
-                    sql: "DELETE FROM meta WHERE name IN ('nonce_floor', 'foreign', 'explained_block', 'settled_block')"
+                    sql:
+                        "DELETE FROM meta WHERE name IN ('nonce_floor', 'foreign', 'explained_block', 'settled_block', 'forgiven')"
                 )
                 try database.execute(sql: "DELETE FROM gas")
             }
@@ -99,6 +100,8 @@ extension ChainStore {
             try database.execute(
                 sql: "UPDATE intents SET state = 1, outcome = NULL, receipt = NULL, ended_at = NULL WHERE id = ?",
                 arguments: [id])
+        case .forgiven(let nonce):
+            try setMeta(database, "forgiven", nonce.map { "\($0)" } ?? "")
         case .foreign(let nonces):
             try setMeta(database, "foreign", nonces.map(String.init).joined(separator: " "))
         case .gas(let call, let entry):
@@ -159,6 +162,9 @@ extension ChainStore {
             machine.settledBlock = try Self.meta(database, "settled_block").flatMap(UInt64.init)
             let highest = try Int64.fetchOne(database, sql: "SELECT max(nonce) FROM attempts")
             machine.ownFloor = highest.flatMap { UInt64(exactly: $0) }.map(TransactionMachine.after) ?? 0
+            let forgiven = try Self.meta(database, "forgiven")
+            machine.forgives = forgiven == ""
+            machine.forgivenBelow = forgiven.flatMap(UInt64.init) ?? 0
             machine.foreign = (try Self.meta(database, "foreign") ?? "").split(separator: " ").compactMap { UInt64($0) }
             var entries: [String: GasTable.Entry] = [:]
             for row in try Row.fetchAll(database, sql: "SELECT call, gas, bytes FROM gas") {
