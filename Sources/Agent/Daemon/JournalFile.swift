@@ -48,6 +48,13 @@ final class JournalFile: Sendable {
         if let file = state.withLockedValue({ $0 }) { close(file.descriptor) }
     }
 
+    var lastSequence: Int64? {
+        state.withLockedValue { known in
+            guard access(path, F_OK) == 0 else { return nil }
+            return try? current(&known).lastSequence
+        }
+    }
+
     func take(_ transitions: [JobTransition]) throws -> [Delivery] {
         // Nobody else uses the file; the lock says so.
         try state.withLockedValue { known in
