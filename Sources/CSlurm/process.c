@@ -15,7 +15,7 @@ void cs_name_thread(const char *name) {
 
 void cs_share_heap(void) {
     mallopt(M_ARENA_MAX, 1);
-    mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+    mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
 }
 
 void cs_release_memory(void) {

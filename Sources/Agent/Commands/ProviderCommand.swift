@@ -69,7 +69,8 @@ struct ProviderCommand: AsyncParsableCommand {
     }
 
     struct Labels: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show the labels, as they are or would be registered.")
+        static let configuration = CommandConfiguration(
+            abstract: "Show the labels, as they are or would be registered.")
 
         @OptionGroup var options: ControlOptions
 

@@ -111,12 +111,17 @@ extension LedgerTransaction {
         }
         if try isPartOfKnownRun(seen) { return false }
         guard let outcome = rule.fold(nil, seen) else { return false }
-        let later = try runs(
-            "number = ? AND part = ? AND submit_time > ? ORDER BY submit_time LIMIT 1",
-            [key.number, key.storedPart, seen.submitTime]
+        let last = try runs(
+            "number = ? AND part = ? ORDER BY submit_time DESC LIMIT 1", [key.number, key.storedPart]
         ).first
-        if let later { return try insertLate(outcome, seen, before: later) }
-        guard var job = try jobOfNewRun(seen, force: force) else { return true }
+        if let last, last.record.submitTime > seen.submitTime {
+            let later = try runs(
+                "number = ? AND part = ? AND submit_time > ? ORDER BY submit_time LIMIT 1",
+                [key.number, key.storedPart, seen.submitTime]
+            ).first
+            return try insertLate(outcome, seen, before: later ?? last)
+        }
+        guard var job = try jobOfNewRun(seen, after: last, force: force) else { return true }
         _ = try insert(outcome.run, job: job.id)
         if case .task = key.part, seen.jobID == key.number { try disperse(array: key.number, by: seen) }
         try finish(outcome, &job, seen)
@@ -190,11 +195,10 @@ extension LedgerTransaction {
     }
 
     /// The job that a run not seen before belongs to; nil when that cannot be said yet.
-    private mutating func jobOfNewRun(_ seen: JobObservation, force: Bool) throws -> JobRow? {
-        let key = seen.key
-        let previous = try runs(
-            "number = ? AND part = ? ORDER BY submit_time DESC LIMIT 1", [key.number, key.storedPart]
-        ).first
+    /// - Parameter previous: the last run of the same key.
+    private mutating func jobOfNewRun(
+        _ seen: JobObservation, after previous: RunRow?, force: Bool
+    ) throws -> JobRow? {
         // It was put back before, and what the plugin says of that is still on its way: slurmdbd is asked first, so that the
         // job's runs are told in their order.
         if previous == nil, seen.source == .controller, seen.restarts ?? 0 > 0, !force {

@@ -64,7 +64,7 @@ struct LedgerTransaction {
             key: JobKey(number: row[2], storedPart: row[3]), jobID: row[5], submitTime: row[4], restarts: row[6],
             phase: phase, state: (row[8] as String?).flatMap { SchedulerState.Base(rawValue: $0) }, startTime: row[9],
             endTime: row[10], elapsed: row[11], exitStatus: row[12],
-            details: try JSONDecoder().decode(JobDetails.self, from: Data(details.utf8)), asOf: row[14],
+            details: try decoder.decode(JobDetails.self, from: Data(details.utf8)), asOf: row[14],
             toldRunning: row[15])
         return RunRow(id: row[0], job: row[1], record: record, phaseRead: phase)
     }
@@ -145,13 +145,19 @@ struct LedgerTransaction {
     }
 
     static func json(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
+        String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 
+    private static let encoder: JSONEncoder = {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return encoder
+    }()
+
+    private static let decoder = JSONDecoder()
+
     static func transition(sequence: Int64, body: String) throws -> JobTransition {
-        var transition = try JSONDecoder().decode(JobTransition.self, from: Data(body.utf8))
+        var transition = try decoder.decode(JobTransition.self, from: Data(body.utf8))
         transition.sequence = sequence
         return transition
     }

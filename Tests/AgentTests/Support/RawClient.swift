@@ -59,6 +59,11 @@ final class RawClient: @unchecked Sendable {
         guard sent == text.utf8.count || errno == EPIPE else { throw Failure(what: "send", number: errno) }
     }
 
+    /// A text that is longer than the socket takes at once: returns when all of it has gone, or the other side has closed.
+    func sendAll(_ text: String) async throws {
+        try await Self.offThePool { try self.send(text) }
+    }
+
     /// All that comes until the other side closes.
     func answer() async throws -> String {
         try await Self.offThePool { [descriptor] in
