@@ -46,7 +46,7 @@ extension DeepSquareGateway {
         guard !lost.isEmpty else { return }
         logger.warning(
             "the ledger lacks jobs of the grid that are under way: they are looked for in Slurm and on the chain",
-            metadata: ["count": "\(lost.count)", "jobs": "\(lost.map { "\($0.job)" }.sorted().joined(separator: " "))"])
+            metadata: ["count": "\(lost.count)"])
         try await save(lost)
     }
 }
