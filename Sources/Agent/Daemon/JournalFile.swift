@@ -48,10 +48,11 @@ final class JournalFile: Sendable {
         if let file = state.withLockedValue({ $0 }) { close(file.descriptor) }
     }
 
+    /// The number of the last line; nil: there is no file, or it cannot be read.
     var lastSequence: Int64? {
-        state.withLockedValue { known in
+        state.withLockedValue { known -> Int64? in
             guard access(path, F_OK) == 0 else { return nil }
-            return try? current(&known).lastSequence
+            return try? current(&known).end.lastSequence
         }
     }
 
