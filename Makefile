@@ -70,9 +70,13 @@ build-tests:
 	@$(DEPS) build
 	$(SWIFT) build --build-tests
 
+LATE_TESTS := \.Late(Answer|Grid|Submitter|Transaction)Tests
+
 .PHONY: test-unit
 test-unit: build-tests ## Tests without Slurm
-	$(SWIFT) test --skip-build --filter '^(SlurmTests|SupportTests|TLSClientTests|SocketsTests|SpankBridgeTests|JobLifecycleTests|EthereumTests|DeepSquareTests)\.'
+	$(SWIFT) test --skip-build --filter '^(SlurmTests|SupportTests|TLSClientTests|SocketsTests|SpankBridgeTests|JobLifecycleTests|EthereumTests|DeepSquareTests)\.' --skip '$(LATE_TESTS)'
+	@# By themselves: thousands of stories, which keep every core busy.
+	$(SWIFT) test --skip-build --filter '$(LATE_TESTS)'
 	@# By themselves: hundreds at once leave those little time that wait for another process.
 	$(SWIFT) test --skip-build --filter '^AgentTests\.'
 

@@ -44,21 +44,19 @@ final class LateGrid: @unchecked Sendable {
             LateDisk.copy("deepsquare.sqlite", "chain.sqlite", "ledger.sqlite", from: from, to: to)
         }
         self.disk = disk
-        switch fault.0 {
-        case .grid:
-            try await stage.store.queue.writeWithoutTransaction {
-                $0.add(transactionObserver: disk, extent: .databaseLifetime)
+        for file in File.allCases {
+            let observer: any TransactionObserver & Sendable = file == fault.0 ? disk : DiskNeighbour(disk)
+            try await writer(of: file).writeWithoutTransaction {
+                $0.add(transactionObserver: observer, extent: .databaseLifetime)
             }
-        case .chain:
-            let store = await stage.manager.store
-            try await store.queue.writeWithoutTransaction {
-                $0.add(transactionObserver: disk, extent: .databaseLifetime)
-            }
-        case .ledger:
-            let writer = try #require(stage.ledger.reader as? DatabasePool)
-            try await writer.writeWithoutTransaction {
-                $0.add(transactionObserver: disk, extent: .databaseLifetime)
-            }
+        }
+    }
+
+    private func writer(of file: File) async throws -> any DatabaseWriter {
+        switch file {
+        case .grid: stage.store.queue
+        case .chain: await stage.manager.store.queue
+        case .ledger: try #require(stage.ledger.reader as? DatabasePool)
         }
     }
 
@@ -85,10 +83,11 @@ final class LateGrid: @unchecked Sendable {
     var isMet: Bool { disk?.isDone ?? true }
 
     private func restartIfDead() async throws {
-        guard disk?.isDead == true else { return }
+        guard let disk, disk.isDead else { return }
+        while !disk.isCopied { try await Task.sleep(for: .milliseconds(1)) }
         let (clock, slurm) = (stage.clock.withLockedValue { $0 }, stage.slurm)
         await end()
-        disk = nil
+        self.disk = nil
         stage = try await Self.stage(port, after: (next, slurm))
         stage.clock.withLockedValue { $0 = clock }
         try await stage.gateway.load()

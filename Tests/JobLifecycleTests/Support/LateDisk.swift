@@ -25,6 +25,10 @@ final class LateDisk: TransactionObserver, Sendable {
         var left: Int
         var isDead = false
         var isDone = false
+        /// What the next process finds is there.
+        var isCopied = false
+        /// Commits of the process's other files that are being written.
+        var underWay = 0
     }
 
     private let state: NIOLockedValueBox<State>
@@ -49,6 +53,7 @@ final class LateDisk: TransactionObserver, Sendable {
     /// Whether the fault has happened.
     var isDone: Bool { state.withLockedValue { $0.isDone } }
     var isDead: Bool { state.withLockedValue { $0.isDead } }
+    var isCopied: Bool { state.withLockedValue { $0.isCopied } }
 
     func observes(eventsOfKind eventKind: DatabaseEventKind) -> Bool { false }
     func databaseDidChange(with event: DatabaseEvent) {}
@@ -80,10 +85,22 @@ final class LateDisk: TransactionObserver, Sendable {
         if fault == .lateAnswer { passTime() } else { end() }
     }
 
+    /// All files of the process end at the same moment: what another one is writing is there, and nothing after it.
     private func end() {
         state.withLockedValue { $0.isDead = true }
+        while state.withLockedValue({ $0.underWay > 0 }) { usleep(100) }
         die()
+        state.withLockedValue { $0.isCopied = true }
     }
+
+    fileprivate func begin() -> Bool {
+        state.withLockedValue { state in
+            if !state.isDead { state.underWay += 1 }
+            return !state.isDead
+        }
+    }
+
+    fileprivate func ended() { state.withLockedValue { $0.underWay -= 1 } }
 
     /// What a process that died would find: the files of a store as they are now.
     static func copy(_ files: String..., from folder: String, to other: String) {
@@ -94,5 +111,34 @@ final class LateDisk: TransactionObserver, Sendable {
                     atPath: "\(folder)/\(file)\(suffix)", toPath: "\(other)/\(file)\(suffix)")
             }
         }
+    }
+}
+
+/// Another file of the same process: it dies when the disk says so.
+final class DiskNeighbour: TransactionObserver, Sendable {
+    private let disk: LateDisk
+    private let isWriting = NIOLockedValueBox(false)
+
+    init(_ disk: LateDisk) {
+        self.disk = disk
+    }
+
+    func observes(eventsOfKind eventKind: DatabaseEventKind) -> Bool { false }
+    func databaseDidChange(with event: DatabaseEvent) {}
+
+    func databaseWillCommit() throws {
+        guard disk.begin() else { throw LateDisk.Failure() }
+        isWriting.withLockedValue { $0 = true }
+    }
+
+    func databaseDidCommit(_ db: Database) { end() }
+    func databaseDidRollback(_ db: Database) { end() }
+
+    private func end() {
+        let wasWriting = isWriting.withLockedValue { isWriting in
+            defer { isWriting = false }
+            return isWriting
+        }
+        if wasWriting { disk.ended() }
     }
 }
