@@ -116,7 +116,9 @@ public struct DatabaseFile: Sendable {
         do {
             let findings = try writer.writeWithoutTransaction { try String.fetchAll($0, sql: "PRAGMA quick_check(1)") }
             guard findings == ["ok"] else {
-                throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: findings.joined(separator: "; "))
+                // SQLite's own words may be of several lines.
+                let words = findings.joined(separator: "; ").split(separator: "\n").joined(separator: " ")
+                throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: words)
             }
             return true
         } catch let error as DatabaseError where error.resultCode == .SQLITE_INTERRUPT {

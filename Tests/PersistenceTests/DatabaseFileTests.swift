@@ -94,6 +94,7 @@ struct DatabaseFileTests {
         try bytes.write(to: url)
         let opened = try Self.open(path)
         #expect(opened.setAside?.aside == path + ".damaged-5")
+        #expect(opened.setAside?.reason.contains("\n") == false)
         #expect(FileManager.default.fileExists(atPath: path + ".damaged-5"))
         #expect(try await opened.queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM meta") } == 0)
     }
