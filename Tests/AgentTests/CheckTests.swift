@@ -60,6 +60,20 @@ struct CheckTests {
         #expect(found.contains { $0.subject == "chain" })
     }
 
+    @Test("a running agent that waits for slurm.conf tells of a key that is not there, and not in each round")
+    func keyBeforeSlurm() async throws {
+        var checks = try Self.checks()
+        let parts = RunningParts(checks.configuration.chain)
+        parts.change { $0.slurmTrouble = .init(description: "there is no slurm.conf") }
+        checks.running = parts
+        checks.credentials = "/nowhere"
+        let found = await checks.chain()
+        #expect(found.contains { $0.subject == "key" && $0.level == .failure && $0.text.contains("chain-key") })
+        #expect(found.contains { $0.subject == "chain" && $0.level == .unknown })
+        checks.isThorough = false
+        #expect(await checks.chain().map(\.subject) == ["chain"])
+    }
+
     @Test("what is unknown is no failure")
     func line() {
         let finding = Finding(level: .unknown, subject: "key", text: "because nobody knows")

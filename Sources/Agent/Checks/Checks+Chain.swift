@@ -16,12 +16,10 @@ extension Checks {
         if let running {
             let now = running.now
             guard let chain = now.chain else {
-                return [
-                    now.chainTrouble.map { failure("chain", $0.description) }
-                        ?? unknown(
-                            "chain",
-                            because: now.slurmTrouble == nil ? "it is being opened" : "it waits for slurm.conf")
-                ]
+                if let trouble = now.chainTrouble { return [failure("chain", trouble.description)] }
+                guard now.slurmTrouble != nil else { return [unknown("chain", because: "it is being opened")] }
+                // A key that is not there is told before Slurm is. A keystore takes its time: not in each round.
+                return (isThorough ? [await keyAlone()] : []) + [unknown("chain", because: "it waits for slurm.conf")]
             }
             return [ok("key", chain.signer.address.checksummed)] + (await findings(chain.client, .opened(chain.signer)))
                 + alarms(await chain.manager.status)
@@ -38,6 +36,17 @@ extension Checks {
         let found = await findings(client, key)
         await transport.shutdown()
         return [finding] + found
+    }
+
+    private func keyAlone() async -> Finding {
+        do {
+            let transport = try ChainAccess.transport(configuration.chain)
+            let finding = key(transport, Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }).0
+            await transport.shutdown()
+            return finding
+        } catch {
+            return failure("key", "\(error)")
+        }
     }
 
     /// The key, or why there is none here.

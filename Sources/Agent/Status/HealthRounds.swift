@@ -83,7 +83,7 @@ struct HealthRounds: Service {
         return false
     }
 
-    private static let costly: Set<String> = ["slurmdbd", "supervisor", "sbatch service", "key's use"]
+    private static let costly: Set<String> = ["key", "slurmdbd", "supervisor", "sbatch service", "key's use"]
 
     /// Each finding at the start; later only what has changed for the worse or the better.
     private func tell(_ findings: [Finding], before: [Finding]?) {
