@@ -96,7 +96,13 @@ test-grid: build-tests plugins ## The DeepSquare gateway: contracts, services, m
 	python3 Tests/Grid/tls.py
 	python3 Tests/Grid/billing.py
 	python3 Tests/Grid/jobs.py
+	python3 Tests/Grid/jobs_state.py
 	python3 Tests/Grid/soak.py --short
+
+.PHONY: test-state
+test-state: build plugins ## The state's files damaged, lost and old, in pairs and all at once, with jobs under way (CASES=108, SEED=…); needs root
+	@lab/install.sh --dbd && lab/grid/install.sh >/dev/null
+	python3 Tests/Grid/jobs_state.py --pairs $(SEED)
 
 .PHONY: test-configuration
 test-configuration: build-tests ## Broken configurations, given to the program; needs root, to become another user

@@ -91,9 +91,17 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "Persistence",
+            dependencies: [
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "JobLifecycle",
             dependencies: [
-                "Support",
+                "Persistence", "Support",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
@@ -106,7 +114,7 @@ let package = Package(
         .target(
             name: "Ethereum",
             dependencies: [
-                "COpenSSL", "CSecp256k1", "Support", "TLSClient",
+                "COpenSSL", "CSecp256k1", "Persistence", "Support", "TLSClient",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -125,7 +133,7 @@ let package = Package(
         .target(
             name: "DeepSquare",
             dependencies: [
-                "Ethereum", "JobLifecycle", "Support", "TLSClient",
+                "Ethereum", "JobLifecycle", "Persistence", "Support", "TLSClient",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRPCCore", package: "grpc-swift-2"),
@@ -142,7 +150,7 @@ let package = Package(
         .executableTarget(
             name: "Agent",
             dependencies: [
-                "DeepSquare", "Ethereum", "JobLifecycle", "Slurm", "Sockets", "SpankBridge", "Support",
+                "DeepSquare", "Ethereum", "JobLifecycle", "Persistence", "Slurm", "Sockets", "SpankBridge", "Support",
                 "TLSClient",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -207,6 +215,11 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "PersistenceTests",
+            dependencies: ["Persistence", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "SocketsTests",
             dependencies: [
                 "Sockets",
@@ -231,7 +244,7 @@ let package = Package(
         .testTarget(
             name: "JobLifecycleTests",
             dependencies: [
-                "JobLifecycle", "PlanCheck",
+                "JobLifecycle", "Persistence", "PlanCheck",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
@@ -277,7 +290,7 @@ let package = Package(
         .testTarget(
             name: "DeepSquareTests",
             dependencies: [
-                "DeepSquare", "Ethereum", "JobLifecycle", "PlanCheck", "TestCertificates",
+                "DeepSquare", "Ethereum", "JobLifecycle", "Persistence", "PlanCheck", "TestCertificates",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),

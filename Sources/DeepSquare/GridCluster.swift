@@ -33,13 +33,12 @@ public protocol GridCluster: Sendable {
     /// The longest time limit, minutes, of the partition that a job is in; nil: none. What the agent sets as SlurmUser passes it.
     func longestTime(of jobID: UInt32) async throws(GridError) -> UInt64?
 
-    /// Every job of this name and user that slurmctld knows, with the time limit in minutes.
-    func jobs(named name: String, of userID: UInt32) async throws(GridError) -> [JobObservation]
+    /// Every job of this name that slurmctld knows, whoever's it is, with the time limit in minutes.
+    func jobs(named name: String) async throws(GridError) -> [JobObservation]
 
-    /// Every run of a job of this name and user that slurmdbd knows, submitted at or after a time (Unix seconds), oldest
+    /// Every run of a job of this name that slurmdbd knows, whoever's it is, submitted at or after a time (Unix seconds), oldest
     /// first; nil: the cluster has no slurmdbd.
-    func accounting(named name: String, of userID: UInt32, since time: Int64) async throws(GridError)
-        -> [JobObservation]?
+    func accounting(named name: String, since time: Int64) async throws(GridError) -> [JobObservation]?
 
     /// How long slurmctld remembers a job that has ended, seconds.
     func endedJobMemory() async throws(GridError) -> Int64

@@ -127,7 +127,7 @@ struct GatewayTests {
 
     // MARK: others' claims
 
-    private func claimEvent(_ transaction: Hash32, block: UInt64) throws -> TransactionReceipt {
+    static func claimEvent(_ transaction: Hash32, block: UInt64) throws -> TransactionReceipt {
         let place = BlockReference(number: block, hash: hash(block))
         let data = try #require(Hex.decode(Vectors.claimEventData))
         let log = ChainLog(
@@ -143,7 +143,7 @@ struct GatewayTests {
         let transaction = hash(77)
         if isOurs { try stage.made(transaction) }
         await stage.gateway.edit { $0.isCaughtUp = false }
-        await stage.feed.offer(try claimEvent(transaction, block: 5000))
+        await stage.feed.offer(try Self.claimEvent(transaction, block: 5000))
         await stage.gateway.takeLogs()
         #expect(await stage.claim?.place.block == 5000)
         // By then the look at it may be over, but not the decision.

@@ -2,6 +2,8 @@
 
 import Foundation
 import GRDB
+import JobLifecycle
+import Persistence
 import PlanCheck
 import Testing
 
@@ -26,16 +28,26 @@ struct GridPlanTests {
             place: GridClaim.Place(block: 100, index: 5), claimedAt: 1000, needsExamination: false)
         let payment = GridPayment(transaction: hash(9), place: 0, block: 1, learnedAt: 1000, wei: "1")
         claim.succeeded(.end, block: 1, transaction: hash(9), payments: [payment], now: 1000)
-        try await store.save([claim], logs: [1])
+        try await store.save([claim], logs: [TakenLog(transaction: hash(1), place: 0, block: 1)])
+        claim.take(ClaimStage.transition(.submitted, sequence: 1), now: 1000)
+        claim.revision += 1
+        try await store.save([claim])
         _ = try await store.openClaims()
+        try await store.read { try GridStore.inspect($0) }
         _ = try await store.recentClaims(limit: 9)
         _ = try await store.claims(ofJob: hash(1))
         _ = try await store.claim("a", 1)
         _ = try await store.claimsWithoutTimes(since: .distantPast, limit: 9)
-        _ = try await store.known(logs: [1])
+        _ = try await store.known([GridStoreTests.delivered(1), GridStoreTests.delivered(2)])
+        try await store.setReadBlock(5)
+        _ = try await store.readBlock()
+        _ = try await store.ownTransaction(now: Date())
+        try await store.forgetNumberedLogs()
+        try await store.setIdentity(.fresh())
+        _ = try await store.identity()
         _ = try await store.payments(since: 0)
         _ = try await store.payments(after: .init(at: 0), limit: 9)
-        try await store.prune(before: Date(), paymentsBefore: Date(), logsBelow: 2)
+        try await store.prune(before: Date(), paymentsBefore: Date())
         try await store.forgetBinding()
         store.close()
 

@@ -2,6 +2,7 @@
 
 import Foundation
 import GRDB
+import Persistence
 import Testing
 
 @testable import DeepSquare
@@ -65,16 +66,61 @@ struct GridStoreTests {
         #expect(try await shelf.store.recentClaims(limit: 9).count == 2)
     }
 
-    @Test("logs that are in the claims are known, whoever asks again")
+    /// Of a transaction of its own, with that number in the chain's file.
+    static func delivered(_ sequence: Int64, transaction: UInt64? = nil, block: UInt64 = 100) -> DeliveredLog {
+        DeliveredLog(
+            sequence: sequence, place: 0, isAgain: false,
+            log: ChainLog(
+                address: contracts.metaScheduler, topics: [], data: [],
+                block: BlockReference(number: block, hash: hash(block)),
+                transaction: hash(transaction ?? UInt64(sequence)), index: 0))
+    }
+
+    @Test(
+        "logs that are in the claims are known by their names, whatever number another file of the chain's gives them")
     func logs() async throws {
         let folder = try TemporaryFolder()
         defer { withExtendedLifetime(folder) {} }
         let store = try GridStore(path: folder.file)
-        try await store.save([Self.claim(1)], logs: [3, 4, 9])
-        try await store.save([], logs: [9, 10])
-        #expect(try await store.known(logs: [1, 3, 9, 10, 11]) == [3, 9, 10])
+        let logs = [3, 4, 9].map { Self.delivered($0) }
+        try await store.save([Self.claim(1)], logs: logs.map(TakenLog.init))
+        try await store.save([], logs: [TakenLog(logs[2])])
+        #expect(
+            try await store.known([Self.delivered(1), logs[0], logs[2]]) == [TakenLog(logs[0]), TakenLog(logs[2])])
         store.close()
-        #expect(try await GridStore(path: folder.file).known(logs: [4, 5]) == [4])
+        let again = try GridStore(path: folder.file)
+        // The chain's file was made anew.
+        let renumbered = [Self.delivered(1, transaction: 4), Self.delivered(4, transaction: 77)]
+        #expect(try await again.known(renumbered) == [TakenLog(renumbered[0])])
+    }
+
+    @Test("how far the chain was read, and which logs are remembered for that")
+    func read() async throws {
+        let shelf = try Shelf()
+        #expect(try await shelf.store.readBlock() == nil)
+        let logs = [Self.delivered(1, block: 5), Self.delivered(2, block: 4000)]
+        try await shelf.store.save([], logs: logs.map(TakenLog.init))
+        try await shelf.store.setReadBlock(4100)
+        #expect(try await shelf.store.readBlock() == 4100)
+        #expect(try await shelf.store.known(logs) == [TakenLog(logs[1])])
+    }
+
+    @Test("what the other files must know: the ledger's newest transition, and the newest transaction of this agent")
+    func others() async throws {
+        let shelf = try Shelf()
+        #expect(GridStore.highestTransition(path: shelf.folder.path + "/none.sqlite") == nil)
+        var claim = Self.claim(1, GridClaimTests.runs)
+        let sequence = claim.slurm.sequence
+        #expect(sequence > 0)
+        try await shelf.store.save([claim])
+        #expect(GridStore.highestTransition(path: shelf.folder.file) == sequence)
+        #expect(try await shelf.store.ownTransaction(now: Date()) == nil)
+        claim.succeeded(.running, block: 101, transaction: hash(44), now: Int64(Date().timeIntervalSince1970))
+        claim.revision += 1
+        try await shelf.store.save([claim, Self.claim(2)])
+        #expect(GridStore.highestTransition(path: shelf.folder.file) == sequence)
+        #expect(try await shelf.store.ownTransaction(now: Date()) == hash(44))
+        #expect(try await shelf.store.ownTransaction(now: Date() + 61 * 86_400) == nil)
     }
 
     @Test("what cannot be written leaves neither claims nor logs")
@@ -84,9 +130,11 @@ struct GridStoreTests {
         let store = try GridStore(path: folder.file)
         let queue = try DatabaseQueue(path: folder.file)
         try await queue.write {
-            try $0.execute(sql: "CREATE TRIGGER full BEFORE INSERT ON logs BEGIN SELECT RAISE(ABORT, 'full'); END")
+            try $0.execute(sql: "CREATE TRIGGER full BEFORE INSERT ON taken BEGIN SELECT RAISE(ABORT, 'full'); END")
         }
-        let error = await #expect(throws: GridError.self) { try await store.save([Self.claim(1)], logs: [1]) }
+        let error = await #expect(throws: GridError.self) {
+            try await store.save([Self.claim(1)], logs: [TakenLog(Self.delivered(1))])
+        }
         #expect(error?.code == .storage)
         #expect(try await store.openClaims().isEmpty)
     }
@@ -97,7 +145,7 @@ struct GridStoreTests {
         #expect(try await shelf.store.value("drained") == nil)
         try await shelf.store.set("drained", "yes")
         try await shelf.store.set("drained", "no")
-        try await shelf.store.save([Self.claim(1, closed: true)], logs: [1])
+        try await shelf.store.save([Self.claim(1, closed: true)], logs: [TakenLog(Self.delivered(1))])
         #expect(try await shelf.store.value("drained") == "no")
         try await shelf.store.set("drained", nil)
         #expect(try await shelf.store.value("drained") == nil)
@@ -106,19 +154,18 @@ struct GridStoreTests {
         try await shelf.store.forgetBinding()
         #expect(try await shelf.store.payments(since: 0).isEmpty)
         #expect(try await shelf.store.value("binding") == nil)
-        #expect(try await shelf.store.known(logs: [1]).isEmpty)
+        #expect(try await shelf.store.known([Self.delivered(1)]).isEmpty)
     }
 
     @Test("old claims that are closed are forgotten, open ones never")
     func prunes() async throws {
         let shelf = try Shelf()
-        try await shelf.store.save([Self.claim(1), Self.claim(2, closed: true), Self.paid(3)], logs: [1, 2, 3])
+        try await shelf.store.save([Self.claim(1), Self.claim(2, closed: true), Self.paid(3)])
         let day = Date(timeIntervalSince1970: Double(ClaimStage.epoch))
-        try await shelf.store.prune(before: day, paymentsBefore: day, logsBelow: 2)
+        try await shelf.store.prune(before: day, paymentsBefore: day)
         #expect(try await shelf.store.recentClaims(limit: 9).count == 3)
         #expect(try await shelf.store.payments(since: 0).count == 1)
-        #expect(try await shelf.store.known(logs: [1, 2, 3]) == [2, 3])
-        try await shelf.store.prune(before: Date() + 3600, paymentsBefore: day + 3600, logsBelow: 0)
+        try await shelf.store.prune(before: Date() + 3600, paymentsBefore: day + 3600)
         #expect(try await shelf.store.recentClaims(limit: 9).map(\.job) == [hash(1)])
         #expect(try await shelf.store.payments(since: 0).isEmpty)
     }
@@ -188,8 +235,9 @@ struct GridStoreTests {
         defer { withExtendedLifetime(folder) {} }
         try Data(String(repeating: "no database ", count: 100).utf8).write(
             to: URL(fileURLWithPath: folder.file))
-        let damaged = #expect(throws: GridError.self) { try GridStore(path: folder.file) }
-        #expect(damaged?.code == .storage && damaged?.message.contains("move it away") == true)
+        let fresh = try GridStore(path: folder.file, now: Date(timeIntervalSince1970: 9))
+        #expect(fresh.setAside?.aside == folder.file + ".damaged-9")
+        #expect(try await fresh.openClaims().isEmpty)
 
         let newer = folder.path + "/newer.sqlite"
         try GridStore(path: newer).close()
@@ -203,6 +251,19 @@ struct GridStoreTests {
         #expect(missing?.code == .storage)
         let homeless = #expect(throws: GridError.self) { try GridStore(path: folder.path + "/none/x.sqlite") }
         #expect(homeless?.code == .storage)
+    }
+
+    @Test("a file with a claim that cannot be read is set aside, as nobody would know of the job")
+    func unreadable() async throws {
+        let folder = try TemporaryFolder()
+        defer { withExtendedLifetime(folder) {} }
+        let store = try GridStore(path: folder.file)
+        try await store.save([Self.claim(1)])
+        try await store.queue.write {
+            try $0.execute(sql: "UPDATE claims SET body = replace(body, '\"minutes\"', '\"minutds\"')")
+        }
+        store.close()
+        #expect(try GridStore(path: folder.file).setAside != nil)
     }
 
     @Test("others can look at it beside the one who writes")

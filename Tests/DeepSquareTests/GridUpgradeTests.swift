@@ -92,7 +92,8 @@ struct GridUpgradeTests {
             #expect(try await store.openClaims().map(\.slurm.jobID) == [47054226])
             #expect(try await store.recentClaims(limit: 9).count == 3)
             #expect(try await store.value("delta") == "15")
-            #expect(try await store.known(logs: [161, 162]) == [161])
+            let logs = [161, 162].map { GridStoreTests.delivered($0) }
+            #expect(try await store.known(logs) == [TakenLog(logs[0])])
             #expect(try await store.claimsWithoutTimes(since: .distantPast, limit: 9).isEmpty)
             #expect(try await store.payments(since: 0).isEmpty)
             store.close()

@@ -40,7 +40,7 @@ struct ChainPlanTests {
         try await store.commit(stage.changes, at: stage.now)
         _ = try await store.settled(nonce: 5)
         try await store.commit(
-            [.explained(1), .settledBlock(1), .reopened(intent: 1, nonce: 5)], at: stage.now)
+            [.explained(1), .settledBlock(1), .forgiven(nil), .reopened(intent: 1, nonce: 5)], at: stage.now)
         // One that is in flight.
         var other = Stage()
         other.machine.nextID = 1000
@@ -72,6 +72,7 @@ struct ChainPlanTests {
         _ = try await store.checkpoints("f")
         try await store.rewind("f", to: block(100))
         try await store.pruneLogs("f", below: 200)
+        _ = try await store.align("f", to: 99)
         try await store.forget(feed: "f")
     }
 
@@ -110,7 +111,11 @@ struct ChainPlanTests {
         let path = folder + "/chain.sqlite"
         let first = try ChainStore(path: path)
         try await first.queue.write { database in
-            try database.execute(sql: "DROP INDEX intents_ended; DROP INDEX attempts_nonce; PRAGMA user_version = 1")
+            try database.execute(
+                sql: """
+                    DROP INDEX intents_ended; DROP INDEX attempts_nonce; ALTER TABLE inbox DROP COLUMN again;
+                    PRAGMA user_version = 1
+                    """)
             for index in 0..<1000 {
                 try database.execute(
                     sql: """

@@ -117,7 +117,10 @@ struct ChainStoreTests {
     func firstFormat() async throws {
         try await withStore { store, path in
             try await store.queue.write {
-                try $0.execute(sql: "DROP INDEX attempts_nonce; DROP INDEX intents_ended; PRAGMA user_version = 1")
+                try $0.execute(
+                    sql:
+                        "DROP INDEX attempts_nonce; DROP INDEX intents_ended; ALTER TABLE inbox DROP COLUMN again; PRAGMA user_version = 1"
+                )
             }
             store.close()
             let again = try ChainStore(path: path)
@@ -127,7 +130,7 @@ struct ChainStoreTests {
                     try String.fetchAll(database, sql: "SELECT name FROM sqlite_master WHERE name = 'attempts_nonce'")
                 )
             }
-            #expect(version == 2 && indexes == ["attempts_nonce"])
+            #expect(version == ChainSchema.current && indexes == ["attempts_nonce"])
         }
     }
 
@@ -214,7 +217,7 @@ struct ChainStoreTests {
         }
     }
 
-    private static func log(_ transaction: UInt64, _ number: UInt64, fork: UInt8 = 0) -> PlacedLog {
+    fileprivate static func log(_ transaction: UInt64, _ number: UInt64, fork: UInt8 = 0) -> PlacedLog {
         PlacedLog(
             log: ChainLog(
                 address: Stage.contract, topics: [Stage.hash(1), Stage.hash(2)], data: [1, 2, 3],
@@ -256,6 +259,45 @@ struct ChainStoreTests {
             #expect(
                 try await store.takeLogs("f", [Self.log(1, 101)], cursor: nil) == 1, "handled or not, it comes again")
             #expect(try await store.takeLogs("other", [Self.log(1, 101)], cursor: nil) == 0)
+        }
+    }
+}
+
+extension ChainStoreTests {
+    /// The reader's block; the cursor; what comes of it, and which of three logs (blocks 101, 105 and 110, the last one not handled)
+    /// are delivered then.
+    struct Alignment: CustomTestStringConvertible {
+        var testDescription: String
+        var read: UInt64
+        var cursor: UInt64? = 120
+        var wanted: ChainStore.Alignment
+        var delivered: [UInt64]
+    }
+
+    static let alignments = [
+        Alignment(testDescription: "both know the same", read: 120, wanted: .same, delivered: [110]),
+        Alignment(
+            testDescription: "the reader lacks one that was handled", read: 103, wanted: .same, delivered: [105, 110]),
+        Alignment(testDescription: "the reader lacks all", read: 100, wanted: .same, delivered: [101, 105, 110]),
+        Alignment(testDescription: "the reader lacks what is forgotten here", read: 60, wanted: .begun, delivered: []),
+        Alignment(testDescription: "this file is an old copy", read: 121, wanted: .behind, delivered: []),
+        Alignment(testDescription: "this file is new", read: 50, cursor: nil, wanted: .behind, delivered: []),
+    ]
+
+    @Test("a feed in line with a reader whose file says how far it has come", arguments: alignments)
+    func aligned(_ row: Alignment) async throws {
+        try await withStore { store, _ in
+            if let cursor = row.cursor {
+                let end = BlockReference(number: cursor, hash: Stage.hash(cursor))
+                let logs = [Self.log(1, 101), Self.log(2, 105), Self.log(3, 110)]
+                #expect(try await store.takeLogs("f", logs, cursor: end) == 3)
+                try await store.markHandled(try await store.unhandledLogs("f", limit: 2).map(\.sequence))
+            }
+            #expect(try await store.align("f", to: row.read, memory: 60) == row.wanted)
+            let logs = try await store.unhandledLogs("f", limit: 9)
+            #expect(logs.map(\.log.block.number) == row.delivered)
+            #expect(logs.filter(\.isAgain).map(\.log.block.number) == row.delivered.filter { $0 < 110 })
+            #expect((try await store.cursor("f") == nil) == (row.wanted != .same))
         }
     }
 }

@@ -890,4 +890,39 @@ struct TransactionMachineTests {
             #expect(again.sent.map(\.hash) == stage.sent.map(\.hash), "what is open goes out first, as it was")
         },
     ]
+
+    @Test("the chain's file is a new one: what it does not know of is not somebody else's")
+    func forgivesNew() {
+        var stage = Stage()
+        stage.machine.forgive()
+        stage.drive()
+        stage.poll(count: 9)
+        #expect(stage.machine.nextNonce == 9 && stage.alarms.isEmpty)
+        #expect(stage.changes.contains(.forgiven(nil)) && stage.changes.contains(.forgiven(9)))
+    }
+
+    @Test("an old copy of the chain's file: nonces used since are this agent's; what waited in it is decided anew")
+    func forgivesOld() {
+        var stage = Stage()
+        stage.poll()
+        stage.submit("sent")
+        stage.submit("waits", gas: nil, call: "unknown")
+        // Three more were sent since the copy was made, and the first in other bytes.
+        stage.machine.forgive()
+        stage.drive()
+        #expect(stage.outcomes == ["waits cancelled"])
+        stage.poll(count: 9)
+        #expect(stage.machine.nextNonce == 9 && stage.machine.takeCountSearch(at: stage.now) == nil)
+        stage.machine.found(5, NonceOccupant(hash: Stage.hash(1), block: 100), downTo: 100, at: stage.now)
+        stage.drive()
+        #expect(stage.outcomes == ["waits cancelled", "sent cancelled"])
+        #expect(stage.alarms.isEmpty && stage.machine.foreign.isEmpty)
+        // What somebody else uses from then on is.
+        stage.submit("next")
+        #expect(stage.last(9) != nil)
+        stage.poll(count: 10)
+        stage.machine.found(9, NonceOccupant(hash: Stage.hash(2), block: 100), downTo: 100, at: stage.now)
+        stage.drive()
+        #expect(stage.machine.foreign == [9] && stage.alarms == [.foreignNonce])
+    }
 }

@@ -11,7 +11,9 @@ import Testing
 struct PlanTests {
     /// `meta`: a handful of names. `counters`: ten names and the gateways. `marks`: a row for each start of slurmctld within
     /// `retention`. `runs_open`: the runs that are not over, all of which a sweep is about.
-    private static let small: Set<String> = ["sqlite_master", "meta", "counters", "marks", "runs_open"]
+    private static let small: Set<String> = [
+        "sqlite_master", "sqlite_sequence", "meta", "counters", "marks", "runs_open", "jobs_open_orders",
+    ]
 
     private static var sources: String {
         URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/../../Sources/JobLifecycle/Ledger"
@@ -193,6 +195,8 @@ struct PlanTests {
         _ = try await ledger.summary(ledgerJob: 1)
         _ = try await ledger.summaries(ofJob: 7)
         _ = try await ledger.transitions(ofLedgerJob: 1)
+        try await ledger.number(above: 1_000_000)
+        _ = try await ledger.acceptedAt(1)
         _ = try await ledger.transitions(after: 0, limit: 9)
     }
 

@@ -44,7 +44,7 @@ struct GridPart: Service {
         }
         var services = chain.services(configuration.chain, logger: logger)
         if let grid {
-            services += [grid.gateway, OutboxRunner(ledger: ledger, gateway: grid.gateway, logger: logger)]
+            services += [grid.state, grid.gateway, OutboxRunner(ledger: ledger, gateway: grid.gateway, logger: logger)]
         }
         // Nobody finds what is about to be closed.
         defer {

@@ -48,6 +48,14 @@ final class JournalFile: Sendable {
         if let file = state.withLockedValue({ $0 }) { close(file.descriptor) }
     }
 
+    /// The number of the last line; nil: there is no file, or it cannot be read.
+    var lastSequence: Int64? {
+        state.withLockedValue { known -> Int64? in
+            guard access(path, F_OK) == 0 else { return nil }
+            return try? current(&known).end.lastSequence
+        }
+    }
+
     func take(_ transitions: [JobTransition]) throws -> [Delivery] {
         // Nobody else uses the file; the lock says so.
         try state.withLockedValue { known in

@@ -26,6 +26,11 @@ struct JournalGateway: Gateway {
         thread = BlockingThread(name: "journal", clock: clock)
     }
 
+    /// Of the last line in the file; nil: there is none, or it cannot be read now.
+    func lastSequence() async -> Int64? {
+        (try? await thread.run(within: .seconds(5)) { [file] in file.lastSequence }) ?? nil
+    }
+
     func deliver(_ transitions: [JobTransition]) async throws(GatewayUnavailable) -> [Delivery] {
         do {
             return try await thread.run(within: Self.patience) { [file] in try file.take(transitions) }

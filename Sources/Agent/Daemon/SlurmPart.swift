@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import DeepSquare
 internal import Dispatch
 internal import Glibc
 internal import JobLifecycle
@@ -118,6 +119,7 @@ struct SlurmPart: Service {
             let final = error.code == .newer || error.code == .otherCluster
             throw Daemon.StartFailure(exitStatus: final ? 78 : 73, description: error.description)
         }
+        try await numberAboveOthers(ledger, journal)
         // Until slurmctld has said that jobs that are over stay so, each is asked about.
         ledger.policy = RequeuePolicy(exitCodesRequeue: true, successRequeues: true)
         switch ledger.opening {
@@ -131,6 +133,21 @@ struct SlurmPart: Service {
                 metadata: ["aside": "\(aside)", "why": "\(why)"])
         }
         return ledger
+    }
+
+    /// What a journal or a gateway knows by its number is not told under that number again, also when the ledger is a new one.
+    private func numberAboveOthers(_ ledger: Ledger, _ journal: JournalGateway?) async throws {
+        let grid = GridFile.highestTransition(path: folder + "/deepsquare.sqlite") ?? 0
+        let told = max(grid, await journal?.lastSequence() ?? 0)
+        do throws(LedgerError) {
+            guard try await ledger.number(above: told) else { return }
+        } catch {
+            throw Daemon.StartFailure(exitStatus: 73, description: error.description)
+        }
+        guard ledger.wasBound else { return }
+        logger.warning(
+            "the ledger is older than what was told from it: an old copy, or it lost its end; what it lacks comes from Slurm",
+            metadata: ["path": "\(ledger.path)"])
     }
 
     /// On a thread of its own: it may take minutes.

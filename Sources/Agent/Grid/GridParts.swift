@@ -10,6 +10,7 @@ internal import Support
 struct GridParts: Sendable {
     let gateway: DeepSquareGateway
     let contracts: GridContracts
+    let state: StateFiles
 
     /// nil when no contract is configured. At the very first start a node must answer.
     ///
@@ -19,11 +20,16 @@ struct GridParts: Sendable {
         scheduler: SlurmScheduler, logger: Logger
     ) async throws -> GridParts? {
         guard let contract = configuration.chain.contract else { return nil }
-        do throws(GridError) {
+        do {
             let feedName = "metascheduler \(chain.chainID) \(contract.hex)"
-            let file = try await GridFile.open(
+            var file = try await GridFile.open(
                 path: folder + "/deepsquare.sqlite", contract: contract, account: chain.signer.address,
                 chainID: chain.chainID, window: configuration.grid.startWindow, client: chain.client,
+                onSetAside: { aside, reason in
+                    logger.error(
+                        "deepsquare.sqlite was damaged: it is kept aside, a new one is made from the chain, the ledger and Slurm",
+                        metadata: ["aside": "\(aside)", "why": "\(reason)"])
+                },
                 onNew: { () async throws(GridError) in
                     do throws(ChainStoreError) {
                         try await chain.store.forget(feed: feedName)
@@ -31,6 +37,8 @@ struct GridParts: Sendable {
                         throw GridError(.storage, error.description)
                     }
                 })
+            let state = try await StateFiles(
+                ledger: ledger, chain: chain, feed: feedName, file: &file, logger: logger)
             var reading = LogFeed.Settings()
             reading.confirmations = configuration.chain.confirmations
             reading.firstBlock = file.firstBlock
@@ -46,8 +54,12 @@ struct GridParts: Sendable {
                 wake: wake,
                 logger: logger)
             chain.follow(with: .init(feed: feed, contractTouched: { gateway.headChanged() }))
-            return GridParts(gateway: gateway, contracts: file.contracts)
-        } catch {
+            return GridParts(gateway: gateway, contracts: file.contracts, state: state)
+        } catch let error as LedgerError {
+            throw Daemon.StartFailure(exitStatus: 73, description: error.description)
+        } catch let error as ChainStoreError {
+            throw Daemon.StartFailure(exitStatus: 73, description: error.description)
+        } catch let error as GridError {
             switch error.code {
             case .configuration: throw Daemon.StartFailure(exitStatus: 78, description: error.description)
             case .storage: throw Daemon.StartFailure(exitStatus: 73, description: error.description)

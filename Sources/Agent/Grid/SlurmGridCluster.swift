@@ -100,15 +100,13 @@ struct SlurmGridCluster: GridCluster {
         return forEver.contains(job.reason.description) ? "Slurm says \(job.reason)" : nil
     }
 
-    func jobs(named name: String, of userID: UInt32) async throws(GridError) -> [JobObservation] {
+    func jobs(named name: String) async throws(GridError) -> [JobObservation] {
         let asked = Date.microsecondsNow
         return try await word { () async throws(SlurmError) in try await controller.findJobs(name: name) }
-            .filter { $0.userID == userID }.compactMap { JobObservation($0, asked: asked) }
+            .compactMap { JobObservation($0, asked: asked) }
     }
 
-    func accounting(named name: String, of userID: UInt32, since time: Int64) async throws(GridError)
-        -> [JobObservation]?
-    {
+    func accounting(named name: String, since time: Int64) async throws(GridError) -> [JobObservation]? {
         let asked = Date.microsecondsNow
         let hasAccounting = try await word { () async throws(SlurmError) in try await controller.cluster().hasAccounting
         }
@@ -119,7 +117,7 @@ struct SlurmGridCluster: GridCluster {
         guard answer.isAuthoritative else {
             throw GridError(.unavailable, "slurmdbd may hide jobs from this user: run as SlurmUser")
         }
-        return JobObservation.accounting(answer.jobs.filter { $0.userID == userID }, asked: asked)
+        return JobObservation.accounting(answer.jobs, asked: asked)
     }
 
     func endedJobMemory() async throws(GridError) -> Int64 {

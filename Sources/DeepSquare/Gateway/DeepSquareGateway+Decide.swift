@@ -73,8 +73,8 @@ extension DeepSquareGateway {
             {
                 return await settle(key, .refused(why))
             }
-            if let account, inherited.contains(key) {
-                guard try await cluster.jobs(named: claim.name, of: account.userID).isEmpty else {
+            if inherited.contains(key) {
+                guard try await adoption(of: claim, []).runs.isEmpty else {
                     claims[key]?.needsExamination = true
                     return
                 }

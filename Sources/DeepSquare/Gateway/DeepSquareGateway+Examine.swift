@@ -19,43 +19,88 @@ extension DeepSquareGateway {
                 return
             }
             if claims[key]?.chain.isOver == true {
-                // What whoever was here before left running for nobody.
-                if let user = try await cluster.account(login: policy.login(of: claim.customer))?.userID {
-                    for job in try await cluster.jobs(named: claim.name, of: user) where !job.state.base.isEnd {
-                        try await cluster.cancel(job.jobID)
-                    }
-                }
+                try await endForNobody(claim)
+                claims[key]?.needsExamination = false
+                return await saveOrRetry(key)
+            }
+            if claim.needsNothingOfSlurm {
                 claims[key]?.needsExamination = false
                 return await saveOrRetry(key)
             }
             if try await ledger.order(name, externalID(key), claim: claim.number) != nil {
                 return await adopted(key)
             }
-            // Anybody can give a job that name: only the customer's own is the customer's.
-            let user = try await cluster.account(login: policy.login(of: claim.customer))?.userID
-            if let user, try await adopt(key, try await cluster.jobs(named: claim.name, of: user)) { return }
             let since = seconds - Int64(settings.startWindow / .seconds(1)) - 86_400
-            let accounting = try await cluster.accounting(named: claim.name, of: user ?? .max, since: since)
-            if let accounting, try await adopt(key, accounting) { return }
-            if word.status == .scheduled {
+            let accounting = try await cluster.accounting(named: claim.name, since: since)
+            var others: Set<UInt32> = []
+            while true {
+                let found = try await adoption(of: claim, accounting ?? [], besides: others)
+                guard let job = found.runs.last?.orderNumber else { break }
+                if try await adopt(key, found) { return }
+                // It is another claim's.
+                others.insert(job)
+            }
+            // It was a job once: it is never submitted again.
+            if word.status == .scheduled, claim.slurm.former == nil {
                 try await examineScheduled(key, hasAccounting: accounting != nil)
             } else {
-                try await examineRunning(key)
+                try await examineMissing(key)
             }
         } catch {
             failed(.examine, key, "\(error)")
         }
     }
 
-    private func adopt(_ key: Key, _ runs: [JobObservation]) async throws -> Bool {
-        guard let last = runs.max(by: { $0.submitTime < $1.submitTime }) else { return false }
-        try await ledger.fold(Ledger.Intake(observations: runs))
-        guard try await ledger.adopt(name, externalID(key), claim: key.number, jobID: last.jobID) else {
-            throw GridError(.storage, "the ledger has Slurm job \(last.jobID) for another order")
+    /// What whoever was here before left running for nobody.
+    private func endForNobody(_ claim: GridClaim) async throws {
+        let user = try await cluster.account(login: policy.login(of: claim.customer))?.userID
+        for job in try await cluster.jobs(named: claim.name)
+        where job.details.userID == user && user != nil && !job.state.base.isEnd {
+            try await cluster.cancel(job.jobID)
         }
+    }
+
+    /// Slurm's jobs of the claim's name: which of them is its own. The others are told of.
+    func adoption(
+        of claim: GridClaim, _ accounting: [JobObservation], besides others: Set<UInt32> = []
+    ) async throws -> JobAdoption {
+        let user = try await cluster.account(login: policy.login(of: claim.customer))?.userID
+        let live = try await cluster.jobs(named: claim.name)
+        // What slurmctld says of a run is newer.
+        let known = Set(live.map { [Int64($0.orderNumber), $0.submitTime] })
+        let before = accounting.filter { !known.contains([Int64($0.orderNumber), $0.submitTime]) }
+        var isOwn = false
+        if let transaction = claim.history?.first?.transaction { isOwn = try await manager.made(transaction) }
+        let seen = (live + before).filter { !others.contains($0.orderNumber) }
+        let found = JobAdoption(of: seen, user: user, former: claim.slurm.former, isOwnClaim: isOwn)
+        for job in found.doubtful { doubt(job, Key(claim)) }
+        return found
+    }
+
+    private func doubt(_ job: UInt32, _ key: Key) {
+        let isKnown = claims[key]?.history?.contains { $0.kind == .doubtful && $0.detail == "\(job)" }
+        guard isKnown == false else { return }
+        claims[key]?.note(.doubtful, at: seconds, "\(job)")
+        let words =
+            "Slurm job \(job) bears the name of a job of the grid, and is not taken for it: see who submitted it"
+        note(GridError(.malformed, words))
+        logger.warning(
+            "a Slurm job that bears the name of a job of the grid is not taken for it: see who submitted it",
+            metadata: ids(key, ["slurm": "\(job)"]))
+    }
+
+    /// - Returns: false when the ledger has it for another claim.
+    private func adopt(_ key: Key, _ found: JobAdoption) async throws -> Bool {
+        guard let last = found.runs.last else { return false }
+        try await ledger.fold(Ledger.Intake(observations: found.runs))
+        guard
+            try await ledger.adopt(
+                name, externalID(key), claim: key.number, jobID: last.orderNumber,
+                heldWith: found.mayBeHeld ? found.tag : nil)
+        else { return false }
         logger.notice(
             "took over a job that was there before the agent",
-            metadata: ids(key, ["slurm": "\(last.jobID)"]))
+            metadata: ids(key, ["slurm": "\(last.orderNumber)"]))
         claims[key]?.slurm.limit = last.details.timeLimit.map(UInt64.init)
         await adopted(key)
         return true
@@ -96,12 +141,13 @@ extension DeepSquareGateway {
         }
         // Otherwise it was provably never submitted: now it is.
         claims[key]?.needsExamination = false
+        if claims[key]?.verdict == .accepted { claims[key]?.verdict = .undecided }
         succeeded(.examine, key)
         await saveOrRetry(key)
     }
 
-    /// On the chain it runs, and nobody knows it: lost, after two answers.
-    private func examineRunning(_ key: Key) async throws {
+    /// On the chain it runs, or it was a job here, and nobody knows it: lost, after two answers.
+    private func examineMissing(_ key: Key) async throws {
         if isFirstAnswer(key, Self.missing) { return }
         claims[key]?.needsExamination = false
         claims[key]?.lost(now: seconds)

@@ -10,12 +10,24 @@ extension DeepSquareGateway {
     func takeLogs() async {
         do {
             while try await takeSomeLogs(), !Task.isCancelled {}
+            try await rememberRead()
         } catch {
             if Task.isCancelled { return }
             note(GridError(.storage, "\(error)"))
             logger.warning("events of the chain wait", metadata: ["why": "\(error)"])
             timers[Self.logsTimer] = now() + 1
         }
+    }
+
+    /// Between two notes in the file of how far the chain was read, seconds.
+    private static let noteInterval = 60.0
+
+    /// The other files are compared with it at the next start: what lies above it is delivered again then.
+    private func rememberRead() async throws {
+        guard let readTo, readTo != notedRead, timers[Self.logsTimer] == nil, now() >= noteReadAt else { return }
+        noteReadAt = now() + Self.noteInterval
+        try await store.setReadBlock(readTo)
+        notedRead = readTo
     }
 
     private static let pageSize = 1000
@@ -34,13 +46,13 @@ extension DeepSquareGateway {
             readFurther(to: readTo)
             return false
         }
-        let known = try await store.known(logs: logs.map(\.sequence))
+        let known = try await store.known(logs)
         var changed: Set<Key> = []
         var taken: [DeliveredLog] = []
         var waiting: Set<Hash32> = []
         var isProviderChanged = false
         for log in logs {
-            if known.contains(log.sequence) {
+            if known.contains(TakenLog(log)) {
                 taken.append(log)
                 continue
             }
@@ -65,10 +77,8 @@ extension DeepSquareGateway {
             }
             taken.append(log)
         }
-        try await save(changed, logs: taken.map(\.sequence))
+        try await save(changed, logs: taken.map(TakenLog.init))
         try await feed.handled(taken)
-        // The feed gives the oldest that nobody handled: those before them never come again.
-        oldestLog = logs.map(\.sequence).min() ?? oldestLog
         advanceAll(changed)
         if isProviderChanged { spawn { await self.refreshProvider() } }
         if !waiting.isEmpty {
@@ -90,11 +100,12 @@ extension DeepSquareGateway {
             guard who == address else { return true }
             // Whoever claimed it may have made a job of it.
             let isForeign = try await !manager.made(transaction)
+            // Or this file is an old copy, and the ledger may be one too.
+            let isLost = delivered.isAgain || place.block <= examinedBlocks
             return try await takeClaim(
                 GridClaim(
                     job: job, number: 1, customer: customer, definition: definition, minutes: minutes, place: place,
-                    claimedAt: seconds, needsExamination: isForeign || place.block <= examinedBlocks,
-                    transaction: transaction),
+                    claimedAt: seconds, needsExamination: isForeign || isLost, transaction: transaction),
                 readTo: readTo, changed: &changed)
         case .cancelClaimed(let job, let who):
             guard who == address, let key = owner(of: job, at: place), claims[key]?.chain.isOver == false else {
@@ -104,7 +115,8 @@ extension DeepSquareGateway {
             changed.insert(key)
         case .topUpClaimed(let job, let who, let minutes):
             guard who == address, minutes > 0, let key = owner(of: job, at: place) else { return true }
-            claims[key]?.take(topUp: minutes, log: delivered.sequence, transaction: transaction, now: seconds)
+            claims[key]?.take(
+                topUp: minutes, log: "\(transaction)/\(delivered.place)", transaction: transaction, now: seconds)
             changed.insert(key)
             logger.info("topped up", metadata: ids(key, ["minutes": "\(minutes)"]))
         case .billedTooMuch(let job, let who):
@@ -171,6 +183,8 @@ extension DeepSquareGateway {
             changed.insert(older)
         }
         claims[Key(numbered)] = numbered
+        // Somebody may have got on with it before this start, and lost all trace of that.
+        if !isCaughtUp { inherited.insert(Key(numbered)) }
         changed.insert(Key(numbered))
         logger.info(
             "claimed",

@@ -66,10 +66,11 @@ public actor DeepSquareGateway: Gateway, Service {
     /// All that the chain had said when the agent started has been taken in. Before that neither reports nor claims leave: a
     /// job may have been taken back and given to us again, and then a report would be about the wrong claim.
     var isCaughtUp = false
-    /// The feed's number of the oldest log that may come again.
-    var oldestLog: Int64 = 0
     /// All logs up to this block have been taken in.
     var readTo: UInt64?
+    /// That block as it stands in the file, and when it is noted next.
+    var notedRead: UInt64?
+    var noteReadAt = Date.distantPast
     var looks = QueueLooks()
     /// More logs have been taken in since the last claim.
     var isReadFurther = false
@@ -169,11 +170,8 @@ public actor DeepSquareGateway: Gateway, Service {
         if !claims.isEmpty {
             logger.notice("jobs of the grid are open from before", metadata: ["count": "\(claims.count)"])
         }
+        try await compareState()
         for (key, claim) in claims {
-            // What the ledger delivered and a crash kept from here; and reports between the two commits.
-            for transition in try await ledger.transitions(of: name, externalID(key), claim: claim.number) {
-                claims[key]?.take(transition, now: seconds)
-            }
             resume(key)
             if claim.verdict == .undecided { inherited.insert(key) }
         }
@@ -211,7 +209,7 @@ public actor DeepSquareGateway: Gateway, Service {
 
     // MARK: state
 
-    func save(_ keys: some Sequence<Key>, logs: [Int64] = []) async throws(GridError) {
+    func save(_ keys: some Sequence<Key>, logs: [TakenLog] = []) async throws(GridError) {
         var changed: [GridClaim] = []
         for key in keys {
             claims[key]?.revision += 1

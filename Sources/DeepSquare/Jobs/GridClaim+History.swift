@@ -28,6 +28,8 @@ extension GridClaim {
             /// Slurm's word, and how the script ended.
             case ended
             case lost
+            /// Slurm jobs of its name that are not taken for its own.
+            case doubtful
             /// Until when, and what for.
             case held
             case reportedRunning
@@ -72,6 +74,7 @@ extension GridClaim {
             case .requeued: "put back into Slurm's queue"
             case .ended: "ended: \(detail)"
             case .lost: "lost: neither Slurm nor its accounting knows it"
+            case .doubtful: "not taken for it: Slurm job \(detail), which bears its name"
             case .held: "held until \(detail)"
             case .reportedRunning: "reported Running"
             case .reportedEnd: "reported \(detail)"
@@ -121,6 +124,15 @@ extension GridClaim {
         guard history?.contains(where: { $0.kind == .held }) != true else { return }
         let time = Date(timeIntervalSince1970: Double(until)).ISO8601Format()
         note(.held, at: now, "\(time): the contract would not pay \(minutes) min before")
+    }
+
+    /// With what it was told last, when that is of a transaction of this agent.
+    var newestOwnMoment: Moment? {
+        guard let last = history?.last, last.transaction != nil else { return nil }
+        switch last.kind {
+        case .reportedRunning, .reportedEnd, .givenBack, .paid: return last
+        default: return nil
+        }
     }
 
     /// Whether its times, or what it was paid, are still to be asked for.

@@ -72,6 +72,8 @@ extension GridClaim {
         var sequence: Int64 = 0
         /// scancel was asked for; the end is still to come.
         var isCancelled = false
+        /// The job's number, from before the ledger lost it.
+        var former: UInt32?
 
         var isLive: Bool { isOrdered && !isOver }
     }

@@ -44,6 +44,22 @@ extension GridClaim {
         }
     }
 
+    /// The ledger does not have it any more, or less of it than it had: what Slurm says is taken in from its beginning.
+    mutating func forgetSlurm() {
+        var fresh = SlurmPart()
+        fresh.former = slurm.jobID ?? slurm.former
+        slurm = fresh
+    }
+
+    /// Its end is known, or it becomes no job.
+    var needsNothingOfSlurm: Bool {
+        switch verdict {
+        case .accepted: slurm.ending != nil
+        case .refused, .failed: !slurm.isLive
+        case .undecided: false
+        }
+    }
+
     private func seconds(of transition: JobTransition) -> Int64 {
         if let elapsed = transition.elapsed { return max(0, elapsed) }
         guard let start = transition.startTime, let end = transition.endTime else { return 0 }

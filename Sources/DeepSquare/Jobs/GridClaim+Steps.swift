@@ -37,7 +37,8 @@ extension GridClaim {
     func steps(_ world: World) -> [Step] {
         if isClosed { return [] }
         if chain.isOver, !needsExamination || isSuperseded { return over() }
-        if needsExamination { return [.examine] }
+        // A report on its way is waited for: the contract's word of before it would be taken for an answer to it.
+        if needsExamination { return hasReportsOnTheirWay ? [] : [.examine] }
         var steps: [Step] = []
         switch verdict {
         case .undecided:

@@ -20,8 +20,9 @@ struct GridClaim: Sendable, Hashable, Codable {
     /// From before the agent's first start: somebody may have made a job of it already.
     var needsExamination: Bool
     private(set) var topUps: UInt64 = 0
-    /// The logs that these came with.
+    /// The logs that these came with: by the numbers of a chain's file in claims of earlier releases, by their names now.
     private var topUpLogs: Set<Int64> = []
+    private var topUpNames: Set<String>?
     var isCancelWanted = false
     var verdict = Verdict.undecided
     /// A verdict of refused that says nothing of the job itself: the next offer is decided anew. nil in claims from before it
@@ -172,9 +173,13 @@ struct GridClaim: Sendable, Hashable, Codable {
         chain.isOurs = false
     }
 
-    /// - Parameter log: its number; the same again changes nothing.
-    mutating func take(topUp minutes: UInt64, log: Int64, transaction: Hash32, now: Int64) {
-        guard topUpLogs.insert(log).inserted else { return }
+    /// - Parameter log: its name; the same again changes nothing.
+    mutating func take(topUp minutes: UInt64, log: String, transaction: Hash32, now: Int64) {
+        // An earlier release knew them by the numbers of a chain's file that may be gone.
+        let wasTaken =
+            !topUpLogs.isEmpty && history?.contains { $0.kind == .toppedUp && $0.transaction == transaction } == true
+        guard !wasTaken, topUpNames?.contains(log) != true else { return }
+        topUpNames = (topUpNames ?? []).union([log])
         let (sum, overflow) = topUps.addingReportingOverflow(minutes)
         topUps = overflow ? .max : sum
         note(.toppedUp, at: now, "\(minutes)", transaction)
@@ -257,6 +262,12 @@ struct GridClaim: Sendable, Hashable, Codable {
         case .end, .refuse: final?.state = state
         }
         backOff(now)
+    }
+
+    /// The transactions of reports on their way are lost: the contract says whether they arrived.
+    mutating func dropReports() {
+        if running?.state == .sent { running = nil }
+        if final?.state == .sent { final = nil }
     }
 
     /// The contract would not take the next report: it was not sent.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import GRDB
+internal import Persistence
 
 /// The tables of the gateway's file, by version. A step that has been released is never edited.
 enum GridSchema {
@@ -44,28 +45,19 @@ enum GridSchema {
                 WHERE claims.job = payments.job AND claims.number = payments.number), '');
             """
         ),
+        (
+            4,
+            """
+            -- Logs of the chain that are in the claims, by what names them whatever becomes of the chain's file. Those up to the
+            -- block `read` in meta are all in there, and forgotten some time later. `logs` is of earlier releases.
+            CREATE TABLE taken (tx BLOB NOT NULL, place INTEGER NOT NULL, block INTEGER NOT NULL, PRIMARY KEY (tx, place))
+                WITHOUT ROWID;
+            CREATE INDEX taken_block ON taken (block);
+            """
+        ),
     ]
 
-    static var current: Int { steps.last?.version ?? 0 }
+    static func file(_ path: String) -> DatabaseFile { DatabaseFile(path: path, label: "deepsquare", steps: steps) }
 
-    /// Checks a file and brings it up to date, each step in a transaction of its own.
-    static func migrate(_ database: Database, path: String) throws {
-        let findings = try String.fetchAll(database, sql: "PRAGMA quick_check(1)")
-        if findings != ["ok"] {
-            throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: findings.joined(separator: "; "))
-        }
-        let found = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
-        guard found <= current else {
-            throw GridError(
-                .configuration,
-                "\(path) has format \(found), this release reads up to \(current): install the later release again")
-        }
-        for step in steps where step.version > found {
-            try database.inTransaction {
-                try database.execute(sql: step.sql)
-                try database.execute(sql: "PRAGMA user_version = \(step.version)")
-                return .commit
-            }
-        }
-    }
+    static func migrate(_ database: Database, path: String) throws { try file(path).migrate(database) }
 }

@@ -4,6 +4,7 @@ internal import Ethereum
 internal import FoundationEssentials
 internal import GRDB
 internal import Glibc
+internal import Persistence
 internal import Support
 
 /// What the gateway must not forget, in a file of its own: every claim with what the chain and Slurm said of it, and which
@@ -11,30 +12,43 @@ internal import Support
 final class GridStore: Sendable {
     let path: String
     let queue: DatabaseQueue
+    /// It was damaged: it lies there now, and this is a new one.
+    let setAside: DatabaseFile.SetAside?
+    /// It had been used when it was opened.
+    private let wasBound: Bool
     private let gate = ClosingGate()
 
     /// Blocks; for the start.
-    init(path: String) throws(GridError) {
+    init(path: String, now: Date = Date()) throws(GridError) {
         self.path = path
         do {
-            var configuration = Configuration()
-            configuration.label = "deepsquare"
-            configuration.busyMode = .timeout(5)
-            configuration.journalMode = .wal
-            let mask = umask(0o077)
-            defer { umask(mask) }
-            queue = try DatabaseQueue(path: path, configuration: configuration)
-            // GRDB sets NORMAL with WAL.
-            try queue.inDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
-            try queue.inDatabase { try GridSchema.migrate($0, path: path) }
+            var file = GridSchema.file(path)
+            file.inspect = Self.inspect
+            // All that is in it can be read again from the chain, the ledger and Slurm.
+            (queue, _, setAside) = try file.openOrSetAside(now: now) {
+                try DatabaseQueue(path: $0, configuration: $1)
+            }
+            wasBound = try queue.read {
+                try String.fetchOne($0, sql: "SELECT value FROM meta WHERE name = ?", arguments: ["binding"]) != nil
+            }
         } catch {
             throw Self.translate(error, path: path)
+        }
+    }
+
+    /// Nobody would know of the job of a claim that cannot be read.
+    @Sendable static func inspect(_ database: Database) throws {
+        for body in try String.fetchAll(database, sql: "SELECT body FROM claims WHERE open = 1") {
+            guard (try? JSONDecoder().decode(GridClaim.self, from: Data(body.utf8))) == nil else { continue }
+            throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "a claim in it cannot be read")
         }
     }
 
     /// Opens it to look at it, also beside the agent that writes it.
     init(reading path: String) throws(GridError) {
         self.path = path
+        setAside = nil
+        wasBound = true
         guard access(path, R_OK) == 0 else {
             throw GridError(
                 .storage,
@@ -75,7 +89,11 @@ final class GridStore: Sendable {
     /// The next start is a first one: for another contract or account.
     func forgetBinding() async throws(GridError) {
         try await write {
-            try $0.execute(sql: "DELETE FROM meta; DELETE FROM logs; DELETE FROM claims; DELETE FROM payments")
+            try $0.execute(
+                sql: """
+                    DELETE FROM meta WHERE name NOT LIKE 'state %'; DELETE FROM logs; DELETE FROM taken; DELETE FROM claims;
+                    DELETE FROM payments
+                    """)
         }
     }
 
@@ -84,7 +102,7 @@ final class GridStore: Sendable {
     /// Writes claims, each with a `revision` of its own and with what was paid for it, and that these logs are in them, in one
     /// transaction.
     /// - Parameter isNews: false: they keep their place among the recent ones.
-    func save(_ claims: [GridClaim], logs: [Int64] = [], isNews: Bool = true) async throws(GridError) {
+    func save(_ claims: [GridClaim], logs: [TakenLog] = [], isNews: Bool = true) async throws(GridError) {
         try await write { database in
             for claim in claims {
                 // Saves may overtake each other on their way here: an older state never replaces a newer one.
@@ -102,9 +120,9 @@ final class GridStore: Sendable {
                 ])
                 if database.changesCount > 0 { try Self.savePayments(of: claim, database) }
             }
-            for log in logs {
-                try database.cachedStatement(sql: "INSERT OR IGNORE INTO logs VALUES (?)").execute(arguments: [log])
-            }
+            try Self.take(logs, database)
+            if isNews { try Self.noteTransaction(claims, database) }
+            try Self.noteLedger(claims.map(\.slurm.sequence).max() ?? 0, database)
         }
     }
 
@@ -141,24 +159,7 @@ final class GridStore: Sendable {
         }
     }
 
-    /// Those of these logs that are in the claims already.
-    func known(logs: [Int64]) async throws(GridError) -> Set<Int64> {
-        try await read { database in
-            let statement = try database.cachedStatement(sql: "SELECT 1 FROM logs WHERE sequence = ?")
-            return Set(try logs.filter { try Int.fetchOne(statement, arguments: [$0]) != nil })
-        }
-    }
-
-    /// Forgets claims that were closed before a time, payments from before another, and logs that the feed no longer delivers.
-    func prune(before time: Date, paymentsBefore: Date, logsBelow sequence: Int64) async throws(GridError) {
-        try await write { database in
-            try database.execute(
-                sql: "DELETE FROM claims WHERE open = 0 AND changed_at < ?", arguments: [time.timeIntervalSince1970])
-            try database.execute(
-                sql: "DELETE FROM payments WHERE at < ?", arguments: [Int64(paymentsBefore.timeIntervalSince1970)])
-            try database.execute(sql: "DELETE FROM logs WHERE sequence < ?", arguments: [sequence])
-        }
-    }
+    func hadContent() async throws -> Bool { wasBound }
 
     // MARK: access
 
@@ -172,7 +173,7 @@ final class GridStore: Sendable {
         }
     }
 
-    private func write<Answer: Sendable>(
+    func write<Answer: Sendable>(
         _ body: @escaping @Sendable (Database) throws -> Answer
     ) async throws(GridError) -> Answer {
         do {
@@ -187,13 +188,25 @@ final class GridStore: Sendable {
         if error is ClosingGate.Closed || error is CancellationError {
             return GridError(.storage, "\(path): it is closed: the agent is ending")
         }
+        if let failure = error as? DatabaseFile.Failure {
+            switch failure {
+            case .newer(let found, let current):
+                return GridError(
+                    .configuration,
+                    "\(path) has format \(found), this release reads up to \(current): install the later release again")
+            case .cannotSetAside(let why):
+                return GridError(.storage, "\(path) is damaged and cannot be renamed (\(why)): move it away")
+            case .foreign:
+                return GridError(.storage, "\(path) is another program's database: move it away")
+            }
+        }
         guard let error = error as? DatabaseError else { return GridError(.storage, "\(path): \(error)") }
         let detail = error.message ?? "SQLite error \(error.resultCode.rawValue)"
         switch error.resultCode {
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             return GridError(
                 .storage,
-                "\(path) is damaged (\(detail)): move it away, and the agent makes it anew from the chain, the ledger and Slurm"
+                "\(path) is damaged (\(detail)): restart the agent, which sets it aside and makes it anew from the chain, the ledger and Slurm"
             )
         case .SQLITE_FULL:
             return GridError(.storage, "\(path): \(detail): make room on its file system")

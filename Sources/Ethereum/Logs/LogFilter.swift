@@ -58,7 +58,11 @@ struct PlacedLog: Hashable, Sendable {
 
 /// A log as a feed delivers it.
 public struct DeliveredLog: Hashable, Sendable {
-    /// Grows in the order of delivery; names the log for good.
+    /// Grows in the order of delivery. Another file of the chain's numbers anew.
     public var sequence: Int64
+    /// Among those of its transaction: with the transaction's hash it names the log for good.
+    public var place: Int
+    /// It was handled once, as far as the chain's file knows, and its reader may have lost that.
+    public var isAgain: Bool
     public var log: ChainLog
 }

@@ -93,6 +93,45 @@ extension ChainStore {
         }
     }
 
+    /// What a feed has to do so that nothing is left out of what its reader does not have.
+    public enum Alignment: Sendable, Hashable {
+        /// Nothing, or logs that are in the file are delivered again.
+        case same
+        /// They are no longer in the file: the feed begins at the reader's block.
+        case begun
+        /// The file knows less of the chain than the reader: another one than it was.
+        case behind
+    }
+
+    /// Brings a feed in line with who reads it and keeps in a file of its own what it made of the logs. That file says how far
+    /// it has come; either of the two may be a new one, or an old copy.
+    ///
+    /// - Parameters:
+    ///   - number: every log up to this block is in the reader's file.
+    ///   - memory: blocks for which this file keeps its logs.
+    public func align(_ feed: String, to number: UInt64, memory: UInt64 = 10_000) async throws(ChainStoreError)
+        -> Alignment
+    {
+        guard let cursor = try await cursor(feed) else {
+            try await forget(feed: feed)
+            return .behind
+        }
+        guard cursor.number >= number else {
+            try await forget(feed: feed)
+            return .behind
+        }
+        guard cursor.number - number < memory else {
+            try await forget(feed: feed)
+            return .begun
+        }
+        try await write { database in
+            try database.execute(
+                sql: "UPDATE inbox SET handled = 0, again = 1 WHERE feed = ? AND number > ? AND handled = 1",
+                arguments: [feed, Int64(clamping: number)])
+        }
+        return .same
+    }
+
     /// As if the feed had never been: whoever has lost what it made of the logs needs them again.
     public func forget(feed: String) async throws(ChainStoreError) {
         try await write { database in
@@ -108,7 +147,7 @@ extension ChainStore {
             try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT sequence, address, topics, data, number, block, tx, log_index FROM inbox
+                    SELECT sequence, address, topics, data, number, block, tx, log_index, place, again FROM inbox
                     WHERE feed = ? AND handled = 0 AND orphaned = 0 ORDER BY sequence LIMIT ?
                     """,
                 arguments: [feed, limit]
@@ -122,7 +161,7 @@ extension ChainStore {
                 }
                 let words = Array(topics)
                 return DeliveredLog(
-                    sequence: row[0],
+                    sequence: row[0], place: row[8], isAgain: row[9],
                     log: ChainLog(
                         address: address,
                         topics: stride(from: 0, to: words.count, by: 32).map { Hash32(words[$0..<$0 + 32]) },

@@ -15,6 +15,9 @@ extension ChainStore {
             machine.settledBlock = try Self.meta(database, "settled_block").flatMap(UInt64.init)
             let highest = try Int64.fetchOne(database, sql: "SELECT max(nonce) FROM attempts")
             machine.ownFloor = highest.flatMap { UInt64(exactly: $0) }.map(TransactionMachine.after) ?? 0
+            let forgiven = try Self.meta(database, "forgiven")
+            machine.forgives = forgiven == ""
+            machine.forgivenBelow = forgiven.flatMap(UInt64.init) ?? 0
             machine.foreign = (try Self.meta(database, "foreign") ?? "").split(separator: " ").compactMap { UInt64($0) }
             var entries: [String: GasTable.Entry] = [:]
             for row in try Row.fetchAll(database, sql: "SELECT call, gas, bytes FROM gas") {

@@ -25,7 +25,8 @@ extension ChainStore {
                             + "or use another state folder")
                 }
                 try database.execute(
-                    sql: "DELETE FROM meta WHERE name IN ('nonce_floor', 'foreign', 'explained_block', 'settled_block')"
+                    sql:
+                        "DELETE FROM meta WHERE name IN ('nonce_floor', 'foreign', 'explained_block', 'settled_block', 'forgiven')"
                 )
                 try database.execute(sql: "DELETE FROM gas")
             }
@@ -106,6 +107,8 @@ extension ChainStore {
             try database.execute(
                 sql: "UPDATE intents SET state = 1, outcome = NULL, receipt = NULL, ended_at = NULL WHERE id = ?",
                 arguments: [id])
+        case .forgiven(let nonce):
+            try setMeta(database, "forgiven", nonce.map { "\($0)" } ?? "")
         case .foreign(let nonces):
             try setMeta(database, "foreign", nonces.map(String.init).joined(separator: " "))
         case .gas(let call, let entry):

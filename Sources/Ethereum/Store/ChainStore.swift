@@ -2,6 +2,7 @@
 
 internal import GRDB
 internal import Glibc
+public import Persistence
 internal import Support
 
 /// What the chain client must not forget, in an SQLite file of its own beside the ledger: a damaged ledger can be rebuilt
@@ -12,6 +13,8 @@ public final class ChainStore: Sendable {
     public let path: String
     let queue: DatabaseQueue
     private let gate = ClosingGate()
+    /// It had been used when it was opened.
+    private let wasBound: Bool
 
     /// Blocks; not for a cooperative thread once the agent runs.
     ///
@@ -19,7 +22,9 @@ public final class ChainStore: Sendable {
     public init(path: String) throws(ChainStoreError) {
         self.path = path
         do {
-            queue = try Self.openChecked(path)
+            let opened = try Self.openChecked(path)
+            wasBound = try opened.read { try Self.meta($0, "account") != nil }
+            queue = opened
         } catch {
             throw Self.translate(error, path: path)
         }
@@ -28,6 +33,7 @@ public final class ChainStore: Sendable {
     /// Opens it to look at it, also beside the agent that writes it. Makes and changes nothing.
     public init(reading path: String) throws(ChainStoreError) {
         self.path = path
+        wasBound = true
         var configuration = Configuration()
         configuration.readonly = true
         configuration.busyMode = .timeout(5)
@@ -55,23 +61,11 @@ public final class ChainStore: Sendable {
     }
 
     private static func openChecked(_ path: String) throws -> DatabaseQueue {
-        var configuration = Configuration()
-        configuration.label = "chain"
-        configuration.busyMode = .timeout(5)
-        configuration.journalMode = .wal
-        let mask = umask(0o077)
-        defer { umask(mask) }
-        let queue = try DatabaseQueue(path: path, configuration: configuration)
-        // GRDB sets NORMAL with WAL.
-        try queue.inDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
-        try queue.inDatabase { database in
-            let findings = try String.fetchAll(database, sql: "PRAGMA quick_check(1)")
-            if findings != ["ok"] {
-                throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: findings.joined(separator: "; "))
-            }
-            try ChainSchema.migrate(database, path: path)
+        do {
+            return try ChainSchema.file(path).open { try DatabaseQueue(path: $0, configuration: $1) }.writer
+        } catch let failure as DatabaseFile.Failure {
+            throw ChainStoreError(failure, path: path)
         }
-        return queue
     }
 
     func read<Answer: Sendable>(
@@ -105,8 +99,8 @@ public final class ChainStore: Sendable {
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             return ChainStoreError(
                 .damaged,
-                "\(path) is damaged (\(detail)): restore it from a backup; or, when `chain status` of another tool shows nothing "
-                    + "in flight for the account, move it away, and the agent begins a new one")
+                "\(path) is damaged (\(detail)): move it away, this file alone; the agent begins a new one and reads from the "
+                    + "chain what became of its transactions")
         case .SQLITE_FULL:
             return ChainStoreError(.full, "\(path): \(detail): make room on its file system")
         case .SQLITE_READONLY, .SQLITE_IOERR:
@@ -123,6 +117,30 @@ public final class ChainStore: Sendable {
     }
 }
 
+/// One file of the agent's state.
+extension ChainStore: StateFile {
+    public var fileName: String { "chain.sqlite" }
+
+    public func identity() async throws -> StateIdentity? { try await read { try StateIdentity.read($0) } }
+
+    public func setIdentity(_ identity: StateIdentity) async throws { try await write { try identity.write($0) } }
+
+    public func hadContent() async throws -> Bool { wasBound }
+}
+
+extension ChainStoreError {
+    init(_ failure: DatabaseFile.Failure, path: String) {
+        switch failure {
+        case .newer(let found, let current):
+            self.init(
+                .newer,
+                "\(path) has format \(found), this release reads up to \(current): install the later release again")
+        case .cannotSetAside(let why): self.init(.unusable, "\(path): \(why)")
+        case .foreign: self.init(.unusable, "\(path) is another program's database: move it away")
+        }
+    }
+}
+
 /// The file's format, counted by `user_version`.
 enum ChainSchema {
     private static let steps: [(version: Int, sql: String)] = [
@@ -135,25 +153,20 @@ enum ChainSchema {
             CREATE INDEX attempts_nonce ON attempts (nonce, id) WHERE ended = 1;
             """
         ),
+        (
+            3,
+            """
+            -- Handled once, and delivered again.
+            ALTER TABLE inbox ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
+            """
+        ),
     ]
 
     static var current: Int { steps.last?.version ?? 0 }
 
-    static func migrate(_ database: Database, path: String) throws {
-        let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
-        guard version <= current else {
-            throw ChainStoreError(
-                .newer,
-                "\(path) has format \(version), this release reads up to \(current): install the later release again")
-        }
-        for step in steps where step.version > version {
-            try database.inTransaction {
-                try database.execute(sql: step.sql)
-                try database.execute(sql: "PRAGMA user_version = \(step.version)")
-                return .commit
-            }
-        }
-    }
+    static func file(_ path: String) -> DatabaseFile { DatabaseFile(path: path, label: "chain", steps: steps) }
+
+    static func migrate(_ database: Database, path: String) throws { try file(path).migrate(database) }
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

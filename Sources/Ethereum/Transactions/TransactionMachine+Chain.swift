@@ -276,6 +276,12 @@ extension TransactionMachine {
         attempts.remove(at: index)
         raiseFloor(Self.after(nonce))
         suspect([nonce])
-        if let pending = sending[attempt.intent] { requeue(pending, nonce, minimumGas: 0) }
+        guard let pending = sending[attempt.intent] else { return }
+        if nonce < forgivenBelow {
+            // It went out in other bytes that are lost, and may have done its work: whoever wants it decides anew.
+            finish(pending, nonce: nonce, .cancelled)
+        } else {
+            requeue(pending, nonce, minimumGas: 0)
+        }
     }
 }

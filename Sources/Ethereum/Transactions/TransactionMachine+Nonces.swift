@@ -46,6 +46,17 @@ extension TransactionMachine {
     // MARK: a count above ours
 
     mutating func explain(_ seen: ChainView, _ now: Date) {
+        if forgives {
+            forgives = false
+            forgivenBelow = seen.count
+            change(.forgiven(seen.count))
+            nonceFloor = max(ownFloor, seen.count)
+            change(.nonceFloor(nonceFloor ?? 0))
+            explainedAt = seen.head.number
+            change(.explained(seen.head.number))
+            unexplained = nil
+            return
+        }
         guard nonceFloor != nil else {
             nonceFloor = seen.count
             change(.nonceFloor(seen.count))
@@ -123,7 +134,9 @@ extension TransactionMachine {
     }
 
     mutating func suspect(_ nonces: [UInt64]) {
-        foreign = Array((foreign + nonces).suffix(100))
+        let others = nonces.filter { $0 >= forgivenBelow }
+        if others.isEmpty, foreign.isEmpty { return }
+        foreign = Array((foreign + others).suffix(100))
         change(.foreign(foreign))
         raise(
             .foreignNonce,

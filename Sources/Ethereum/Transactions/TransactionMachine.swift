@@ -26,6 +26,8 @@ struct TransactionMachine {
         /// The chain lost the receipt with which it was over: it is under way again.
         case reopened(intent: Int64, nonce: UInt64)
         case foreign([UInt64])
+        /// Nonces below this one are of this agent, whatever its file says; nil: the next count of the chain says which.
+        case forgiven(UInt64?)
         case gas(call: String, GasTable.Entry)
         case gasForgotten(call: String)
         case spent(day: Int, className: String, BigUInt)
@@ -74,6 +76,10 @@ struct TransactionMachine {
     var fillsNow = false
     /// Nonces that somebody else has used, until an administrator has seen them.
     var foreign: [UInt64] = []
+    /// Nonces below it were used by this agent, which has lost its file of them.
+    var forgivenBelow: UInt64 = 0
+    /// The file is a new one or an old copy: what the chain counts now is this agent's.
+    var forgives = false
     var gas = GasTable()
     var spending = SpendBook()
     var alarms: [TransactionAlarm: String] = [:]

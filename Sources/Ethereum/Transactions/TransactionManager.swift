@@ -178,6 +178,13 @@ public actor TransactionManager: Service {
         try await committed()
     }
 
+    /// The chain's file is a new one, or an old copy: whatever this account sent meanwhile is taken for its own.
+    public func forgive() async throws(ChainStoreError) {
+        try await start()
+        machine.forgive()
+        try await committed()
+    }
+
     /// Fills the nonces that the chain waits for, and that nobody has anything for, now.
     /// - Returns: those nonces; empty when there is no gap.
     public func fill() async throws(ChainStoreError) -> [UInt64] {

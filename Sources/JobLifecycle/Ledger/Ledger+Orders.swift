@@ -144,12 +144,13 @@ extension Ledger {
 
     /// Slurm does not know the job under its number, which never was let go: it is looked for as after a lost answer.
     /// - Returns: false when the ledger has a run of it, which is then followed as any other.
-    func noteLost(_ ledgerJob: Int64) async throws(LedgerError) -> Bool {
+    /// - Parameter askedAt: since when it may have been forgotten, Unix microseconds; nil: it was there a moment ago.
+    func noteLost(_ ledgerJob: Int64, askedAt: Int64? = nil) async throws(LedgerError) -> Bool {
         try await transact { transaction in
             let runs = try Int.fetchOne(
                 transaction.database, sql: "SELECT count(*) FROM runs WHERE job = ?", arguments: [ledgerJob])
             guard runs == 0 else { return false }
-            let doubt = SubmissionDoubt(askedAt: transaction.now, since: transaction.now)
+            let doubt = SubmissionDoubt(askedAt: askedAt ?? transaction.now, since: transaction.now)
             try transaction.database.execute(
                 sql: """
                     UPDATE jobs SET order_phase = 'attempted', number = NULL, part = NULL, submit_time = NULL, doubt = ?
@@ -191,52 +192,6 @@ extension Ledger {
                     sql: "UPDATE jobs SET withdrawn = coalesce(withdrawn, ?) WHERE id = ?", arguments: [why, id])
             }
             return job.orderPhase == .accepted || job.orderPhase == .refused
-        }
-    }
-
-    /// Makes a job that Slurm has already, and that the ledger has seen, this order's: for one that was submitted by whom the
-    /// agent replaces. All that is known of it is told to the gateway.
-    ///
-    /// - Returns: whether it did; false when the ledger knows no such job, or it is another order's.
-    public func adopt(
-        _ gateway: String, _ externalID: String, claim: Int64, jobID: UInt32
-    ) async throws(LedgerError) -> Bool {
-        try await transact { transaction in
-            let database = transaction.database
-            let known = try Row.fetchOne(
-                database,
-                sql: """
-                    SELECT j.id, j.gateway, j.external_id, j.claim FROM jobs j JOIN runs r ON r.job = j.id
-                    WHERE r.id IN (SELECT id FROM runs WHERE number = ?1 AND job_id = ?1
-                        UNION ALL SELECT id FROM runs WHERE job_id = ?1 AND job_id <> number)
-                    ORDER BY r.submit_time DESC LIMIT 1
-                    """,
-                arguments: [jobID])
-            guard let known else { return false }
-            if let owner: String = known[1] {
-                return owner == gateway && known[2] == externalID && known[3] == claim
-            }
-            let id: Int64 = known[0]
-            try database.execute(
-                sql: "UPDATE jobs SET gateway = ?, external_id = ?, claim = ?, order_phase = 'released' WHERE id = ?",
-                arguments: [gateway, externalID, claim, id])
-            let told = try Row.fetchAll(
-                database, sql: "SELECT sequence, body FROM transitions WHERE job = ? ORDER BY sequence", arguments: [id]
-            )
-            let isWanted = transaction.interests.contains { $0.gateway == gateway && $0.scope == .ownJobs }
-            for row in told {
-                var transition = try LedgerTransaction.transition(sequence: row[0], body: row[1])
-                transition.gateway = gateway
-                transition.externalID = externalID
-                transition.claim = claim
-                try database.execute(
-                    sql: "UPDATE transitions SET body = ? WHERE sequence = ?",
-                    arguments: [try LedgerTransaction.json(transition), transition.sequence])
-                guard isWanted else { continue }
-                try transaction.insertDelivery(of: transition.sequence, job: id, to: gateway)
-            }
-            transaction.changedOrders = true
-            return true
         }
     }
 

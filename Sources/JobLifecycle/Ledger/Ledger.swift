@@ -49,6 +49,10 @@ public final class Ledger: Sendable {
     public let opening: Opening
     /// Whether all of the file was checked; if not, the rest waits for ``check(_:)``.
     public let wasChecked: Bool
+    /// It had been used when it was opened: it is no new one.
+    public let wasBound: Bool
+    /// Orders that were open when it was opened. It may be an old copy: what it does not know of may have been done.
+    let fromBefore: NIOLockedValueBox<Set<Int64>>
     let interests: [Interest]
     let now: @Sendable () -> Date
     let policyBox: NIOLockedValueBox<RequeuePolicy>
@@ -96,9 +100,10 @@ public final class Ledger: Sendable {
             opening = damage ?? (existed ? .existing : .created)
             writer = LedgerWriter(pool)
             let seconds = Int64(now().timeIntervalSince1970)
-            try pool.write { database in
-                try Self.bind(database, cluster: cluster)
+            (wasBound, fromBefore) = try pool.write { database in
+                let wasBound = try Self.bind(database, cluster: cluster)
                 try Self.noteUnconfigured(database, interests, at: seconds)
+                return (wasBound, NIOLockedValueBox(try Self.openOrders(database)))
             }
         } catch {
             throw Self.translate(error, path: path)
@@ -113,6 +118,8 @@ public final class Ledger: Sendable {
         policyBox = NIOLockedValueBox(RequeuePolicy())
         opening = .existing
         wasChecked = true
+        wasBound = true
+        fromBefore = NIOLockedValueBox([])
         writer = nil
         guard access(path, R_OK) == 0 else {
             let number = errno
@@ -157,7 +164,8 @@ public final class Ledger: Sendable {
 
     // MARK: opening
 
-    private static func bind(_ database: Database, cluster: String) throws {
+    /// - Returns: whether it was bound before.
+    private static func bind(_ database: Database, cluster: String) throws -> Bool {
         let bound = try String.fetchOne(database, sql: "SELECT value FROM meta WHERE name = 'cluster'")
         if let bound, bound != cluster {
             throw LedgerError(
@@ -168,6 +176,7 @@ public final class Ledger: Sendable {
         if bound == nil {
             try database.execute(sql: "INSERT INTO meta VALUES ('cluster', ?)", arguments: [cluster])
         }
+        return bound != nil
     }
 
     static func translate(_ error: any Error, path: String) -> LedgerError {

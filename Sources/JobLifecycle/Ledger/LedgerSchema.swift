@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import GRDB
+internal import Persistence
 
 /// The tables, by version. A step that has been released is never edited; `docs/ledger.md` describes them.
 enum LedgerSchema {
@@ -135,27 +136,8 @@ enum LedgerSchema {
 
     static var current: Int { steps.last?.version ?? 0 }
 
-    /// The version of a file; 0 for a new one.
-    static func version(_ database: Database) throws -> Int {
-        try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
-    }
-
-    /// Brings an older file up to date, each step in a transaction of its own. An interrupted step has changed nothing. Of 20
-    /// million transitions a step that makes an index takes minutes.
+    /// Brings an older file up to date. Of 20 million transitions a step that makes an index takes minutes.
     static func migrate(_ database: Database) throws {
-        let found = try version(database)
-        if found > current {
-            throw LedgerError(
-                .newer,
-                "the ledger has format \(found), this release knows formats up to \(current): install the newer agent "
-                    + "again, or restore the ledger from before it")
-        }
-        for step in steps where step.version > found {
-            try database.inTransaction {
-                try database.execute(sql: step.sql)
-                try database.execute(sql: "PRAGMA user_version = \(step.version)")
-                return .commit
-            }
-        }
+        try DatabaseFile(path: "", label: "ledger", steps: steps).migrate(database)
     }
 }

@@ -11,6 +11,7 @@ extension Submitter {
         if let why = accepted.withdrawn {
             return try await ledger.noteRefused(accepted.ledgerJob, .withdrawn, why: why)
         }
+        if try await wasAskedForBefore(accepted) { return }
         guard let order = try await ledger.noteAttempt(accepted.ledgerJob) else { return }
         let begun = ledger.microseconds
         let id: UInt32
@@ -101,7 +102,7 @@ extension Submitter {
         }
     }
 
-    private func keep(_ kept: JobObservation, of found: [JobObservation], _ order: OrderRecord) async throws {
+    func keep(_ kept: JobObservation, of found: [JobObservation], _ order: OrderRecord) async throws {
         let id = kept.orderNumber
         // Of several attempts this is the first one's job only if each has made one.
         let asked =
@@ -120,22 +121,14 @@ extension Submitter {
 
     /// It may have been there and been ended by hand, so long ago that slurmctld has forgotten it. slurmdbd may not have.
     private func conclude(_ order: OrderRecord) async throws {
-        let runs: [JobObservation]
-        do throws(SchedulerError) {
-            let since = (order.attemptedAt ?? 0) - LedgerTransaction.clockTolerance
-            runs = try await scheduler.accounting(tagged: order.tag, since: since)
-        } catch {
-            guard error.code == .noAccounting else { throw error }
-            runs = []
-        }
+        let runs = try await accounted(
+            order, since: (order.attemptedAt ?? 0) - LedgerTransaction.clockTolerance)
         guard let id = SubmissionChoice.keep(runs)?.orderNumber else {
             return try await ledger.noteRefused(
                 order.ledgerJob, .doubt,
                 why: "what became of its submission can no longer be known, so it is not submitted again")
         }
-        try await ledger.noteSurplus(runs.filter { $0.orderNumber != id }, of: order.ledgerJob)
-        let own = runs.filter { $0.orderNumber == id }
-        try await ledger.noteSubmitted(order.ledgerJob, jobID: id, seen: own)
+        try await take(runs, id, order)
     }
 
     // MARK: its number is known
@@ -206,7 +199,9 @@ extension Submitter {
             guard error.code == .noAccounting else { throw error }
         }
         if !rows.isEmpty { try await ledger.noteSubmitted(order.ledgerJob, jobID: id, seen: rows) }
-        guard try await ledger.noteLost(order.ledgerJob) else {
+        // Of an old copy it may have run and been forgotten since.
+        let asked = ledger.isFromBefore(order.ledgerJob) ? order.attemptedAt.map { $0 * 1_000_000 } : nil
+        guard try await ledger.noteLost(order.ledgerJob, askedAt: asked) else {
             try await ledger.noteReleased(order.ledgerJob)
             return
         }

@@ -156,7 +156,7 @@ struct ClaimStage {
             hear(word)
         case .cancelRequest: claim.wantCancel(at: seconds, transaction: Self.transaction(block))
         case .topUp(let minutes, let log):
-            claim.take(topUp: minutes, log: log, transaction: Self.transaction(block), now: seconds)
+            claim.take(topUp: minutes, log: "\(log)", transaction: Self.transaction(block), now: seconds)
         case .sent: send()
         case .succeeded(let kind):
             claim.succeeded(kind, block: block, transaction: Self.transaction(block), now: seconds)

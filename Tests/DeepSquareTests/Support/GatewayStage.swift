@@ -232,6 +232,7 @@ final class ScriptedSlurm: GridCluster {
         var longest: UInt64?
         var isUp = true
         var jobs: [JobObservation] = []
+        var accounting: [JobObservation]? = []
         var limits: [UInt64] = []
         var cancelled: [UInt32] = []
     }
@@ -271,10 +272,10 @@ final class ScriptedSlurm: GridCluster {
         try answer("whyImpossible") { _ -> String? in nil }
     }
     func whyStuck(_ jobID: UInt32) async throws(GridError) -> String? { nil }
-    func jobs(named name: String, of userID: UInt32) async throws(GridError) -> [JobObservation] { now.jobs }
-    func accounting(named name: String, of userID: UInt32, since time: Int64) async throws(GridError)
-        -> [JobObservation]?
-    { [] }
+    func jobs(named name: String) async throws(GridError) -> [JobObservation] { now.jobs }
+    func accounting(named name: String, since time: Int64) async throws(GridError) -> [JobObservation]? {
+        now.accounting
+    }
     func endedJobMemory() async throws(GridError) -> Int64 { 300 }
     func hardware(partition: String) async throws(GridError) -> Hardware {
         if !now.isUp { throw GridError(.unavailable, "slurmctld is away") }

@@ -202,10 +202,8 @@ final class ScriptedSlurm: Scheduler, GridCluster {
     func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(GridError) {}
     func whyImpossible(_ job: GridJobRequest) async throws(GridError) -> String? { nil }
     func whyStuck(_ jobID: UInt32) async throws(GridError) -> String? { nil }
-    func jobs(named name: String, of userID: UInt32) async throws(GridError) -> [JobObservation] { [] }
-    func accounting(named name: String, of userID: UInt32, since time: Int64) async throws(GridError)
-        -> [JobObservation]?
-    { [] }
+    func jobs(named name: String) async throws(GridError) -> [JobObservation] { [] }
+    func accounting(named name: String, since time: Int64) async throws(GridError) -> [JobObservation]? { [] }
     func endedJobMemory() async throws(GridError) -> Int64 { 300 }
     func hardware(partition: String) async throws(GridError) -> Hardware {
         Hardware(gpusPerNode: [0], cpusPerNode: [64], memoryPerNode: [64_000])
