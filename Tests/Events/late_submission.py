@@ -107,6 +107,8 @@ class Stage:
             file = self.runs / name
             ran = len(file.read_text().splitlines()) if file.exists() else 0
             expect(f"{name} ran {ran} times, not {runs}", ran == runs)
+            # An end is told while the node is still cleaned up.
+            eventually(f"the nodes of {name} are clean", lambda: all(job[1] != "COMPLETING" for job in self.slurm(name)))
             jobs = self.slurm(name)
             own = [job for job in jobs if job[0] == str(self.row(name)[1])]
             others = [job for job in jobs if job not in own]

@@ -65,6 +65,9 @@ def main():
     with ThreadPoolExecutor(int(os.environ.get("WORLDS", "4"))) as pool:
         outcomes = list(pool.map(lambda stage: run(stage, names), STAGES))
     total, failed = (sum(one[place] for one in outcomes) for place in range(2))
+    for one in scenarios:
+        if one.problem:
+            tell(one)  # again, where the end of a log shows it
     print(f"{total} scenarios, {failed} failed, {time.monotonic() - begun:.0f} s")
     return 1 if failed else 0
 

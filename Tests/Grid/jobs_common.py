@@ -257,6 +257,16 @@ def slurm_state(world, job):
     return found[-1][1] if found else None
 
 
+def end_states(world, job):
+    """-> the states its Slurm jobs ended in. An end is told while the nodes are still cleaned up; until then slurmctld says
+    COMPLETING."""
+    def states():
+        return [state for _, state, *_ in world.slurm_jobs(job)]
+
+    eventually(f"the nodes of {job} are clean", lambda: "COMPLETING" not in states())
+    return states()
+
+
 def facts(world, number):
     """scontrol's words of a Slurm job."""
     text = world.lab.command("scontrol", "show", "job", "-o", number)

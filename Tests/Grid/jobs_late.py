@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from jobs_common import Stage, check, ends, eventually, running, same
+from jobs_common import Stage, check, end_states, ends, eventually, running, same
 
 PLUGIN = """
 function slurm_job_submit(job, partitions, uid)
@@ -43,7 +43,7 @@ def late_submissions_are_one_job_each(world):
     jobs = [world.request("true", 10) for _ in range(8)]
     for job in jobs:
         ends(world, job, "Finished")
-        same([state for _, state, *_ in world.slurm_jobs(job)], ["COMPLETED"], "its Slurm jobs")
+        same(end_states(world, job), ["COMPLETED"], "its Slurm jobs")
 
 
 @STAGE.scenario
@@ -69,4 +69,4 @@ def restart_in_the_doubt(world):
     world.agent.start()
     running(world, job)
     ends(world, job, "Finished")
-    same([state for _, state, *_ in world.slurm_jobs(job)], ["COMPLETED"], "its Slurm jobs")
+    same(end_states(world, job), ["COMPLETED"], "its Slurm jobs")

@@ -173,7 +173,8 @@ def somebody_elses_job_is_not_taken_over(world):
     yield
     ends(world, job, "Finished")
     check(known(world, job)["slurm_job"] != number, "the other user's job was taken for the customer's")
-    check(facts(world, number)["JobState"] in ("RUNNING", "COMPLETED"), "the other user's job was touched")
+    state = eventually("its nodes are clean", lambda: (facts(world, number)["JobState"].replace("COMPLETING", "")))
+    check(state in ("RUNNING", "COMPLETED"), "the other user's job was touched")
     world.lab.command("scancel", number)
 
 

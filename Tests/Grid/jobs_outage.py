@@ -5,8 +5,8 @@ contract that pays no minute beyond its own clock."""
 import time
 
 from jobs_common import (
-    WAITING, Stage, calls, check, clock, ends, events, eventually, facts, free_gpus, hold_gpus, known, minute_price, over_here,
-    reported_minutes, running, same, slurm_id, slurm_state, status, steps, time_limit, transactions, until_told,
+    WAITING, Stage, calls, check, clock, end_states, ends, events, eventually, facts, free_gpus, hold_gpus, known, minute_price,
+    over_here, reported_minutes, running, same, slurm_id, slurm_state, status, steps, time_limit, transactions, until_told,
 )
 from jobs_live import drain
 
@@ -67,7 +67,7 @@ def cancel_in_an_outage(world):
     world.customers[0].cancel(job)
     yield
     ends(world, job, "Cancelled")
-    same(slurm_state(world, job), "CANCELLED", "Slurm")
+    same(end_states(world, job), ["CANCELLED"], "Slurm")
 
 
 @STAGE.scenario
@@ -140,7 +140,7 @@ def bot_takes_back_in_an_outage(world):
     eventually("it was given to us again", lambda: status(world, job) in ("MetaScheduled", "Scheduled"))
     yield
     eventually("there is a second Slurm job", lambda: len(world.slurm_jobs(job)) == 2, 60)
-    same((facts(world, first)["JobState"], known(world, job)["claim"]), ("CANCELLED", 2), "the first Slurm job, the claim")
+    same((end_states(world, job)[0], known(world, job)["claim"]), ("CANCELLED", 2), "the first Slurm job, the claim")
     # The chain knows the job only: a late report of the first claim would count for the second.
     eventually("the first claim is closed", lambda: len([one for one in world.ask("grid")["jobs"] if one["job"] == job]) == 1)
     same(known(world, job, 1)["chain_status"], "not ours any more", "the first claim on the chain")
