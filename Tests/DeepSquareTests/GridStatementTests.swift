@@ -92,6 +92,7 @@ struct GridStatementTests {
                     sql: """
                         INSERT INTO payments VALUES ('0x', 0, 'gone', 1, \(Self.november), 1, '1', '');
                         ALTER TABLE payments DROP COLUMN customer;
+                        DROP TABLE taken;
                         PRAGMA user_version = 2;
                         """)
             }
