@@ -74,7 +74,7 @@ LATE_TESTS := \.Late(Answer|Grid|Submitter|Transaction)Tests
 
 .PHONY: test-unit
 test-unit: build-tests ## Tests without Slurm
-	$(SWIFT) test --skip-build --filter '^(SlurmTests|SupportTests|TLSClientTests|SocketsTests|SpankBridgeTests|JobLifecycleTests|EthereumTests|DeepSquareTests)\.' --skip '$(LATE_TESTS)'
+	$(SWIFT) test --skip-build --skip '^(Agent|Integration)Tests\.' --skip '$(LATE_TESTS)'
 	@# By themselves: thousands of stories, which keep every core busy.
 	$(SWIFT) test --skip-build --filter '$(LATE_TESTS)'
 	@# By themselves: hundreds at once leave those little time that wait for another process.

@@ -51,7 +51,7 @@ struct StateFiles: Service {
             for name in found.names(condition) {
                 logger.warning(
                     "a file of the state is not the one that it was: what it lacks is read again from the chain, Slurm and the others",
-                    metadata: ["path": "\(name)", "is": "\(words)"])
+                    metadata: ["path": "\(name)", "why": "\(words)"])
             }
         }
     }
