@@ -39,9 +39,11 @@ public struct StateComparison: Sendable, Hashable {
             return
         }
         let newest = known.filter { $0.family == family }.map(\.generation).max() ?? 0
+        // The agent died while it gave the first name: generation 0 is in no file that was named whole.
+        let isBeingNamed = newest == 0
         for file in files {
             guard let own = file.identity else {
-                conditions[file.name] = file.hadContent ? .older : .new
+                conditions[file.name] = !file.hadContent ? .new : isBeingNamed ? .same : .older
                 continue
             }
             if own.family != family {

@@ -99,6 +99,21 @@ struct StateComparisonTests {
         func hadContent() async throws -> Bool { true }
     }
 
+    @Test("files that were given their first name when the agent died belong together, wherever it died", arguments: 0...6)
+    func named(_ writes: Int) async throws {
+        let shelf = Shelf(writes)
+        let files = Self.names.map { File(fileName: $0, shelf: shelf) }
+        let first = try await StateComparison.of(files)
+        _ = try? await StateComparison.advance(files, from: first.identity)
+        await shelf.refill()
+        let found = try await StateComparison.of(files)
+        #expect(found.isSame)
+        #expect(writes == 0 || found.identity.family == first.identity.family)
+        let reached = try await StateComparison.advance(files, from: found.identity)
+        #expect(try await StateComparison.of(files).isSame)
+        #expect(reached.generation > 0)
+    }
+
     @Test("files that were being marked when the agent died belong together, wherever it died", arguments: 0...6)
     func interrupted(_ writes: Int) async throws {
         let shelf = Shelf(.max)
