@@ -74,6 +74,11 @@ public struct StateComparison: Sendable, Hashable {
         if conditions[name] == .same { conditions[name] = .older }
     }
 
+    /// Within a generation an old copy of `name` is known only by what `witness` says of it.
+    public func isProven(_ name: String, by witness: String) -> Bool {
+        conditions[name] == .same && conditions[witness] == .same
+    }
+
     public var isSame: Bool { conditions.values.allSatisfy { $0 == .same } }
 
     /// Why the agent does not act: what a file of another state says is about other jobs.

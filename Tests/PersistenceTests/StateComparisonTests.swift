@@ -73,6 +73,14 @@ struct StateComparisonTests {
         #expect(found.conditions == ["ledger": .same, "chain": .older, "grid": .new])
     }
 
+    @Test("a file whose witness is lost may be an old copy of an hour ago", arguments: Find.allCases, Find.allCases)
+    func witness(_ chain: Find, _ grid: Find) {
+        let found = Self.compare([.same, chain, grid])
+        guard found.refusal == nil else { return }
+        let good: [Find] = [.same, .next]
+        #expect(found.isProven("chain", by: "grid") == (good.contains(chain) && good.contains(grid)))
+    }
+
     /// Fails at a write.
     fileprivate actor Shelf {
         struct Full: Error {}

@@ -39,7 +39,7 @@ struct StateFiles: Service {
         }
         if !found.isSame {
             Self.tell(found, logger)
-            let chainIsLost = found.conditions[chain.store.fileName] != .same
+            let chainIsLost = !found.isProven(chain.store.fileName, by: file.stateFile.fileName)
             if chainIsLost { try await chain.manager.forgive() }
             try await file.doubt(chainIsLost: chainIsLost, client: chain.client)
         }
