@@ -21,7 +21,7 @@ from cluster import Agent, Lab, eventually, say
 
 PLUGIN = """
 function slurm_job_submit(job, partitions, uid)
-    os.execute("sleep {delay}")
+    os.execute("touch {asked}; sleep {delay}")
     {more}
     return slurm.SUCCESS
 end
@@ -53,6 +53,7 @@ class Stage:
         self.runs.chmod(0o1777)
         conf = Path(lab.environment["SLURM_CONF"])
         self.script = conf.with_name("job_submit.lua")
+        self.asked = self.runs / "asked"
         self.plugin(0)
         with conf.open("a") as file:
             file.write("JobSubmitPlugins=lua\n")
@@ -60,7 +61,7 @@ class Stage:
         lab.fault("start")
 
     def plugin(self, delay, *more):
-        self.script.write_text(PLUGIN.format(delay=delay, more="\n    ".join(more)))
+        self.script.write_text(PLUGIN.format(asked=self.asked, delay=delay, more="\n    ".join(more)))
         time.sleep(1.1)  # slurmctld looks at the file's time, in seconds
 
     def order(self, count, case):
@@ -221,8 +222,10 @@ def scancelled(stage):
     """12 s, and an administrator ends the job before the agent has seen it"""
     stage.plugin(12)
     names = stage.order(1, "scancelled")
+    stage.asked.unlink(missing_ok=True)
     stage.agent.start()
     stage.in_doubt(names[0])
+    eventually("slurmctld is at it", stage.asked.exists, 30, 0.05)  # the ledger's word is from before it is asked
     stage.agent.pause()
     eventually("it is in Slurm", lambda: stage.slurm(names[0]), 60, 0.5)
     stage.lab.command("scancel", stage.slurm(names[0])[0][0])
