@@ -243,7 +243,11 @@ def surplus(stage):
     stage.agent.start()
     stage.wait(names)
     waiting = str(stage.lab.submit("-J", "duplicate", "--hold"))
+    # One that is seen while it waits is ended.
+    stage.agent.pause()
     runs = str(stage.lab.submit("-J", "duplicate", body="sleep 600"))
+    eventually("it runs", lambda: [runs, "RUNNING"] in stage.slurm("duplicate"), 60, 0.2)
+    stage.agent.resume()
     eventually("the one that waits is ended", lambda: [waiting, "CANCELLED"] in stage.slurm("duplicate"), 60, 0.5)
     eventually("the other is told", lambda: "a job runs a second time" in stage.agent.log.read_text(), 60, 0.5)
     time.sleep(2)
@@ -265,10 +269,12 @@ def surplus_untagged(stage):
     def others():
         return [job for job in stage.slurm(names[0]) if job[0] != str(own[0])]
 
-    # Asked for a second time, by an agent that is killed before it hears of it.
+    # Asked for a second time, by an agent that is killed before it hears of it. Under another tag: it would find the first.
+    tag = f"{stage.row(names[0], 'tag')[0].split('-')[0]}-{secrets.token_hex(8)}"
     with stage.agent.writing() as database:
         database.execute(
-            "UPDATE jobs SET order_phase = 'accepted', number = NULL, submit_time = NULL, part = NULL WHERE external_id = ?", names)
+            "UPDATE jobs SET order_phase = 'accepted', number = NULL, submit_time = NULL, part = NULL, tag = ? WHERE external_id = ?",
+            (tag, *names))
     stage.plugin(12, REPLACE)
     stage.agent.start()
     stage.in_doubt(names[0])
