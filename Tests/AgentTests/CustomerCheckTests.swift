@@ -32,7 +32,9 @@ struct CustomerCheckTests {
 
     static let rows = [
         Row(testDescription: "well", placements: [place("alice")], associations: [alice]),
-        Row(testDescription: "well, in the account", placements: [place("alice", "GRID", "normal")], associations: [alice]),
+        Row(
+            testDescription: "well, in the account", placements: [place("alice", "GRID", "normal")],
+            associations: [alice]),
         Row(testDescription: "no association", placements: [place("alice")], faults: ["associations!"]),
         Row(testDescription: "not enforced", placements: [place("alice")], enforced: []),
         Row(
@@ -120,7 +122,8 @@ struct CustomerCheckTests {
             customer: "0xAb", placement: Self.place("alice", "grid"), userID: 1001, cpus: 6, memory: 3000, gpus: 0,
             minutes: 30, wouldRun: true, reasons: [], untried: [])
         let fine = ProviderTryCommand.text(trial)
-        #expect(fine.contains("alice (uid 1001)") && fine.contains("account    grid") && fine.hasSuffix("It would run."))
+        #expect(
+            fine.contains("alice (uid 1001)") && fine.contains("account    grid") && fine.hasSuffix("It would run."))
         trial.wouldRun = false
         trial.userID = nil
         trial.reasons = ["no\u{1b}user"]
@@ -131,10 +134,12 @@ struct CustomerCheckTests {
         #expect(ProviderTryCommand.text(trial).hasSuffix("Whether it would run is not known."))
         #expect(throws: (any Error).self) { try ProviderTryCommand.parse(["alice"]) }
         let size = ControlRequest.Trial(
-            customer: "", tasks: 3, cores: 2, memory: 3001, gpus: 1, minutes: 1).definition
+            customer: "", tasks: 3, cores: 2, memory: 3001, gpus: 1, minutes: 1
+        ).definition
         #expect(size.memoryPerCPU == 501 && size.tasks == 3 && size.cpusPerTask == 2 && size.gpus == 1)
         let worst = ControlRequest.Trial(
-            customer: "", tasks: .max, cores: .max, memory: .max, gpus: .max, minutes: .max).definition
+            customer: "", tasks: .max, cores: .max, memory: .max, gpus: .max, minutes: .max
+        ).definition
         #expect(worst.cpus == nil)
     }
 }

@@ -47,7 +47,8 @@ struct ReloadTests {
     @Test("whose jobs are taken, and as whom they run, is taken over")
     func customers() throws {
         let fresh = try configuration(
-            "{policy.max-jobs: 3, policy.allow: 0x\(String(repeating: "ab", count: 20)), slurm.qos: low, slurm.partition: x}")
+            "{policy.max-jobs: 3, policy.allow: 0x\(String(repeating: "ab", count: 20)), slurm.qos: low, slurm.partition: x}"
+        )
         let reload = Reload(running: AgentConfiguration(), fresh: fresh)
         #expect(Set(reload.taken.map(\.key)) == ["policy.max-jobs", "policy.allow", "slurm.qos"])
         #expect(reload.configuration.grid.maximumJobs == 3 && reload.configuration.grid.allowedCustomers.count == 1)

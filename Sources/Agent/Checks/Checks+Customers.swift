@@ -82,7 +82,8 @@ extension Checks {
             return [
                 failure(
                     "users.map",
-                    "there is no partition \(Self.few(missing)), which users.map-file names: jobs of these customers are refused")
+                    "there is no partition \(Self.few(missing)), which users.map-file names: jobs of these customers are refused"
+                )
             ]
         } catch {
             return [unknown("users.map", because: "partitions of users.map-file cannot be looked up: \(error)")]

@@ -57,7 +57,8 @@ struct GridCommand: AsyncParsableCommand {
             let day = outcomes.lastDay
             lines.append(
                 "in 24 h    \(day.submitted) became Slurm jobs, \(day.refused) refused, \(day.failed) failed before; "
-                    + "\(day.finished) finished, \(day.endedFailed) failed in Slurm, \(day.endedOtherwise) ended otherwise")
+                    + "\(day.finished) finished, \(day.endedFailed) failed in Slurm, \(day.endedOtherwise) ended otherwise"
+            )
             if let newest = outcomes.newest {
                 let time = LocalTime.text(Date(timeIntervalSince1970: Double(newest.at)))
                 let job = "job \(short(newest.job)) of \(newest.customer)"

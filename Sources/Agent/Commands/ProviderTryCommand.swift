@@ -9,7 +9,7 @@ internal import FoundationEssentials
 struct ProviderTryCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "try",
-        abstract: "Say whether a job of a customer would run here, as whom and where, and if not why.",
+        abstract: "Try whether a job of a customer would run here, as whom and where, and if not why.",
         discussion: """
             The running agent decides on it as on a job of the grid, and asks slurmctld whether it would run. Nothing is \
             claimed, submitted or written. Memory is that of the whole job.

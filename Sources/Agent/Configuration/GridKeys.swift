@@ -136,7 +136,7 @@ extension ConfigurationKey {
             "Customers' login names. A customer who is in neither map is the user whose login name is the address in lower case.",
             example: "0x52908400098527886E0F7030069857D2E4169EE7=alice", isReloadable: true),
         ConfigurationKey(
-            UserMapFile.key, \.usersFile, .userMapFile,
+            "users.map-file", \.usersFile, .userMapFile,
             "A YAML file of customers, read again on reload: `ADDRESS: USER`, or `ADDRESS: {user: …, partition: …, account: …, "
                 + "qos: …}` with any of these. It goes before the other keys. Only root and SlurmUser may be able to write it.",
             example: "/etc/slurm-grid-agent/users.yaml", isReloadable: true),
