@@ -7,7 +7,8 @@ import pwd
 import signal
 import subprocess
 
-from jobs_common import Stage, check, customer_reads, ends, events, eventually, facts, known, log, same, slurm_id, status, user
+import grid as contracts
+from jobs_common import Stage, check, customer_reads, ends, events, eventually, facts, known, log, same, slurm_id, status, stranger, user
 
 CONF = "AccountingStorageEnforce=associations,limits,qos"
 PARTITIONS = r"""PartitionName=grid Nodes=ALL Default=YES DefaultTime=60 MaxTime=7-0
@@ -186,6 +187,18 @@ def refusals_are_seen(world):
     ends(world, job, "Finished")
     same(world.ask("grid")["outcomes"]["in_a_row"], 0, "refused in a row")
     same(status(world, job), "Finished", "its status")
+
+
+@STAGE.alone
+def customer_without_a_user_is_told(world):
+    """`check` names the customer of an open job who has no Unix user."""
+    who = stranger(world)
+    job = who.request(contracts.definition(hash=who.store(b"true")), 10)
+    found = eventually("check tells of the customer", lambda: [
+        one for one in checked(world, "customers") if one["level"] == "warning" and who.address in one["text"].lower()], 20, 1)
+    check("provider try" in found[0]["text"], found)
+    ends(world, job, "Failed")
+    check(not [one for one in checked(world, "customers") if one["level"] != "ok"], "it is told for ever")
 
 
 @STAGE.alone
