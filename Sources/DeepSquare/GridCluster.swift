@@ -21,6 +21,10 @@ public protocol GridCluster: Sendable {
     /// Why a job that waits will wait for ever: Slurm takes held jobs in that it would refuse otherwise.
     func whyStuck(_ jobID: UInt32) async throws(GridError) -> String?
 
+    /// Whether Slurm would run the job, with everything that it asks of one (limits, associations, job_submit plugins). Nothing
+    /// is submitted.
+    func rehearse(_ job: GridJobRequest) async throws(GridError) -> GridRehearsal
+
     /// Whether slurmctld answers now.
     func isUp() async -> Bool
 
@@ -58,6 +62,13 @@ public struct GridAccount: Sendable, Hashable {
     }
 }
 
+/// What Slurm says of a job that it was only asked about.
+public enum GridRehearsal: Sendable, Hashable {
+    /// When it would start, Unix seconds, and on which nodes, as far as Slurm says.
+    case runs(start: Int64?, nodes: String?)
+    case refused(String)
+}
+
 /// A job as the grid wants it.
 public struct GridJobRequest: Sendable, Hashable {
     public var name: String
@@ -74,10 +85,16 @@ public struct GridJobRequest: Sendable, Hashable {
     public var timeLimit: UInt32
     /// Path on the node.
     public var output: String
+    /// nil: the user's default.
+    public var account: String?
+    public var qos: String?
+    /// For people. The user can change it: nothing is decided by it.
+    public var comment: String?
 
     public init(
         name: String, userID: UInt32, script: String, partition: String, tasks: UInt32, cpusPerTask: UInt32,
-        memoryPerCPU: UInt64, gpus: UInt32, timeLimit: UInt32, output: String
+        memoryPerCPU: UInt64, gpus: UInt32, timeLimit: UInt32, output: String, account: String? = nil,
+        qos: String? = nil, comment: String? = nil
     ) {
         self.name = name
         self.userID = userID
@@ -89,6 +106,9 @@ public struct GridJobRequest: Sendable, Hashable {
         self.gpus = gpus
         self.timeLimit = timeLimit
         self.output = output
+        self.account = account
+        self.qos = qos
+        self.comment = comment
     }
 
     /// The umask of the submission: slurmd makes the output's file with it, of mode 0600. No other umask looks like it, so the

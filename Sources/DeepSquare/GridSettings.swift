@@ -31,6 +31,10 @@ public struct GridSettings: Sendable, Equatable {
 
     /// `slurm.partition`: where jobs go, and what is registered. Default main.
     public var partition = "main"
+    /// `slurm.account`: who is charged. Default: the user's own default account.
+    public var account: String?
+    /// `slurm.qos`. Default: that of the user's association.
+    public var qos: String?
     /// `sbatch.endpoint`, host:port. Default 127.0.0.1:443.
     public var sbatch = ServiceEndpoint(host: "127.0.0.1", port: 443)
     /// `sbatch.tls`, `sbatch.tls.ca`, `sbatch.tls.insecure`. Default: verified, the system's roots.
@@ -66,6 +70,8 @@ public struct GridSettings: Sendable, Equatable {
     public var minimumUserID: UInt32 = 1000
     /// `users.map`, 0xADDRESS=login. Default: the login name is the customer's address in lower case.
     public var users: [Address: String] = [:]
+    /// What `users.map-file` says; goes before `users` and before what holds for everybody.
+    public var customers: [Address: GridCustomer] = [:]
 
     /// `billing.rounding`. Default down.
     public var rounding = Rounding.down

@@ -46,7 +46,11 @@ struct MetricsPageTests {
         #expect(value("grid_agent_ready") == 1)
         #expect(value("grid_agent_health", ["grid_agent_health": "failure"]) == 1)
         #expect(value("grid_agent_health", ["grid_agent_health": "ok"]) == 0)
-        #expect(value("grid_agent_part_state", ["part": "ledger", "grid_agent_part_state": "ok"]) == 1)
+        // What is well is counted only.
+        #expect(value("grid_agent_part_state", ["part": "ledger"]) == nil)
+        #expect(value("grid_agent_parts", ["level": "failure"]) ?? 0 >= 1)
+        let parts = families["grid_agent_parts"]?.samples.map(\.value) ?? []
+        #expect(try parts.reduce(0, +) == Double(SampleStatus.failing.read().parts.count))
         #expect(value("grid_agent_part_state", ["part": "chain", "grid_agent_part_state": "failure"]) == 1)
         #expect(value("grid_agent_deliveries_waiting", ["gateway": "deepsquare"]) == 37)
         #expect(value("grid_agent_deliveries_parked", ["gateway": "deepsquare"]) == 2)
@@ -63,6 +67,9 @@ struct MetricsPageTests {
         #expect(value("grid_agent_earned_today_credits") == 18.333333333333333333)
         #expect(value("grid_agent_jobs_paid_today") == 3)
         #expect(value("grid_agent_problems", ["level": "error"]) == 412)
+        #expect(value("grid_agent_claims", ["outcome": "refused"]) == 31)
+        #expect(value("grid_agent_ended_jobs", ["outcome": "failed"]) == 2)
+        #expect(value("grid_agent_refused_in_a_row") == 7)
     }
 
     @Test("what is not configured has no metrics; what is quiet has zeros")
@@ -82,7 +89,7 @@ struct MetricsPageTests {
         var status = SampleStatus.bare
         let name = "a\"} 1\n# EOF\n\\x\r{" + String(repeating: "y", count: 500)
         status.cluster = name
-        status.parts = (0..<500).map { .init(name: "part \($0)", level: .ok, text: "") }
+        status.parts = (0..<500).map { .init(name: "part \($0)", level: .warning, text: "") }
         status.parts += [.init(name: "part 0", level: .failure, text: "")]
         status.deliveries = (0..<500).map { .init(gateway: "\(name)\($0)", waiting: $0, parked: 0) }.suffix(1)
         let families = try OpenMetricsText(MetricsPage.text(status)).families
@@ -90,6 +97,24 @@ struct MetricsPageTests {
         #expect(cluster.hasPrefix("a\"} 1\n# EOF\n\\x\u{fffd}{yyy") && cluster.count == 200)
         #expect(families["grid_agent_part_state"]?.samples.count == 64 * AgentStatus.Level.allCases.count)
         #expect(families["grid_agent_deliveries_waiting"]?.samples.first?.value == 499)
+    }
+
+    @Test("parts have names that stay when the words on the screen change")
+    func partNames() throws {
+        #expect(Set(PartID.all.values).count == PartID.all.count)
+        #expect(PartID.all.values.allSatisfy { $0.wholeMatch(of: #/[a-z][a-z_]*/#) != nil })
+        #expect(PartID.of("Some 'other' part") == "some__other__part")
+        // Every part that the sources name has one.
+        let folder = SampleStatus.root.appending(path: "Sources/Agent/Checks")
+        var found: Set<String> = ["grid jobs", "grid's file", "state folder", "provider", "chain", "ledger"]
+        for file in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
+            let text = try String(contentsOf: folder.appending(path: file), encoding: .utf8)
+            let calls = text.matches(of: #/\b(?:ok|warning|failure|unknown|unseen)\(\s*"([^"\\]+)"/#)
+            found.formUnion(calls.map { String($0.1) })
+            found.formUnion(text.matches(of: #/subject: "([^"\\]+)"/#).map { String($0.1) })
+        }
+        #expect(found.count > 25)
+        #expect(found.subtracting(PartID.all.keys) == [])
     }
 
     @Test("docs/metrics.md has exactly the metrics that there are")

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import DeepSquare
+import Ethereum
 import Foundation
+import Glibc
 import Logging
 import NIOConcurrencyHelpers
 import Testing
@@ -41,6 +44,57 @@ struct ReloadTests {
         #expect(reload.configuration.differences(from: try configuration(new)) == reload.waiting.map(\.key))
     }
 
+    @Test("whose jobs are taken, and as whom they run, is taken over")
+    func customers() throws {
+        let fresh = try configuration(
+            "{policy.max-jobs: 3, policy.allow: 0x\(String(repeating: "ab", count: 20)), slurm.qos: low, slurm.partition: x}"
+        )
+        let reload = Reload(running: AgentConfiguration(), fresh: fresh)
+        #expect(Set(reload.taken.map(\.key)) == ["policy.max-jobs", "policy.allow", "slurm.qos"])
+        #expect(reload.configuration.grid.maximumJobs == 3 && reload.configuration.grid.allowedCustomers.count == 1)
+        #expect(reload.configuration.grid.partition == "main")
+        let policy = ConfigurationKey.all.filter { $0.name.hasPrefix("policy.") || $0.name.hasPrefix("users.") }
+        #expect(policy.allSatisfy(\.isReloadable) && policy.count == 11)
+    }
+
+    @Test("a change in the file of customers counts, though its path is the same")
+    func mapFile() throws {
+        let customer = try #require(Address(hex: "0x" + String(repeating: "ab", count: 20)))
+        var running = AgentConfiguration()
+        running.usersFile = UserMapFile(path: "/m", customers: [customer: GridCustomer(login: "alice")])
+        var fresh = running
+        #expect(Reload(running: running, fresh: fresh).taken.isEmpty)
+        fresh.usersFile?.customers[customer]?.login = "bob"
+        let reload = Reload(running: running, fresh: fresh)
+        #expect(reload.taken.map(\.description) == ["users.map-file (changed)"])
+        #expect(reload.configuration.grid.login(of: customer) == "bob")
+    }
+
+    @Test("what was taken over is handed on before the answer; a broken file of customers changes nothing")
+    func handedOn() async throws {
+        let folder = NSTemporaryDirectory() + "reload-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let (map, file) = (folder + "/users.yaml", folder + "/config.yaml")
+        func write(_ text: String, _ path: String) throws { try Data(text.utf8).write(to: URL(fileURLWithPath: path)) }
+        let customer = try #require(Address(hex: "0x" + String(repeating: "ab", count: 20)))
+        try write("users.map-file: \(map)\n", file)
+        try write("\(customer.hex): alice\n", map)
+        chmod(map, 0o600)
+        let start = try AgentConfiguration.load(file: file, environment: [:])
+        let taken = NIOLockedValueBox<[String]>([])
+        let reloader = Reloader(
+            file: file, running: start, retention: .init(.days(30)), notifier: SystemdNotifier(environment: [:]),
+            logger: Logger(label: "test") { _ in Recorder(lines: .init([])) },
+            take: { new in taken.withLockedValue { $0.append(new.grid.login(of: customer)) } })
+        try write("\(customer.hex): bob\n", map)
+        let second = await reloader.reload(start, environment: [:])
+        #expect(taken.withLockedValue { $0 } == ["bob"])
+        try write("\(customer.hex): bob: c\n", map)
+        let third = await reloader.reload(second, environment: [:])
+        #expect(third == second && taken.withLockedValue { $0 } == ["bob"])
+    }
+
     @Test("what waits is told until it is as it was, and then no longer")
     func waiting() throws {
         let start = try configuration("poll-interval: 1s")
@@ -65,7 +119,7 @@ struct ReloadTests {
     }
 
     @Test("the reloader takes over, reports, and leaves all as it is when the file is broken")
-    func reloader() throws {
+    func reloader() async throws {
         let path = NSTemporaryDirectory() + "reload-\(UUID().uuidString).yaml"
         defer { try? FileManager.default.removeItem(atPath: path) }
         let lines = NIOLockedValueBox<[String]>([])
@@ -74,15 +128,15 @@ struct ReloadTests {
         let reloader = Reloader(
             file: path, running: start, retention: retention, notifier: SystemdNotifier(environment: [:]),
             logger: Logger(label: "test") { _ in Recorder(lines: lines) })
-        func reload(_ inForce: AgentConfiguration, _ yaml: String) throws -> (AgentConfiguration, [String]) {
+        func reload(_ inForce: AgentConfiguration, _ yaml: String) async throws -> (AgentConfiguration, [String]) {
             try Data(yaml.utf8).write(to: URL(fileURLWithPath: path))
             lines.withLockedValue { $0 = [] }
-            let next = reloader.reload(inForce, environment: [:])
+            let next = await reloader.reload(inForce, environment: [:])
             return (next, lines.withLockedValue { $0 })
         }
-        var (inForce, told) = try reload(start, "# nothing\n")
+        var (inForce, told) = try await reload(start, "# nothing\n")
         #expect(told == ["notice the configuration was read again: nothing changed"] && inForce == start)
-        (inForce, told) = try reload(inForce, "retention: 2d\nlog-format: json\npoll-interval: 9s\n")
+        (inForce, told) = try await reload(inForce, "retention: 2d\nlog-format: json\npoll-interval: 9s\n")
         #expect(
             told == [
                 "notice retention was taken over old=30d value=2d",
@@ -92,7 +146,7 @@ struct ReloadTests {
             ])
         #expect(retention.withLockedValue { $0 } == .days(2) && inForce.pollInterval == .seconds(5))
         let before = inForce
-        (inForce, told) = try reload(inForce, "retention: 3d\nlog-level: loud\nbridge: 1\n")
+        (inForce, told) = try await reload(inForce, "retention: 3d\nlog-level: loud\nbridge: 1\n")
         #expect(
             told.map { $0.components(separatedBy: ": ").prefix(3).joined(separator: ": ") } == [
                 "error the configuration cannot be used: \(path):2: log-level",
@@ -100,7 +154,7 @@ struct ReloadTests {
                 "notice the configuration was read again: all stays as it is why=\(path):2: log-level",
             ])
         #expect(inForce == before && retention.withLockedValue { $0 } == .days(2))
-        (inForce, told) = try reload(inForce, "")
+        (inForce, told) = try await reload(inForce, "")
         #expect(retention.withLockedValue { $0 } == .days(30) && inForce == start && told.count == 3)
     }
 }

@@ -344,7 +344,7 @@ def disk_fills():
             metrics = subprocess.run(
                 ["curl", "-fsS", "--unix-socket", lab.run / "admin.sock", "http://localhost/metrics"], capture_output=True, text=True, check=True).stdout
             expect("health and part are failures", 'grid_agent_health{grid_agent_health="failure"} 1' in metrics
-                   and 'grid_agent_part_state{part="state folder",grid_agent_part_state="failure"} 1' in metrics)
+                   and 'grid_agent_part_state{part="state_folder",grid_agent_part_state="failure"} 1' in metrics)
             ballast.unlink()
             eventually("it is well again", is_up, 30)
             before = agent.log.read_text()

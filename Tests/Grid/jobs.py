@@ -29,9 +29,10 @@ import jobs_live
 import jobs_moving
 import jobs_outage
 import jobs_timeline  # noqa: F401 - its scenarios are on the stages of jobs_live
+import jobs_users
 
 # The longest first.
-STAGES = [jobs_live.AWAY, jobs_outage.STAGE, jobs_moving.STAGE, jobs_late.STAGE, jobs_live.STAGE, jobs_moving.DISTRUST]
+STAGES = [jobs_live.AWAY, jobs_outage.STAGE, jobs_moving.STAGE, jobs_late.STAGE, jobs_live.STAGE, jobs_users.STAGE, jobs_moving.DISTRUST]
 
 
 def tell(one):

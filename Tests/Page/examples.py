@@ -25,6 +25,8 @@ CASES = {
     "GridAgentRestarts": ("grid_agent_start_time_seconds", "0+300x600", "0x30 1x600", 65),
     "GridAgentManyErrors": ('grid_agent_problems_total{level="error"}', "0+5x600", "0+1x600", 30),
     "GridAgentJobsInTrouble": ("grid_agent_grid_jobs_in_trouble", "1x600", "1x20 0x600", 45),
+    "GridAgentJobsRefused": ("grid_agent_refused_in_a_row", "5x600", "2x600", 20),
+    "GridAgentJobsFail": ('grid_agent_ended_jobs_total{outcome="failed"}', "0+1x600", "0x600", 90),
     "GridAgentJobsVanish": ("grid_agent_vanished_jobs", "0x30 1x600", "1x600", 60),
     "GridAgentJobRunsTwice": ("grid_agent_surplus_jobs_running", "1x600", "0x600", 10),
     "GridAgentDeliveriesLate": ('grid_agent_delivery_oldest_age_seconds{gateway="deepsquare"}', "0+60x600", "30x600", 30),

@@ -62,7 +62,7 @@ extension Checks {
         findings += plugins(cluster)
         if configuration.chain.contract != nil {
             findings += await partition(controller)
-            if isThorough { findings += await supervisorJobs(controller) + mappedUsers(cluster, controller) }
+            if isThorough { findings += await supervisorJobs(controller) + customers(cluster, controller) }
             findings += benchmarkUser(cluster)
         }
         return findings
@@ -164,43 +164,6 @@ extension Checks {
         }
     }
 
-    /// users.map: those who cannot have a job here. slurmctld refuses each of their jobs, and the customer is told late.
-    private func mappedUsers(_ cluster: Cluster, _ controller: SlurmController) async -> [Finding] {
-        let logins = Set(configuration.grid.users.values)
-        guard !logins.isEmpty else { return [] }
-        let missing = logins.filter { (try? UserAccount.find(name: $0)) == .some(nil) }
-        var findings: [Finding] = []
-        if !missing.isEmpty {
-            findings.append(
-                failure(
-                    "users.map", "no Unix user of this host: \(Self.few(missing)); jobs of these customers are refused")
-            )
-        }
-        let system = logins.filter { Self.isSystemUser($0, cluster) }
-        if !system.isEmpty {
-            findings.append(
-                failure(
-                    "users.map",
-                    "\(Self.few(system)): no job runs as root, SlurmUser or the agent's user; jobs of these customers are refused"
-                ))
-        }
-        guard cluster.accounting.contains(.associations) else { return findings }
-        do throws(SlurmError) {
-            let known = logins.subtracting(missing)
-            let without = known.subtracting(try await controller.usersWithAssociation(among: known))
-            findings.append(
-                without.isEmpty
-                    ? ok("associations", "all \(known.count) users of users.map have one")
-                    : failure(
-                        "associations",
-                        "slurmctld takes no jobs of \(Self.few(without)) (AccountingStorageEnforce=\(cluster.accounting)): "
-                            + "sacctmgr add user NAME account=ACCOUNT"))
-        } catch {
-            findings.append(unknown("associations", because: "they cannot be looked up: \(error)"))
-        }
-        return findings
-    }
-
     /// benchmark.run-as, where somebody has set it.
     func benchmarkUser(_ cluster: Cluster) -> [Finding] {
         let benchmark = configuration.benchmark
@@ -212,17 +175,6 @@ extension Checks {
                 "benchmark.run-as",
                 "\(benchmark.effectiveUser): no job runs as root, SlurmUser or the agent's user; name another one")
         ]
-    }
-
-    /// By its uid: several names may have one.
-    private static func isSystemUser(_ login: String, _ cluster: Cluster) -> Bool {
-        guard let account = try? UserAccount.find(name: login) else { return false }
-        return SystemUsers.own.union([cluster.slurmUserID]).contains(account.userID)
-    }
-
-    private static func few(_ names: Set<String>) -> String {
-        let sorted = names.sorted()
-        return sorted.prefix(5).joined(separator: ", ") + (sorted.count > 5 ? " and \(sorted.count - 5) more" : "")
     }
 
     /// Today's supervisor marks its jobs so.

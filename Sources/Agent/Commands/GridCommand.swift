@@ -53,6 +53,18 @@ struct GridCommand: AsyncParsableCommand {
             "new jobs   \(status.isOpen ? "" : "the contract is closed to them; ")\(claiming)",
             "credits    \(credits(status))",
         ]
+        if let outcomes = status.outcomes {
+            let day = outcomes.lastDay
+            lines.append(
+                "in 24 h    \(day.submitted) became Slurm jobs, \(day.refused) refused, \(day.failed) failed before; "
+                    + "\(day.finished) finished, \(day.endedFailed) failed in Slurm, \(day.endedOtherwise) ended otherwise"
+            )
+            if let newest = outcomes.newest {
+                let time = LocalTime.text(Date(timeIntervalSince1970: Double(newest.at)))
+                let job = "job \(short(newest.job)) of \(newest.customer)"
+                lines.append(Table.printable("refused    \(time), \(job): \(newest.reason)"))
+            }
+        }
         for (name, queue) in status.queues.sorted(by: { $0.key < $1.key }) {
             if queue.inFlight > 0 || queue.trouble != nil {
                 lines.append(

@@ -8,7 +8,9 @@ struct ProviderCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "provider", abstract: "Show and change this cluster's entry at the grid.",
         discussion: "Asks the running agent; run it as root or SlurmUser.",
-        subcommands: [Show.self, Register.self, Labels.self, DrainCommand.self, ResumeCommand.self],
+        subcommands: [
+            Show.self, Register.self, Labels.self, ProviderTryCommand.self, DrainCommand.self, ResumeCommand.self,
+        ],
         defaultSubcommand: Show.self)
 
     private static func report(_ options: ControlOptions) throws -> (String, DeepSquareGateway.ProviderReport) {

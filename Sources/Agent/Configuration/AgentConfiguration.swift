@@ -40,6 +40,10 @@ struct AgentConfiguration: Equatable, Sendable {
     var chain = ChainSettings()
     /// What a provider settles of the grid; its own comments name the keys.
     var grid = GridSettings()
+    /// `users.map-file`, of which `grid.customers` is made. Default: none.
+    var usersFile: UserMapFile? {
+        didSet { grid.customers = usersFile?.customers ?? [:] }
+    }
     /// `benchmark.…` and where results arrive.
     var benchmark = BenchmarkSettings()
     /// `sbatch.tls…`, of which `grid.security` is made.
@@ -98,6 +102,7 @@ struct AgentConfiguration: Equatable, Sendable {
         for check in checks {
             do throws(Conflict) { try check() } catch { problem.add(self.problem(error)) }
         }
+        do throws(Problem) { try usersFile?.read() } catch { problem.add(error) }
         for notice in chain.notices + sbatchTLS.notices + benchmark.notices + admin.notices { notify(notice) }
         return problem
     }

@@ -17,10 +17,16 @@ enum ConfigurationFile {
         return access(standard, F_OK) == 0 || errno != ENOENT ? standard : nil
     }
 
-    static func read(_ path: String) throws(Problem) -> String {
+    /// - Parameters:
+    ///   - missing: what to do where there is no such file.
+    ///   - check: of the file that is read, before that.
+    static func read(
+        _ path: String, missing: String = "--config names another one",
+        check: (stat) throws(Problem) -> Void = { _ in }
+    ) throws(Problem) -> String {
         // Opening a pipe must not wait for its writer.
         let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-        guard descriptor >= 0 else { throw problem(path, errno) }
+        guard descriptor >= 0 else { throw problem(path, errno, missing: missing) }
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw problem(path, errno) }
@@ -29,6 +35,7 @@ enum ConfigurationFile {
         case S_IFDIR: throw Problem(description: "\(path): is a folder: name a file in it")
         default: throw Problem(description: "\(path): is no file but a pipe or a device")
         }
+        try check(status)
         var bytes: [UInt8] = []
         while bytes.count <= limit {
             let count = withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 16) { buffer in
@@ -80,10 +87,10 @@ enum ConfigurationFile {
         Problem([.init(place: .file(path, line: line), text: text)])
     }
 
-    private static func problem(_ path: String, _ code: Int32) -> Problem {
+    private static func problem(_ path: String, _ code: Int32, missing: String = "") -> Problem {
         let why =
             switch code {
-            case ENOENT: "is not there; --config names another one"
+            case ENOENT: "is not there" + (missing.isEmpty ? "" : "; \(missing)")
             case EACCES, EPERM:
                 "may not be read by this user (uid \(geteuid())): chown and chmod it and its folder so that it may"
             case ELOOP: "is a symbolic link that leads to itself"

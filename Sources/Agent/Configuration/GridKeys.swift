@@ -101,37 +101,52 @@ extension ConfigurationKey {
     static let policy: [ConfigurationKey] = [
         ConfigurationKey(
             "policy.allow", \.grid.allowedCustomers, .accounts, "Customers; none: everybody who is not denied.",
-            example: "0x52908400098527886E0F7030069857D2E4169EE7"),
+            example: "0x52908400098527886E0F7030069857D2E4169EE7", isReloadable: true),
         ConfigurationKey(
             "policy.deny", \.grid.deniedCustomers, .accounts, "Customers whose jobs are refused.",
-            example: "0x8617E340B3D01FA5F11F306F4090FD50E238070D"),
+            example: "0x8617E340B3D01FA5F11F306F4090FD50E238070D", isReloadable: true),
         ConfigurationKey(
             "policy.max-jobs", \.grid.maximumJobs, .optional(.number(0...1_000_000), else: "no limit"),
-            "Jobs of the grid at once. Nothing is claimed beyond it; 0 claims nothing.", example: "100"),
+            "Jobs of the grid at once. Nothing is claimed beyond it; 0 claims nothing.", example: "100",
+            isReloadable: true),
         ConfigurationKey(
             "policy.max-jobs-per-customer", \.grid.maximumJobsPerCustomer,
             .optional(.number(1...1_000_000), else: "no limit"),
             "Jobs of one customer at once. What is claimed beyond it goes back; see deepsquare.md, *Between customers*.",
-            example: "20"),
+            example: "20", isReloadable: true),
         ConfigurationKey(
             "policy.max-minutes", \.grid.maximumMinutes,
-            .optional(.number(1...10_000_000, "minutes"), else: "no limit"), "The longest job.", example: "1440"),
+            .optional(.number(1...10_000_000, "minutes"), else: "no limit"), "The longest job.", example: "1440",
+            isReloadable: true),
         ConfigurationKey(
             "policy.max-cpus", \.grid.maximumCPUs, .optional(.number(1...100_000_000), else: "no limit"),
-            "CPUs of one job.", example: "256"),
+            "CPUs of one job.", example: "256", isReloadable: true),
         ConfigurationKey(
             "policy.max-gpus", \.grid.maximumGPUs, .optional(.number(0...100_000_000), else: "no limit"),
-            "GPUs of one job.", example: "8"),
+            "GPUs of one job.", example: "8", isReloadable: true),
         ConfigurationKey(
             "policy.max-memory", \.grid.maximumMemory,
-            .optional(.number(1...1_000_000_000_000, "MB"), else: "no limit"), "Memory of one job.", example: "512000"),
+            .optional(.number(1...1_000_000_000_000, "MB"), else: "no limit"), "Memory of one job.", example: "512000",
+            isReloadable: true),
         ConfigurationKey(
             "policy.minimum-uid", \.grid.minimumUserID, .number(1...4_000_000_000),
-            "Jobs run as no user with a lower uid."),
+            "Jobs run as no user with a lower uid.", isReloadable: true),
         ConfigurationKey(
             "users.map", \.grid.users, .users,
-            "Customers' login names. A customer who is not there is the user whose login name is the address in lower case.",
-            example: "0x52908400098527886E0F7030069857D2E4169EE7=alice"),
+            "Customers' login names. A customer who is in neither map is the user whose login name is the address in lower case.",
+            example: "0x52908400098527886E0F7030069857D2E4169EE7=alice", isReloadable: true),
+        ConfigurationKey(
+            "users.map-file", \.usersFile, .userMapFile,
+            "A YAML file of customers, read again on reload: `ADDRESS: USER`, or `ADDRESS: {user: …, partition: …, account: …, "
+                + "qos: …}` with any of these. It goes before the other keys. Only root and SlurmUser may be able to write it.",
+            example: "/etc/slurm-grid-agent/users.yaml", isReloadable: true),
+        ConfigurationKey(
+            "slurm.account", \.grid.account, .optional(.slurmAccount, else: "the user's default"),
+            "Who is charged for jobs of the grid: an account in which each of their users has an association.",
+            example: "grid", isReloadable: true),
+        ConfigurationKey(
+            "slurm.qos", \.grid.qos, .optional(.slurmQOS, else: "the user's default"),
+            "The QOS of jobs of the grid, which their users' associations allow.", example: "low", isReloadable: true),
     ]
 
     static let billing: [ConfigurationKey] = [

@@ -42,6 +42,13 @@ struct ControlHandlers {
                     try await parts.grid().statement(by: grouping, since: $0.since ?? 0))
             },
             "provider": { _ in try ControlServer.single(try await parts.grid().providerReport()) },
+            "provider-try": { request in
+                guard let trial = request.trial, let customer = Address(hex: trial.customer) else {
+                    throw ControlFailure(description: "whose job it would be is missing")
+                }
+                return try ControlServer.single(
+                    await parts.grid().tryJob(of: customer, trial.definition, minutes: trial.minutes))
+            },
             "provider-register": { _ in try ControlServer.single(try await parts.grid().register()) },
             "drain": { _ in
                 try await parts.grid().setDrained(true)

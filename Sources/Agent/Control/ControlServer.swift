@@ -23,6 +23,20 @@ struct ControlRequest: Codable, Sendable, Equatable {
     var limit: Int?
     /// `grid-earnings`: what is added up.
     var by: String?
+    /// `provider-try`: whose job, and how large.
+    var trial: Trial?
+
+    struct Trial: Codable, Sendable, Equatable {
+        /// An address.
+        var customer: String
+        var tasks: UInt64
+        /// CPUs of each task.
+        var cores: UInt64
+        /// MB of the whole job.
+        var memory: UInt64
+        var gpus: UInt64
+        var minutes: UInt64
+    }
 
     init(_ command: String) {
         self.command = command

@@ -72,7 +72,7 @@ struct Daemon {
             HealthRounds(configuration: configuration, file: configurationFile, parts: parts, logger: logger),
             Reloader(
                 file: configurationFile, running: configuration, retention: retention, notifier: notifier,
-                logger: logger),
+                logger: logger, take: { await parts.take($0) }),
             ControlServer(
                 socket: try Self.socket(configuration.controlSocket), allowedUsers: [0, geteuid()],
                 handlers: ControlHandlers(

@@ -42,6 +42,8 @@ struct GridPart: Service {
             $0.contracts = grid?.contracts
             $0.chainTrouble = nil
         }
+        // Read again since it was opened.
+        if let changed = parts.now.configuration { await grid?.gateway.change(changed.grid) }
         var services = chain.services(configuration.chain, logger: logger)
         if let grid {
             services += [grid.state, grid.gateway, OutboxRunner(ledger: ledger, gateway: grid.gateway, logger: logger)]

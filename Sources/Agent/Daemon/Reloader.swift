@@ -15,19 +15,21 @@ struct Reloader: Service {
     let retention: NIOLockedValueBox<Duration>
     let notifier: SystemdNotifier
     let logger: Logger
+    /// Gets what is in force from now on, when something has changed.
+    var take: @Sendable (AgentConfiguration) async -> Void = { _ in }
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
             var inForce = running
             for await _ in await UnixSignalsSequence(trapping: .sighup) {
                 notifier.reloading()
-                inForce = reload(inForce, environment: ProcessInfo.processInfo.environment)
+                inForce = await reload(inForce, environment: ProcessInfo.processInfo.environment)
             }
         }
     }
 
     /// - Returns: what is in force from now on.
-    func reload(_ inForce: AgentConfiguration, environment: [String: String]) -> AgentConfiguration {
+    func reload(_ inForce: AgentConfiguration, environment: [String: String]) async -> AgentConfiguration {
         let reload: Reload
         do throws(AgentConfiguration.Problem) {
             reload = Reload(running: inForce, fresh: try running.reread(file: file, environment: environment))
@@ -42,6 +44,7 @@ struct Reloader: Service {
         AgentLogHandler.setLevel(reload.configuration.logLevel)
         AgentLogHandler.setFormat(reload.configuration.logFormat.rawValue)
         retention.withLockedValue { $0 = reload.configuration.retention }
+        if !reload.taken.isEmpty { await take(reload.configuration) }
         tell(reload)
         return reload.configuration
     }

@@ -30,6 +30,8 @@ final class RunningParts: Sendable {
         var findings: [Finding] = []
         /// Why the state folder's disk cannot be written.
         var storageTrouble: String?
+        /// What is in force since a reload that changed something.
+        var configuration: AgentConfiguration?
         /// What is closed is not opened any more.
         var isEnding = false
     }
@@ -58,6 +60,12 @@ final class RunningParts: Sendable {
     var now: State { state.withLockedValue { $0 } }
 
     func change(_ body: (inout State) -> Void) { state.withLockedValue(body) }
+
+    /// What was read again is in force.
+    func take(_ configuration: AgentConfiguration) async {
+        change { $0.configuration = configuration }
+        await now.grid?.change(configuration.grid)
+    }
 
     /// - Parameters:
     ///   - key: of the configuration.

@@ -27,6 +27,16 @@ struct SlurmGridCluster: GridCluster {
     }
 
     func request(_ job: GridJobRequest) throws(GridError) -> [UInt8] {
+        do {
+            return Array(try JSONEncoder().encode(try Self.slurmRequest(job)))
+        } catch let error as GridError {
+            throw error
+        } catch {
+            throw GridError(.malformed, "the job's request cannot be written: \(error)")
+        }
+    }
+
+    private static func slurmRequest(_ job: GridJobRequest) throws(GridError) -> JobRequest {
         // 0 would be all memory of a node.
         guard job.memoryPerCPU > 0 else { throw GridError(.malformed, "the job asks for no memory") }
         var request = JobRequest(userID: job.userID, script: job.script, name: job.name)
@@ -38,11 +48,22 @@ struct SlurmGridCluster: GridCluster {
         request.timeLimit = .minutes(min(job.timeLimit, TimeLimit.maximumMinutes))
         request.standardOutput = job.output
         request.umask = GridJobRequest.outputMask
-        request.comment = "DeepSquare grid"
-        do {
-            return Array(try JSONEncoder().encode(request))
+        request.account = job.account
+        request.qos = job.qos
+        request.comment = job.comment
+        return request
+    }
+
+    func rehearse(_ job: GridJobRequest) async throws(GridError) -> GridRehearsal {
+        let request = try Self.slurmRequest(job)
+        do throws(SlurmError) {
+            let answer = try await controller.rehearse(request)
+            return .runs(start: answer.start, nodes: answer.nodes)
         } catch {
-            throw GridError(.malformed, "the job's request cannot be written: \(error)")
+            // As for a submission: only what Slurm says against it is a refusal.
+            let meaning = SchedulerError(submission: error)
+            guard meaning.code == .refused else { throw GridError(.unavailable, error.description) }
+            return .refused(error.description)
         }
     }
 

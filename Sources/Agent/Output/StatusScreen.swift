@@ -70,6 +70,10 @@ struct StatusScreen {
         if jobs.openOrders > 0 { words.append("\(jobs.openOrders) not in Slurm yet") }
         words.append("\(jobs.known) known")
         if jobs.vanished > 0 { words.append("\(jobs.vanished) vanished") }
+        if let day = status.outcomes?.lastDay {
+            let failed = day.failed + day.endedFailed
+            if day.refused + failed > 0 { words.append("in 24 h \(day.refused) refused, \(failed) failed") }
+        }
         if jobs.surplusRunning > 0 { words.append("\(jobs.surplusRunning) run a second time") }
         lines += wrap(words.joined(separator: ", "), "jobs", limit: 1)
         if let chain = status.chain { lines += self.lines(of: chain) }

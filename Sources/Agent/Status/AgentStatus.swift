@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import DeepSquare
+
 /// What an administrator sees of the running agent, at one moment: `status`, the status page and the metrics all show this.
 ///
 /// Times are Unix seconds. No secret is ever in here.
@@ -158,4 +160,6 @@ struct AgentStatus: Codable, Sendable, Equatable {
     var problems: [Problem] = []
     /// How many warnings and errors were logged since the start, by level (`warning`, `error`, `critical`); nil: not counted.
     var problemCounts: [String: Int]?
+    /// What became of the grid's jobs here; nil: there is no grid.
+    var outcomes: GridOutcomes?
 }

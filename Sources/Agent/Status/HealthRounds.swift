@@ -39,7 +39,8 @@ struct HealthRounds: Service {
             let shape = Shape(parts)
             let begun = Self.seconds
             let found = await Checks(
-                configuration: configuration, file: file, running: parts, isThorough: isThorough
+                configuration: parts.now.configuration ?? configuration, file: file, running: parts,
+                isThorough: isThorough
             ).all().map { finding in
                 var finding = finding
                 finding.at = begun
@@ -83,7 +84,11 @@ struct HealthRounds: Service {
         return false
     }
 
-    private static let costly: Set<String> = ["key", "slurmdbd", "supervisor", "sbatch service", "key's use"]
+    /// Tried in thorough rounds only; in between they stay as they were found.
+    static let costly: Set<String> = [
+        "key", "slurmdbd", "supervisor", "sbatch service", "key's use", "users.map", "customers", "associations",
+        "account", "qos",
+    ]
 
     /// Each finding at the start; later only what has changed for the worse or the better.
     private func tell(_ findings: [Finding], before: [Finding]?) {

@@ -31,11 +31,17 @@ enum MetricsPage {
         MetricFamily("health", kind: .stateset, "The worst level of the parts.") {
             MetricFamily.states("grid_agent_health", of: $0.health)
         },
-        MetricFamily("part_state", kind: .stateset, "The level of each part; off is not configured.") { status in
-            var seen: Set<String> = []
-            return status.parts.filter { seen.insert($0.name).inserted }.prefix(seriesLimit).flatMap {
-                MetricFamily.states("grid_agent_part_state", of: $0.level, ("part", $0.name))
+        MetricFamily("parts", "How many parts are at each level; off is not configured.") { status in
+            AgentStatus.Level.allCases.map { level in
+                .init(status.parts.count { $0.level == level }, ("level", level.rawValue))
             }
+        },
+        MetricFamily("part_state", kind: .stateset, "The level of each part that is not well.") { status in
+            var seen: Set<String> = []
+            return status.parts.filter { $0.level > .ok && seen.insert(PartID.of($0.name)).inserted }
+                .prefix(seriesLimit).flatMap {
+                    MetricFamily.states("grid_agent_part_state", of: $0.level, ("part", PartID.of($0.name)))
+                }
         },
         MetricFamily("problems", kind: .counter, "Warnings and errors that were logged since the start.") { status in
             guard let counts = status.problemCounts else { return [] }
@@ -132,6 +138,27 @@ enum MetricsPage {
         },
         MetricFamily("provider_credits", unit: "credits", "Credits on the provider's account.") {
             amount($0.grid?.credits)
+        },
+        MetricFamily(
+            "claims", kind: .counter, "Claimed jobs since the start, by what became of them here."
+        ) { status in
+            guard let counts = status.outcomes?.sinceStart else { return [] }
+            return [
+                .init(counts.submitted, ("outcome", "submitted")), .init(counts.refused, ("outcome", "refused")),
+                .init(counts.failed, ("outcome", "failed")),
+            ]
+        },
+        MetricFamily("ended_jobs", kind: .counter, "Slurm jobs of the grid that ended since the start, by how.") {
+            status in
+            guard let counts = status.outcomes?.sinceStart else { return [] }
+            return [
+                .init(counts.finished, ("outcome", "finished")), .init(counts.endedFailed, ("outcome", "failed")),
+                .init(counts.endedOtherwise, ("outcome", "other")),
+            ]
+        },
+        MetricFamily("refused_in_a_row", "Jobs that were refused or failed since the last one that became a Slurm job.")
+        {
+            number($0.outcomes?.inARow)
         },
         MetricFamily("earned_today_credits", unit: "credits", "Credits that were paid since midnight UTC.") { status in
             guard status.grid != nil else { return [] }

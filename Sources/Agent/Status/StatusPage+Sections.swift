@@ -56,6 +56,12 @@ extension StatusPage {
         "transactions": "what the account sends",
         "balance": "pays for transactions",
         "contract": "the grid's program on the chain",
+        "grid jobs": "what became of the grid's jobs here",
+        "customers": "as whom the grid's jobs run",
+        "users.map": "as whom the grid's jobs run",
+        "associations": "in whose account they run",
+        "account": "who is charged for the grid's jobs",
+        "qos": "the QOS of the grid's jobs",
         "provider": "this cluster's entry at the grid",
         "sbatch service": "hands out the jobs' scripts",
         "clock": "this host's time",
@@ -67,14 +73,24 @@ extension StatusPage {
             let digits = Amount.grouped("\(max(0, value))")
             return "<div><dt>\(name)</dt><dd><b>\(digits)</b> <small>\(hint)</small></dd></div>"
         }
-        let tiles: [HTML] = [
-            tile("Jobs of the grid", jobs.ofGrid, "claimed and not yet closed"),
-            tile("Requests", jobs.openOrders, "not yet a Slurm job"),
-            tile("Runs", jobs.openRuns, "of any job of the cluster, not over"),
-            tile("Deliveries", status.deliveries.reduce(0) { $0 + $1.waiting }, "wait to be told to somebody"),
-            tile("Known", jobs.known, "jobs in the ledger, over or not"),
-            tile("Vanished", jobs.vanished, "forgotten by Slurm before their end was known"),
-        ]
+        let day = status.outcomes?.lastDay
+        let ofDay: [HTML] =
+            day.map {
+                [
+                    tile("Refused", $0.refused, "jobs went back to the grid within a day"),
+                    tile("Failed", $0.failed + $0.endedFailed, "jobs of the grid within a day, in Slurm or before"),
+                ]
+            } ?? []
+        let tiles: [HTML] =
+            [
+                tile("Jobs of the grid", jobs.ofGrid, "claimed and not yet closed")
+            ] + ofDay + [
+                tile("Requests", jobs.openOrders, "not yet a Slurm job"),
+                tile("Runs", jobs.openRuns, "of any job of the cluster, not over"),
+                tile("Deliveries", status.deliveries.reduce(0) { $0 + $1.waiting }, "wait to be told to somebody"),
+                tile("Known", jobs.known, "jobs in the ledger, over or not"),
+                tile("Vanished", jobs.vanished, "forgotten by Slurm before their end was known"),
+            ]
         return section("numbers", "Now", "How much there is to do.", "<dl class=\"tiles\">\(tiles)</dl>")
     }
 

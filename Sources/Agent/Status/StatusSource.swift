@@ -82,6 +82,10 @@ struct StatusSource: Sendable {
                 name: "provider", level: word.isApproved ? .ok : .warning,
                 text: word.isApproved
                     ? word.state : "\(word.state): nothing is claimed or reported until the grid approves it"))
+        if let outcomes = word.outcomes {
+            status.outcomes = outcomes
+            status.set(.init(outcomes))
+        }
         status.held = word.jobs.compactMap(AgentStatus.HeldReport.init)
         do throws(GridError) {
             status.recentJobs = try await grid.recentJobs(limit: Self.jobLimit).map(AgentStatus.Job.init)
@@ -189,6 +193,22 @@ extension AgentStatus.Chain {
             id: account.chain, account: account.address, balance: account.balance, head: account.head,
             readTo: status.feed?.block, lag: status.feed?.lag, inFlight: account.inFlight, waiting: account.waiting,
             alarms: account.alarms)
+    }
+}
+
+extension AgentStatus.Part {
+    /// A cluster that refuses each job works well in all else.
+    init(_ outcomes: GridOutcomes) {
+        let day = outcomes.lastDay
+        let counts = "\(day.submitted) became Slurm jobs, \(day.refused) refused, \(day.failed) failed in 24 h"
+        guard outcomes.isRefusingAll, let newest = outcomes.newest else {
+            self.init(name: "grid jobs", level: .ok, text: counts)
+            return
+        }
+        self.init(
+            name: "grid jobs", level: .warning,
+            text: "the last \(outcomes.inARow) jobs became no Slurm job, the newest because: \(newest.reason); "
+                + "`slurm-grid-agent provider try \(newest.customer)` tries it again")
     }
 }
 

@@ -58,21 +58,21 @@ extension DeepSquareGateway {
             case .fine: break
             }
             guard hasPlace(key) else {
-                if isCrowdedOut(key, claim) { return await settle(key, .refused(crowdWords), isPassing: true) }
+                if isCrowdedOut(key, claim) {
+                    outcomes.crowdsOut(key)
+                    return await settle(key, .refused(crowdWords), isPassing: true, level: .notice)
+                }
                 failed(.decide, key, crowdWords)
                 return
             }
-            let login = policy.login(of: claim.customer)
-            let account = try await cluster.account(login: login)
+            let placement = policy.placement(of: claim.customer)
+            let revision = policyRevision
+            let (account, answer) = try await owner(at: placement)
             if account == nil, seconds < claim.claimedAt + min(Self.userPatience, retryLimit) {
-                failed(.decide, key, "there is no Unix user \(login)")
+                failed(.decide, key, "there is no Unix user \(placement.login)")
                 return
             }
-            if case .refuse(let why) = policy.check(
-                account, login: login, systemUsers: try await cluster.systemUsers())
-            {
-                return await settle(key, .refused(why))
-            }
+            if case .refuse(let why) = answer { return await settle(key, .refused(why)) }
             if inherited.contains(key) {
                 guard try await adoption(of: claim, []).runs.isEmpty else {
                     claims[key]?.needsExamination = true
@@ -85,8 +85,10 @@ extension DeepSquareGateway {
             scripts.fetched()
             await learn(loggerAddress: script.loggerAddress)
             if case .fail(let why) = policy.check(script: script.text) { return await settle(key, .failed(why)) }
-            guard let account else { return }
-            let wanted = request(claim, account, script.text)
+            // Whose job it is has changed meanwhile: it is decided on what holds now.
+            guard let account, revision == policyRevision else { return }
+            let wanted = request(
+                claim.job, claim.definition, minutes: claim.minutes, account, placement, script: script.text)
             if let why = try await cluster.whyImpossible(wanted) {
                 return await settle(key, .refused("this cluster cannot run the job: \(why)"))
             }
@@ -116,16 +118,33 @@ extension DeepSquareGateway {
 
     private var retryLimit: Int64 { Int64(settings.retryLimit / .seconds(1)) }
 
-    private func request(_ claim: GridClaim, _ account: GridAccount, _ script: String) -> GridJobRequest {
+    /// The Unix user that jobs run as, and whether they may.
+    func owner(
+        at placement: GridPlacement
+    ) async throws(GridError) -> (account: GridAccount?, answer: JobPolicy.Answer) {
+        guard let account = try await cluster.account(login: placement.login) else {
+            return (nil, policy.check(nil, login: placement.login, systemUsers: []))
+        }
+        let systemUsers = try await cluster.systemUsers()
+        return (account, policy.check(account, login: placement.login, systemUsers: systemUsers))
+    }
+
+    func request(
+        _ job: Hash32, _ definition: JobDefinition, minutes: UInt64, _ account: GridAccount, _ placement: GridPlacement,
+        script: String
+    ) -> GridJobRequest {
         GridJobRequest(
-            name: claim.name, userID: account.userID, script: GridJobRequest.wrap(script),
-            partition: settings.partition,
-            tasks: UInt32(clamping: claim.definition.tasks),
-            cpusPerTask: UInt32(clamping: claim.definition.cpusPerTask),
-            memoryPerCPU: claim.definition.memoryPerCPU, gpus: UInt32(clamping: claim.definition.gpus),
-            timeLimit: UInt32(clamping: claim.minutes),
+            name: job.description, userID: account.userID, script: GridJobRequest.wrap(script),
+            partition: placement.partition,
+            tasks: UInt32(clamping: definition.tasks),
+            cpusPerTask: UInt32(clamping: definition.cpusPerTask),
+            memoryPerCPU: definition.memoryPerCPU, gpus: UInt32(clamping: definition.gpus),
+            timeLimit: UInt32(clamping: minutes),
             // A name that could be guessed could be made by somebody else before.
-            output: "/tmp/slurm-grid-agent-%j-\(String(UInt64.random(in: .min ... .max), radix: 36)).log")
+            output: "/tmp/slurm-grid-agent-%j-\(String(UInt64.random(in: .min ... .max), radix: 36)).log",
+            account: placement.account, qos: placement.qos,
+            // Names are long, and begin alike: what is seen of them in squeue says nothing.
+            comment: "grid job \(job.short) for \(placement.login)")
     }
 
     /// The ledger has the order.
@@ -149,7 +168,9 @@ extension DeepSquareGateway {
         await saveOrRetry(key)
     }
 
-    private func settle(_ key: Key, _ verdict: GridClaim.Verdict, isPassing: Bool = false) async {
+    private func settle(
+        _ key: Key, _ verdict: GridClaim.Verdict, isPassing: Bool = false, level: Logger.Level = .warning
+    ) async {
         succeeded(.decide, key)
         scripts.over(key)
         inherited.remove(key)
@@ -157,11 +178,11 @@ extension DeepSquareGateway {
         claims[key]?.settle(verdict, isPassing: isPassing, now: seconds)
         placeIsFree(of: login(of: key))
         await saveOrRetry(key)
-        tell(key, verdict)
+        tell(key, verdict, level: level)
     }
 
     /// A job that becomes none has no log but this.
-    func tell(_ key: Key, _ verdict: GridClaim.Verdict) {
+    func tell(_ key: Key, _ verdict: GridClaim.Verdict, level: Logger.Level = .warning) {
         guard let customer = claims[key]?.customer else { return }
         let why: String
         switch verdict {
@@ -169,7 +190,9 @@ extension DeepSquareGateway {
         case .failed(let reason): why = "failed: \(reason)"
         case .undecided, .accepted: return
         }
-        logger.notice("no job becomes of a claim", metadata: ids(key, ["why": "\(why)"]))
+        logger.log(
+            level: level, "no job becomes of a claim",
+            metadata: ids(key, ["customer": "\(customer.checksummed)", "why": "\(why)"]))
         spawn { await self.tell(key.job, customer, claim: self.claims[key], why) }
     }
 

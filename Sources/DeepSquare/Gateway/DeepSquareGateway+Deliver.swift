@@ -27,7 +27,7 @@ extension DeepSquareGateway {
         }
         for transition in transitions where transition.kind == .refused {
             guard let key = key(transition), let verdict = claims[key]?.verdict else { continue }
-            tell(key, verdict)
+            tell(key, verdict, level: transition.refusal == .withdrawn ? .notice : .warning)
         }
         for transition in transitions where transition.kind == .submitted {
             guard let key = key(transition) else { continue }

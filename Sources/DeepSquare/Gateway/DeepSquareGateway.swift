@@ -36,7 +36,7 @@ public actor DeepSquareGateway: Gateway, Service {
         var why = ""
     }
 
-    let settings: GridSettings
+    var settings: GridSettings
     let contracts: GridContracts
     let reader: ContractReader
     let manager: TransactionManager
@@ -46,7 +46,9 @@ public actor DeepSquareGateway: Gateway, Service {
     let cluster: any GridCluster
     let sbatch: SBatchService
     let gridLogger: GridLogger
-    let policy: JobPolicy
+    var policy: JobPolicy
+    /// Changes with each of them that an administrator makes.
+    var policyRevision = 0
     let address: Address
     let logger: Logger
     let now: @Sendable () -> Date
@@ -97,6 +99,7 @@ public actor DeepSquareGateway: Gateway, Service {
     /// Changes with each save of a claim that was paid.
     var paymentsSoFar: UInt64 = 0
     var earned: Earned?
+    var outcomes = OutcomeLog()
     let children = ChildTasks()
 
     /// - Parameters:
@@ -161,12 +164,17 @@ public actor DeepSquareGateway: Gateway, Service {
         }
     }
 
+    /// Claims that are read at the start, to know what became of the last day's.
+    private static let remembered = 500
+
     func load() async throws {
         isDrained = try await store.value("drained") != nil
         loggerAddress = try await store.value("grid-logger")
         provider.delta = try await store.value("delta").flatMap { UInt64($0) }
         try await loadPriceChange()
         for claim in try await store.openClaims() { claims[Key(claim)] = claim }
+        let over = try await store.recentClaims(limit: Self.remembered).filter(\.isClosed)
+        outcomes.begin(with: over + claims.values, now: seconds)
         if !claims.isEmpty {
             logger.notice("jobs of the grid are open from before", metadata: ["count": "\(claims.count)"])
         }
@@ -216,6 +224,7 @@ public actor DeepSquareGateway: Gateway, Service {
             if let claim = claims[key] { changed.append(claim) }
         }
         try await store.save(changed, logs: logs)
+        for claim in changed { outcomes.take(claim) }
         if changed.contains(where: { $0.payments?.isEmpty == false }) { paymentsSoFar += 1 }
     }
 

@@ -82,6 +82,8 @@ public struct GridStatus: Codable, Sendable {
     /// Reports that wait for the chain to approve us again.
     public var waitingReports: Int
     public var lastProblem: Problem?
+    /// nil: an agent of an earlier release.
+    public var outcomes: GridOutcomes?
 }
 
 extension DeepSquareGateway {
@@ -102,7 +104,7 @@ extension DeepSquareGateway {
                 uniqueKeysWithValues: queues.map {
                     ($0.key.rawValue, GridStatus.Queue(inFlight: $0.value.inFlight.count, trouble: $0.value.trouble))
                 }),
-            jobs: jobs, waitingReports: waiting, lastProblem: lastProblem)
+            jobs: jobs, waitingReports: waiting, lastProblem: lastProblem, outcomes: outcomes.summary(now: seconds))
     }
 
     /// The newest first, also those that are over.

@@ -49,9 +49,9 @@ struct JobPolicy: Sendable {
     }
 
     /// The login name that a customer's jobs run as.
-    func login(of customer: Address) -> String {
-        settings.users[customer] ?? customer.hex
-    }
+    func login(of customer: Address) -> String { settings.login(of: customer) }
+
+    func placement(of customer: Address) -> GridPlacement { settings.placement(of: customer) }
 
     /// - Parameter systemUsers: who no job runs as, by `GridCluster.systemUsers`.
     func check(_ account: GridAccount?, login: String, systemUsers: Set<UInt32>) -> Answer {

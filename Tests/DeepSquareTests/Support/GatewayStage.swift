@@ -235,6 +235,9 @@ final class ScriptedSlurm: GridCluster {
         var accounting: [JobObservation]? = []
         var limits: [UInt64] = []
         var cancelled: [UInt32] = []
+        /// What was asked for, and what Slurm says to it.
+        var requested: [GridJobRequest] = []
+        var rehearsal = GridRehearsal.runs(start: nil, nodes: nil)
     }
 
     let state = NIOLockedValueBox(State())
@@ -261,7 +264,16 @@ final class ScriptedSlurm: GridCluster {
         try answer("account") { $0.users[login].map { GridAccount(login: login, userID: $0) } }
     }
     func systemUsers() async throws(GridError) -> Set<UInt32> { try answer("systemUsers") { _ in [0, 64_030] } }
-    func request(_ job: GridJobRequest) throws(GridError) -> [UInt8] { Array(job.name.utf8) }
+    func request(_ job: GridJobRequest) throws(GridError) -> [UInt8] {
+        state.withLockedValue { $0.requested.append(job) }
+        return Array(job.name.utf8)
+    }
+    func rehearse(_ job: GridJobRequest) async throws(GridError) -> GridRehearsal {
+        try answer("rehearse") {
+            $0.requested.append(job)
+            return $0.rehearsal
+        }
+    }
     func isUp() async -> Bool { now.isUp }
     func cancel(_ jobID: UInt32) async throws(GridError) { try answer("cancel") { $0.cancelled.append(jobID) } }
     func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(GridError) {

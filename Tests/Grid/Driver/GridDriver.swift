@@ -196,6 +196,7 @@ final class ScriptedSlurm: Scheduler, GridCluster {
     func systemUsers() async throws(GridError) -> Set<UInt32> { [0] }
     func longestTime(of jobID: UInt32) async throws(GridError) -> UInt64? { nil }
     func request(_ job: GridJobRequest) throws(GridError) -> [UInt8] { Array(job.name.utf8) }
+    func rehearse(_ job: GridJobRequest) async throws(GridError) -> GridRehearsal { .runs(start: nil, nodes: nil) }
     func isUp() async -> Bool { true }
     // Of both protocols.
     func cancel(_ jobID: UInt32) async {}
