@@ -21,6 +21,7 @@ extension DeepSquareGateway {
         guard let claim = claims[key] else { return }
         timers.removeValue(forKey: key)
         holds.removeValue(forKey: key)
+        if claim.chain.isOver, !claim.openReports.isEmpty { start(.recall, key) { await self.recall(key) } }
         var reports: [GridClaim.Report] = []
         for step in claim.steps(world()) {
             switch step {
@@ -158,8 +159,13 @@ extension DeepSquareGateway {
             let (word, block) = try await reader.job(key.job, of: contracts)
             // What was learned meanwhile is newer.
             guard claims[key] == before else { return }
+            let isHeard = await hasRead(to: block)
             guard claims[key]?.take(word, provider: address, block: block) == true else {
                 failed(.read, key, "the node lags behind what the chain has said of this job")
+            guard isHeard else {
+                failed(.read, key, Self.unheard)
+                return
+            }
                 return
             }
             try await save([key])
@@ -173,6 +179,21 @@ extension DeepSquareGateway {
 
     private func close(_ key: Key) async {
         // From here on no other step begins.
+    /// The contract's word on a job is on its newest claim, which may not have been heard of: it counts once all is taken in
+    /// that the chain said up to that block.
+    /// - Returns: false when that takes too long.
+    func hasRead(to block: UInt64) async -> Bool {
+        // With confirmations the logs are so many blocks behind.
+        for _ in 0..<6000 where !Task.isCancelled {
+            await readOn()
+            if let readTo, readTo >= block { return true }
+            try? await Task.sleep(for: .milliseconds(100))
+        }
+        return false
+    }
+
+    static let unheard = "the events up to the block that the contract's word is of are still being read"
+
         claims[key]?.closedAt = seconds
         do {
             // The chain may have taken the job back in the very moment in which it was ordered.

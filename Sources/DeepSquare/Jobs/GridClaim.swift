@@ -271,6 +271,15 @@ struct GridClaim: Sendable, Hashable, Codable {
     }
 
     /// The contract would not take the next report: it was not sent.
+    /// A report was decided, and has not reached the transaction manager: it is decided anew.
+    mutating func undecide(_ report: Report) {
+        if running?.attempt == report.attempt, running?.state == .sent { running = nil }
+        if final?.attempt == report.attempt, final?.state == .sent { final = nil }
+    }
+
+    /// Decided, and not over.
+    var openReports: [Report] { [running, final].compactMap { $0 }.filter { $0.state == .sent } }
+
     mutating func rehearsalFailed(now: Int64) { backOff(now) }
 
     private mutating func backOff(_ now: Int64) {
