@@ -129,7 +129,9 @@ extension TransactionMachine {
         let known =
             intent.gasLimit
             ?? gas.limit(intent.call, bytes: intent.data.count, margin: settings.gasMargin, ceiling: gasCeiling)
-            ?? (unestimated.contains(intent.call) ? settings.defaultGas : nil)
+            ?? classes[intent.className]?.firstGas.map {
+                GasTable.first($0, bytes: intent.data.count, ceiling: gasCeiling)
+            } ?? (unestimated.contains(intent.call) ? settings.defaultGas : nil)
         return known.map { min(gasCeiling, max($0, pending.minimumGas)) }
     }
 
