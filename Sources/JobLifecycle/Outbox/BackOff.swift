@@ -8,6 +8,8 @@ struct BackOff: Sendable {
     static let hints = BackOff(first: .milliseconds(250), limit: .seconds(30))
     /// Of jobs that may have started, while slurmctld does not answer.
     static let starts = BackOff(first: .milliseconds(250), limit: .seconds(2))
+    /// Of runs that slurmctld has forgotten and slurmdbd may still hear of.
+    static let vanished = BackOff(first: .seconds(300), limit: .seconds(6 * 3600))
     static let orders = BackOff(first: .milliseconds(500), limit: .seconds(60))
     /// For a job whose submission has no answer: slurmctld remembers ended ones for some minutes only.
     static let looks = BackOff(first: .milliseconds(500), limit: .seconds(10))
