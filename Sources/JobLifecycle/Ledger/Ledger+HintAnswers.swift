@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import GRDB
+internal import Support
 
 extension Ledger {
     /// What came of a question about a hinted job.
@@ -124,7 +125,7 @@ extension LedgerTransaction {
         }
         for hint in job.hints {
             try postpone(
-                [hint], by: BackOff.hints.delay(attempt: hint.tries), isTry: true,
+                [hint], by: RetryPolicy.hints.delay(attempt: hint.tries), isTry: true,
                 note: "Slurm has not said yet whether the job goes on")
         }
     }
@@ -168,7 +169,7 @@ extension LedgerTransaction {
                 if hint.tries + 1 < settings.tries, rows != nil {
                     // slurmdbd learns of a job some seconds late.
                     try postpone(
-                        [hint], by: BackOff.hints.delay(attempt: hint.tries), isTry: true,
+                        [hint], by: RetryPolicy.hints.delay(attempt: hint.tries), isTry: true,
                         note: "neither slurmctld nor slurmdbd knows the job yet")
                 } else {
                     outcome.unknown.append(hint.jobID)
@@ -191,7 +192,7 @@ extension LedgerTransaction {
     private func askAgain(_ job: HintedJob, hasAccounting: Bool) throws {
         let tries = job.hints.first { $0.reason == .vanished }.map { $0.tries + 1 } ?? 0
         guard hasAccounting, tries < Self.vanishedTries, try hasVanished(job.jobID) else { return }
-        let next = now + Int64(BackOff.vanished.delay(attempt: tries) / .microseconds(1))
+        let next = now + Int64(RetryPolicy.vanished.delay(attempt: tries) / .microseconds(1))
         try database.cachedStatement(
             sql: """
                 INSERT INTO hints (job_id, reason, time, tries, next_at, note) VALUES (?, 'vanished', ?, ?, ?, ?)
