@@ -184,7 +184,7 @@ struct CorrectedTests {
             try await follow(bench, fake)
         }
         let asked = fake.state.asked.filter { $0.hasPrefix("accounting") }.count
-        #expect(hasAccounting ? (20...40).contains(asked) : asked == 0, "\(asked)")
+        #expect(hasAccounting ? (20...45).contains(asked) : asked == 0, "\(asked)")
         #expect(try await bench.ledger.counts().hints == 0)
     }
 }
