@@ -66,7 +66,7 @@ struct SlurmScheduler: Scheduler {
     }
 
     func submitHeld(_ request: [UInt8], tag: String) async throws(SchedulerError) -> UInt32 {
-        var wanted = try decode(request)
+        var wanted = try Self.request(request)
         wanted.hold = true
         wanted.adminComment = [wanted.adminComment, tag].compactMap { $0 }.joined(separator: ",")
         wanted.session = OrderTag.session(of: tag)
@@ -85,11 +85,12 @@ struct SlurmScheduler: Scheduler {
         try await word { () async throws(SlurmError) in try await SystemUsers.all(controller) }
     }
 
-    private func decode(_ request: [UInt8]) throws(SchedulerError) -> JobRequest {
-        do {
-            return try JSONDecoder().decode(JobRequest.self, from: Data(request))
+    /// What cannot be read is not refused: the request was accepted, and may be read by another release.
+    static func request(_ stored: [UInt8]) throws(SchedulerError) -> JobRequest {
+        do throws(JobSpec.Unreadable) {
+            return JobRequest(try JobSpec(stored: stored))
         } catch {
-            throw SchedulerError(.refused, "the request is no job request: \(error)")
+            throw SchedulerError(.unavailable, error.description)
         }
     }
 
@@ -131,7 +132,7 @@ struct SlurmScheduler: Scheduler {
     }
 
     func jobs(of request: [UInt8], tag: String) async throws(SchedulerError) -> [JobObservation] {
-        let userID = try? decode(request).userID
+        let userID = try? Self.request(request).userID
         let session = OrderTag.session(of: tag)
         let asked = Date.microsecondsNow
         // Any user can submit with any session number: only the order's user is believed. Only operators can set the tag.

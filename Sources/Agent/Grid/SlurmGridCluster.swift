@@ -26,21 +26,23 @@ struct SlurmGridCluster: GridCluster {
         try await word { () async throws(SlurmError) in try await SystemUsers.all(controller) }
     }
 
-    func request(_ job: GridJobRequest) throws(GridError) -> [UInt8] {
+    func request(_ job: GridJobRequest) throws(GridError) -> [UInt8] { try Self.stored(job) }
+
+    static func stored(_ job: GridJobRequest) throws(GridError) -> [UInt8] {
         // 0 would be all memory of a node.
         guard job.memoryPerCPU > 0 else { throw GridError(.malformed, "the job asks for no memory") }
-        var request = JobRequest(userID: job.userID, script: job.script, name: job.name)
-        request.partition = job.partition
-        request.tasks = job.tasks
-        request.cpusPerTask = job.cpusPerTask
-        request.memory = .perCPU(job.memoryPerCPU)
-        request.gpusPerJob = job.gpus > 0 ? .init(job.gpus) : nil
-        request.timeLimit = .minutes(min(job.timeLimit, TimeLimit.maximumMinutes))
-        request.standardOutput = job.output
-        request.umask = GridJobRequest.outputMask
-        request.comment = "DeepSquare grid"
+        var spec = JobSpec(userID: job.userID, script: job.script, name: job.name)
+        spec.partition = job.partition
+        spec.tasks = job.tasks
+        spec.cpusPerTask = job.cpusPerTask
+        spec.memory = .perCPU(job.memoryPerCPU)
+        spec.gpus = job.gpus > 0 ? job.gpus : nil
+        spec.timeLimit = min(job.timeLimit, TimeLimit.maximumMinutes)
+        spec.output = job.output
+        spec.umask = GridJobRequest.outputMask
+        spec.comment = "DeepSquare grid"
         do {
-            return Array(try JSONEncoder().encode(request))
+            return try spec.stored
         } catch {
             throw GridError(.malformed, "the job's request cannot be written: \(error)")
         }
