@@ -59,6 +59,7 @@ let package = Package(
         .target(
             name: "Sockets",
             dependencies: [
+                "Support",
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

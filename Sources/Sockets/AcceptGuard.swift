@@ -2,6 +2,7 @@
 
 internal import Glibc
 internal import NIOCore
+internal import Support
 
 /// Keeps a listening socket through what accept(2) fails for and gets over: too few descriptors or too little memory, and
 /// clients that leave before they are taken in. It accepts nothing for a while, longer each time.
@@ -12,12 +13,14 @@ final class AcceptGuard: ChannelDuplexHandler {
     typealias InboundOut = any Channel
     typealias OutboundIn = any Channel
 
-    static let shortest = TimeAmount.milliseconds(20)
-    static let longest = TimeAmount.seconds(1)
+    static let retry = RetryPolicy(first: .milliseconds(20), ceiling: .seconds(1))
+    static let shortest = TimeAmount(retry.first)
+    static let longest = TimeAmount(retry.ceiling)
 
     /// Called with each such error; nil: connections come in again.
     private let onTrouble: @Sendable (IOError?) -> Void
-    private var pause = AcceptGuard.shortest
+    /// Since a connection came in last.
+    private var failures = 0
     private var isPaused = false
     private var hasTrouble = false
     private var waiting: Scheduled<Void>?
@@ -41,11 +44,12 @@ final class AcceptGuard: ChannelDuplexHandler {
         onTrouble(error)
         guard !isPaused else { return }
         isPaused = true
+        let pause = TimeAmount(Self.retry.delay(attempt: failures))
         waiting = context.eventLoop.assumeIsolated().scheduleTask(in: pause) {
             self.isPaused = false
             context.read()
         }
-        pause = min(pause * 2, Self.longest)
+        failures += 1
     }
 
     func read(context: ChannelHandlerContext) {
@@ -53,7 +57,7 @@ final class AcceptGuard: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        pause = Self.shortest
+        failures = 0
         if hasTrouble {
             hasTrouble = false
             onTrouble(nil)

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import NIOConcurrencyHelpers
+import Support
 import Testing
 
 @testable import Agent
 
 @Suite("Waiting for what may come")
 struct PatienceTests {
-    private let quick = Patience(first: .milliseconds(1), most: .milliseconds(2))
+    private let quick = Patience(retry: RetryPolicy(first: .milliseconds(1), ceiling: .milliseconds(2)))
 
     @Test("tries until it works, and tells each failure")
     func works() async throws {
@@ -38,7 +39,7 @@ struct PatienceTests {
 
     @Test("gives up when the agent is to end")
     func cancelled() async throws {
-        let waits = Patience(first: .seconds(3600), most: .seconds(3600))
+        let waits = Patience(retry: RetryPolicy(first: .seconds(3600), ceiling: .seconds(3600)))
         let task = Task {
             try await waits.open(waiting: { _ in }) { () async throws -> Int in
                 throw Patience.Trouble(description: "never")

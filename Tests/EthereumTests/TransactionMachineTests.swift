@@ -12,14 +12,16 @@ struct MachineCase: Sendable, CustomTestStringConvertible {
     var guards: String
     var play: @Sendable (inout Stage) -> Void
     var settings: TransactionSettings
+    var classes: [TransactionClass]
 
     init(
         _ name: String, guards: String, _ change: (inout TransactionSettings) -> Void = { _ in },
-        play: @escaping @Sendable (inout Stage) -> Void
+        classes: [TransactionClass] = Stage.classes, play: @escaping @Sendable (inout Stage) -> Void
     ) {
         self.name = name
         self.guards = guards
         self.play = play
+        self.classes = classes
         settings = TransactionSettings()
         change(&settings)
     }
@@ -31,7 +33,7 @@ struct MachineCase: Sendable, CustomTestStringConvertible {
 struct TransactionMachineTests {
     @Test("cases", arguments: sending + replacing + answers + receipts + forks + doubts + holding)
     func story(_ story: MachineCase) {
-        var stage = Stage(story.settings)
+        var stage = Stage(story.settings, classes: story.classes)
         story.play(&stage)
     }
 
@@ -514,6 +516,36 @@ struct TransactionMachineTests {
             stage.machine.estimated(wanted[0], nil)
             stage.drive()
             #expect(stage.last(5)?.unsigned.gasLimit == 1_000_000)
+        },
+        MachineCase(
+            "a class with a first gas asks no node, and learns", guards: "a Running that waits for eth_estimateGas",
+            classes: [TransactionClass("status", priority: 0, isEssential: true, firstGas: 300_000)]
+        ) { stage in
+            stage.poll()
+            stage.submit("a", gas: nil, call: "g")
+            stage.submit("b", gas: nil, call: "h", bytes: 356)
+            let wanted = stage.machine.takeEstimates()
+            #expect(wanted.isEmpty)
+            #expect(stage.last(5)?.unsigned.gasLimit == 300_000)
+            #expect(stage.last(6)?.unsigned.gasLimit == 300_000 + 100 * 720)
+            stage.poll(count: 6)
+            stage.receive(stage.last(5), gasUsed: 100_000)
+            stage.submit("c", gas: nil, call: "g")
+            #expect(stage.last(7)?.unsigned.gasLimit == 130_000)
+            // Too little: twice as much, as ever.
+            stage.poll(count: 7)
+            stage.receive(stage.last(6), succeeded: false, gasUsed: 372_000)
+            #expect(stage.last(8)?.unsigned.gasLimit == 744_000)
+        },
+        MachineCase("what waits can be withdrawn, what was signed cannot", guards: "a report about a later claim") {
+            stage in
+            stage.submit("a", "b")
+            let (first, again) = (stage.machine.withdraw("a"), stage.machine.withdraw("a"))
+            #expect(first && !again)
+            stage.poll()
+            #expect(stage.outcomes == ["a cancelled"] && stage.sent.count == 1)
+            let signed = stage.machine.withdraw("b")
+            #expect(!signed)
         },
         MachineCase("no limit above the block's", guards: "20 million gas on a chain whose blocks have 8") { stage in
             stage.view.head.gasLimit = 8_000_000

@@ -14,6 +14,8 @@ private final class OneNode: RPCTransport {
         var mined: [(hash: String, nonce: Int)] = []
         var waiting: [(hash: String, nonce: Int)] = []
         var head = 100
+        /// Asked for, and never answered.
+        var estimates = 0
     }
 
     private let state = Mutex(State())
@@ -27,11 +29,16 @@ private final class OneNode: RPCTransport {
     }
 
     var waiting: Int { state.withLock { $0.waiting.count } }
+    var estimates: Int { state.withLock { $0.estimates } }
 
     func post(
         _ body: [UInt8], to endpoint: RPCEndpoint, timeout: Duration, answerLimit: Int
     ) async throws(RPCError) -> [UInt8] {
         do {
+            if String(decoding: body, as: UTF8.self).contains("eth_estimateGas") {
+                state.withLock { $0.estimates += 1 }
+                while true { try await Task.sleep(for: .seconds(3600)) }
+            }
             let request = try JSONSerialization.jsonObject(with: Data(body))
             let answer: Any =
                 if let calls = request as? [[String: Any]] { calls.map(answer) } else {
@@ -156,6 +163,60 @@ struct TransactionManagerTests {
         await manager.drive()
         #expect(try await manager.outcome("a") != nil)
         #expect(told.withLock { $0 } == [true])
+        store.close()
+    }
+
+    @Test("the first Running of a fresh agent goes out while eth_estimateGas hangs", .timeLimit(.minutes(1)))
+    func firstGas() async throws {
+        let folder = NSTemporaryDirectory() + "manager-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let store = try ChainStore(path: folder + "/chain.sqlite")
+        let node = OneNode()
+        let client = RPCClient(
+            endpoints: [try RPCEndpoint(http: "http://node")], chainID: 1337, transport: node, logger: Self.quiet)
+        let manager = TransactionManager(
+            client: client, chainID: 1337, signer: LocalSigner(Stage.key), store: store,
+            classes: [
+                TransactionClass("status", priority: 0, isEssential: true, firstGas: 1_000_000),
+                TransactionClass("claim", priority: 1, isEssential: false),
+            ], logger: Self.quiet)
+        try await manager.start()
+        await manager.poll()
+        // Another class waits for its estimate, and holds nobody up.
+        try await manager.submit(TransactionIntent(key: "c", className: "claim", recipient: Stage.contract, data: [1]))
+        while node.estimates < 1 { try await Task.sleep(for: .milliseconds(2)) }
+        try await manager.submit(
+            TransactionIntent(key: "a", className: "status", recipient: Stage.contract, data: [2]))
+        while node.waiting < 1 { try await Task.sleep(for: .milliseconds(2)) }
+        #expect(node.estimates == 1)
+        store.close()
+    }
+
+    @Test("what waits for a nonce can be withdrawn; an intent is known by all of it, not by its key")
+    func withdrawn() async throws {
+        let folder = NSTemporaryDirectory() + "manager-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let store = try ChainStore(path: folder + "/chain.sqlite")
+        let client = RPCClient(
+            endpoints: [try RPCEndpoint(http: "http://node")], chainID: 1337, transport: OneNode(), logger: Self.quiet)
+        let manager = TransactionManager(
+            client: client, chainID: 1337, signer: LocalSigner(Stage.key), store: store, classes: Stage.classes,
+            logger: Self.quiet)
+        let intent = TransactionIntent(key: "a", className: "status", recipient: Stage.contract, gasLimit: 50_000)
+        var other = intent
+        other.data = [1]
+        #expect(try await !manager.knows(intent))
+        try await manager.submit(intent)
+        for _ in 0..<2 {
+            #expect(try await manager.knows(intent))
+            #expect(try await !manager.knows(other))
+            // Then it is over, and still known.
+            _ = try await manager.withdraw("a")
+        }
+        #expect(try await manager.outcome("a") == .cancelled)
+        #expect(try await !manager.withdraw("a"))
         store.close()
     }
 

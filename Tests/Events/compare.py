@@ -4,7 +4,8 @@
 import re
 
 ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "DEADLINE", "OUT_OF_MEMORY", "REQUEUED"}
-ORDER = {"submitted": 0, "pending": 1, "running": 2, "suspended": 3, "resumed": 3, "requeued": 4, "ended": 4, "vanished": 4, "refused": 4}
+ORDER = {"submitted": 0, "pending": 1, "running": 2, "suspended": 3, "resumed": 3, "requeued": 4, "ended": 4, "vanished": 4, "refused": 4,
+         "corrected": 5}
 
 
 class Verdict:
@@ -35,6 +36,14 @@ def compare(rows, runs, transitions, findings, recovered=frozenset()):
     for key, told in ends.items():
         if len(told) > 1:
             verdict.duplicated.append(f"{key} ended {len(told)} times")
+    for transition in transitions:
+        key = (transition["job"], transition.get("submit_time"))
+        if transition["kind"] != "corrected":
+            continue
+        if [told["kind"] for told in ends.get(key, [])] != ["vanished"] or transition["final"]:
+            verdict.wrong.append(f"{key}: corrected, though it did not vanish, or as a final end")
+        elif key in rows and rows[key]["state"] in ENDED:
+            check_end(key, rows[key], transition, verdict, key[0].split("_")[0] in recovered)
     verdict.vanished = sum(1 for told in ends.values() if told[-1]["kind"] == "vanished")
     for key, row in rows.items():
         if row["state"] not in ENDED:
@@ -79,7 +88,8 @@ def check_journal(transitions, verdict):
     verdict.duplicated += [f"job {job} has {count} final transitions" for job, count in finals.items() if count > 1]
     for key, kinds in runs.items():
         ranks = [ORDER[kind] for kind in kinds]
-        if ranks != sorted(ranks):
+        # A start that nobody told of comes with the end, and so after the word that the run vanished.
+        if ranks != sorted(ranks) and not ("corrected" in kinds and "running" in kinds[kinds.index("vanished"):]):
             verdict.wrong.append(f"{key}: order {kinds}")
         if kinds.count("pending") > 1 or kinds.count("running") > 1:
             verdict.duplicated.append(f"{key}: {kinds}")
@@ -100,7 +110,7 @@ def check_end(key, row, told, verdict, recovered):
     if recovered or told["kind"] == "vanished":
         verdict.rewritten += 1
         return
-    if requeued and told["kind"] != "requeued":
+    if requeued and told["kind"] not in ("requeued", "corrected"):
         verdict.wrong.append(f"{key}: REQUEUED in slurmdbd, {told['kind']} here")
     if not requeued and told.get("state") != row["state"] and told["kind"] != "requeued":
         verdict.wrong.append(f"{key}: {row['state']} in slurmdbd, {told.get('state')} here")

@@ -137,7 +137,7 @@ struct LaneTests {
                 component,
                 seen(.running, key: JobKey(20), start: 490), seen(.running, key: JobKey(8), start: 490),
             ], since: JobListMemory(of: [7, 9, 20, 30]))
-        #expect(list.changed.map(\.jobID) == [9, 7, 21, 20])
+        #expect(list.changed.map(\.jobID) == [9, 21, 20, 7])
         let records = list.records(of: [7, 9, 20, 30])
         #expect(records.mapValues { $0.map(\.jobID) } == [7: [9, 7], 9: [9], 20: [21, 20]])
     }

@@ -110,8 +110,11 @@ private final class LateWatch: @unchecked Sendable {
     private func isOver() async throws -> Bool {
         guard now() > (world.moments.last?.at ?? 0) + 100, records.isEmpty else { return false }
         let counts = try await ledger.counts()
-        return counts.jobs > 0 && counts.hints == 0 && counts.openRuns == 0
+        return counts.jobs > 0 && counts.hints == questions && counts.openRuns == 0
     }
+
+    /// Of a vanished run slurmdbd is asked for days whether it has learned its end.
+    private var questions: Int { world.end.contains { $0.contains("vanished") } ? 1 : 0 }
 
     func check(_ row: String) async throws {
         let story = try await ledger.transitions(after: 0, limit: 100).filter {
@@ -125,7 +128,7 @@ private final class LateWatch: @unchecked Sendable {
         #expect(story == world.end, "\(row)")
         #expect(try await ledger.verify() == [], "\(row)")
         let counts = try await ledger.counts()
-        #expect(counts.hints == 0 && counts.openRuns == 0, "\(row)")
+        #expect(counts.hints == questions && counts.openRuns == 0, "\(row)")
     }
 }
 

@@ -133,10 +133,4 @@ struct OutboxTests {
         #expect(!(fresh + heads + tail).contains { $0.contains("TEMP B-TREE") })
         withExtendedLifetime(bench) {}
     }
-
-    @Test("back-off doubles up to its limit")
-    func backOff() {
-        let backOff = BackOff(first: .seconds(1), limit: .seconds(10))
-        #expect([0, 1, 2, 3, 4, 100].map(backOff.delay) == [1, 2, 4, 8, 10, 10].map { .seconds($0) })
-    }
 }

@@ -83,6 +83,9 @@ struct PlanTests {
             try await apply(8, .accounting(UnclearJob(job: hinted(8), records: []), rows: nil))
             clock.advance(100)
         }
+        // It has vanished, and slurmdbd has no end of it.
+        let row = seen(.running, .accounting, key: JobKey(8), restarts: nil, start: 490)
+        try await apply(8, .accounting(UnclearJob(job: hinted(8), records: []), rows: [row]))
         try await apply(99, .accounting(UnclearJob(job: hinted(99), records: []), rows: nil))
         try await apply(77, .records([seen(.completed, key: JobKey(77), submit: 300, start: 301, end: 302)], asked: 0))
     }

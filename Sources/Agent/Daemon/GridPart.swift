@@ -4,6 +4,7 @@ internal import DeepSquare
 internal import JobLifecycle
 internal import Logging
 internal import ServiceLifecycle
+internal import Support
 
 /// Everything that needs a key and a chain: opens it when both are there, and runs it. Until then the ledger keeps what there
 /// is to report, and Slurm's jobs are followed all the same.
@@ -62,7 +63,7 @@ struct GridPart: Service {
 
     /// nil: the agent is to end.
     private func patiently<Part: Sendable>(_ open: @Sendable @escaping () async throws -> Part) async throws -> Part? {
-        try await Patience(most: .seconds(30)).open(
+        try await Patience(retry: RetryPolicy(first: .milliseconds(500), ceiling: .seconds(30))).open(
             waiting: { trouble in
                 let words = trouble.description
                 parts.change { $0.chainTrouble = trouble }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import ServiceLifecycle
+internal import Support
 
 /// Opens what something else may keep from being opened: tries until it works, the service is to end, or trying again cannot
 /// help.
@@ -12,8 +13,7 @@ struct Patience: Sendable {
         var level = Finding.Level.failure
     }
 
-    var first: Duration = .milliseconds(500)
-    var most: Duration = .seconds(10)
+    var retry = RetryPolicy(first: .milliseconds(500), ceiling: .seconds(10))
 
     /// - Parameter waiting: told of each failure.
     /// - Returns: nil when the service is to end before it worked.
@@ -21,16 +21,16 @@ struct Patience: Sendable {
     func open<Part: Sendable>(
         waiting: @Sendable (Trouble) -> Void, _ open: @Sendable @escaping () async throws -> Part
     ) async throws -> Part? {
-        var pause = first
+        var failures = 0
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
             do {
                 return try await open()
             } catch let trouble as Trouble {
                 waiting(trouble)
             }
-            let now = pause
-            await cancelWhenGracefulShutdown { try? await Task.sleep(for: now) }
-            pause = min(pause * 2, most)
+            let pause = retry.delay(attempt: failures)
+            await cancelWhenGracefulShutdown { try? await Task.sleep(for: pause) }
+            failures += 1
         }
         return nil
     }

@@ -12,36 +12,30 @@ struct SlurmScheduler: Scheduler {
 
     func jobs(changedSince memory: JobListMemory) async throws(SchedulerError) -> JobList? {
         let since = memory.stamp.map { Date(timeIntervalSince1970: Double($0)) }
-        let reader = ListReader(memory: memory, asked: Date.microsecondsNow)
+        let asked = Date.microsecondsNow
         let answer = try await word { () async throws(SlurmError) in
-            try await controller.readJobs(changedSince: since, into: reader)
+            try await controller.readJobs(changedSince: since, into: ListReader(memory: memory))
         }
         guard let answer else { return nil }
-        var read = answer.reader
-        let gone = read.memory.end(stamp: Int64(answer.updateTime.timeIntervalSince1970))
-        return JobList(memory: read.memory, changed: read.changed, gone: gone, cost: answer.took)
+        var memory = answer.reader.memory
+        let gone = memory.end(stamp: Int64(answer.updateTime.timeIntervalSince1970))
+        return JobList(memory: memory, gone: gone, count: answer.jobs.count, cost: answer.took) {
+            [jobs = answer.jobs] part in
+            jobs.jobs(part).compactMap { JobObservation($0, asked: asked) }
+        }
     }
 
-    /// Of the whole list, only what differs is made an observation.
     private struct ListReader: JobListReader {
         var memory: JobListMemory
-        var changed: [JobObservation] = []
-        let asked: Int64
 
-        init(memory: JobListMemory, asked: Int64) {
+        init(memory: JobListMemory) {
             self.memory = memory
-            self.asked = asked
             self.memory.begin()
         }
 
         mutating func wants(_ mark: JobMark) -> Bool {
             memory.isAskedFor(mark.id, array: mark.arrayID, leader: mark.hetJobID)
                 && memory.differs(mark.id, submitTime: mark.submitTime, digest: mark.digest)
-        }
-
-        mutating func take(_ job: Job) {
-            guard let observation = JobObservation(job, asked: asked) else { return }
-            changed.append(observation)
         }
     }
 
@@ -72,7 +66,7 @@ struct SlurmScheduler: Scheduler {
     }
 
     func submitHeld(_ request: [UInt8], tag: String) async throws(SchedulerError) -> UInt32 {
-        var wanted = try decode(request)
+        var wanted = try Self.request(request)
         wanted.hold = true
         wanted.adminComment = [wanted.adminComment, tag].compactMap { $0 }.joined(separator: ",")
         wanted.session = OrderTag.session(of: tag)
@@ -91,11 +85,12 @@ struct SlurmScheduler: Scheduler {
         try await word { () async throws(SlurmError) in try await SystemUsers.all(controller) }
     }
 
-    private func decode(_ request: [UInt8]) throws(SchedulerError) -> JobRequest {
-        do {
-            return try JSONDecoder().decode(JobRequest.self, from: Data(request))
+    /// What cannot be read is not refused: the request was accepted, and may be read by another release.
+    static func request(_ stored: [UInt8]) throws(SchedulerError) -> JobRequest {
+        do throws(JobSpec.Unreadable) {
+            return JobRequest(try JobSpec(stored: stored))
         } catch {
-            throw SchedulerError(.refused, "the request is no job request: \(error)")
+            throw SchedulerError(.unavailable, error.description)
         }
     }
 
@@ -137,7 +132,7 @@ struct SlurmScheduler: Scheduler {
     }
 
     func jobs(of request: [UInt8], tag: String) async throws(SchedulerError) -> [JobObservation] {
-        let userID = try? decode(request).userID
+        let userID = try? Self.request(request).userID
         let session = OrderTag.session(of: tag)
         let asked = Date.microsecondsNow
         // Any user can submit with any session number: only the order's user is believed. Only operators can set the tag.

@@ -26,36 +26,37 @@ struct SlurmGridCluster: GridCluster {
         try await word { () async throws(SlurmError) in try await SystemUsers.all(controller) }
     }
 
-    func request(_ job: GridJobRequest) throws(GridError) -> [UInt8] {
+    func request(_ job: GridJobRequest) throws(GridError) -> [UInt8] { try Self.stored(job) }
+
+    static func stored(_ job: GridJobRequest) throws(GridError) -> [UInt8] {
+        let spec = try spec(job)
         do {
-            return Array(try JSONEncoder().encode(try Self.slurmRequest(job)))
-        } catch let error as GridError {
-            throw error
+            return try spec.stored
         } catch {
             throw GridError(.malformed, "the job's request cannot be written: \(error)")
         }
     }
 
-    private static func slurmRequest(_ job: GridJobRequest) throws(GridError) -> JobRequest {
+    private static func spec(_ job: GridJobRequest) throws(GridError) -> JobSpec {
         // 0 would be all memory of a node.
         guard job.memoryPerCPU > 0 else { throw GridError(.malformed, "the job asks for no memory") }
-        var request = JobRequest(userID: job.userID, script: job.script, name: job.name)
-        request.partition = job.partition
-        request.tasks = job.tasks
-        request.cpusPerTask = job.cpusPerTask
-        request.memory = .perCPU(job.memoryPerCPU)
-        request.gpusPerJob = job.gpus > 0 ? .init(job.gpus) : nil
-        request.timeLimit = .minutes(min(job.timeLimit, TimeLimit.maximumMinutes))
-        request.standardOutput = job.output
-        request.umask = GridJobRequest.outputMask
-        request.account = job.account
-        request.qos = job.qos
-        request.comment = job.comment
-        return request
+        var spec = JobSpec(userID: job.userID, script: job.script, name: job.name)
+        spec.partition = job.partition
+        spec.account = job.account
+        spec.qos = job.qos
+        spec.tasks = job.tasks
+        spec.cpusPerTask = job.cpusPerTask
+        spec.memory = .perCPU(job.memoryPerCPU)
+        spec.gpus = job.gpus > 0 ? job.gpus : nil
+        spec.timeLimit = min(job.timeLimit, TimeLimit.maximumMinutes)
+        spec.output = job.output
+        spec.umask = GridJobRequest.outputMask
+        spec.comment = job.comment
+        return spec
     }
 
     func rehearse(_ job: GridJobRequest) async throws(GridError) -> GridRehearsal {
-        let request = try Self.slurmRequest(job)
+        let request = JobRequest(try Self.spec(job))
         do throws(SlurmError) {
             let answer = try await controller.rehearse(request)
             return .runs(start: answer.start, nodes: answer.nodes)

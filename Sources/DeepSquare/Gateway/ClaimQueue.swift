@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import Ethereum
+internal import Support
 
 /// The three queues that the contract keeps for a provider.
 enum ClaimKind: String, Sendable, Hashable, CaseIterable {
@@ -84,8 +85,10 @@ struct ClaimQueue: Sendable, Hashable {
         trouble = nil
     }
 
+    private static let retry = RetryPolicy(first: .seconds(2), ceiling: .seconds(60))
+
     private mutating func rest(_ now: Int64) {
+        restsUntil = now + Int64(Self.retry.seconds(attempt: failures))
         failures += 1
-        restsUntil = now + min(60, 1 << min(Int64(failures), 6))
     }
 }

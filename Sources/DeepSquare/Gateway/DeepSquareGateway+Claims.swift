@@ -95,7 +95,7 @@ extension DeepSquareGateway {
     }
 
     /// A new block may hold nothing for us to read, and an entry of a queue all the same: a customer's cancel.
-    private func readOn() async {
+    func readOn() async {
         guard let position = await feed.position?.number, let waiting = try? await feed.next(limit: 1) else { return }
         if waiting.isEmpty { readTo = max(position, readTo ?? 0) }
     }

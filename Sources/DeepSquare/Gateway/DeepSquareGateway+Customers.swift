@@ -8,7 +8,7 @@ internal import Support
 /// to give back what is too much, so that those behind it come, and to take turns in what has been claimed.
 extension DeepSquareGateway {
     /// Seconds that a job may wait for a place at most.
-    private static let longestCrowding: Int64 = 86_400
+    private static let longestCrowding = Duration.seconds(86_400)
 
     /// Customers with one login name are one.
     func login(of key: Key) -> String? { claims[key].map { policy.login(of: $0.customer) } }
@@ -36,9 +36,9 @@ extension DeepSquareGateway {
     /// - Returns: whether it goes back.
     func isCrowdedOut(_ key: Key, _ claim: GridClaim) -> Bool {
         guard claim.number > 1 else { return true }
-        let doublings = min(claim.number - 2, 20)
-        let patience = min(Int64(settings.retryLimit / .seconds(1)) << doublings, Self.longestCrowding)
-        if seconds >= claim.claimedAt.saturatingAdd(patience) { return true }
+        let patience = RetryPolicy(first: settings.retryLimit, ceiling: Self.longestCrowding)
+            .seconds(attempt: Int(clamping: claim.number - 2))
+        if seconds >= claim.claimedAt.saturatingAdd(Int64(patience)) { return true }
         crowded.insert(key)
         return false
     }

@@ -14,6 +14,11 @@ extension DeepSquareGateway {
         guard let claim = claims[key] else { return }
         do {
             let (word, block) = try await reader.job(key.job, of: contracts)
+            guard await hasRead(to: block) else {
+                failed(.examine, key, Self.unheard)
+                return
+            }
+            guard claims[key] == claim else { return }
             guard claims[key]?.take(word, provider: address, block: block) == true else {
                 failed(.examine, key, "the node lags behind what the chain has said of this job")
                 return
@@ -56,6 +61,8 @@ extension DeepSquareGateway {
         let user = try await cluster.account(login: policy.login(of: claim.customer))?.userID
         for job in try await cluster.jobs(named: claim.name)
         where job.details.userID == user && user != nil && !job.state.base.isEnd {
+            // It may be the next claim's.
+            guard claims[Key(claim)]?.isSuperseded == false else { return }
             try await cluster.cancel(job.jobID)
         }
     }

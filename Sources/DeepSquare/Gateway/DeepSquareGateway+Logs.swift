@@ -37,13 +37,14 @@ extension DeepSquareGateway {
     private func takeSomeLogs() async throws -> Bool {
         timers.removeValue(forKey: Self.logsTimer)
         // Up to there all logs are in the inbox.
-        let readTo = await feed.position?.number ?? 0
+        let position = await feed.position?.number
+        let readTo = position ?? 0
         // Those of our own transactions come early, so the order of delivery is not that of the chain.
         let logs = try await feed.next(limit: Self.pageSize).sorted {
             ($0.log.block.number, $0.log.index) < ($1.log.block.number, $1.log.index)
         }
         guard !logs.isEmpty else {
-            readFurther(to: readTo)
+            if let position { readFurther(to: position) }
             return false
         }
         let known = try await store.known(logs)
@@ -85,7 +86,7 @@ extension DeepSquareGateway {
             timers[Self.logsTimer] = now() + 0.2
             feed.wakeUp()
         }
-        if logs.count < Self.pageSize, waiting.isEmpty { readFurther(to: readTo) }
+        if logs.count < Self.pageSize, waiting.isEmpty, let position { readFurther(to: position) }
         return !taken.isEmpty && logs.count == Self.pageSize
     }
 
@@ -143,9 +144,7 @@ extension DeepSquareGateway {
 
     /// The claim that an event is of: not always the newest, as logs whose save failed are taken in again.
     private func owner(of job: Hash32, at place: GridClaim.Place) -> Key? {
-        let own = claims.keys.filter { $0.job == job }
-        let before = own.filter { key in claims[key].map { place > $0.place } ?? false }
-        return (before.isEmpty ? own : before).max { $0.number < $1.number }
+        claims.filter { key, claim in key.job == job && place > claim.place }.keys.max { $0.number < $1.number }
     }
 
     private func newest(_ job: Hash32) -> Key? {

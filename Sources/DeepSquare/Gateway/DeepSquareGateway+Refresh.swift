@@ -28,7 +28,9 @@ extension DeepSquareGateway {
         }
         for part in stride(from: 0, to: quiet.count, by: 50) {
             let slice = Array(quiet)[part..<min(part + 50, quiet.count)]
-            guard let (words, block) = try? await reader.jobs(slice.map(\.key.job), of: contracts) else { return }
+            guard let (words, block) = try? await reader.jobs(slice.map(\.key.job), of: contracts),
+                await hasRead(to: block)
+            else { return }
             var heard: [Key] = []
             for ((key, before), word) in zip(slice, words) {
                 guard case .success(let word) = word, claims[key] == before,

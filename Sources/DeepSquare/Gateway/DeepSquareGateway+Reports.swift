@@ -92,6 +92,10 @@ extension DeepSquareGateway {
         var report = decided
         while !Task.isCancelled {
             do {
+                // A call names the job only: of one that was taken back it might be about its next claim.
+                if claims[key]?.chain.isOver != false {
+                    return try await isDropped(report, key) ? advance(key) : watch(report, key)
+                }
                 try await manager.submit(intent(report, key))
                 return watch(report, key)
             } catch let error as ChainStoreError where error.code == .conflict {
@@ -120,12 +124,38 @@ extension DeepSquareGateway {
             call: "\(contracts.metaScheduler.hex):\(report.kind == .refuse ? "refuse" : "\(report.status)")")
     }
 
-    /// After a start: reports that were decided are handed over again, which changes nothing for those that had been.
-    func resume(_ key: Key) {
-        guard let claim = claims[key] else { return }
-        let open = [claim.running, claim.final].compactMap { $0 }.filter { $0.state == .sent }
-        guard !open.isEmpty else { return }
-        spawn { for report in open { await self.handOver(report, key) } }
+    /// - Returns: false when the transaction manager has it.
+    private func isDropped(_ report: GridClaim.Report, _ key: Key) async throws -> Bool {
+        if try await manager.knows(intent(report, key)) { return false }
+        claims[key]?.undecide(report)
+        await saveOrRetry(key)
+        return true
+    }
+
+    /// After a start: reports that were handed over are waited for. One that was decided, and kept from there by a crash, is
+    /// decided anew, once all is known that the chain has said meanwhile: it may be about a claim that is over by now, and the
+    /// contract would take it for the next one.
+    func resume(_ key: Key) async throws {
+        for report in claims[key]?.openReports ?? [] {
+            if try await manager.knows(intent(report, key)) {
+                watch(report, key)
+            } else {
+                claims[key]?.undecide(report)
+            }
+        }
+    }
+
+    /// The chain took the job back while a report of ours waits for a nonce: its turn may come when the job is ours again.
+    func recall(_ key: Key) async {
+        for report in claims[key]?.openReports ?? [] {
+            do throws(ChainStoreError) {
+                _ = try await manager.withdraw(intentKey(key, report.attempt))
+            } catch {
+                note(GridError(.storage, "\(error)"))
+            }
+        }
+        // What is on its way may come back to the queue.
+        retries[key, default: [:]][.recall] = Retry(notBefore: now() + 5)
     }
 
     private func watch(_ report: GridClaim.Report, _ key: Key) {

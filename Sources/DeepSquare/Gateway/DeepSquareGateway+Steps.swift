@@ -21,6 +21,7 @@ extension DeepSquareGateway {
         guard let claim = claims[key] else { return }
         timers.removeValue(forKey: key)
         holds.removeValue(forKey: key)
+        if claim.chain.isOver, !claim.openReports.isEmpty { start(.recall, key) { await self.recall(key) } }
         var reports: [GridClaim.Report] = []
         for step in claim.steps(world()) {
             switch step {
@@ -77,13 +78,15 @@ extension DeepSquareGateway {
 
     func succeeded(_ work: Work, _ key: Key) { retries[key]?.removeValue(forKey: work) }
 
+    private static let retryPolicy = RetryPolicy(first: .milliseconds(500), ceiling: .seconds(30))
+
     /// - Returns: how often in a row.
     @discardableResult
     func failed(_ work: Work, _ key: Key, _ why: String) -> Int {
         var retry = retries[key]?[work] ?? Retry()
+        retry.notBefore = now() + Self.retryPolicy.seconds(attempt: retry.tries)
         retry.tries += 1
         retry.why = why
-        retry.notBefore = now() + min(30, 0.5 * Double(1 << min(retry.tries - 1, 6)))
         retries[key, default: [:]][work] = retry
         if retry.tries == 1 || retry.tries == 6 {
             logger.notice("will be tried again", metadata: ids(key, ["what": "\(work)", "why": "\(why)"]))
@@ -156,8 +159,13 @@ extension DeepSquareGateway {
         let before = claims[key]
         do throws(GridError) {
             let (word, block) = try await reader.job(key.job, of: contracts)
+            let isHeard = await hasRead(to: block)
             // What was learned meanwhile is newer.
             guard claims[key] == before else { return }
+            guard isHeard else {
+                failed(.read, key, Self.unheard)
+                return
+            }
             guard claims[key]?.take(word, provider: address, block: block) == true else {
                 failed(.read, key, "the node lags behind what the chain has said of this job")
                 return
@@ -170,6 +178,21 @@ extension DeepSquareGateway {
             failed(.read, key, error.description)
         }
     }
+
+    /// The contract's word on a job is on its newest claim, which may not have been heard of: it counts once all is taken in
+    /// that the chain said up to that block.
+    /// - Returns: false when that takes too long.
+    func hasRead(to block: UInt64) async -> Bool {
+        // With confirmations the logs are so many blocks behind.
+        for _ in 0..<6000 where !Task.isCancelled {
+            await readOn()
+            if let readTo, readTo >= block { return true }
+            try? await Task.sleep(for: .milliseconds(100))
+        }
+        return false
+    }
+
+    static let unheard = "the events up to the block that the contract's word is of are still being read"
 
     private func close(_ key: Key) async {
         // From here on no other step begins.

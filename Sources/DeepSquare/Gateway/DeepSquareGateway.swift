@@ -27,7 +27,7 @@ public actor DeepSquareGateway: Gateway, Service {
 
     /// What is being done for a claim, or waits for its next try.
     enum Work: Sendable, Hashable {
-        case examine, decide, withdraw, cancel, setLimit, read, send
+        case examine, decide, withdraw, cancel, setLimit, read, send, recall
     }
 
     struct Retry: Sendable {
@@ -180,7 +180,7 @@ public actor DeepSquareGateway: Gateway, Service {
         }
         try await compareState()
         for (key, claim) in claims {
-            resume(key)
+            try await resume(key)
             if claim.verdict == .undecided { inherited.insert(key) }
         }
         for kind in ClaimKind.allCases {

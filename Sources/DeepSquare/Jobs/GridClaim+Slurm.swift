@@ -19,6 +19,9 @@ extension GridClaim {
         switch transition.kind {
         case .pending, .suspended, .resumed:
             break
+        // What was told first is what the chain was told.
+        case .corrected:
+            break
         case .submitted:
             note(.submitted, at: told, transition.jobID.map(String.init))
         case .running:

@@ -54,7 +54,7 @@ extension GridClaim {
         return steps
     }
 
-    private var hasReportsOnTheirWay: Bool { running?.state == .sent || final?.state == .sent }
+    private var hasReportsOnTheirWay: Bool { !openReports.isEmpty }
 
     /// The chain has had the last word: what still lives in Slurm is ended, and nothing is reported.
     private func over() -> [Step] {

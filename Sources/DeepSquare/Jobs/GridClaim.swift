@@ -2,6 +2,7 @@
 
 internal import Ethereum
 internal import JobLifecycle
+internal import Support
 
 /// One claim of a job: what the chain, Slurm and we ourselves have said of it so far. No I/O.
 ///
@@ -270,12 +271,24 @@ struct GridClaim: Sendable, Hashable, Codable {
         if final?.state == .sent { final = nil }
     }
 
+    /// A report was decided, and has not reached the transaction manager: it is decided anew.
+    mutating func undecide(_ report: Report) {
+        if running?.attempt == report.attempt, running?.state == .sent { running = nil }
+        if final?.attempt == report.attempt, final?.state == .sent { final = nil }
+    }
+
+    /// Decided, and not over.
+    var openReports: [Report] { [running, final].compactMap { $0 }.filter { $0.state == .sent } }
+
     /// The contract would not take the next report: it was not sent.
     mutating func rehearsalFailed(now: Int64) { backOff(now) }
 
+    /// From the second failure in a row on.
+    private static let retry = RetryPolicy(first: .seconds(4), ceiling: .seconds(300))
+
     private mutating func backOff(_ now: Int64) {
         failures += 1
-        if failures > 1 { notBefore = now + min(300, 1 << min(Int64(failures), 9)) }
+        if failures > 1 { notBefore = now + Int64(Self.retry.seconds(attempt: failures - 2)) }
     }
 
     /// Whether a report is tried by a call that costs nothing before it is sent: the chain did not take the last one. An end

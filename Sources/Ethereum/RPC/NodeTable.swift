@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Support
+
 /// What is known of each node, and which is asked next. Without I/O.
 ///
 /// A node's head is its own claim. It trails when another one had a block for a while that it still lacks, or when it lacks
@@ -17,6 +19,8 @@ struct NodeTable: Sendable {
         var memory: Duration = .seconds(600)
         /// Blocks whose logs are asked for at once, at most.
         var longestRange: UInt64 = 2048
+
+        fileprivate var retry: RetryPolicy { RetryPolicy(first: pause, ceiling: longestPause) }
     }
 
     struct Head: Hashable, Sendable {
@@ -119,13 +123,11 @@ struct NodeTable: Sendable {
         nodes[node].failures += 1
         nodes[node].isVerified = false
         nodes[node].isShut = error.kind == .wrongChain || error.isRateLimit
-        var pause = error.kind == .wrongChain ? settings.longestPause : Self.doubled(settings.pause, failures)
+        var pause = error.kind == .wrongChain ? settings.longestPause : settings.retry.delay(attempt: failures)
         if let asked = error.retryAfter { pause = max(pause, asked) }
         nodes[node].pausedUntil = now + min(pause, settings.longestPause)
         return failures
     }
-
-    private static func doubled(_ pause: Duration, _ times: Int) -> Duration { pause * (1 << min(max(times, 0), 10)) }
 
     mutating func observe(_ number: UInt64, of node: Int, askedAt: Instant) {
         nodes[node].head = Head(number: number, at: askedAt)
@@ -144,7 +146,7 @@ struct NodeTable: Sendable {
 
     /// What it said cannot be: its head counts for nothing until it is asked again, later each time.
     mutating func doubt(_ node: Int, at now: Instant) {
-        nodes[node].doubtedUntil = now + min(settings.longestPause, Self.doubled(settings.pause, nodes[node].doubts))
+        nodes[node].doubtedUntil = now + settings.retry.delay(attempt: nodes[node].doubts)
         nodes[node].doubts += 1
         nodes[node].head = nil
         milestones.removeAll { $0.node == node }

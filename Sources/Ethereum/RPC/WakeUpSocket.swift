@@ -66,8 +66,9 @@ public struct WakeUpSocket: Service {
                 // What was missed meanwhile.
                 onWake()
                 failures = ContinuousClock.now - start > .seconds(60) ? 0 : failures + 1
-                let pause = min(settings.longestPause, settings.pause * (1 << min(max(failures - 1, 0), 10)))
-                try? await Task.sleep(for: pause * Double.random(in: 0.8...1.2))
+                let retry = RetryPolicy(first: settings.pause, ceiling: settings.longestPause, jitter: 0.2)
+                var random = SystemRandomNumberGenerator()
+                try? await Task.sleep(for: retry.delay(attempt: failures - 1, using: &random))
             }
         }
     }

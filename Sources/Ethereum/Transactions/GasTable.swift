@@ -55,6 +55,15 @@ struct GasTable: Hashable, Sendable {
         return Self.bounded(Double(entry.gas) * margin + Double(more), ceiling: ceiling)
     }
 
+    /// A limit for a call that was never seen.
+    /// - Parameter gas: with up to `firstBytes` of calldata.
+    static func first(_ gas: UInt64, bytes: Int, ceiling: UInt64) -> UInt64 {
+        let more = UInt64(max(0, bytes - firstBytes)) * perByte
+        return bounded(Double(gas) + Double(more), ceiling: ceiling)
+    }
+
+    private static let firstBytes = 256
+
     static func == (left: GasTable, right: GasTable) -> Bool { left.entries == right.entries }
     func hash(into hasher: inout Hasher) { hasher.combine(entries) }
 

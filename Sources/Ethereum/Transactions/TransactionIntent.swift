@@ -11,13 +11,19 @@ public struct TransactionClass: Hashable, Sendable {
     public var isEssential: Bool
     /// Wei that may be spent on it in a day (UTC); nil: no limit. Not for an essential class.
     public var dailyCap: BigUInt?
+    /// The gas limit of a call that was never seen, with up to 256 bytes of calldata: no node is asked. nil: one is asked, and
+    /// the class waits for its answer.
+    public var firstGas: UInt64?
 
-    public init(_ name: String, priority: Int, isEssential: Bool, dailyCap: BigUInt? = nil) {
+    public init(
+        _ name: String, priority: Int, isEssential: Bool, dailyCap: BigUInt? = nil, firstGas: UInt64? = nil
+    ) {
         precondition(!isEssential || dailyCap == nil, "an essential class has no cap")
         self.name = name
         self.priority = priority
         self.isEssential = isEssential
         self.dailyCap = dailyCap
+        self.firstGas = firstGas
     }
 }
 
@@ -33,7 +39,7 @@ public struct TransactionIntent: Hashable, Sendable {
     public var data: [UInt8]
     /// Calls that use about the same gas, each with this name. By default: one contract's one function.
     public var call: String
-    /// A gas limit from the configuration; nil: learned, or estimated at first.
+    /// A gas limit from the configuration; nil: learned; at first the class's `firstGas`, or estimated.
     public var gasLimit: UInt64?
 
     public init(

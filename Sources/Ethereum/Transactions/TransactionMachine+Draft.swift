@@ -2,6 +2,7 @@
 
 internal import BigInt
 internal import FoundationEssentials
+internal import Support
 
 extension TransactionMachine {
     private var policy: FeePolicy {
@@ -129,7 +130,9 @@ extension TransactionMachine {
         let known =
             intent.gasLimit
             ?? gas.limit(intent.call, bytes: intent.data.count, margin: settings.gasMargin, ceiling: gasCeiling)
-            ?? (unestimated.contains(intent.call) ? settings.defaultGas : nil)
+            ?? classes[intent.className]?.firstGas.map {
+                GasTable.first($0, bytes: intent.data.count, ceiling: gasCeiling)
+            } ?? (unestimated.contains(intent.call) ? settings.defaultGas : nil)
         return known.map { min(gasCeiling, max($0, pending.minimumGas)) }
     }
 
@@ -230,11 +233,12 @@ extension TransactionMachine {
         broadcast(version.hash)
     }
 
+    private static let signingRetry = RetryPolicy(first: .milliseconds(500), ceiling: .seconds(60))
+
     /// The nonce goes to whatever is signed next.
     mutating func signingFailed(_ why: String, at now: Date) {
-        let pause = min(60, 0.5 * Double(1 << min(signingFailures, 7)))
+        signingRestsUntil = now + Self.signingRetry.seconds(attempt: signingFailures)
         signingFailures += 1
-        signingRestsUntil = now + pause
         raise(.signer, why)
     }
 }

@@ -162,17 +162,22 @@ struct TransactionMachine {
     /// wins or loses against the first.
     /// - Returns: false when no such intent is open.
     mutating func cancel(_ key: String) -> Bool {
-        if let index = queue.firstIndex(where: { $0.intent.key == key }) {
-            let pending = queue.remove(at: index)
-            finish(pending, nonce: nil, .cancelled)
-            return true
-        }
+        if withdraw(key) { return true }
         guard let pending = sending.values.first(where: { $0.intent.key == key }),
             let index = attempts.firstIndex(where: { $0.intent == pending.id }), attempts[index].isOpen
         else { return false }
         attempts[index].wantsCancellation = true
         sending[pending.id]?.wantsCancellation = true
         changes.append(.wantsCancellation(intent: pending.id))
+        return true
+    }
+
+    /// Takes an intent back that waits for a nonce.
+    /// - Returns: false when none does.
+    mutating func withdraw(_ key: String) -> Bool {
+        guard let index = queue.firstIndex(where: { $0.intent.key == key }) else { return false }
+        let pending = queue.remove(at: index)
+        finish(pending, nonce: nil, .cancelled)
         return true
     }
 

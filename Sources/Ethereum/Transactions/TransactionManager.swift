@@ -127,6 +127,24 @@ public actor TransactionManager: Service {
         try await store.knows(transaction)
     }
 
+    /// Whether this very intent was handed over before, whatever became of it. False also when its key stands for another.
+    public func knows(_ intent: TransactionIntent) async throws(ChainStoreError) -> Bool {
+        try await start()
+        var known = openIntent(intent.key)
+        if known == nil { known = try await store.intent(intent.key)?.0 }
+        guard let known else { return false }
+        return known.recipient == intent.recipient && known.value == intent.value && known.data == intent.data
+    }
+
+    /// Takes an intent back that has no nonce: its outcome is `cancelled`.
+    /// - Returns: false when nothing waits under this key; what was signed is not touched.
+    public func withdraw(_ key: String) async throws(ChainStoreError) -> Bool {
+        try await start()
+        guard machine.withdraw(key) else { return false }
+        try await committed()
+        return true
+    }
+
     /// The intents that are not over yet and whose keys begin so.
     public func openKeys(prefix: String) -> [String] {
         (machine.queue.map(\.intent.key) + machine.sending.values.map(\.intent.key)).filter { $0.hasPrefix(prefix) }

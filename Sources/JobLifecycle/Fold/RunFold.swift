@@ -23,7 +23,7 @@ struct RunFold {
     /// - Returns: nil when `seen` says nothing new.
     func fold(_ run: RunRecord?, _ seen: JobObservation) -> Outcome? {
         guard let known = run else { return first(seen) }
-        guard known.phase.isOpen || isTakenBack(known, by: seen) else { return nil }
+        guard known.phase.isOpen || isTakenBack(known, by: seen) else { return corrected(known, by: seen) }
         var outcome = Outcome(run: known)
         if known.phase == .dispersed { outcome.run.phase = .pending }
         outcome.run.details.update(from: seen.details, isNewer: seen.time >= known.asOf)
@@ -49,6 +49,19 @@ struct RunFold {
     private func isTakenBack(_ run: RunRecord, by seen: JobObservation) -> Bool {
         run.phase == .dispersed && seen.source != .accounting && seen.time > run.asOf
             && (seen.state.base == .pending || seen.state.base.isEnd)
+    }
+
+    /// The end of a run that was given up is known after all. What was told of it cannot be untold: this is told beside it.
+    private func corrected(_ known: RunRecord, by seen: JobObservation) -> Outcome? {
+        guard known.phase == .vanished, seen.tellsEnd, seen.endTime != nil else { return nil }
+        // That it was put back is no end of the job, and nothing new of a run that was known to be.
+        guard seen.state.isRequeueing ? !known.knowsEnd : policy.isLastWord(seen) else { return nil }
+        var outcome = Outcome(run: known)
+        outcome.run.details.update(from: seen.details, isNewer: seen.time >= known.asOf)
+        takeEnd(seen, &outcome)
+        outcome.run.phase = seen.state.isRequeueing ? .requeued : .ended
+        outcome.transitions.append(.corrected)
+        return outcome
     }
 
     private func first(_ seen: JobObservation) -> Outcome {

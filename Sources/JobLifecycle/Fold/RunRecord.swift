@@ -40,6 +40,9 @@ public struct RunRecord: Sendable, Hashable {
     /// When and how it ended is on record; a run that is known to be over may lack it.
     var knowsEnd: Bool { endTime != nil }
 
+    /// All that was heard of its end is that the job was put back.
+    var vanishedInQueue: Bool { phase == .vanished && knowsEnd && state?.isEnd != true }
+
     /// Whether `other` may be of the same job: Slurm uses numbers again, and after a crash it may do so soon.
     func mayBelongTogether(with other: JobObservation) -> Bool {
         // A run whose owner nobody told never ran (JobObservation.isOnlyEnd): nothing came before or after it.

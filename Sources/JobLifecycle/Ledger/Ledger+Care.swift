@@ -65,7 +65,8 @@ extension Ledger {
             "over, but without a transition that says so",
             """
             SELECT job FROM runs r WHERE phase IN ('ended', 'requeued', 'vanished') AND NOT EXISTS (
-                SELECT 1 FROM transitions t WHERE t.job = r.job AND t.kind = r.phase)
+                SELECT 1 FROM transitions t
+                WHERE t.job = r.job AND (t.kind = r.phase OR t.kind = 'corrected' AND r.phase <> 'vanished'))
             """
         ),
         // A job that was put back by hand after its end has a later run of the same key.

@@ -210,7 +210,9 @@ extension LedgerTransaction {
             let belongs = previous.record.mayBelongTogether(with: seen)
             let wasOpen = previous.record.phase.isOpen
             if wasOpen, !(try supersede(previous, by: seen, belongs: belongs, force: force)) { return nil }
-            let goesOn = wasOpen || previous.record.phase == .requeued || seen.restarts ?? 0 > 0
+            let goesOn =
+                wasOpen || previous.record.phase == .requeued || seen.restarts ?? 0 > 0
+                || previous.record.vanishedInQueue
             if belongs, goesOn { predecessor = try job(previous.job) }
         }
         return try owner(of: seen, else: predecessor)
@@ -252,6 +254,7 @@ extension LedgerTransaction {
             try append(
                 .vanished, &job, run: run.record, source: seen.source,
                 message: "Slurm forgot it: its number belongs to another job now")
+            try addHint(JobHint(jobID: run.record.jobID, reason: .vanished, time: now))
         }
         return true
     }

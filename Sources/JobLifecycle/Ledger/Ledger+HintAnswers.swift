@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import GRDB
+internal import Support
 
 extension Ledger {
     /// What came of a question about a hinted job.
@@ -78,13 +79,16 @@ extension LedgerTransaction {
             let open = try Ledger.openRuns(of: job.jobID, database)
             let uncovered = open.contains { $0.isUnexplained(by: records) }
             let lacksEarlier = try lacksEarlierRun(records)
-            guard records.isEmpty || uncovered || lacksEarlier else { return try take(records, force: false, job) }
+            let hasVanished = job.hints.contains { $0.reason == .vanished }
+            guard records.isEmpty || uncovered || lacksEarlier || hasVanished else {
+                return try take(records, force: false, job)
+            }
             let ended = open.filter { $0.phase == .closing && $0.knowsEnd && $0.asOf < asked }
             let started = records.contains { $0.state.base == .running || $0.state.base == .suspended }
             outcome.unclear.append(
                 UnclearJob(
                     job: job, records: records, endedBefore: Set(ended.map(\.id)),
-                    isStart: started && lacksEarlier && !uncovered))
+                    isStart: started && lacksEarlier && !uncovered && !hasVanished))
             try postpone(
                 job.hints, by: Self.accountingLease, note: "slurmdbd is asked for what slurmctld does not know")
         case .start(let unclear):
@@ -107,7 +111,8 @@ extension LedgerTransaction {
         for row in ended where try fold(row, force: true) { news.append(.observation(row)) }
         guard records.isEmpty else {
             // A later run is there, so nothing more will come of the one before.
-            return try take(records, force: true, unclear.job)
+            try take(records, force: true, unclear.job)
+            return try askAgain(unclear.job, hasAccounting: rows != nil)
         }
         let open = try Ledger.openRuns(of: unclear.job.jobID, database)
         try conclude(open, unclear, rows, settings, &outcome)
@@ -120,7 +125,7 @@ extension LedgerTransaction {
         }
         for hint in job.hints {
             try postpone(
-                [hint], by: BackOff.hints.delay(attempt: hint.tries), isTry: true,
+                [hint], by: RetryPolicy.hints.delay(attempt: hint.tries), isTry: true,
                 note: "Slurm has not said yet whether the job goes on")
         }
     }
@@ -142,20 +147,29 @@ extension LedgerTransaction {
                 ? "slurmctld has forgotten the job, and there is no slurmdbd to ask"
                 : "slurmctld has forgotten the job, and slurmdbd knows no end of it"
             let left = try countMissing(open, interval: settings.vanishInterval, reason: reason)
-            if left.isEmpty { return try remove(hints) }
+            if left.isEmpty {
+                try remove(hints)
+                return try askAgain(unclear.job, hasAccounting: rows != nil)
+            }
             return try postpone(
                 hints, by: settings.vanishInterval, isTry: true, note: "waits for a second answer: \(reason)")
         }
-        if rows?.isEmpty == false { return try remove(hints) }
+        if rows?.isEmpty == false {
+            try remove(hints)
+            return try askAgain(unclear.job, hasAccounting: true)
+        }
         for hint in hints {
             switch hint.reason {
+            case .vanished:
+                try remove([hint])
+                try askAgain(unclear.job, hasAccounting: rows != nil)
             case .settle, .missing, .superseded:
                 try remove([hint])
             case .record, .start, .epilog:
                 if hint.tries + 1 < settings.tries, rows != nil {
                     // slurmdbd learns of a job some seconds late.
                     try postpone(
-                        [hint], by: BackOff.hints.delay(attempt: hint.tries), isTry: true,
+                        [hint], by: RetryPolicy.hints.delay(attempt: hint.tries), isTry: true,
                         note: "neither slurmctld nor slurmdbd knows the job yet")
                 } else {
                     outcome.unknown.append(hint.jobID)
@@ -167,6 +181,33 @@ extension LedgerTransaction {
                 }
             }
         }
+    }
+
+    // MARK: vanished runs
+
+    /// slurmdbd is asked about a vanished run for some eight days: slurmctld keeps what it could not tell slurmdbd.
+    private static let vanishedTries = 40
+
+    /// slurmdbd may learn the end of a run of this number yet that was told as vanished.
+    private func askAgain(_ job: HintedJob, hasAccounting: Bool) throws {
+        let tries = job.hints.first { $0.reason == .vanished }.map { $0.tries + 1 } ?? 0
+        guard hasAccounting, tries < Self.vanishedTries, try hasVanished(job.jobID) else { return }
+        let next = now + Int64(RetryPolicy.vanished.delay(attempt: tries) / .microseconds(1))
+        try database.cachedStatement(
+            sql: """
+                INSERT INTO hints (job_id, reason, time, tries, next_at, note) VALUES (?, 'vanished', ?, ?, ?, ?)
+                ON CONFLICT DO NOTHING
+                """
+        ).execute(arguments: [job.jobID, now, tries, next, "slurmdbd may learn its end yet"])
+    }
+
+    func hasVanished(_ jobID: UInt32) throws -> Bool {
+        let statement = try database.cachedStatement(
+            sql: """
+                SELECT 1 FROM runs WHERE number = ?1 AND job_id = ?1 AND phase = 'vanished'
+                UNION ALL SELECT 1 FROM runs WHERE job_id = ?1 AND job_id <> number AND phase = 'vanished' LIMIT 1
+                """)
+        return try Int.fetchOne(statement, arguments: [jobID]) != nil
     }
 
     // MARK: hints

@@ -127,10 +127,15 @@ extension Ledger {
     func addUnseenEnds(_ ended: [JobObservation]) async throws(LedgerError) {
         try await transact(.background) { transaction in
             for run in ended where try !transaction.knowsEnd(of: run) {
+                // Asked about even while slurmctld has another job of this number.
+                let reason: JobHint.Reason = try transaction.hasVanished(run.jobID) ? .vanished : .missing
                 try transaction.database.cachedStatement(
-                    sql: "INSERT INTO hints (job_id, reason, time) VALUES (?, 'missing', ?) ON CONFLICT DO NOTHING"
-                ).execute(arguments: [run.jobID, transaction.now])
-                transaction.news.append(.hint(JobHint(jobID: run.jobID, reason: .missing, time: transaction.now)))
+                    sql: """
+                        INSERT INTO hints (job_id, reason, time) VALUES (?, ?, ?)
+                        ON CONFLICT DO UPDATE SET next_at = 0 WHERE reason = 'vanished'
+                        """
+                ).execute(arguments: [run.jobID, reason.rawValue, transaction.now])
+                transaction.news.append(.hint(JobHint(jobID: run.jobID, reason: reason, time: transaction.now)))
             }
         }
     }
@@ -171,13 +176,13 @@ extension Ledger.Intake {
 }
 
 extension LedgerTransaction {
-    /// Whether the run is over in the ledger. An array's rest that was split up has no end, unless slurmctld takes it back. A
+    /// Whether the run's end is in the ledger. An array's rest that was split up has no end, unless slurmctld takes it back. A
     /// row that slurmdbd began when the job changed its size is part of the run.
     fileprivate func knowsEnd(of run: JobObservation) throws -> Bool {
         let statement = try database.cachedStatement(
             sql: """
                 SELECT 1 FROM runs WHERE number = ? AND part = ?
-                    AND phase NOT IN ('pending', 'running', 'suspended', 'closing', 'dispersed')
+                    AND phase NOT IN ('pending', 'running', 'suspended', 'closing', 'dispersed', 'vanished')
                     AND (submit_time = ? OR (submit_time < ? AND start_time <= ? AND end_time > ?)) LIMIT 1
                 """)
         let keys = run.isOnlyEnd ? [run.key, JobKey(run.jobID, .rest)] : [run.key]

@@ -191,6 +191,8 @@ public struct JobHint: Sendable, Hashable {
         case superseded
         /// An open run is not in slurmctld's list, or slurmdbd has an end that the ledger lacks.
         case missing
+        /// A run was told as vanished: slurmdbd may learn its end yet.
+        case vanished
     }
 
     public var jobID: UInt32

@@ -20,6 +20,9 @@ public struct JobTransition: Sendable, Hashable, Codable {
         case ended
         /// Slurm has forgotten the job: not in slurmctld, and no end in slurmdbd, in two answers apart. Final.
         case vanished
+        /// slurmdbd learned the end of a run after it had been told as vanished: how it ended, and when. Never final, and
+        /// nobody hears of it who was told the end of the job.
+        case corrected
     }
 
     /// Why a request never became a job.

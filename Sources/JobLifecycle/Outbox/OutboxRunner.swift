@@ -36,7 +36,7 @@ public struct OutboxRunner: Service {
                             metadata: ["gateway": "\(gateway.name)", "why": "\(error)"])
                     }
                     // What comes meanwhile is no reason to try earlier.
-                    try? await Task.sleep(for: BackOff.unavailable.delay(attempt: failures))
+                    try? await Task.sleep(for: RetryPolicy.unavailable.delay(attempt: failures))
                     failures += 1
                     continue
                 } catch {
@@ -68,7 +68,7 @@ public struct OutboxRunner: Service {
                 break
             case .retry(let why):
                 held.insert(item.transition.ledgerJob)
-                let delay = BackOff.deliveries.delay(attempt: item.attempts)
+                let delay = RetryPolicy.deliveries.delay(attempt: item.attempts)
                 next = ledger.microseconds + Int64(delay / .microseconds(1))
                 logger.info("will be delivered later", metadata: metadata(item, why))
             case .refused(let why):

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Support
+
 /// Which part of slurmdbd's past is asked for next. No input or output; times are Unix seconds.
 ///
 /// A round asks for all that ended since the one before, and a little before that, slice by slice. What was taken in is never
@@ -14,7 +16,7 @@ struct CatchUpPlan: Sendable {
         var most: Int64 = 86_400
         /// Rows in an answer that is long.
         var longAnswer = 4_000
-        var backOff = BackOff(first: .seconds(2), limit: .seconds(300))
+        var retry = RetryPolicy(first: .seconds(2), ceiling: .seconds(300))
 
         init() {}
     }
@@ -88,6 +90,6 @@ struct CatchUpPlan: Sendable {
         defer { failures += 1 }
         wasAway = true
         slice = max(settings.least, slice / 2)
-        return settings.backOff.delay(attempt: failures)
+        return settings.retry.delay(attempt: failures)
     }
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Support
+
 /// Which question about hinted jobs is asked next, given what is being asked already. No input or output: told what is due
 /// and what came of a question, it says what to ask now.
 ///
@@ -50,14 +52,14 @@ struct HintQueue: Sendable {
     private var entries: [UInt32: Entry] = [:]
     private var starts = WaitingLine()
     private var others = WaitingLine()
-    private var controller = PartyState(backOff: BackOff(first: .milliseconds(50), limit: .seconds(2)))
+    private var controller = PartyState(retry: RetryPolicy(first: .milliseconds(50), ceiling: .seconds(2)))
     private var looks = 0
     private var otherLooks = 0
     private var isListing = false
     private var lookTime = Duration.milliseconds(1)
     private var listTime: Duration?
 
-    private var accounting = PartyState(backOff: BackOff(first: .seconds(1), limit: .seconds(60)))
+    private var accounting = PartyState(retry: RetryPolicy(first: .seconds(1), ceiling: .seconds(60)))
     private var unclear: [UInt32: UnclearJob] = [:]
     /// Of the starts among them.
     private var startsSince: [UInt32: Duration] = [:]
@@ -198,7 +200,7 @@ struct HintQueue: Sendable {
             // A list that took long once is tried again after some thousand looks.
             listTime = listTime.map { $0 * 8191 / 8192 }
         }
-        let patience = job.mayHaveStarted ? BackOff.starts : .hints
+        let patience = job.mayHaveStarted ? RetryPolicy.starts : .hints
         return patience.delay(attempt: controller.failures - 1)
     }
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Support
+
 /// How somebody who is asked has answered of late, and so how many questions may be put at once.
 struct PartyState: Sendable {
-    let backOff: BackOff
+    let retry: RetryPolicy
     private(set) var failures = 0
     /// Nothing is asked before.
     private(set) var pausedUntil = Duration.zero
 
-    init(backOff: BackOff) {
-        self.backOff = backOff
+    init(retry: RetryPolicy) {
+        self.retry = retry
     }
 
     func width(_ limit: Int, now: Duration) -> Int {
@@ -21,7 +23,7 @@ struct PartyState: Sendable {
             failures = 0
             pausedUntil = .zero
         } else {
-            pausedUntil = max(pausedUntil, now + backOff.delay(attempt: failures))
+            pausedUntil = max(pausedUntil, now + retry.delay(attempt: failures))
             failures += 1
         }
     }

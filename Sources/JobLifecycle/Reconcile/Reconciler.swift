@@ -126,15 +126,17 @@ public actor Reconciler: Service {
         lastSweep = now
     }
 
+    /// Jobs of a list that are taken in at a time: what is made of the others waits for them.
+    static let partSize = 500
+
     /// How late a start or an end may be told by the plugins, seconds.
     private static let tellingTime: Int64 = 5
 
     /// - Returns: whether it told of a start or an end that the plugins should have told before.
     private func take(_ list: JobList) async throws(LedgerError) -> Bool {
         var missed = false
-        for chunk in stride(from: 0, to: list.changed.count, by: 500) {
-            let slice = list.changed[chunk..<min(chunk + 500, list.changed.count)]
-            var intake = Ledger.Intake(observations: Array(slice))
+        for start in stride(from: 0, to: list.count, by: Self.partSize) {
+            var intake = Ledger.Intake(observations: list.part(from: start, size: Self.partSize))
             intake.isOfList = true
             for transition in try await ledger.fold(intake) {
                 let since = transition.kind == .running ? transition.startTime : transition.endTime

@@ -53,32 +53,48 @@ public protocol Scheduler: Sendable {
 public struct JobList: Sendable {
     /// For the next question, once this has been taken in.
     public var memory: JobListMemory
-    public var changed: [JobObservation]
     /// Numbers that were in the last one.
     public var gone: [UInt32]
     /// At most so long slurmctld was busy with it.
     public var cost: Duration
+    /// How many differ.
+    public let count: Int
+    private let make: @Sendable (Range<Int>) -> [JobObservation]
 
-    public init(memory: JobListMemory, changed: [JobObservation], gone: [UInt32], cost: Duration = .zero) {
+    /// - Parameter make: gives a part of those that differ, within `0..<count`; those of jobs that run come first.
+    public init(
+        memory: JobListMemory, gone: [UInt32], count: Int, cost: Duration = .zero,
+        make: @escaping @Sendable (Range<Int>) -> [JobObservation]
+    ) {
         self.memory = memory
-        self.changed = changed
         self.gone = gone
+        self.count = count
         self.cost = cost
+        self.make = make
     }
+
+    /// All that differ: of a long list many times what slurmctld sent.
+    var changed: [JobObservation] { make(0..<count) }
+
+    /// So many of those that differ; made when it is called.
+    func part(from start: Int, size: Int) -> [JobObservation] { make(start..<min(start + size, count)) }
 
     /// Of a scheduler that gives all its jobs each time.
     public init(stamp: Int64, jobs: [JobObservation], since memory: JobListMemory, cost: Duration = .zero) {
-        self.init(memory: memory, changed: [], gone: [], cost: cost)
-        self.memory.begin()
-        changed = jobs.filter { job in
+        var known = memory
+        known.begin()
+        let changed = jobs.filter { job in
             let leader = job.details.hetJobID ?? 0
-            guard self.memory.isAskedFor(job.jobID, array: job.key.number, leader: leader) else { return false }
+            guard known.isAskedFor(job.jobID, array: job.key.number, leader: leader) else { return false }
             var timeless = job
             timeless.time = 0
             let digest = UInt64(bitPattern: Int64(timeless.hashValue))
-            return self.memory.differs(job.jobID, submitTime: job.submitTime, digest: digest)
+            return known.differs(job.jobID, submitTime: job.submitTime, digest: digest)
         }
-        gone = self.memory.end(stamp: stamp)
+        let gone = known.end(stamp: stamp)
+        func runs(_ job: JobObservation) -> Bool { job.state.base == .running || job.state.base == .suspended }
+        let inOrder = changed.filter(runs) + changed.filter { !runs($0) }
+        self.init(memory: known, gone: gone, count: inOrder.count, cost: cost) { Array(inOrder[$0]) }
     }
 }
 

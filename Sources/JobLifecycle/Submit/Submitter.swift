@@ -131,8 +131,8 @@ public struct Submitter: Service {
         }
     }
 
-    private func later(_ tries: Int, _ backOff: BackOff) -> Int64 {
-        ledger.microseconds + Int64(backOff.delay(attempt: tries) / .microseconds(1))
+    private func later(_ tries: Int, _ retry: RetryPolicy) -> Int64 {
+        ledger.microseconds + Int64(retry.delay(attempt: tries) / .microseconds(1))
     }
 
     private func take(_ order: OrderRecord) async throws {

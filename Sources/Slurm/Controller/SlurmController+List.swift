@@ -27,13 +27,37 @@ public struct JobMark: Sendable, Hashable {
 public protocol JobListReader: Sendable {
     /// Asked of every record, in slurmctld's order.
     mutating func wants(_ mark: JobMark) -> Bool
-    /// A record that is wanted, right after it was asked for.
-    mutating func take(_ job: Job)
+}
+
+/// The records of a list that a reader wanted, those of jobs that run first; each is made a value when it is asked for.
+///
+/// Of a long list slurmctld's whole answer stays in memory until this goes: some 700 bytes a job, where all values would take
+/// several times as much.
+public final class ListedJobs: @unchecked Sendable {
+    // Only read once it is made.
+    private let answer: UnsafeMutablePointer<job_info_msg_t>
+    private let places: [Int32]
+
+    fileprivate init(_ answer: UnsafeMutablePointer<job_info_msg_t>, _ places: [Int32]) {
+        self.answer = answer
+        self.places = places
+    }
+
+    deinit { SlurmController.free(answer) }
+
+    public var count: Int { places.count }
+
+    /// A part of them, within `0..<count`.
+    public func jobs(_ part: Range<Int>) -> [Job] {
+        var decoder = JobDecoder()
+        return places[part].map { decoder.decode(answer.pointee.job_array + Int($0)) }
+    }
 }
 
 extension SlurmController {
     public struct ListAnswer<Reader: Sendable>: Sendable {
         public var reader: Reader
+        public var jobs: ListedJobs
         /// slurmctld's own time of the last change; for the next question.
         public var updateTime: Date
         /// How long the call took: at most so long slurmctld was busy with it.
@@ -48,16 +72,22 @@ extension SlurmController {
     ) async throws(SlurmError) -> ListAnswer<Reader>? {
         try await call("slurm_load_jobs") { () throws(SlurmError) in
             var reader = reader
-            var decoder = JobDecoder()
-            let answer = try Self.readList(changedSince: time, flags: Self.listFlags) { record, _ in
+            guard let answer = try Self.loadList(changedSince: time, flags: Self.listFlags) else { return nil }
+            var (active, others): ([Int32], [Int32]) = ([], [])
+            for index in 0..<Int32(clamping: answer.message.pointee.record_count) {
+                let record = answer.message.pointee.job_array + Int(index)
                 var mark = JobMark(
                     id: record.pointee.job_id, submitTime: Int64(record.pointee.submit_time),
                     digest: cs_job_digest(record, Self.digestSeed))
                 mark.arrayID = record.pointee.array_job_id
                 mark.hetJobID = record.pointee.het_job_id
-                if reader.wants(mark) { reader.take(decoder.decode(record)) }
+                guard reader.wants(mark) else { continue }
+                let base = JobState(rawValue: record.pointee.job_state).base
+                if base == .running || base == .suspended { active.append(index) } else { others.append(index) }
             }
-            return answer.map { ListAnswer(reader: reader, updateTime: $0.updateTime, took: $0.took) }
+            return ListAnswer(
+                reader: reader, jobs: ListedJobs(answer.message, active + others), updateTime: answer.updateTime,
+                took: answer.took)
         }
     }
 
@@ -102,6 +132,17 @@ extension SlurmController {
     static func readList(
         changedSince time: Date?, flags: UInt16, _ body: (UnsafePointer<slurm_job_info_t>, Int) -> Void
     ) throws(SlurmError) -> (updateTime: Date, took: Duration)? {
+        guard let answer = try loadList(changedSince: time, flags: flags) else { return nil }
+        let count = Int(answer.message.pointee.record_count)
+        for index in 0..<count { body(answer.message.pointee.job_array + index, count) }
+        free(answer.message)
+        return (answer.updateTime, answer.took)
+    }
+
+    /// - Returns: what the caller must give to `free`; nil when nothing has changed since.
+    private static func loadList(
+        changedSince time: Date?, flags: UInt16
+    ) throws(SlurmError) -> (message: UnsafeMutablePointer<job_info_msg_t>, updateTime: Date, took: Duration)? {
         var answer: UnsafeMutablePointer<job_info_msg_t>?
         let since = time.map { time_t($0.timeIntervalSince1970) } ?? 0
         let start = ContinuousClock.now
@@ -112,13 +153,14 @@ extension SlurmController {
             throw SlurmCall.failure("slurm_load_jobs", changes: false, number: outcome.number)
         }
         guard let answer else { throw SlurmError(.unexpected, "empty answer", call: "slurm_load_jobs") }
-        let count = Int(answer.pointee.record_count)
-        for index in 0..<count { body(answer.pointee.job_array + index, count) }
-        let updateTime = Date(timeIntervalSince1970: Double(answer.pointee.last_update))
-        slurm_free_job_info_msg(answer)
+        return (answer, Date(timeIntervalSince1970: Double(answer.pointee.last_update)), took)
+    }
+
+    fileprivate static func free(_ message: UnsafeMutablePointer<job_info_msg_t>) {
+        let count = message.pointee.record_count
+        slurm_free_job_info_msg(message)
         // glibc keeps what a large answer took; without this it stays with the process for good.
         if count >= trimThreshold { cs_release_memory() }
-        return (updateTime, took)
     }
 
     private static let trimThreshold = 2_000

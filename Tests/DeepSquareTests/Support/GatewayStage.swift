@@ -70,6 +70,8 @@ final class GatewayStage: Sendable {
         try await manager.start()
         await gateway.edit {
             $0.isCaughtUp = true
+            // Above the node's block.
+            $0.readTo = 1_000_000
             $0.provider.isApproved = true
             $0.provider.delta = 15
         }
@@ -141,6 +143,8 @@ final class ScriptedChain: Sendable {
         /// Reports revert with NoJob().
         var reverts = false
         var calls = 0
+        /// Questions about the job.
+        var words = 0
         var block: UInt64 = 1000
         /// Of ProviderManager; nil: it knows no such registration.
         var approved: Prices?
@@ -177,7 +181,9 @@ final class ScriptedChain: Sendable {
             case Self.report:
                 state.withLockedValue { $0.calls += 1 }
                 return now.reverts ? FakeNode.revert("0x3a43ca41") : .string("0x")
-            case Self.job: return Self.job(now.status)
+            case Self.job:
+                state.withLockedValue { $0.words += 1 }
+                return Self.job(now.status)
             case Self.balance: return .string("\(hash(now.credits))")
             case Self.isWaiting: return .string("\(hash(now.waiting == nil ? 0 : 1))")
             case Self.registered[0]: return Self.registration(now.approved)

@@ -11,6 +11,8 @@ final class FakeScheduler: Scheduler {
         var list: [JobObservation] = []
         var stamp: Int64 = 1
         var listCost = Duration.zero
+        /// Told of each part of a list before it is made.
+        var onPart: @Sendable (Range<Int>) -> Void = { _ in }
         var accounting: [JobObservation]? = []
         var reachable = true
         var accountingReachable = true
@@ -141,8 +143,12 @@ final class FakeScheduler: Scheduler {
 
     func jobs(changedSince memory: JobListMemory) async throws(SchedulerError) -> JobList? {
         let state = try ask("jobs")
-        return memory.stamp == state.stamp
-            ? nil : JobList(stamp: state.stamp, jobs: state.list, since: memory, cost: state.listCost)
+        guard memory.stamp != state.stamp else { return nil }
+        let list = JobList(stamp: state.stamp, jobs: state.list, since: memory, cost: state.listCost)
+        return JobList(memory: list.memory, gone: list.gone, count: list.count, cost: list.cost) { part in
+            state.onPart(part)
+            return Array(list.changed[part])
+        }
     }
 
     func look(at jobID: UInt32) async throws(SchedulerError) -> [JobObservation] {
