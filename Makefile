@@ -94,6 +94,7 @@ test-grid: build-tests plugins ## The DeepSquare gateway: contracts, services, m
 	python3 Tests/Grid/contracts.py
 	python3 Tests/Grid/services.py
 	python3 Tests/Grid/tls.py
+	python3 Tests/Grid/joining.py
 	python3 Tests/Grid/billing.py
 	python3 Tests/Grid/jobs.py
 	python3 Tests/Grid/jobs_state.py
@@ -251,6 +252,14 @@ chain-up: ## Start a test chain in the background
 .PHONY: chain-down
 chain-down: ## End it
 	@lab/chain/down.sh
+
+.PHONY: grid-up
+grid-up: ## Start a grid for any agent to join, in the background, and print what to configure (GRID_HOST=127.0.0.1 GRID_USER=)
+	@GRID_HOST="$(GRID_HOST)" GRID_USER="$(GRID_USER)" lab/grid/up.sh
+
+.PHONY: grid-down
+grid-down: ## End it
+	@lab/grid/down.sh
 
 .PHONY: soak-calls
 soak-calls: build-tests ## Calls to Slurm while its daemons are killed and paused (SOAK_SECONDS=60); last line a JSON verdict; needs root
