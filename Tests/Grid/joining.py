@@ -70,6 +70,12 @@ class Joiner:
                 [str(self.lab.stage / "slurm-grid-agent"), *map(str, words)], env=self.environment, cwd="/tmp", stdout=log, stderr=log, user="slurm", group="slurm",
                 extra_groups=[])
 
+    def open_work(self):
+        words = [ROOT / "packaging/deb/debian/open-work.sh", "--control", self.lab.run / "control.sock"]
+        environment = {**os.environ, "PROGRAM": str(self.lab.stage / "slurm-grid-agent"), "STATE": str(self.lab.state)}
+        done = subprocess.run(list(map(str, words)), env=environment, capture_output=True, text=True)
+        return done.stdout if done.returncode == 0 else f"unknown: {done.stderr}"
+
     def stop(self):
         if self.process:
             self.process.terminate()
@@ -102,8 +108,11 @@ def main():
             ran = folder / "ran"
             ran.touch()
             shutil.chown(ran, USER)
-            script.write_text(f"#!/bin/sh\necho it runs as $(id -un) >{ran}\n")
+            script.write_text(f"#!/bin/sh\nuntil [ -e {folder}/may-end ]; do sleep 0.2; done\necho it runs as $(id -un) >{ran}\n")
             number = joiner.type("lab/grid/customer request", **{"JOB.sh": str(script)}).strip()
+            # What a removal of the package would be told.
+            eventually("a job of the grid is open", lambda: "1 open jobs of the grid" in joiner.open_work(), 60)
+            (folder / "may-end").touch()
 
             def status():
                 line, = (one for one in joiner.type("lab/grid/customer status").splitlines() if one.startswith(f"{number} "))
@@ -112,6 +121,7 @@ def main():
             line = eventually(f"job {number} ends", status, 120, 2)
             if "Finished" not in line:
                 raise AssertionError(line)
+            eventually("nothing is open any more", lambda: joiner.open_work() == "", 60)
             if ran.read_text() != f"it runs as {USER}\n":
                 raise AssertionError(f"{line}: {ran.read_text()}")
             say(line)
