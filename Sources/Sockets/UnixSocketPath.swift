@@ -37,7 +37,9 @@ public struct UnixSocketPath: Sendable, Hashable {
         if lstat(folder, &status) != 0 {
             guard errno == ENOENT, mkdir(folder, 0o755) == 0, lstat(folder, &status) == 0 else {
                 throw Problem(
-                    description: "\(folder): \(words): make it, owned by this user (systemd: RuntimeDirectory=)")
+                    description:
+                        "\(folder): \(words): install -d -m 0755 -o \(geteuid()) \(folder) (systemd: RuntimeDirectory=)"
+                )
             }
         }
         guard status.st_mode & S_IFMT == S_IFDIR else {
@@ -46,7 +48,7 @@ public struct UnixSocketPath: Sendable, Hashable {
         guard status.st_uid == geteuid() || status.st_uid == 0 else {
             throw Problem(
                 description:
-                    "\(folder): belongs to uid \(status.st_uid), who could replace the socket: chown it to uid \(geteuid())"
+                    "\(folder): belongs to uid \(status.st_uid), who could replace the socket: chown \(geteuid()) \(folder)"
             )
         }
         guard status.st_mode & 0o022 == 0 else {
