@@ -65,6 +65,11 @@ test-late: build plugins ## Submissions that take effect late, in every case and
 	@lab/install.sh
 	python3 Tests/Events/late_submission.py --all
 
+.PHONY: test-faults
+test-faults: build plugins ## Faults made for real: what check, status and log say, what is typed as they say, whether it heals (TABLE=1 prints the table); needs root
+	@lab/install.sh --dbd && lab/grid/install.sh >/dev/null
+	python3 Tests/Faults/faults.py $(if $(TABLE),--table)
+
 .PHONY: build-tests
 build-tests:
 	@$(DEPS) build
@@ -98,6 +103,7 @@ test-grid: build-tests plugins ## The DeepSquare gateway: contracts, services, m
 	python3 Tests/Grid/billing.py
 	python3 Tests/Grid/jobs.py
 	python3 Tests/Grid/jobs_state.py
+	python3 Tests/Faults/faults.py --quick
 	python3 Tests/Grid/soak.py --short
 
 .PHONY: test-state
