@@ -105,7 +105,9 @@ public struct UnixSocketPath: Sendable, Hashable {
         // A full backlog is a sign of life too. Nobody listens where the connection is refused, or the file is gone by now.
         if result == 0 || errno == EAGAIN { return true }
         guard errno == ECONNREFUSED || errno == ENOENT else {
-            throw Problem(description: "\(path): whether it is in use: \(words)")
+            // Somebody else made it, who may listen there.
+            let advice = errno == EACCES ? ": ss -xlp says whose it is; end that one, or remove the file" : ""
+            throw Problem(description: "\(path): whether it is in use: \(words)\(advice)")
         }
         return false
     }

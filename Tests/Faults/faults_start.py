@@ -88,8 +88,16 @@ def folders(table, world):
         it.listener.bind(str(path))
         it.listener.listen()
 
+    def listening_open(it):
+        listening(it)
+        (it.run / "events.sock").chmod(0o777)
+
     def closed(it):
         it.listener.close()
+
+    def closed_and_removed(it):
+        it.listener.close()
+        (it.run / "events.sock").unlink()
 
     def plain(it):
         (it.run / "events.sock").unlink(missing_ok=True)
@@ -113,7 +121,8 @@ def folders(table, world):
         Start("mode", "others may enter the state folder at the start", 73, "others can enter it", mode(lambda it: it.state, 0o711), check=("state folder", "others can enter it")),
         Start("owner", "the lock is root's", 73, "lock:", lock, check=("state folder", "lock belongs to root")),
         Start("daemon", "another agent has the state folder", 75, "another agent uses it", another, ("stop that one first", stopped)),
-        Start("file", "another program has the plugins' socket", 73, "another process listens there", listening, ("stop it first", closed)),
+        Start("file", "another program has the plugins' socket", 73, "another process listens there", listening_open, ("stop it first", closed)),
+        Start("owner", "a socket of somebody else is where the plugins' is to be", 73, "whether it is in use", listening, ("ss -xlp says whose it is", closed_and_removed)),
         Start("file", "a file is where the plugins' socket is to be", 73, "is there and is no socket", plain, ("move it away", removed), ("socket", "is no socket")),
         Start("file", "the sockets' folder is not there", 73, "install -d", no_run),
         Start("owner", "the sockets' folder is somebody else's at the start", 73, "who could replace the socket", owner(lambda it: it.run, NOBODY), check=("socket", "belongs to nobody")),

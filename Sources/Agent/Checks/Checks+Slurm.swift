@@ -161,7 +161,8 @@ extension Checks {
                         "\(words); it is \(inventory.state), jobs wait: "
                             + "scontrol update PartitionName=\(inventory.partition) State=UP")
             ]
-            if !inventory.nodes.contains(where: { $0.state.isResponding && !$0.state.flags.contains(.drain) }) {
+            // What slurmctld has not heard since its start, or what is powered down, comes by itself.
+            if inventory.nodes.allSatisfy({ $0.state.base == .down || $0.state.flags.contains(.drain) }) {
                 findings.append(
                     warning(
                         "partition",
