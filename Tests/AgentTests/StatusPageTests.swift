@@ -132,10 +132,12 @@ struct StatusPageTests {
     @Test("what is configured and not open yet is not said to be off")
     func notOpen() throws {
         let text = StatusPage(status: try SampleStatus.starting.read()).live.text
-        for words in ["names no node", "is not configured", "no grid is configured", "serves no grid"] {
+        for words in [
+            "names no node", "contract is not configured", "no grid is configured", "serves no grid", "nor a journal",
+        ] {
             #expect(!text.contains(words), "\(words)")
         }
-        #expect(text.ranges(of: StatusPage.notOpen).count == 4)
+        #expect(text.ranges(of: StatusPage.notOpen).count == 5)
     }
 
     @Test("a job's way from request to payment: times, what passed, transactions in full")

@@ -102,8 +102,6 @@ def key_files(world):
         ("wrong password", lambda it: it.secret("password", "right\n")), part="chain"), before=True)
     yield one(world, "key-poor", Fault(
         "key", "the account has no coins", "balance", "has no coins for gas", NOTHING, ("send it some", lambda it: it.world.admin.fund(it.account, 10))), before=True, funded=False)
-    yield one(world, "key-other", Fault(
-        "key", "another account's key", "provider", "not registered", keeping(lambda it: it.secret("key", os.urandom(32).hex() + "\n")), ("", right()), level="warning", part=""))
 
 
 # MARK: contracts

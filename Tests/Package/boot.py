@@ -258,6 +258,7 @@ def micro_update(head, debs, folder):
 
 def is_removed(head, debs, jobs):
     """removal: refused while Slurm's files name the plugins; state stays until the purge, then only what policy says"""
+    head.write("/etc/slurm-grid-agent/credentials/chain-key", "money", 0o600)
     with_open_work(head)
     slurm, remove = head.pids(), f"apt-get -q -y remove {PLUGINS}"
     files = {"/etc/slurm/slurm.conf": SLURM_CONF + PLUGIN_LINES, "/etc/slurm/plugstack.conf": PLUGSTACK}
@@ -277,7 +278,6 @@ def is_removed(head, debs, jobs):
     expect("allowed once", "No such" in head.run("ls /run/slurm-grid-agent.allow-plugin-removal", check=False))
 
     expect("each job was told once", all(len([line for line in head.told(job) if line["final"]]) == 1 for job in jobs))
-    head.write("/etc/slurm-grid-agent/credentials/chain-key", "money", 0o600)
     said = head.run(f"SLURM_GRID_AGENT_ALLOW_REMOVAL=1 apt-get -q -y purge {AGENT} {PLUGINS}")
     expect(f"a key outlives a purge, and that is said: {said}", "credentials still holds" in said and head.read("/etc/slurm-grid-agent/credentials/chain-key") == "money")
     head.run("rm -r /etc/slurm-grid-agent")
