@@ -129,12 +129,16 @@ extension Checks {
                     "chain",
                     "the node serves chain \(served), not \(known): correct metascheduler.endpoint.rpc, or chain.id")
         } catch {
-            let advice =
-                error.kind == .wrongChain
-                ? " (metascheduler.endpoint.rpc), or chain.id"
-                : ": does the node run, and is metascheduler.endpoint.rpc right?"
-            return failure("chain", error.description + advice)
+            return failure("chain", Self.words(error))
         }
+    }
+
+    /// With what to do.
+    static func words(_ error: RPCError) -> String {
+        error.description
+            + (error.kind == .wrongChain
+                ? " (metascheduler.endpoint.rpc), or chain.id"
+                : ": does the node run, and is metascheduler.endpoint.rpc right?")
     }
 
     /// The chain that the state is of.
