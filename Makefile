@@ -65,6 +65,11 @@ test-late: build plugins ## Submissions that take effect late, in every case and
 	@lab/install.sh
 	python3 Tests/Events/late_submission.py --all
 
+.PHONY: test-faults
+test-faults: build plugins ## Faults made for real: what check, status and log say, what is typed as they say, whether it heals (TABLE=1 prints the table); needs root
+	@lab/install.sh --dbd && lab/grid/install.sh >/dev/null
+	python3 Tests/Faults/faults.py $(if $(TABLE),--table)
+
 .PHONY: build-tests
 build-tests:
 	@$(DEPS) build
@@ -94,9 +99,11 @@ test-grid: build-tests plugins ## The DeepSquare gateway: contracts, services, m
 	python3 Tests/Grid/contracts.py
 	python3 Tests/Grid/services.py
 	python3 Tests/Grid/tls.py
+	python3 Tests/Grid/joining.py
 	python3 Tests/Grid/billing.py
 	python3 Tests/Grid/jobs.py
 	python3 Tests/Grid/jobs_state.py
+	python3 Tests/Faults/faults.py --quick
 	python3 Tests/Grid/soak.py --short
 
 .PHONY: test-state
@@ -251,6 +258,14 @@ chain-up: ## Start a test chain in the background
 .PHONY: chain-down
 chain-down: ## End it
 	@lab/chain/down.sh
+
+.PHONY: grid-up
+grid-up: ## Start a grid for any agent to join, in the background, and print what to configure (GRID_HOST=127.0.0.1 GRID_USER=)
+	@GRID_HOST="$(GRID_HOST)" GRID_USER="$(GRID_USER)" lab/grid/up.sh
+
+.PHONY: grid-down
+grid-down: ## End it
+	@lab/grid/down.sh
 
 .PHONY: soak-calls
 soak-calls: build-tests ## Calls to Slurm while its daemons are killed and paused (SOAK_SECONDS=60); last line a JSON verdict; needs root

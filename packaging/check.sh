@@ -18,6 +18,21 @@ die() {
 
 shellcheck -S warning "$debian"/*.{postinst,postrm,prerm}
 
+# What an agent has to report, as it says it itself.
+open_work() {
+    printf '#!/bin/sh\ncase $* in *nagios*) echo "%s" ;; *) echo "{ \\"is_ready\\" : %s }" ;; esac\n' "$1" "$2" >"$work/program"
+    chmod +x "$work/program"
+    PROGRAM=$work/program STATE=$work "$debian/open-work.sh" 2>"$work/why" || echo "unknown: $(cat "$work/why")"
+}
+figures='grid_jobs=2 not_in_slurm_yet=0 waiting=3 parked=0 credits=1.5'
+touch "$work/deepsquare.sqlite"
+[ "$(open_work "GRID-AGENT OK - x | $figures" true | tr '\n' ,)" = "2 open jobs of the grid,3 reports that are not sent yet," ] || die "open-work.sh misses what is open"
+[ -z "$(open_work "GRID-AGENT OK - x | grid_jobs=0 not_in_slurm_yet=0 waiting=0 parked=0" true)" ] || die "open-work.sh finds what is not there"
+[[ $(open_work "GRID-AGENT WARNING - idle | $figures" false) = unknown:*waits* ]] || die "open-work.sh believes an agent that has not looked"
+[[ $(open_work "GRID-AGENT CRITICAL - no agent listens" true) = unknown:*"no agent listens"* ]] || die "open-work.sh takes silence for an answer"
+rm "$work/deepsquare.sqlite"
+[ -z "$(open_work "GRID-AGENT CRITICAL - no agent listens" true)" ] || die "open-work.sh keeps an agent that never had a grid"
+
 # A program of that name is not here.
 sed 's,^ExecStart=[^ ]*,ExecStart=/bin/true,' "$debian/slurm-grid-agent.service" >"$work/slurm-grid-agent.service"
 silent "the unit" systemd-analyze verify --man=no "$work/slurm-grid-agent.service"

@@ -107,7 +107,7 @@ public struct SocketListener<Inbound: Sendable, Outbound: Sendable>: Sendable {
                     pause = min(.milliseconds(100), settings.retry)
                 } catch {
                     if Task.isCancelled { break }
-                    report(.failed("\(error)"))
+                    report(.failed(ListeningAdvice.words(error, at: address)))
                 }
                 try? await Task.sleep(for: pause)
             }

@@ -37,7 +37,9 @@ public struct UnixSocketPath: Sendable, Hashable {
         if lstat(folder, &status) != 0 {
             guard errno == ENOENT, mkdir(folder, 0o755) == 0, lstat(folder, &status) == 0 else {
                 throw Problem(
-                    description: "\(folder): \(words): make it, owned by this user (systemd: RuntimeDirectory=)")
+                    description:
+                        "\(folder): \(words): install -d -m 0755 -o \(geteuid()) \(folder) (systemd: RuntimeDirectory=)"
+                )
             }
         }
         guard status.st_mode & S_IFMT == S_IFDIR else {
@@ -46,7 +48,7 @@ public struct UnixSocketPath: Sendable, Hashable {
         guard status.st_uid == geteuid() || status.st_uid == 0 else {
             throw Problem(
                 description:
-                    "\(folder): belongs to uid \(status.st_uid), who could replace the socket: chown it to uid \(geteuid())"
+                    "\(folder): belongs to uid \(status.st_uid), who could replace the socket: chown \(geteuid()) \(folder)"
             )
         }
         guard status.st_mode & 0o022 == 0 else {
@@ -103,7 +105,9 @@ public struct UnixSocketPath: Sendable, Hashable {
         // A full backlog is a sign of life too. Nobody listens where the connection is refused, or the file is gone by now.
         if result == 0 || errno == EAGAIN { return true }
         guard errno == ECONNREFUSED || errno == ENOENT else {
-            throw Problem(description: "\(path): whether it is in use: \(words)")
+            // Somebody else made it, who may listen there.
+            let advice = errno == EACCES ? ": ss -xlp says whose it is; end that one, or remove the file" : ""
+            throw Problem(description: "\(path): whether it is in use: \(words)\(advice)")
         }
         return false
     }

@@ -21,13 +21,39 @@ public enum FileFault {
         }
         if let trouble = trouble(folder, status, W_OK | X_OK, mode: "0700") { return trouble }
         var room = statvfs()
+        if isOutOfFiles(folder) { return "the file system of \(folder) can hold no more files (df -i): remove some" }
         guard statvfs(folder, &room) == 0, room.f_blocks > 0, room.f_bavail == 0 else { return nil }
         return "the disk of \(folder) is full: make room on its file system"
     }
 
+    /// What to do about a file system that may not be written.
+    public static func readOnly(_ path: String) -> String {
+        "its file system is mounted read-only (does the disk fail?): mount -o remount,rw \(mountPoint(of: path))"
+    }
+
+    /// The folder at which the file system of a path is mounted.
+    private static func mountPoint(of path: String) -> String {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return path }
+        let device = status.st_dev
+        var path = path
+        while path != "/", let slash = path.lastIndex(of: "/") {
+            let above = slash == path.startIndex ? "/" : String(path[..<slash])
+            guard stat(above, &status) == 0, status.st_dev == device else { break }
+            path = above
+        }
+        return path
+    }
+
+    /// Whether there is room, and no more files can be made all the same.
+    public static func isOutOfFiles(_ folder: String) -> Bool {
+        var room = statvfs()
+        return statvfs(folder, &room) == 0 && room.f_files > 0 && room.f_favail == 0
+    }
+
     private static func trouble(_ path: String, _ status: stat, _ wanted: Int32, mode: String) -> String? {
         guard access(path, wanted) != 0 else { return nil }
-        if errno == EROFS { return "\(path) is on a file system that is mounted read-only: mount it for writing" }
+        if errno == EROFS { return "\(path): \(readOnly(path))" }
         if status.st_uid == geteuid() { return "\(path) is shut to its own owner: chmod \(mode) \(path)" }
         return "\(path) belongs to uid \(status.st_uid), not to this user: chown \(geteuid()) \(path)"
     }
@@ -42,7 +68,7 @@ public enum FileFault {
     /// - Parameter owner: nil: a folder above hides it.
     static func advice(reading path: String, owner: UInt32?, user: UInt32) -> String {
         guard let owner else { return "a folder above it cannot be entered by uid \(user): chmod o+x that folder" }
-        return owner == user ? "it is shut to its own owner: chmod 0600 \(path)" : "chown it to uid \(user)"
+        return owner == user ? "it is shut to its own owner: chmod 0600 \(path)" : "chown \(user) \(path)"
     }
 
     /// Bytes that may still be written there; nil: not known.

@@ -124,7 +124,8 @@ public struct TLSClient: Sendable {
             return "its TLS certificate cannot be verified: look at its dates, its authority, and \(key)"
         }
         if text.contains("failedToValidateHostname") || text.contains("unableToValidateCertificate") {
-            return "its TLS certificate does not name the host or IP address that was connected to"
+            return
+                "its TLS certificate does not name the host or IP address that was connected to: configure a name that it has"
         }
         let handshake = ["HANDSHAKE_FAILURE", "NO_COMMON_SIGNATURE_ALGORITHMS", "WRONG_SIGNATURE_TYPE", "WRONG_CURVE"]
         if handshake.contains(where: { text.contains($0) }) {

@@ -129,6 +129,17 @@ struct StatusPageTests {
         #expect(text.contains("up 1 min"))
     }
 
+    @Test("what is configured and not open yet is not said to be off")
+    func notOpen() throws {
+        let text = StatusPage(status: try SampleStatus.starting.read()).live.text
+        for words in [
+            "names no node", "contract is not configured", "no grid is configured", "serves no grid", "nor a journal",
+        ] {
+            #expect(!text.contains(words), "\(words)")
+        }
+        #expect(text.ranges(of: StatusPage.notOpen).count == 5)
+    }
+
     @Test("a job's way from request to payment: times, what passed, transactions in full")
     func timeline() throws {
         let text = StatusPage(status: try SampleStatus.busy.read()).live.text

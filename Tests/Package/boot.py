@@ -258,6 +258,8 @@ def micro_update(head, debs, folder):
 
 def is_removed(head, debs, jobs):
     """removal: refused while Slurm's files name the plugins; state stays until the purge, then only what policy says"""
+    head.write("/etc/slurm-grid-agent/credentials/chain-key", "money", 0o600)
+    with_open_work(head)
     slurm, remove = head.pids(), f"apt-get -q -y remove {PLUGINS}"
     files = {"/etc/slurm/slurm.conf": SLURM_CONF + PLUGIN_LINES, "/etc/slurm/plugstack.conf": PLUGSTACK}
     expect("Slurm's files are as they were", all(head.read(path) == text for path, text in files.items()))
@@ -276,10 +278,7 @@ def is_removed(head, debs, jobs):
     expect("allowed once", "No such" in head.run("ls /run/slurm-grid-agent.allow-plugin-removal", check=False))
 
     expect("each job was told once", all(len([line for line in head.told(job) if line["final"]]) == 1 for job in jobs))
-    head.write("/etc/slurm-grid-agent/credentials/chain-key", "money", 0o600)
-    head.run(f"apt-get -q -y remove {AGENT}")
-    expect("the ledger outlives a removal", head.run(f"ls /var/lib/slurm-grid-agent/ledger.sqlite {CONFIG}"))
-    said = head.run(f"apt-get -q -y purge {AGENT} {PLUGINS}")
+    said = head.run(f"SLURM_GRID_AGENT_ALLOW_REMOVAL=1 apt-get -q -y purge {AGENT} {PLUGINS}")
     expect(f"a key outlives a purge, and that is said: {said}", "credentials still holds" in said and head.read("/etc/slurm-grid-agent/credentials/chain-key") == "money")
     head.run("rm -r /etc/slurm-grid-agent")
     # What the test brought, what the plugin may have left for slurmctld in its own state, and man-db's cache.
@@ -289,6 +288,30 @@ def is_removed(head, debs, jobs):
     expect("nothing of systemd's either", "grid-agent" not in head.run("systemctl list-units --all; systemctl list-unit-files"))
     expect("no daemon of Slurm was restarted", head.pids() == slurm)
     expect("Slurm's files are as they were", all(head.read(path) == text for path, text in files.items()))
+
+
+def with_open_work(head):
+    """neither removed nor purged while a report is not sent, unless it is told so"""
+    shipped, allowed, work = head.read(CONFIG), "/run/slurm-grid-agent.allow-removal", "/usr/libexec/slurm-grid-agent/open-work"
+    expect("nothing is open", head.run(work) == "")
+    head.write(CONFIG, shipped.replace(JOURNAL, "/var/log/slurm-grid-agent/none/journal.jsonl"))
+    head.run("systemctl restart agent")
+    head.submit("unreported", "true")
+    eventually("a report waits", lambda: "reports that are not sent yet" in head.run(work, check=False), 60)
+    said = head.refused(f"apt-get -q -y remove {AGENT}")
+    expect(f"it is said what is open, and how to remove it all the same: {said}", "not removed" in said and "reports that are not sent yet" in said and allowed in said)
+    expect("it runs all the while", head.is_active() and head.run(f"dpkg-query -W -f '${{Status}}' {AGENT}") == "install ok installed")
+    head.run("systemctl stop agent")
+    head.run("touch /var/lib/slurm-grid-agent/deepsquare.sqlite")  # as of a grid's agent
+    said = head.refused(f"apt-get -q -y remove {AGENT}")
+    expect(f"who cannot be asked may have something to report: {said}", "cannot be told" in said and "no agent listens" in said)
+    head.run("rm /var/lib/slurm-grid-agent/deepsquare.sqlite; systemctl start agent")
+    eventually("it runs again", lambda: "reports that are not sent yet" in head.run(work, check=False), 60)
+    head.run(f"touch {allowed} && apt-get -q -y remove {AGENT} && rm {allowed}")
+    expect("the ledger outlives a removal", head.run(f"ls /var/lib/slurm-grid-agent/ledger.sqlite {CONFIG}"))
+    said = head.refused(f"apt-get -q -y purge {AGENT}")
+    expect(f"what it knew is not purged unasked: {said}", "not purged" in said and "reports that are not sent yet" in said)
+    expect("and is there", head.run("ls /var/lib/slurm-grid-agent/ledger.sqlite"))
 
 
 def main():

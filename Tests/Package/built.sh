@@ -105,4 +105,15 @@ for file in third-party.gz copyright changelog.gz README.md CHANGELOG.md metrics
     [ -s "$root/usr/share/doc/slurm-grid-agent/$file" ] || die "no $file"
 done
 ! grep -rn '<!--' "$root"/usr/share/doc/*/*.md || die "pages with what is for the tests only"
+# Each link of a page leads to a page beside it, or out of the machine.
+while IFS=: read -r page link; do
+    target=${link#"]("}
+    target=${target%%[#)]*}
+    [ -z "$target" ] || [ -e "$(dirname "$page")/$target" ] || die "$page links to $target, which is not installed"
+done < <(grep -roE '\]\([^():]+\)' "$root"/usr/share/doc/*/*.md)
+# The newest version's lines are the changelog's, those of its last change too.
+last=$(grep -E '^- ' "$top/CHANGELOG.md" | tail -n 1 | cut -d ' ' -f 2-6 | tr -d '`')
+for package in slurm-grid-agent slurm-grid-agent-plugins; do
+    zcat "$root/usr/share/doc/$package/changelog.gz" | tr -s ' \n' ' ' | grep -qF "* $last" || die "the changelog of $package lacks: $last"
+done
 echo "built: $(basename "$agent"), $((size >> 20)) MiB, and $(basename "$plugins") are as they must be"

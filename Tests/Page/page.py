@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The status page in headless Chromium: what it looks like (idle, starting, busy, failing; phone and desktop; light and dark), and that it
+"""The status page in headless Chromium: what it looks like (idle, starting, busy, warning, failing; phone and desktop; light and dark), and that it
 lives.
 
     page.py [FOLDER]                 the pages that the unit test StatusPageFiles has written there; without FOLDER it is run first
@@ -31,7 +31,7 @@ from browser import Browser  # noqa: E402
 from prometheus_client.openmetrics import parser as openmetrics  # noqa: E402
 from stage import Stage, forward  # noqa: E402
 
-STATES = ("idle", "starting", "busy", "failing")
+STATES = ("idle", "starting", "busy", "warning", "failing")
 SIZES = {
     "phone": dict(width=360, height=780, scale=2, mobile=True),
     "desktop": dict(width=1280, height=900),

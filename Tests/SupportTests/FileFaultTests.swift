@@ -10,7 +10,7 @@ struct FileFaultTests {
     @Test("a file is its owner's to give: what is this user's already is not to be given to it")
     func reading() {
         #expect(FileFault.advice(reading: "/k", owner: 5, user: 5).hasSuffix("chmod 0600 /k"))
-        #expect(FileFault.advice(reading: "/k", owner: 0, user: 5) == "chown it to uid 5")
+        #expect(FileFault.advice(reading: "/k", owner: 0, user: 5) == "chown 5 /k")
         #expect(FileFault.advice(reading: "/k", owner: nil, user: 5).contains("a folder above it cannot be entered"))
     }
 

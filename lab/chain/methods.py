@@ -32,6 +32,7 @@ class Node:
         self.states = None  # of so many blocks, and none before
         self.no_log_hashes = False  # eth_getLogs takes no block's hash
         self.leaves_out = []  # fields of a block
+        self.clock_shift = 0  # s that its blocks' times are later, or earlier
         self.nonce_shift = 0  # so much more, or less, is said of every account's transactions
 
     @property
@@ -104,7 +105,7 @@ class Node:
             return None
         header = block.header
         transactions = [self.transaction(one, block, index) if full else data(one.hash) for index, one in enumerate(block.transactions)]
-        fields = {"number": quantity(block.number), "hash": data(block.hash), "parentHash": data(header.parent_hash), "timestamp": quantity(header.timestamp),
+        fields = {"number": quantity(block.number), "hash": data(block.hash), "parentHash": data(header.parent_hash), "timestamp": quantity(header.timestamp + self.clock_shift),
                 "gasLimit": quantity(header.gas_limit), "gasUsed": quantity(header.gas_used), "baseFeePerGas": quantity(header.base_fee_per_gas),
                 "miner": data(header.coinbase), "difficulty": "0x1", "extraData": data(header.extra_data), "logsBloom": data(header.bloom.to_bytes(256, "big")), "transactions": transactions}
         return {name: value for name, value in fields.items() if name not in self.leaves_out}

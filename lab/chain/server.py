@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A chain for tests: JSON-RPC over HTTP and WebSocket on one port of 127.0.0.1.
+"""A chain for tests: JSON-RPC over HTTP and WebSocket on one port of 127.0.0.1, or of --host.
 
     server.py [--port N] [--chain-id N] [--fund ADDRESS]... [--port-file FILE]
 
@@ -132,6 +132,14 @@ class Lab:
             setattr(self.nodes[path], name, value)
             if name == "suggested_tip":
                 self.tips.append((time.monotonic(), value))
+        return True
+
+    def lab_path(self, path):
+        """One more node, at the head, of whom nobody else asks."""
+        if path not in self.nodes:
+            self.nodes[path] = Node(self.chain)
+            self.faults[path] = Faults(len(self.nodes))
+            self.traffic[path] = {"requests": 0, "calls": 0, "methods": {}}
         return True
 
     def lab_pool(self, minimum_tip=0, lose=False):
@@ -438,19 +446,21 @@ async def main(arguments):
     if arguments.certificate:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(arguments.certificate)
-    server = await asyncio.start_server(accept, "127.0.0.1", arguments.port, limit=BODY_LIMIT, ssl=tls)
+    server = await asyncio.start_server(accept, arguments.host, arguments.port, limit=BODY_LIMIT, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     if arguments.port_file:
         with open(arguments.port_file + ".new", "w", encoding="ascii") as file:
             file.write(str(port))
         os.rename(arguments.port_file + ".new", arguments.port_file)
-    print(f"chain {arguments.chain_id} at http://127.0.0.1:{port}/ (behind: /behind), ws://127.0.0.1:{port}/", flush=True)
+    place = f"{arguments.host}:{port}/"
+    print(f"chain {arguments.chain_id} at http://{place} (behind: /behind), ws://{place}", flush=True)
     await lab.miner()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0, help="default: any that is free")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at; default: 127.0.0.1")
     parser.add_argument("--port-file", help="where the port is written to")
     parser.add_argument("--certificate", help="a PEM file of certificate and key: HTTPS and WSS instead of HTTP and WS")
     parser.add_argument("--chain-id", type=int, default=1337)

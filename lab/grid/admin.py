@@ -5,7 +5,7 @@ import argparse
 import sys
 import time
 
-from grid import Admin, Bot, Grid, GridError
+from grid import CREDIT, Admin, Bot, Grid, GridError
 
 
 def provider(grid, options):
@@ -24,6 +24,19 @@ def panic(grid, options):
     Bot(grid).panic(options.job, options.text)
 
 
+def show(grid, options):
+    names = dict.fromkeys(event["arguments"]["addr"] for event in grid.events() if event["event"].startswith("Provider"))
+    for name in names:
+        def says(question, name=name):
+            try:
+                return grid.providers.call(question, name)
+            except GridError:  # of one that was removed
+                return False
+        states = {"isBanned": "banned", "isValidForScheduling": "approved", "isWaitingForApproval": "waits for approval"}
+        said = [word for question, word in states.items() if says(question)]
+        print(f"{name}  {', '.join(said) or 'not registered'}  {grid.balance(name) / CREDIT:.3f} credits  {grid.chain.balance(name) / 10**18:.3f} coins")
+
+
 def enable(grid, options):
     Admin(grid).enable(options.verb == "open")
 
@@ -32,20 +45,28 @@ def fund(grid, options):
     Admin(grid).fund(options.address, options.coins)
 
 
+def approved(grid):
+    """The providers that may be given jobs, in the order of their approval."""
+    names = dict.fromkeys(event["arguments"]["addr"] for event in grid.events(name="ProviderApproved"))
+    return [name for name in names if grid.providers.call("isValidForScheduling", name)]
+
+
 def loop(grid, options):
-    """Gives each Pending job to the provider, also one that came back."""
-    bot, ended = Bot(grid), set()
+    """Gives each Pending job to the provider, or to the approved ones in turn; also one that came back."""
+    bot, ended, turn = Bot(grid), set(), 0
     while True:
         try:
+            providers = [options.provider] if options.provider else approved(grid)
             for job in grid.job_ids():
                 if job in ended:
                     continue
                 found = grid.job(job)
                 if found["status"] > 3:
                     ended.add(job)
-                elif found["statusName"] == "Pending":
-                    bot.schedule(job, options.provider)
-                    print(f"{int(job, 16)} goes to {options.provider}", flush=True)
+                elif found["statusName"] == "Pending" and providers:
+                    provider, turn = providers[turn % len(providers)], turn + 1
+                    bot.schedule(job, provider)
+                    print(f"{int(job, 16)} goes to {provider}", flush=True)
         except GridError as error:  # a job that was cancelled meanwhile, a provider that is not approved now, a node that is away
             print(error, file=sys.stderr, flush=True)
             time.sleep(1)
@@ -69,7 +90,8 @@ def parse():
     add("unban", provider, "a provider", "provider")
     add("remove", provider, "a provider", "provider")
     add("schedule", schedule, "gives a Pending job to a provider", "job", "provider")
-    add("bot", loop, "gives every Pending job to a provider, until it is ended", "provider")
+    add("bot", loop, "gives every Pending job to a provider, or to the approved ones in turn, until it is ended").add_argument("provider", nargs="?")
+    add("providers", show, "who is registered, and how that stands")
     add("timeout", timeout, "takes a job back from its provider", "job")
     add("panic", panic, "ends a job and pays it back", "job").add_argument("text", nargs="?", default="")
     add("close", enable, "no new jobs")

@@ -60,7 +60,7 @@ struct ChainParts: Sendable {
             let isFinal = [.newer, .otherAccount, .damaged].contains(error.code)
             throw Daemon.StartFailure(exitStatus: isFinal ? 78 : 73, description: error.description)
         } catch let error as RPCError {
-            throw Patience.Trouble(description: error.description)
+            throw Patience.Trouble(description: Checks.words(error))
         }
     }
 

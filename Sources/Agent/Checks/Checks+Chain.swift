@@ -32,7 +32,9 @@ extension Checks {
             return [failure("chain", "\(error)")]
         }
         let (finding, key) = key(transport, quiet)
-        let client = RPCClient(endpoints: settings.nodes, chainID: settings.id, transport: transport, logger: quiet)
+        var expected = settings.id
+        if expected == nil { expected = await boundChain() }
+        let client = RPCClient(endpoints: settings.nodes, chainID: expected, transport: transport, logger: quiet)
         let found = await findings(client, key)
         await transport.shutdown()
         return [finding] + found
@@ -92,15 +94,8 @@ extension Checks {
     }
 
     private func findings(_ client: RPCClient, _ key: Key) async -> [Finding] {
-        var findings: [Finding] = []
-        let isThere: Bool
-        do throws(RPCError) {
-            findings.append(ok("chain", "id \(try await client.chainID())"))
-            isThere = true
-        } catch {
-            findings.append(failure("chain", error.description))
-            isThere = false
-        }
+        var findings = [await node(client)]
+        let isThere = findings[0].level == .ok
         let silence = "no node of the chain answers"
         if let signer = key.signer {
             findings.append(
@@ -116,8 +111,41 @@ extension Checks {
             findings.append(untried("provider", because: silence))
             if isThorough { findings.append(untried("key's use", because: silence)) }
         }
-        if isThorough { findings.append(await service(key)) }
+        if isThorough || again.contains("sbatch service") { findings.append(await service(key)) }
         return findings
+    }
+
+    /// Asks what only a node can answer: that the client knows its chain is no sign of one.
+    private func node(_ client: RPCClient) async -> Finding {
+        do throws(RPCError) {
+            let answer = try await client.call("eth_chainId")
+            guard let served = answer.text.flatMap(Quantity.decode64) else {
+                throw RPCError(.malformed, "eth_chainId gives no number")
+            }
+            let known = try await client.chainID()
+            return served == known
+                ? ok("chain", "id \(served)")
+                : failure(
+                    "chain",
+                    "the node serves chain \(served), not \(known): correct metascheduler.endpoint.rpc, or chain.id")
+        } catch {
+            return failure("chain", Self.words(error))
+        }
+    }
+
+    /// With what to do.
+    static func words(_ error: RPCError) -> String {
+        error.description
+            + (error.kind == .wrongChain
+                ? " (metascheduler.endpoint.rpc), or chain.id"
+                : ": does the node run, and is metascheduler.endpoint.rpc right?")
+    }
+
+    /// The chain that the state is of.
+    private func boundChain() async -> UInt64? {
+        guard let store = try? ChainStore(reading: configuration.stateFolder + "/chain.sqlite") else { return nil }
+        defer { store.close() }
+        return try? await store.boundChainID()
     }
 
     private func alarms(_ status: TransactionManager.Status) -> [Finding] {
@@ -164,8 +192,7 @@ extension Checks {
             findings.append(
                 approval.isApproved
                     ? ok("provider", approval.words)
-                    : warning(
-                        "provider", "\(approval.words): nothing is claimed or reported until the grid approves it"))
+                    : warning("provider", approval.words + Self.unapproved))
         } catch {
             findings.append(failure("provider", error.description))
         }
@@ -183,6 +210,10 @@ extension Checks {
             return failure("sbatch service", error.description)
         }
     }
+
+    static let unapproved =
+        ": nothing is claimed or reported until the grid approves it: ask its administrators; one that is not registered: "
+        + "slurm-grid-agent provider register"
 
     /// An agent that runs knows.
     private func approval(_ probe: GridProbe) async throws(GridError) -> (words: String, isApproved: Bool) {

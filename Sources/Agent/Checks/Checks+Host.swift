@@ -69,9 +69,11 @@ extension Checks {
         var status = stat()
         guard lstat(folder, &status) == 0 else {
             if errno != ENOENT { return unseen("state folder", folder) }
-            return failure("state folder", "\(folder) is not there: make it, owned by SlurmUser, of mode 0700")
+            return failure("state folder", "\(folder) is not there: \(Self.making(folder))")
         }
-        if status.st_mode & S_IFMT != S_IFDIR { return failure("state folder", "\(folder) is no folder") }
+        if status.st_mode & S_IFMT != S_IFDIR {
+            return failure("state folder", "\(folder) is no folder: move it away, then \(Self.making(folder))")
+        }
         if status.st_mode & 0o077 != 0 {
             return failure("state folder", "\(folder): others can enter it: chmod 0700 \(folder)")
         }
@@ -84,13 +86,22 @@ extension Checks {
             }
         }
         guard access(folder, W_OK | X_OK) == 0 else {
-            return failure(
-                "state folder",
-                "\(folder) belongs to \(Self.name(of: status.st_uid)), and this user cannot write it: run this as the agent's user; if "
-                    + "that is another one, chown \(folder)")
+            let number = errno
+            guard number != EROFS else {
+                return failure("state folder", "\(folder): \(FileFault.readOnly(folder))")
+            }
+            guard status.st_uid != geteuid() else {
+                return failure("state folder", "\(folder) is shut to its own owner: chmod 0700 \(folder)")
+            }
+            return failure("state folder", notOurs(folder, status, "cannot write it"))
         }
         if let trouble = Self.ownersOfFiles(in: folder, owner: status.st_uid) {
             return failure("state folder", trouble)
+        }
+        if FileFault.isOutOfFiles(folder) {
+            return failure(
+                "state folder",
+                "\(folder): its file system can hold no more files (df -i), nothing is claimed: remove some")
         }
         if let room = FileFault.room(in: folder) {
             let free = room >> 20
@@ -105,18 +116,38 @@ extension Checks {
         return ok("state folder", folder)
     }
 
+    /// What makes the state folder.
+    private static func making(_ folder: String) -> String {
+        let user = geteuid() == 0 ? "SLURMUSER" : account(of: geteuid())
+        return "install -d -m 0700 -o \(user) \(folder)"
+    }
+
+    /// Somebody else's folder. The agent that runs is who must be able to use it; a command may be run by anybody.
+    private func notOurs(_ folder: String, _ status: stat, _ trouble: String) -> String {
+        let user = Self.account(of: geteuid())
+        let command = "chown \(user) \(folder)"
+        let owner = "\(folder) belongs to \(Self.name(of: status.st_uid))"
+        return running != nil
+            ? "\(owner), and the agent, which runs as \(user), \(trouble): \(command)"
+            : "\(owner), and \(user), who asks, \(trouble): if the agent runs as \(user), \(command); else run this as root"
+    }
+
     /// Bytes. With less than that a commit may fail any moment.
     static let fullBelow: UInt64 = 4 << 20
 
     /// A command that root ran may have left a file that the agent cannot write.
     private static func ownersOfFiles(in folder: String, owner: UInt32) -> String? {
-        for name in ["ledger.sqlite", "chain.sqlite", "deepsquare.sqlite"] {
-            for suffix in ["", "-wal", "-shm"] {
-                let path = folder + "/" + name + suffix
-                var status = stat()
-                guard lstat(path, &status) == 0, status.st_uid != owner else { continue }
+        let databases = ["ledger.sqlite", "chain.sqlite", "deepsquare.sqlite"]
+        let names = databases.flatMap { name in ["", "-wal", "-shm"].map { name + $0 } } + ["lock"]
+        for path in names.map({ folder + "/" + $0 }) {
+            var status = stat()
+            guard lstat(path, &status) == 0 else { continue }
+            guard status.st_uid == owner else {
                 return "\(path) belongs to \(Self.name(of: status.st_uid)), and the agent cannot write it: "
                     + "chown \(Self.account(of: owner)) \(path)"
+            }
+            guard status.st_mode & 0o600 == 0o600 else {
+                return "\(path) is shut to its own owner: chmod 0600 \(path)"
             }
         }
         return nil
@@ -134,7 +165,7 @@ extension Checks {
             if errno != ENOENT { return unseen("socket", folder) }
             return running == nil
                 ? ok("socket", "\(path): \(folder) is made at the start (systemd: RuntimeDirectory=)")
-                : failure("socket", "\(folder) is gone: restart the agent")
+                : failure("socket", "\(folder) is gone, nobody can come in: systemctl restart slurm-grid-agent")
         }
         if status.st_mode & S_IFMT != S_IFDIR {
             return failure("socket", "\(folder): is no folder (symbolic links are not followed)")
@@ -143,10 +174,10 @@ extension Checks {
             return failure("socket", "\(folder): others may write into it: chmod go-w \(folder)")
         }
         guard status.st_uid == 0 || status.st_uid == geteuid() || geteuid() == 0 else {
-            return failure(
-                "socket",
-                "\(folder) belongs to \(Self.name(of: status.st_uid)): run this as the agent's user; if that is another one, chown "
-                    + folder)
+            return failure("socket", notOurs(folder, status, "can make no socket that others cannot replace"))
+        }
+        if lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFSOCK {
+            return failure("socket", "\(path) is there and is no socket: move it away")
         }
         return ok("socket", path)
     }

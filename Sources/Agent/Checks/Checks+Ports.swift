@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import Glibc
+internal import Sockets
 
 /// The ports that the agent listens at. The running agent tells of its own as of doors that nobody can come in at.
 extension Checks {
@@ -39,13 +40,7 @@ extension Checks {
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
         guard bind(descriptor, found.pointee.ai_addr, found.pointee.ai_addrlen) != 0 else { return nil }
         let number = errno
-        let advice =
-            switch number {
-            case EADDRINUSE: "another process has the port: ss -ltnp \"sport = :\(address.port)\" says which"
-            case EADDRNOTAVAIL: "this host has no such address: `ip address` lists those that it has"
-            case EACCES: "ports below 1024 are for root: take another one"
-            default: String(cString: strerror(number))
-            }
+        let advice = ListeningAdvice.words(number, port: address.port) ?? String(cString: strerror(number))
         return (number, "\(address): \(advice)")
     }
 }

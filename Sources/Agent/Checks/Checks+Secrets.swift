@@ -29,10 +29,20 @@ extension Checks {
     private func secret(_ subject: String, _ kind: SecretTrust.Kind, _ path: String, _ trust: SecretTrust) -> Finding {
         var status = stat()
         guard lstat(path, &status) == 0 else {
-            return errno == ENOENT ? failure(subject, "\(path) is not there") : unseen(subject, path)
+            return errno == ENOENT
+                ? failure(subject, "\(path) is not there: \(Self.remedy(kind, path))") : unseen(subject, path)
         }
         if let trouble = trust.trouble(kind, path, FileTrust.Facts(status)) { return failure(subject, trouble) }
         return ok(subject, path)
+    }
+
+    private static func remedy(_ kind: SecretTrust.Kind, _ path: String) -> String {
+        switch kind {
+        case .key:
+            "put the key back, or make one: slurm-grid-agent key new --file \(path) (as the agent's user), or correct chain.key-file"
+        case .password: "put it back, or correct chain.key-password-file"
+        case .token: "put it back, or correct the key that names it"
+        }
     }
 
     /// nil: there is no such folder.

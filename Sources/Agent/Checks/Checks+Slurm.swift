@@ -58,7 +58,7 @@ extension Checks {
                     "this user is not \(cluster.slurmUserName): jobs cannot be submitted for others. Run this as \(cluster.slurmUserName); "
                         + "the unit's User= must be that user too (systemctl edit slurm-grid-agent)"))
         }
-        if isThorough { findings.append(await accounting(cluster)) }
+        if isThorough || again.contains("slurmdbd") { findings.append(await accounting(cluster)) }
         findings += plugins(cluster)
         if configuration.chain.contract != nil {
             findings += await partition(controller)
@@ -147,20 +147,36 @@ extension Checks {
         do throws(SlurmError) {
             let inventory = try await controller.inventory(partition: configuration.grid.partition)
             guard !inventory.nodes.isEmpty else {
-                return [failure("partition", "\(inventory.partition) has no nodes: set slurm.partition")]
+                return [
+                    failure("partition", "\(inventory.partition) has no nodes: give it some, or set slurm.partition")
+                ]
             }
             let words =
                 "\(inventory.partition): \(inventory.nodes.count) nodes, \(inventory.total.cpus) CPUs, \(inventory.total.gpus) GPUs"
             var findings = [
                 inventory.state == .up
-                    ? ok("partition", words) : warning("partition", "\(words); it is \(inventory.state), jobs wait")
+                    ? ok("partition", words)
+                    : warning(
+                        "partition",
+                        "\(words); it is \(inventory.state), jobs wait: "
+                            + "scontrol update PartitionName=\(inventory.partition) State=UP")
             ]
+            // What slurmctld has not heard since its start, or what is powered down, comes by itself.
+            if inventory.nodes.allSatisfy({ $0.state.base == .down || $0.state.flags.contains(.drain) }) {
+                findings.append(
+                    warning(
+                        "partition",
+                        "none of the nodes of \(inventory.partition) can take a job (`sinfo -R` says why), jobs wait: "
+                            + "scontrol update NodeName=\(Hostlist.compress(inventory.nodes.map(\.name))) State=RESUME")
+                )
+            }
             if let hidden = inventory.hidden {
                 findings.append(warning("partition", "\(inventory.partition): \(hidden.note)"))
             }
             return findings
         } catch {
-            return [failure("partition", error.description)]
+            let advice = error.code == .partition ? ": correct slurm.partition" : ""
+            return [failure("partition", error.description + advice)]
         }
     }
 

@@ -16,6 +16,8 @@ struct Checks {
     /// Also what costs more: a question to slurmdbd by a process of its own, all jobs, a search of the chain for another
     /// sender, a sign-in at the batch script service.
     var isThorough = true
+    /// By subject, what of that is tried all the same.
+    var again: Set<String> = []
     /// systemd's folder with the credentials of this process.
     var credentials = ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"]
     /// Where an administrator puts them.

@@ -39,11 +39,11 @@ struct AdminToken: Sendable, CustomStringConvertible {
         guard status.st_uid == geteuid() || status.st_uid == 0 else {
             throw Problem(
                 description:
-                    "\(path): belongs to uid \(status.st_uid), who could change it: chown it to uid \(geteuid())")
+                    "\(path): belongs to uid \(status.st_uid), who could change it: chown \(geteuid()) \(path)")
         }
         guard status.st_mode & 0o037 == 0 else {
             throw Problem(
-                description: "\(path): others can read or change it: write a new token into it and chmod 0600 it")
+                description: "\(path): others can read or change it: chmod 0600 \(path), and write a new token into it")
         }
         guard status.st_size <= Self.sizeLimit else {
             throw Problem(description: "\(path): is larger than \(Self.sizeLimit) bytes: a token is one line")

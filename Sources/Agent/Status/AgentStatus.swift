@@ -152,6 +152,9 @@ struct AgentStatus: Codable, Sendable, Equatable {
     var held: [HeldReport] = []
     var chain: Chain?
     var grid: Grid?
+    /// Whether they are configured: what is not open yet is not off. nil: not told.
+    var hasChain: Bool?
+    var hasGrid: Bool?
     /// Jobs of the grid, the newest first; those that are over too, up to a limit.
     var recentJobs: [Job] = []
     /// The newest day first.

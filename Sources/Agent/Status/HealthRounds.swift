@@ -15,7 +15,9 @@ struct HealthRounds: Service {
     /// A ping is cheap (0.2 ms), the other checks less so, and a sign-in at somebody's service costs them.
     private static let ping: Duration = .seconds(5)
     private static let round: Duration = .seconds(30)
-    private static let thoroughEvery = 10
+    /// While something fails: whoever mends it looks at `status`.
+    private static let roundInTrouble: Duration = .seconds(10)
+    private static let thoroughEvery: Duration = .seconds(300)
     /// How long the first report waits for the parts to open.
     private static let patience: Duration = .seconds(20)
 
@@ -32,15 +34,19 @@ struct HealthRounds: Service {
 
     private func rounds() async {
         await partsAreOpen()
-        var count = 0
+        var lastThorough: ContinuousClock.Instant?
         var before: [Finding]?
         while !Task.isCancelled {
-            let isThorough = count % Self.thoroughEvery == 0
+            let now = ContinuousClock.now
+            let isThorough = lastThorough.map { now - $0 >= Self.thoroughEvery } ?? true
+            if isThorough { lastThorough = now }
+            // What was not well last time is tried again soon, the rest of what costs more is not.
+            let again = isThorough ? [] : Self.unwell(before ?? [])
             let shape = Shape(parts)
             let begun = Self.seconds
             let found = await Checks(
                 configuration: parts.now.configuration ?? configuration, file: file, running: parts,
-                isThorough: isThorough
+                isThorough: isThorough, again: again
             ).all().map { finding in
                 var finding = finding
                 finding.at = begun
@@ -56,7 +62,8 @@ struct HealthRounds: Service {
             tell(findings, before: before)
             parts.change { $0.findings = findings }
             before = findings
-            count = await isOtherThan(shape, within: Self.round) ? 0 : count + 1
+            let isInTrouble = findings.contains { $0.level == .failure }
+            if await isOtherThan(shape, within: isInTrouble ? Self.roundInTrouble : Self.round) { lastThorough = nil }
         }
     }
 
@@ -89,6 +96,11 @@ struct HealthRounds: Service {
         "key", "slurmdbd", "supervisor", "sbatch service", "key's use", "users.map", "customers", "associations",
         "account", "qos",
     ]
+
+    /// Of what costs more, that which can be back any moment.
+    static func unwell(_ findings: [Finding]) -> Set<String> {
+        Set(findings.filter { $0.level != .ok }.map(\.subject)).intersection(["slurmdbd", "sbatch service"])
+    }
 
     /// Each finding at the start; later only what has changed for the worse or the better.
     private func tell(_ findings: [Finding], before: [Finding]?) {

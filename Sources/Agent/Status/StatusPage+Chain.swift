@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 extension StatusPage {
+    /// Of what is configured.
+    static let notOpen = "Not open yet: see above what it waits for."
+
     var chain: HTML {
         let hint =
             "The account's transactions and what is read of the chain. A quiet chain makes no blocks: that is no fault."
         guard let chain = status.chain else {
             return section(
-                "chain", "Chain", hint, Self.empty("Off: metascheduler.endpoint.rpc names no node of a chain."))
+                "chain", "Chain", hint,
+                Self.empty(
+                    status.hasChain == true
+                        ? Self.notOpen : "Off: metascheduler.endpoint.rpc names no node of a chain."))
         }
         let alarms: [HTML] = chain.alarms.sorted { $0.key < $1.key }.map { name, words in
             "<p class=\"note warning\">\(Self.badge(.warning, "alarm")) <b>\(name)</b>: \(words)</p>"
@@ -40,7 +46,10 @@ extension StatusPage {
     var grid: HTML {
         let hint = "This cluster's entry as a provider of the grid."
         guard let grid = status.grid else {
-            return section("grid", "Grid", hint, Self.empty("Off: metascheduler.smart-contract is not configured."))
+            return section(
+                "grid", "Grid", hint,
+                Self.empty(
+                    status.hasGrid == true ? Self.notOpen : "Off: metascheduler.smart-contract is not configured."))
         }
         let approval: HTML = grid.isApproved ? Self.badge(.ok, "approved") : Self.badge(.warning, "not approved")
         let claiming: HTML =
@@ -65,7 +74,8 @@ extension StatusPage {
                 "earnings", "Earnings", hint,
                 Self.empty(
                     status.grid == nil
-                        ? "Off: no grid is configured." : "Nothing yet: a job is paid when the contract has its end."))
+                        ? status.hasGrid == true ? Self.notOpen : "Off: no grid is configured."
+                        : "Nothing yet: a job is paid when the contract has its end."))
         }
         let values = status.earnings.map { Amount(wei: $0.credits)?.approximate ?? 0 }
         let most = values.max() ?? 0

@@ -9,12 +9,7 @@ extension StatusPage {
         let over = status.recentJobs.filter { $0.isOver }
         var body: HTML = ""
         if status.recentJobs.isEmpty {
-            body =
-                status.grid == nil
-                ? Self.empty(
-                    "This agent serves no grid: metascheduler.smart-contract is not configured. Slurm's own jobs are "
-                        + "followed all the same.")
-                : Self.empty("No job yet. One appears here as soon as the agent has claimed it from the grid.")
+            body = Self.empty(noJobs)
         } else {
             body += "<h3>Under way</h3>"
             body +=
@@ -31,6 +26,16 @@ extension StatusPage {
         return section(
             "jobs", "Jobs of the grid",
             "What customers asked for, from request to payment. Open one to see its way; the newest come first.", body)
+    }
+
+    private var noJobs: String {
+        if status.grid != nil {
+            return "No job yet. One appears here as soon as the agent has claimed it from the grid."
+        }
+        return status.hasGrid == true
+            ? "\(Self.notOpen) Jobs that are under way are shown then."
+            : "This agent serves no grid: metascheduler.smart-contract is not configured. Slurm's own jobs are followed all "
+                + "the same."
     }
 
     private func job(_ job: AgentStatus.Job) -> HTML {

@@ -114,7 +114,9 @@ extension StatusPage {
             "deliveries", "Deliveries",
             "Each change of a job is told, in order, to each gateway that wants it. Parked: the gateway refused it for good.",
             items.isEmpty
-                ? Self.empty("Nobody has to be told: neither a grid nor a journal is configured.")
+                ? Self.empty(
+                    status.hasGrid == true
+                        ? Self.notOpen : "Nobody has to be told: neither a grid nor a journal is configured.")
                 : "<ul class=\"parts\">\(items)</ul>")
     }
 

@@ -29,6 +29,8 @@ struct StatusSource: Sendable {
             summary: "", isReady: false)
         status.cluster = now.scheduler?.controller.clusterName
         status.slurmVersion = now.slurmVersion
+        status.hasChain = parts.hasChain
+        status.hasGrid = parts.hasChain && parts.hasGrid
         status.problems = problems()
         status.problemCounts = problemCounts()
         status.parts = Self.parts(of: now.findings)
@@ -80,8 +82,7 @@ struct StatusSource: Sendable {
         status.set(
             .init(
                 name: "provider", level: word.isApproved ? .ok : .warning,
-                text: word.isApproved
-                    ? word.state : "\(word.state): nothing is claimed or reported until the grid approves it"))
+                text: word.isApproved ? word.state : word.state + Checks.unapproved))
         if let outcomes = word.outcomes {
             status.outcomes = outcomes
             status.set(.init(outcomes))

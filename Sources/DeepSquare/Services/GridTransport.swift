@@ -89,6 +89,19 @@ enum GridTransport {
         return true
     }
 
+    /// What to do about it; nil: its words say so.
+    static func advice(_ error: any Error) -> String? {
+        guard let error = error as? GRPCCore.RPCError, TLSClient.describe("\(error)", key: "sbatch.tls.ca") == nil
+        else {
+            return nil
+        }
+        switch error.code {
+        case .unavailable, .deadlineExceeded: return "does it run, and is sbatch.endpoint right?"
+        case .unauthenticated, .permissionDenied: return "it refuses this account: ask the grid's administrators"
+        default: return nil
+        }
+    }
+
     /// One line, of bounded length: a service's words may be anything.
     static func words(_ error: any Error) -> String {
         var text = "\(error)"

@@ -96,7 +96,8 @@ actor SBatchService {
             challenge = nil
             _ = try await proof()
         } catch {
-            throw GridError(.unavailable, "the sbatch service at \(endpoint): \(GridTransport.words(error))")
+            let advice = GridTransport.advice(error).map { ": \($0)" } ?? ""
+            throw GridError(.unavailable, "the sbatch service at \(endpoint): \(GridTransport.words(error))\(advice)")
         }
     }
 

@@ -89,7 +89,8 @@ public enum KeySource: Hashable, Sendable {
         guard Keystore.isKeystore(content) else { return try PrivateKey(PrivateKey.parse(content)) }
         guard Keystore.needsPassword(content) else { return try Keystore.open(content, password: []) }
         guard let passwordFile else {
-            throw KeyError(.password, "the key is a keystore: name the file with its password")
+            throw KeyError(
+                .password, "the key is a keystore: name the file with its password (chain.key-password-file)")
         }
         var file = try SecretFile.read(passwordFile)
         defer { wipe(&file) }

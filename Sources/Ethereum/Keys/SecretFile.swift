@@ -24,11 +24,11 @@ enum SecretFile {
             throw KeyError(.missing, "\(path): no regular file")
         }
         guard status.st_uid == geteuid() || status.st_uid == 0 else {
-            throw KeyError(.exposed, "\(path): belongs to uid \(status.st_uid): chown it to uid \(geteuid())")
+            throw KeyError(.exposed, "\(path): belongs to uid \(status.st_uid): chown \(geteuid()) \(path)")
         }
         guard status.st_mode & (isCredential ? 0o007 : 0o077) == 0 else {
             throw KeyError(
-                .exposed, "\(path): others can read it: chmod 0600 it, and think of the key as known to them")
+                .exposed, "\(path): others can read it: chmod 0600 \(path), and think of the key as known to them")
         }
         guard status.st_size <= limit else { throw KeyError(.malformed, "\(path): larger than \(limit) bytes") }
         var bytes = [UInt8](repeating: 0, count: limit)

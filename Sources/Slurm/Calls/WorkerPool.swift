@@ -266,7 +266,7 @@ final class WorkerPool: Sendable {
                 SlurmError(
                     .timedOut,
                     begun
-                        ? "no answer from Slurm in time: slurmctld or the authentication service hangs"
+                        ? "no answer from Slurm in time: slurmctld or the authentication service hangs: `scontrol ping` and `munge -n` say which"
                         : "all threads that talk to Slurm are busy or stuck",
                     call: call.name, mayHaveHappened: begun && call.changes)
             }

@@ -183,7 +183,7 @@ public final class BridgeServer: Service {
             onTrouble(.remote, nil)
             logger.notice("listening for signed messages", metadata: ["address": "\(address)"])
         case .failed(let why):
-            onTrouble(.remote, "\(address): \(why): no messages of compute nodes; who has the port: ss -ltnp")
+            onTrouble(.remote, "\(address): no messages of compute nodes: \(why)")
             logger.error(
                 "signed messages of compute nodes cannot be taken; it is tried again",
                 metadata: ["address": "\(address)", "why": "\(why)", "every": "\(settings.retryInterval)"])

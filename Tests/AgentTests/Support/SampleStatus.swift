@@ -6,7 +6,7 @@ import Foundation
 
 /// The states of an agent that the tests of the page show: Tests/Page/states.
 enum SampleStatus: String, CaseIterable {
-    case idle, starting, busy, failing
+    case idle, starting, busy, warning, failing
 
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent()

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # ca.sh FOLDER [NAME...]: an authority, FOLDER/ca.pem, and a server's certificate and key for each NAME (sbatch and logger),
 # FOLDER/NAME.pem and FOLDER/NAME.key, good for 127.0.0.1, localhost and NAME.lab.test. What is there already stays.
-# What openssl says is in FOLDER/openssl.log, and told when it fails.
+# CA_ADDRESS: an IP address that they are good for as well. What openssl says is in FOLDER/openssl.log, and told when it fails.
 set -euo pipefail
 folder=${1:?ca.sh FOLDER [NAME...]}
 shift
@@ -37,7 +37,7 @@ for name; do
             -out "$name.pem.new" -extfile <(
             printf 'basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth\n'
             printf 'subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n'
-            printf 'subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:%s.lab.test\n' "$name"
+            printf 'subjectAltName=IP:127.0.0.1,%sDNS:localhost,DNS:%s.lab.test\n' "${CA_ADDRESS:+IP:$CA_ADDRESS,}" "$name"
         ) 2>>openssl.log
     mv "$name.pem.new" "$name.pem"
 done

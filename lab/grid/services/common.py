@@ -120,7 +120,8 @@ def refusing_stream(handler):
 
 
 def add_options(parser):
-    parser.add_argument("--port", type=int, default=0, help="of 127.0.0.1; default: any that is free")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at; default: 127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="default: any that is free")
     parser.add_argument("--port-file", help="where the port is written to")
     parser.add_argument("--tls-cert", help="the server's certificate, a PEM file")
     parser.add_argument("--tls-key", help="its key")
@@ -147,7 +148,7 @@ def serve(arguments, name, threads, register):
         ],
     )
     register(server)
-    address = f"127.0.0.1:{arguments.port}"
+    address = f"{arguments.host}:{arguments.port}"
     if arguments.plaintext:
         port = server.add_insecure_port(address)
     elif arguments.tls_cert and arguments.tls_key:
@@ -159,7 +160,7 @@ def serve(arguments, name, threads, register):
     if arguments.port_file:
         Path(arguments.port_file + ".new").write_text(str(port), encoding="ascii")
         os.rename(arguments.port_file + ".new", arguments.port_file)
-    say(f"{name} at 127.0.0.1:{port}")
+    say(f"{name} at {arguments.host}:{port}")
     signal.sigwait(ends)
     # What is under way gets a second; then its context is no longer active, which ends it.
     server.stop(1).wait()
