@@ -101,7 +101,8 @@ struct JobSpecTests {
     @Test("a field that a later release adds is passed over, a missing one has its default", arguments: [1, 2, 3])
     func tolerant(_ format: Int) throws {
         let own = format == 1 ? #""userID":1000"# : #""format":\#(format),"user_id":1000"#
-        let text = ##"{\##(own),"name":"0x01","script":"#!/bin/sh\ntrue\n","priority":"fast","placement":{"rack":[1]}}"##
+        let text =
+            ##"{\##(own),"name":"0x01","script":"#!/bin/sh\ntrue\n","priority":"fast","placement":{"rack":[1]}}"##
         #expect(try JobSpec(stored: Array(text.utf8)) == Self.spec())
     }
 

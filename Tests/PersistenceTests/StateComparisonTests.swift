@@ -107,7 +107,9 @@ struct StateComparisonTests {
         func hadContent() async throws -> Bool { true }
     }
 
-    @Test("files that were given their first name when the agent died belong together, wherever it died", arguments: 0...6)
+    @Test(
+        "files that were given their first name when the agent died belong together, wherever it died",
+        arguments: 0...6)
     func named(_ writes: Int) async throws {
         let shelf = Shelf(writes)
         let files = Self.names.map { File(fileName: $0, shelf: shelf) }
