@@ -122,7 +122,8 @@ make_database() {
   mkdir -p "$LAB/db"
   chown mysql "$LAB/db"
   chmod 700 "$LAB/db"
-  mariadb-install-db --no-defaults --user=mysql --datadir="$LAB/db/data" --skip-test-db \
+  # A server that starts removes temporary tables from the folder that it shares with others: each has one of its own.
+  TMPDIR="$LAB/db" mariadb-install-db --no-defaults --user=mysql --datadir="$LAB/db/data" --skip-test-db \
     --auth-root-authentication-method=socket --auth-root-socket-user=root >"$LAB/log/mariadbd.out" 2>&1 ||
     fail_daemon mariadbd "has no database: mariadb-install-db failed."
   : >"$LAB/db/complete"
