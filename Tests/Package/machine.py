@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -85,7 +86,9 @@ class Machine:
         self.leader = None
 
     def __enter__(self):
-        words = ["systemd-nspawn", "-q", "-D", self.root, "--boot", "--machine", self.folder.name.replace("_", "-"),
+        # A label of a host name: no underscore, no hyphen at an end.
+        name = f"sga-boot-{secrets.token_hex(4)}"
+        words = ["systemd-nspawn", "-q", "-D", self.root, "--boot", "--machine", name,
                  "--register=no", "--keep-unit", "--private-network", "--resolv-conf=off", "--timezone=off", "--console=pipe"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
