@@ -49,6 +49,7 @@ class Hand(threading.Thread):
     def __init__(self):
         super().__init__(daemon=True)
         self.plan, self.count, self.lock, self.ending = [], 0, threading.Lock(), threading.Event()
+        self.is_busy = False
 
     def later(self, seconds, action, patience=90):
         """action: gives true when it is done. Reverted: it cannot be done any more."""
@@ -63,6 +64,7 @@ class Hand(threading.Thread):
         while not self.ending.is_set():
             with self.lock:
                 due = heapq.heappop(self.plan) if self.plan and self.plan[0][0] <= time.monotonic() else None
+                self.is_busy = due is not None
             if due is None:
                 self.ending.wait(0.05)
                 continue
@@ -79,7 +81,7 @@ class Hand(threading.Thread):
     @property
     def is_idle(self):
         with self.lock:
-            return not self.plan
+            return not (self.plan or self.is_busy)
 
     def end(self):
         self.ending.set()
@@ -129,7 +131,7 @@ class Workload:
         self.is_naive = world.options[1] == "naive"
         self.customers, self.bot, self.root = [Hand() for _ in world.customers], Hand(), Hand()
         self.hands = [*self.customers, self.bot, self.root]
-        self.requested = 0
+        self.requested, self.counting = 0, threading.Lock()  # in each customer's thread
         longs = ["long", "long", "long_requeue"] * (long // 3 + 1)
         self.kinds = list(self.KINDS)[: max(0, jobs - long)]
         self.kinds += self.random.choices(list(self.KINDS), list(self.KINDS.values()), k=max(0, jobs - long - len(self.kinds)))
@@ -151,7 +153,12 @@ class Workload:
 
     @property
     def is_over(self):
-        return self.requested >= len(self.kinds) and all(hand.is_idle for hand in [*self.customers, self.root])
+        return all(hand.is_idle for hand in [*self.customers, self.root])
+
+    @property
+    def given_up(self):
+        """Requests that a customer could not make: the chain was away for too long, or a fork took what was approved for them."""
+        return len(self.kinds) - self.requested
 
     def end(self):
         for hand in self.hands:
@@ -167,7 +174,8 @@ class Workload:
                 tried.append(name)
                 script = "ab" * 32 if kind == "no_script" else customer.store(body.encode())
                 customer.request(contracts.definition(hash=script, **needs), credits, name=name)
-            self.requested += 1
+            with self.counting:
+                self.requested += 1
             if follow:
                 # A fork may give the job another number.
                 forks = self.world.confirmations and kind != "cancel_at_once"
@@ -393,6 +401,10 @@ def profile(arguments, name):
             killer.join()
             say(f"{name}: {work.requested} jobs requested, {killer.killed} kills, {faults.done} faults; settling")
             eventually("all is requested and done", lambda: work.is_over, 400, 0.5)
+            if work.given_up:
+                say(f"{name}: {work.given_up} requests were given up")
+            if work.given_up > jobs // 10:
+                raise RuntimeError(f"{work.given_up} of {jobs} requests could not be made: this run shows too little")
             nuisance.ending.set()
             nuisance.join()
             left = settle(world, killer, 200 if short else 600)
