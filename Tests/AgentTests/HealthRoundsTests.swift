@@ -6,6 +6,21 @@ import Testing
 
 @Suite("Rounds of checks")
 struct HealthRoundsTests {
+    @Test("a customer's user who is there now is not missed until the next thorough round")
+    func customers() {
+        let missing = Finding(level: .failure, subject: "users.map", text: "no Unix user: alic")
+        let key = Finding(level: .ok, subject: "key", text: "")
+        let again = HealthRounds.unwell([missing, key])
+        #expect(again == ["users.map"])
+        let up = Finding(level: .ok, subject: "slurmctld", text: "")
+        #expect(HealthRounds.kept([missing, key], found: [up], again: again) == [key])
+        #expect(HealthRounds.kept([missing, key], found: [up, missing], again: again) == [key])
+        // Nobody looked.
+        #expect(HealthRounds.kept([missing, key], found: [up], again: []) == [missing, key])
+        let down = Finding(level: .failure, subject: "slurmctld", text: "")
+        #expect(HealthRounds.kept([missing, key], found: [down], again: again) == [missing, key])
+    }
+
     @Test("of what costs more, a service that failed is tried again soon, and nothing else")
     func again() {
         let findings: [Finding] = [

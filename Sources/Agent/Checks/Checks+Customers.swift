@@ -7,6 +7,9 @@ internal import Slurm
 
 /// As whom the grid's jobs run, in which account, and whether slurmctld lets them.
 extension Checks {
+    /// What is tried together; of these only what is not well is found.
+    static let ofCustomers: Set<String> = ["users.map", "customers", "associations", "account", "qos"]
+
     func customers(_ cluster: Cluster, _ controller: SlurmController) async -> [Finding] {
         let settings = configuration.grid
         let mapped = Set(settings.users.keys).union(settings.customers.keys)

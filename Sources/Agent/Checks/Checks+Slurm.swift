@@ -39,7 +39,8 @@ extension Checks {
         let cluster: Cluster
         do throws(SlurmError) {
             try await controller.ping()
-            cluster = try await controller.cluster()
+            // Its plugins are what a restart of slurmctld has just changed.
+            cluster = try await controller.cluster(maximumAge: .zero)
         } catch {
             findings.append(failure("slurmctld", error.description))
             return findings + untried(Self.bySlurmctld, because: "slurmctld does not answer")
@@ -62,7 +63,10 @@ extension Checks {
         findings += plugins(cluster)
         if configuration.chain.contract != nil {
             findings += await partition(controller)
-            if isThorough { findings += await supervisorJobs(controller) + customers(cluster, controller) }
+            if isThorough { findings += await supervisorJobs(controller) }
+            if isThorough || !again.isDisjoint(with: Self.ofCustomers) {
+                findings += await customers(cluster, controller)
+            }
             findings += benchmarkUser(cluster)
         }
         return findings

@@ -53,12 +53,7 @@ struct HealthRounds: Service {
                 return finding
             }
             if Task.isCancelled { return }
-            // What this round did not try stays as the last thorough one has found it.
-            let tried = Set(found.map(\.subject))
-            let kept =
-                isThorough
-                ? [] : (before ?? []).filter { !tried.contains($0.subject) && Self.costly.contains($0.subject) }
-            let findings = found + kept
+            let findings = found + (isThorough ? [] : Self.kept(before ?? [], found: found, again: again))
             tell(findings, before: before)
             parts.change { $0.findings = findings }
             before = findings
@@ -92,14 +87,21 @@ struct HealthRounds: Service {
     }
 
     /// Tried in thorough rounds only; in between they stay as they were found.
-    static let costly: Set<String> = [
-        "key", "slurmdbd", "supervisor", "sbatch service", "key's use", "users.map", "customers", "associations",
-        "account", "qos",
-    ]
+    static let costly = Checks.ofCustomers.union(["key", "slurmdbd", "supervisor", "sbatch service", "key's use"])
 
     /// Of what costs more, that which can be back any moment.
     static func unwell(_ findings: [Finding]) -> Set<String> {
-        Set(findings.filter { $0.level != .ok }.map(\.subject)).intersection(["slurmdbd", "sbatch service"])
+        Set(findings.filter { $0.level != .ok }.map(\.subject))
+            .intersection(Checks.ofCustomers.union(["slurmdbd", "sbatch service"]))
+    }
+
+    /// What a round did not try stays as the last thorough one has found it.
+    /// - Parameter again: what was tried all the same; of the customers' part only where slurmctld answers.
+    static func kept(_ before: [Finding], found: [Finding], again: Set<String>) -> [Finding] {
+        var tried = Set(found.map(\.subject))
+        let isUp = found.contains { $0.subject == "slurmctld" && $0.level == .ok }
+        if isUp, !again.isDisjoint(with: Checks.ofCustomers) { tried.formUnion(Checks.ofCustomers) }
+        return before.filter { !tried.contains($0.subject) && costly.contains($0.subject) }
     }
 
     /// Each finding at the start; later only what has changed for the worse or the better.
