@@ -121,6 +121,12 @@ struct CustomerCheckTests {
         var trial = GridTrial(
             customer: "0xAb", placement: Self.place("alice", "grid"), userID: 1001, cpus: 6, memory: 3000, gpus: 0,
             minutes: 30, wouldRun: true, reasons: [], untried: [])
+        // As the agent answers, and the command reads it.
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        let line = String(decoding: try encoder.encode(trial), as: UTF8.self)
+        #expect(line.contains(#""user_id":1001"#))
+        #expect(try ControlAnswer.decode(GridTrial.self, line) == trial)
         let fine = ProviderTryCommand.text(trial)
         #expect(
             fine.contains("alice (uid 1001)") && fine.contains("account    grid") && fine.hasSuffix("It would run."))

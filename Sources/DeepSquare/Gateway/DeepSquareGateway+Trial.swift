@@ -22,6 +22,13 @@ public struct GridTrial: Codable, Sendable, Hashable {
     /// When Slurm would start it, Unix seconds, and on which nodes, as far as it says.
     public var start: Int64?
     public var nodes: String?
+
+    /// The names that a decoder makes of `user_id` and the like.
+    enum CodingKeys: String, CodingKey {
+        case customer, placement
+        case userID = "userId"
+        case cpus, memory, gpus, minutes, wouldRun, reasons, untried, start, nodes
+    }
 }
 
 extension DeepSquareGateway {
