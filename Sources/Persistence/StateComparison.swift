@@ -33,7 +33,8 @@ public struct StateComparison: Sendable, Hashable {
         let known = files.compactMap(\.identity)
         guard let family = Self.family(known) else {
             // Of an earlier release, which gave none; or the very first start.
-            let isFirst = files.allSatisfy { !$0.hadContent }
+            // An agent without a grid has the ledger alone, and joins one now.
+            let isFirst = files.count { $0.hadContent } < 2
             for file in files { conditions[file.name] = file.hadContent || isFirst ? .same : .new }
             identity = .fresh()
             return

@@ -61,6 +61,7 @@ struct StateComparisonTests {
     func unnamed() {
         #expect(Self.compare([.new, .new, .new]).isSame)
         #expect(Self.compare([.unnamed, .unnamed, .unnamed]).isSame)
+        #expect(Self.compare([.unnamed, .new, .new]).isSame)
         #expect(Self.compare([.unnamed, .new, .unnamed]).names(.new) == ["chain"])
         #expect(Self.compare([.new, .new, .new]).identity != Self.compare([.new, .new, .new]).identity)
     }
