@@ -97,7 +97,7 @@ def parse():
     add("close", enable, "no new jobs")
     add("open", enable, "new jobs again")
     add("fund", fund, "gives an account coins for its transactions", "address").add_argument(
-        "coins", nargs="?", type=float, default=1000
+        "coins", nargs="?", type=float, default=1
     )
     return parser.parse_args()
 
