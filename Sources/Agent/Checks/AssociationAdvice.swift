@@ -26,7 +26,7 @@ struct AssociationAdvice {
         var isRefused: Bool
     }
 
-    /// In the order in which they are to be mended.
+    /// In the order in which they are to be corrected.
     func faults(_ found: AssociationInventory) -> [Fault] {
         let known = Set(found.accounts.map { $0.lowercased() })
         let accountsMissing = accounts.filter { !known.contains($0.lowercased()) }

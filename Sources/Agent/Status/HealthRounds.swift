@@ -15,7 +15,7 @@ struct HealthRounds: Service {
     /// A ping is cheap (0.2 ms), the other checks less so, and a sign-in at somebody's service costs them.
     private static let ping: Duration = .seconds(5)
     private static let round: Duration = .seconds(30)
-    /// While something fails: whoever mends it looks at `status`.
+    /// While something fails: whoever works on it looks at `status`.
     private static let roundInTrouble: Duration = .seconds(10)
     private static let thoroughEvery: Duration = .seconds(300)
     /// How long the first report waits for the parts to open.

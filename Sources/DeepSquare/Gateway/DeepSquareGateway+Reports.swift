@@ -11,7 +11,7 @@ extension DeepSquareGateway {
         "deepsquare \(contracts.metaScheduler.hex) \(key) \(attempt)"
     }
 
-    /// Committed here, then by the transaction manager, which broadcasts it at once: a crash between the two is mended at the
+    /// Committed here, then by the transaction manager, which broadcasts it at once: a crash between the two is made good at the
     /// next start.
     /// - Returns: whether it is on its way.
     func send(_ report: GridClaim.Report, _ key: Key) async -> Bool {
@@ -133,7 +133,7 @@ extension DeepSquareGateway {
     }
 
     /// After a start: reports that were handed over are waited for. One that was decided, and kept from there by a crash, is
-    /// decided anew, once all is known that the chain has said meanwhile: it may be about a claim that is over by now, and the
+    /// decided again, once all is known that the chain has said meanwhile: it may be about a claim that is over by now, and the
     /// contract would take it for the next one.
     func resume(_ key: Key) async throws {
         for report in claims[key]?.openReports ?? [] {

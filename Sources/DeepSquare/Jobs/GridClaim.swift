@@ -271,7 +271,7 @@ struct GridClaim: Sendable, Hashable, Codable {
         if final?.state == .sent { final = nil }
     }
 
-    /// A report was decided, and has not reached the transaction manager: it is decided anew.
+    /// A report was decided, and has not reached the transaction manager: it is decided again.
     mutating func undecide(_ report: Report) {
         if running?.attempt == report.attempt, running?.state == .sent { running = nil }
         if final?.attempt == report.attempt, final?.state == .sent { final = nil }
