@@ -25,6 +25,7 @@ class LabChain:
 
     def __init__(self, seed=0, fund=(ACCOUNT,), tls=False):
         self.folder = Path(tempfile.mkdtemp(prefix="sga-chain."))
+        self.keep = bool(os.environ.get("KEEP"))
         self.python = subprocess.run([ROOT / "lab/chain/install.sh"], check=True, capture_output=True, text=True).stdout.strip()
         words = [self.python, ROOT / "lab/chain/server.py", "--port-file", self.folder / "port", "--seed", str(seed)]
         for address in fund:
@@ -51,7 +52,7 @@ class LabChain:
         self.process.terminate()
         self.process.wait()
         self.log.close()
-        if kind is None and not os.environ.get("KEEP"):
+        if kind is None and not self.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def make_certificate(self):

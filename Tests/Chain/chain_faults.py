@@ -106,6 +106,14 @@ class Faults:
             made = database.execute("SELECT count(*) - 1 FROM transactions WHERE made_at > ? GROUP BY attempt", (begun,)).fetchall()
         return sum(more for (more,) in made)
 
+    def outbid(self, gwei):
+        """All that is left to send is signed, and then the chain asks for more. Where a block is made only when there is something
+        to put into it, none comes before that is replaced."""
+        self.chain.call("lab_pool", gwei * GWEI)
+        (self.driver.state / "allowed").unlink()
+        time.sleep(3)
+        self.ask(gwei)
+
     def ask(self, gwei):
         """The chain asks for more, or less, than was offered before."""
         self.chain.call("lab_pool", gwei * GWEI)

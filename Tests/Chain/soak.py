@@ -101,7 +101,7 @@ def profile(name, confirmations, intents, kills, logs, seed, outage):
         faults = Faults(chain, driver, chooser, confirmations > 0, outage, NUISANCE)
         # Each of them while there are intents to send.
         due = {(index + 1) * kills // (len(faults.plan) + 1): fault for index, fault in enumerate(faults.plan)}
-        driver.allow(max(1, intents // (kills + 1)))
+        driver.allow(max(1, intents // (kills + 2)))
         driver.start()
         killed, announced, forks, cuts, start = 0, 0, 0, 0, time.monotonic()
         while killed < kills or announced < logs:
@@ -124,19 +124,18 @@ def profile(name, confirmations, intents, kills, logs, seed, outage):
             if killed < kills:
                 driver.end(chooser)
                 killed += 1
-                driver.allow(intents * (killed + 1) // (kills + 1))
+                # The last of them are for when it settles.
+                driver.allow(intents * (killed + 1) // (kills + 2))
                 driver.start()
                 if killed in due:
                     faults.run(due.pop(killed))
         for fault in due.values():
             faults.run(fault)
-        (driver.state / "allowed").unlink()
         say(f"{name}: {killed} kills, {forks} forks, {cuts} cuts in {time.monotonic() - start:.0f} s; settling")
         for path in ("/", "/behind"):
             chain.call("lab_fault", path, QUIET)
-        # What is in flight now must be replaced.
-        faults.ask(8)
         chain.call("lab_mode", 0.25, confirmations > 0)
+        faults.outbid(8)
         end = time.monotonic() + 120 + intents / 5
         while not driver.is_done() and time.monotonic() < end:
             if driver.process.poll() is not None:
@@ -158,6 +157,7 @@ def profile(name, confirmations, intents, kills, logs, seed, outage):
         if good:
             shutil.rmtree(chain.folder, ignore_errors=True)
         else:
+            chain.keep = True
             say(f"{name}: state and logs are kept in {chain.folder}")
     return verdict, good
 

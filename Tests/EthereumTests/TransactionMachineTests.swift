@@ -267,6 +267,53 @@ struct TransactionMachineTests {
             stage.poll(head: 101)
             #expect(Set(stage.sent.map(\.hash)).count == 2)
         },
+        MachineCase(
+            "no block is made for want of a dearer one",
+            guards: "a chain that makes a block only when there is something to put into it, and asks for more than before"
+        ) { stage in
+            stage.poll()
+            stage.submit("a", "b")
+            stage.view.market = FeeMarket(baseFee: gwei, tip: 8 * gwei, gasPrice: 9 * gwei)
+            for _ in 0..<29 {
+                stage.now += 1
+                stage.poll()
+            }
+            #expect(Set(stage.sent.map(\.hash)).count == 2, "its time has not come")
+            stage.now += 2
+            stage.poll()
+            #expect(stage.fee(5) == .dynamic(tip: 8 * gwei, cap: 10 * gwei))
+            #expect(stage.fee(6) == .dynamic(tip: 8 * gwei, cap: 10 * gwei))
+            for _ in 0..<10 {
+                stage.now += 31
+                stage.poll()
+            }
+            #expect(Set(stage.sent.map(\.hash)).count == 4, "they offer what is asked for, and no block came")
+        },
+        MachineCase(
+            "no block is made below the base fee", guards: "a base fee that rose while a transaction was on its way"
+        ) { stage in
+            stage.poll()
+            stage.submit("a")
+            stage.view.market = FeeMarket(baseFee: 4 * gwei, tip: gwei, gasPrice: 5 * gwei)
+            stage.now += 31
+            stage.poll()
+            #expect(stage.fee(5) == .dynamic(tip: gwei + gwei / 8 + 1, cap: 9 * gwei))
+        },
+        MachineCase(
+            "no block is made for a legacy price", guards: "a chain of one price that asks for more than before",
+            { $0.legacyOnly = true }
+        ) { stage in
+            stage.view.market = FeeMarket(baseFee: nil, tip: 0, gasPrice: 2 * gwei)
+            stage.poll()
+            stage.submit("a")
+            stage.view.market.gasPrice = 3 * gwei
+            stage.now += 31
+            stage.poll()
+            #expect(stage.fee(5) == .legacy(price: 3 * gwei))
+            stage.now += 31
+            stage.poll()
+            #expect(Set(stage.sent.map(\.hash)).count == 2)
+        },
         MachineCase("never more than five times the market", guards: "a lost transaction that is bid up to the ceiling")
         {
             stage in

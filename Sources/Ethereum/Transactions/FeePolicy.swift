@@ -49,6 +49,17 @@ struct FeePolicy: Hashable, Sendable {
         }
     }
 
+    /// It offers less than what is asked for now, so that nobody puts it into a block.
+    func isOutbid(_ fee: Fee, _ market: FeeMarket) -> Bool {
+        switch (fee, initial(market)) {
+        case (.dynamic(let tip, let cap), .dynamic(let tipNow, _)):
+            let base = market.baseFee ?? 0
+            return cap < base || min(tip, cap - base) < tipNow
+        case (let old, .legacy(let priceNow)), (let old, .dynamic(_, let priceNow)):
+            return old.cap < priceNow
+        }
+    }
+
     /// The chain asks for more than the ceiling allows.
     func isShort(_ market: FeeMarket) -> Bool {
         (market.baseFee.map { $0 + minimumTip } ?? market.gasPrice) > ceiling

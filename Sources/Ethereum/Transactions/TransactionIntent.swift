@@ -78,8 +78,8 @@ public struct TransactionSettings: Hashable, Sendable {
     public var inFlightLimit = 16
     /// Blocks on top that make a receipt final; 0: it is final as soon as it is there (Avalanche and its kin). Default 0.
     public var confirmations: UInt64 = 0
-    /// After this long without being mined, and when a newer block was seen without it, a transaction is replaced by a
-    /// higher-fee one. Default 30 s.
+    /// After this long without being mined, and when a newer block was seen without it or the chain asks for more than it
+    /// offers, a transaction is replaced by a higher-fee one. Default 30 s.
     public var replaceAfter: Duration = .seconds(30)
     /// After this long the same bytes are sent again. Default 5 s.
     public var resendAfter: Duration = .seconds(5)

@@ -40,8 +40,10 @@ extension TransactionMachine {
             let attempt = attempts[index]
             guard let last = attempt.versions.last, let pending = sending[attempt.intent] else { continue }
             let age = now.timeIntervalSince(last.madeAt)
-            // A block was seen that could have held it, and does not.
-            let isPassedOver = last.head.map { view.head.number > $0 } ?? false
+            // A block was seen that could have held it, and does not; or none is made, as nobody takes what it offers: some
+            // chains make a block only when they have something to put into it.
+            let isPassedOver =
+                last.head.map { view.head.number > $0 } ?? false || policy.isOutbid(last.fee, view.market)
             let isLate =
                 isPassedOver && age >= settings.replaceAfter / .seconds(1) && (before.map { $0 > last.madeAt } ?? true)
             before = last.madeAt
