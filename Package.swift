@@ -247,6 +247,7 @@ let package = Package(
             dependencies: [
                 "JobLifecycle", "Persistence", "PlanCheck",
                 .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "InMemoryLogging", package: "swift-log"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ],

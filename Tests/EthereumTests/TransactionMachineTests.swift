@@ -269,7 +269,8 @@ struct TransactionMachineTests {
         },
         MachineCase(
             "no block is made for want of a dearer one",
-            guards: "a chain that makes a block only when there is something to put into it, and asks for more than before"
+            guards:
+                "a chain that makes a block only when there is something to put into it, and asks for more than before"
         ) { stage in
             stage.poll()
             stage.submit("a", "b")

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import InMemoryLogging
+import Logging
 import Testing
 
 @testable import JobLifecycle
@@ -54,6 +56,28 @@ struct SubmitterTests {
         #expect(fake.state.submitted.count == 1)
         #expect(fake.state.released == [101])
         #expect(fake.state.asked.contains("settle"))
+    }
+
+    @Test(
+        "an agent that ends in the middle of a submission gives no warning of it, one that goes on does",
+        arguments: [true, false])
+    func endsMeanwhile(_ ends: Bool) async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler(clock: bench.clock)
+        let gate = FakeScheduler.Gate()
+        fake.state.submission = .gateWithoutAnswer(gate)
+        try await bench.ledger.accept(Self.order)
+        let log = InMemoryLogHandler()
+        let submitter = Submitter(
+            ledger: bench.ledger, scheduler: fake, logger: Logger(label: "test") { _ in log })
+        let step = Task { try await submitter.stepDue() }
+        while fake.state.underWay == 0 { await Task.yield() }
+        if ends { step.cancel() }
+        gate.open()
+        _ = await step.result
+        #expect(log.entries.contains { $0.level >= .warning } == !ends)
+        let order = try #require(try await bench.ledger.order("grid", "0xa", claim: 1))
+        #expect(order.phase == .attempted && order.doubt != nil, "whoever comes next looks for the job")
     }
 
     @Test("slurmctld is away, before and in the middle")

@@ -41,6 +41,13 @@ extension Submitter {
         var doubt = order.doubt ?? SubmissionDoubt(askedAt: now)
         doubt.since = now
         try await ledger.note(doubt, of: order.ledgerJob, lookAt: now + Self.firstLook, why: error.message)
+        if Task.isCancelled {
+            // Not slurmctld is silent, nobody listens any more.
+            logger.info(
+                "the agent ends before slurmctld has answered a submission: it looks for the job when it is started again",
+                metadata: order.logIDs())
+            return
+        }
         logger.warning(
             "a submission has no answer: its job is looked for, and submitted again only when it cannot come any more",
             metadata: order.logIDs().merging(["why": "\(error)"]) { $1 })
@@ -175,6 +182,7 @@ extension Submitter {
                 try await scheduler.setTag(order.tag, of: id, beside: bare.details.adminComment)
             }
         } catch {
+            if Task.isCancelled { return }
             logger.warning(
                 "the tag of a job could not be put back; the job is known by its number",
                 metadata: order.logIDs(slurm: id).merging(["why": "\(error)"]) { $1 })

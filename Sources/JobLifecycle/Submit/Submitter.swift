@@ -127,6 +127,7 @@ public struct Submitter: Service {
                 try await ledger.note(job, is: job.phase, lookAt: later(job.tries, .orders))
             }
         } catch {
+            if Task.isCancelled { return }
             logger.warning("orders wait: the ledger cannot be used", metadata: ["why": "\(error)"])
         }
     }

@@ -84,6 +84,8 @@ final class FakeScheduler: Scheduler {
         case lateAnswer(Double)
         /// Stands until the test lets it go on.
         case gate(Gate)
+        /// Stands until the test lets it go on, and ends without an answer.
+        case gateWithoutAnswer(Gate)
     }
 
     /// Holds calls up until it is opened.
@@ -210,6 +212,8 @@ final class FakeScheduler: Scheduler {
         case .gate(let gate):
             await gate.wait()
             return make(tag, at: now)
+        case .gateWithoutAnswer(let gate):
+            await gate.wait()
         }
         throw SchedulerError(.unavailable, "no answer", mayHaveHappened: true)
     }
