@@ -48,10 +48,8 @@ struct SlurmGridAgent: AsyncParsableCommand {
         subcommands: [
             ClusterCommand.self, JobsCommand.self, JobCommand.self, SubmitCommand.self, CancelCommand.self,
             WaitCommand.self, RunCommand.self, StatusCommand.self, CheckCommand.self, ConfigCommand.self,
-            EventsCommand.self,
-            LedgerCommand.self, PluginsCommand.self, ChainCommand.self, KeyCommand.self, GridCommand.self,
-            ProviderCommand.self, FormerNames.Drain.self, FormerNames.Resume.self,
-        ]
+            EventsCommand.self, LedgerCommand.self, PluginsCommand.self,
+        ] + Gateways.all.flatMap(\.commands)
     )
 }
 

@@ -63,7 +63,7 @@ struct CheckTests {
     @Test("a running agent that waits for slurm.conf tells of a key that is not there, and not in each round")
     func keyBeforeSlurm() async throws {
         var checks = try Self.checks()
-        let parts = RunningParts(checks.configuration.chain)
+        let parts = RunningParts(checks.configuration)
         parts.change { $0.slurmTrouble = .init(description: "there is no slurm.conf") }
         checks.running = parts
         checks.credentials = "/nowhere"

@@ -105,13 +105,16 @@ struct MetricsPageTests {
         #expect(PartID.all.values.allSatisfy { $0.wholeMatch(of: #/[a-z][a-z_]*/#) != nil })
         #expect(PartID.of("Some 'other' part") == "some__other__part")
         // Every part that the sources name has one.
-        let folder = SampleStatus.root.appending(path: "Sources/Agent/Checks")
         var found: Set<String> = ["grid jobs", "grid's file", "state folder", "provider", "chain", "ledger"]
-        for file in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
-            let text = try String(contentsOf: folder.appending(path: file), encoding: .utf8)
-            let calls = text.matches(of: #/\b(?:ok|warning|failure|unknown|unseen)\(\s*"([^"\\]+)"/#)
-            found.formUnion(calls.map { String($0.1) })
-            found.formUnion(text.matches(of: #/subject: "([^"\\]+)"/#).map { String($0.1) })
+        for folder in ["Sources/Agent/Checks", "Sources/Agent/Gateways"].map({ SampleStatus.root.appending(path: $0) })
+        {
+            for file in try FileManager.default.subpathsOfDirectory(atPath: folder.path) where file.hasSuffix(".swift")
+            {
+                let text = try String(contentsOf: folder.appending(path: file), encoding: .utf8)
+                let calls = text.matches(of: #/\b(?:ok|warning|failure|unknown|unseen)\(\s*"([^"\\]+)"/#)
+                found.formUnion(calls.map { String($0.1) })
+                found.formUnion(text.matches(of: #/subject: "([^"\\]+)"/#).map { String($0.1) })
+            }
         }
         #expect(found.count > 25)
         #expect(found.subtracting(PartID.all.keys) == [])

@@ -105,12 +105,12 @@ struct StatusSourceTests {
         }
     }
 
-    private static func chain() throws -> ChainSettings {
-        var settings = ChainSettings()
-        settings.nodes = [try RPCEndpoint(http: "http://127.0.0.1:9")]
-        settings.contract = Address(hex: "0x3707ab457cf457275b7ec32e203c54df80c299d5")
-        settings.keyCredential = "chain-key"
-        return settings
+    private static func chain() throws -> AgentConfiguration {
+        var configuration = AgentConfiguration()
+        configuration.chain.nodes = [try RPCEndpoint(http: "http://127.0.0.1:9")]
+        configuration.chain.contract = Address(hex: "0x3707ab457cf457275b7ec32e203c54df80c299d5")
+        configuration.chain.keyCredential = "chain-key"
+        return configuration
     }
 
     @Test("what keeps it waiting is a failure with its reason, and administrators get the reason too")

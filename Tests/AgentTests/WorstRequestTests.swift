@@ -3,7 +3,6 @@
 import Testing
 
 @testable import Agent
-@testable import Ethereum
 
 @Suite("The worst megabyte as a question on the control socket")
 struct WorstRequestTests {
@@ -24,17 +23,37 @@ struct WorstRequestTests {
     @Test("is left in one pass, before Foundation's decoder sees it", arguments: worst)
     func onePass(_ input: (name: String, text: String)) {
         let bytes = Array(input.text.utf8)
-        var parser = JSONParser(ControlRequest.limits)
-        _ = try? parser.parse(bytes)
-        #expect(parser.steps <= JSONParser.worstSteps(bytes: bytes.count))
+        var shape = FlatJSON()
+        _ = shape.accepts(bytes)
+        #expect(shape.steps <= bytes.count)
         #expect(ControlRequest(line: bytes) == nil)
     }
 
     @Test("what is nested is left at once")
     func early() {
-        var parser = JSONParser(ControlRequest.limits)
-        #expect(throws: JSONParser.Failure.self) { try parser.parse(Array(Self.filled("[").utf8)) }
-        #expect(parser.steps < 20)
+        var shape = FlatJSON()
+        #expect(!shape.accepts(Array(Self.filled("[").utf8)))
+        #expect(shape.steps < 20)
+    }
+
+    @Test(
+        "what is too deep, too long, too many or not whole is left whatever a decoder would make of it",
+        arguments: [
+            #"{"a":{"b":{}}}"#, #"{"a":0"#, #"{"a":"b}"#, "{}}", "", " ",
+            #"{"key":"# + String(repeating: "1", count: 65) + "}",
+            "{\"" + String(repeating: "a", count: 65) + "\":0}", "[" + String(repeating: "0,", count: 64) + "0]",
+        ])
+    func shape(_ text: String) {
+        var shape = FlatJSON()
+        #expect(!shape.accepts(Array(text.utf8)))
+    }
+
+    @Test(
+        "a quote or a bracket within a string is a letter",
+        arguments: [#"{"key":"}\"]{{{"}"#, #"{"command":"x","arguments":{"a":"b","c":"d"}}"#, " {} ", #"{"k":"\\"}"#])
+    func letters(_ text: String) {
+        var shape = FlatJSON()
+        #expect(shape.accepts(Array(text.utf8)))
     }
 
     @Test("one long word is a question like any other: the door has its limit")

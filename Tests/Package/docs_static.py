@@ -52,7 +52,7 @@ def command_tree():
 
 def configuration_keys():
     """Names, and variables of today's supervisor, of every key; also those that lost their meaning."""
-    text = "\n".join(file.read_text() for file in sorted((TOP / "Sources/Agent/Configuration").rglob("*.swift")))
+    text = "\n".join(file.read_text() for file in sorted((TOP / "Sources/Agent").rglob("*.swift")))
     names = set(re.findall(r'ConfigurationKey\(\s*(?:gone: |secret: )?"([a-z][a-z.-]*)"', text))
     for line in re.findall(r"aliases: \[([^\]]*)\]", text):
         names |= set(re.findall(r'"([a-z.-]+)"', line))

@@ -95,7 +95,7 @@ extension Checks {
             }
             return failure("state folder", notOurs(folder, status, "cannot write it"))
         }
-        if let trouble = Self.ownersOfFiles(in: folder, owner: status.st_uid) {
+        if let trouble = ownersOfFiles(in: folder, owner: status.st_uid) {
             return failure("state folder", trouble)
         }
         if FileFault.isOutOfFiles(folder) {
@@ -136,8 +136,8 @@ extension Checks {
     static let fullBelow: UInt64 = 4 << 20
 
     /// A command that root ran may have left a file that the agent cannot write.
-    private static func ownersOfFiles(in folder: String, owner: UInt32) -> String? {
-        let databases = ["ledger.sqlite", "chain.sqlite", "deepsquare.sqlite"]
+    private func ownersOfFiles(in folder: String, owner: UInt32) -> String? {
+        let databases = ["ledger.sqlite"] + modules.flatMap(\.stateFiles)
         let names = databases.flatMap { name in ["", "-wal", "-shm"].map { name + $0 } } + ["lock"]
         for path in names.map({ folder + "/" + $0 }) {
             var status = stat()

@@ -7,10 +7,11 @@ internal import Sockets
 extension Checks {
     func ports() -> [Finding] {
         guard running == nil else { return [] }
-        let wanted = [
-            ("bridge.listen", configuration.bridgeListen.flatMap(ListenAddress.init)),
-            ("admin.listen", configuration.admin.listen),
-        ]
+        let wanted =
+            [
+                ("bridge.listen", configuration.bridgeListen.flatMap(ListenAddress.init)),
+                ("admin.listen", configuration.admin.listen),
+            ] + modules.flatMap { $0.listeners(in: configuration) }.map { ($0.key, Optional($0.address)) }
         return wanted.compactMap { key, address in address.map { port(key, $0) } }
     }
 

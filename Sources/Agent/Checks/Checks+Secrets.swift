@@ -6,14 +6,11 @@ internal import Glibc
 extension Checks {
     func secrets() -> [Finding] {
         let trust = secretTrust
-        let files: [(String, SecretTrust.Kind, String?)] = [
-            ("key file", .key, configuration.chain.keyFile),
-            ("password file", .password, configuration.chain.keyPasswordFile),
-            ("token file", .token, configuration.admin.tokenFile),
-            ("TLS key file", .token, configuration.benchmark.keyFile),
-        ]
-        return [credentialFiles()].compactMap { $0 }
-            + files.compactMap { name, kind, path in path.map { secret(name, kind, $0, trust) } }
+        let token = configuration.admin.tokenFile.map {
+            SecretFile(subject: "token file", kind: .token, path: $0, remedy: SecretFile.putBack)
+        }
+        let files = modules.flatMap { $0.secretFiles(in: configuration) } + [token].compactMap { $0 }
+        return [credentialFiles()].compactMap { $0 } + files.map { secret($0, trust) }
     }
 
     /// Root looks for the agent, whose folder is its own.
@@ -26,23 +23,15 @@ extension Checks {
         return SecretTrust(reader: status.st_uid, readerName: Self.account(of: status.st_uid))
     }
 
-    private func secret(_ subject: String, _ kind: SecretTrust.Kind, _ path: String, _ trust: SecretTrust) -> Finding {
+    private func secret(_ file: SecretFile, _ trust: SecretTrust) -> Finding {
+        let (subject, path) = (file.subject, file.path)
         var status = stat()
         guard lstat(path, &status) == 0 else {
             return errno == ENOENT
-                ? failure(subject, "\(path) is not there: \(Self.remedy(kind, path))") : unseen(subject, path)
+                ? failure(subject, "\(path) is not there: \(file.remedy)") : unseen(subject, path)
         }
-        if let trouble = trust.trouble(kind, path, FileTrust.Facts(status)) { return failure(subject, trouble) }
+        if let trouble = trust.trouble(file.kind, path, FileTrust.Facts(status)) { return failure(subject, trouble) }
         return ok(subject, path)
-    }
-
-    private static func remedy(_ kind: SecretTrust.Kind, _ path: String) -> String {
-        switch kind {
-        case .key:
-            "put the key back, or make one: slurm-grid-agent key new --file \(path) (as the agent's user), or correct chain.key-file"
-        case .password: "put it back, or correct chain.key-password-file"
-        case .token: "put it back, or correct the key that names it"
-        }
     }
 
     /// nil: there is no such folder.

@@ -61,22 +61,17 @@ extension Checks {
         }
         if isThorough || again.contains("slurmdbd") { findings.append(await accounting(cluster)) }
         findings += plugins(cluster)
-        if configuration.chain.contract != nil {
-            findings += await partition(controller)
-            if isThorough { findings += await supervisorJobs(controller) }
-            if isThorough || !again.isDisjoint(with: Self.ofCustomers) {
-                findings += await customers(cluster, controller)
-            }
-            findings += benchmarkUser(cluster)
-        }
         return findings
+            + (await ofGateways("checks of the cluster") {
+                await $0.checks(self, cluster: cluster, controller: controller)
+            })
     }
 
     /// What only slurmctld can tell.
-    private static let bySlurmctld = ["SlurmUser", "slurmdbd", "jobcomp plugin", "SPANK plugin", "partition"]
+    private static let bySlurmctld = ["SlurmUser", "slurmdbd", "jobcomp plugin", "SPANK plugin"]
 
     private func untried(_ subjects: [String], because why: String) -> [Finding] {
-        subjects.filter { $0 != "partition" || configuration.chain.contract != nil }
+        (subjects + modules.flatMap { $0.clusterSubjects(in: configuration) })
             .filter { $0 != "slurmdbd" || isThorough }.map { unknown($0, because: why) }
     }
 
@@ -143,75 +138,5 @@ extension Checks {
         } catch {
             return warning("slurmdbd", error.description)
         }
-    }
-
-    // MARK: what the grid gets
-
-    private func partition(_ controller: SlurmController) async -> [Finding] {
-        do throws(SlurmError) {
-            let inventory = try await controller.inventory(partition: configuration.grid.partition)
-            guard !inventory.nodes.isEmpty else {
-                return [
-                    failure("partition", "\(inventory.partition) has no nodes: give it some, or set slurm.partition")
-                ]
-            }
-            let words =
-                "\(inventory.partition): \(inventory.nodes.count) nodes, \(inventory.total.cpus) CPUs, \(inventory.total.gpus) GPUs"
-            var findings = [
-                inventory.state == .up
-                    ? ok("partition", words)
-                    : warning(
-                        "partition",
-                        "\(words); it is \(inventory.state), jobs wait: "
-                            + "scontrol update PartitionName=\(inventory.partition) State=UP")
-            ]
-            // What slurmctld has not heard since its start, or what is powered down, comes by itself.
-            if inventory.nodes.allSatisfy({ $0.state.base == .down || $0.state.flags.contains(.drain) }) {
-                findings.append(
-                    warning(
-                        "partition",
-                        "none of the nodes of \(inventory.partition) can take a job (`sinfo -R` says why), jobs wait: "
-                            + "scontrol update NodeName=\(Hostlist.compress(inventory.nodes.map(\.name))) State=RESUME")
-                )
-            }
-            if let hidden = inventory.hidden {
-                findings.append(warning("partition", "\(inventory.partition): \(hidden.note)"))
-            }
-            return findings
-        } catch {
-            let advice = error.code == .partition ? ": correct slurm.partition" : ""
-            return [failure("partition", error.description + advice)]
-        }
-    }
-
-    /// benchmark.run-as, where somebody has set it.
-    func benchmarkUser(_ cluster: Cluster) -> [Finding] {
-        let benchmark = configuration.benchmark
-        guard configuration.places["benchmark.run-as"] != nil, !benchmark.isDisabled,
-            Self.isSystemUser(benchmark.effectiveUser, cluster)
-        else { return [] }
-        return [
-            warning(
-                "benchmark.run-as",
-                "\(benchmark.effectiveUser): no job runs as root, SlurmUser or the agent's user; name another one")
-        ]
-    }
-
-    /// Today's supervisor marks its jobs so.
-    private func supervisorJobs(_ controller: SlurmController) async -> [Finding] {
-        let jobs: [Job]
-        do throws(SlurmError) {
-            jobs = try await controller.findJobs(commentPrefix: "supervisor ")
-        } catch {
-            return [unknown("supervisor", because: "whether one still runs cannot be seen: \(error)")]
-        }
-        let its = jobs.filter { !$0.state.hasEnded }
-        guard let newest = its.compactMap(\.submitTime).max() else { return [] }
-        return [
-            warning(
-                "supervisor",
-                "\(its.count) jobs in the queue are a supervisor's, the newest submitted \(LocalTime.text(newest)): stop the supervisor "
-                    + "before the agent starts; its jobs are taken over")
-        ]
     }
 }

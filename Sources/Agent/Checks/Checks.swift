@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import Ethereum
 internal import FoundationEssentials
 internal import JobLifecycle
 internal import Logging
@@ -18,6 +17,7 @@ struct Checks {
     var isThorough = true
     /// By subject, what of that is tried all the same.
     var again: Set<String> = []
+    var modules = Gateways.all
     /// systemd's folder with the credentials of this process.
     var credentials = ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"]
     /// Where an administrator puts them.
@@ -28,8 +28,20 @@ struct Checks {
     func all() async -> [Finding] {
         let host = host() + secrets() + ports()
         let slurm = await slurm()
-        return host + slurm + (await chain())
+        return host + slurm + (await ofGateways("checks") { await $0.checks(self) })
     }
+
+    /// None of them waits for another, nor does anybody wait for one that hangs.
+    func ofGateways(
+        _ what: String, _ ask: @escaping @Sendable (any GatewayModule) async -> [Finding]
+    ) async -> [Finding] {
+        let answers = running?.answers ?? GatewayAnswers()
+        return await answers.all(modules, what, within: Self.patience, ask).flatMap { module, found in
+            found ?? [unknown(module.troublePart, because: "the checks of \(module.name) do not come back")]
+        }
+    }
+
+    private static let patience: Duration = .seconds(120)
 
     /// Of the running agent, by its control socket.
     var agentStatus: Result<AgentStatus, ControlClient.Failure> {

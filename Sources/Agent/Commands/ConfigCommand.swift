@@ -103,8 +103,9 @@ struct EffectiveConfiguration: Encodable {
         settings = configuration.effective.map { key, value in
             Setting(key: key, value: value, at: configuration.places[key])
         }
-        if let place = configuration.places[ChainSettings.keyName] {
-            settings.append(Setting(key: ChainSettings.keyName, value: "set, not shown", at: place))
+        for key in ConfigurationKey.all where key.secret != nil {
+            guard let place = configuration.places[key.name] else { continue }
+            settings.append(Setting(key: key.name, value: "set, not shown", at: place))
         }
     }
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import DeepSquare
-
 /// The settings of `run`. `ConfigurationKey.all` has every key once; what is not there is an error.
 struct AgentConfiguration: Equatable, Sendable {
     /// `slurm.conf`, path. Default: what libslurm finds.
@@ -28,28 +26,14 @@ struct AgentConfiguration: Equatable, Sendable {
     var vanishAfter: Duration = .seconds(60)
     /// `retention`, duration: how long jobs that are over and delivered stay in the ledger. Default 30d.
     var retention: Duration = .seconds(30 * 86_400)
-    /// `journal.file`, path: every transition as a line of JSON. Default: none.
-    var journalFile: String?
     /// `log-level`: trace, debug, info, notice, warning, error, critical. Default info. `trace`, boolean, is its level trace.
     var logLevel = "info"
     /// `log-format`: text or json. Default text.
     var logFormat = LogFormat.text
     /// `admin.…`.
     var admin = AdminSettings()
-    /// `metascheduler.…`, `chain.…`.
-    var chain = ChainSettings()
-    /// What a provider settles of the grid; its own comments name the keys.
-    var grid = GridSettings()
-    /// `users.map-file`, of which `grid.customers` is made. Default: none.
-    var usersFile: UserMapFile? {
-        didSet { grid.customers = usersFile?.customers ?? [:] }
-    }
-    /// `benchmark.…` and where results arrive.
-    var benchmark = BenchmarkSettings()
-    /// `sbatch.tls…`, of which `grid.security` is made.
-    var sbatchTLS = SbatchTLS() {
-        didSet { grid.security = sbatchTLS.security }
-    }
+    /// What each gateway's keys are set to.
+    var gateways = AllGatewaySettings()
 
     /// What somebody should read at start: options without meaning, weakened checks.
     private(set) var notices: [String] = []
@@ -83,8 +67,10 @@ struct AgentConfiguration: Equatable, Sendable {
     /// Reads all of it again for the running agent.
     func reread(file: String?, environment: [String: String]) throws(Problem) -> AgentConfiguration {
         var environment = environment
-        // The key was taken from there at start: only that it was is known, and needed.
-        if let name = chain.keyInEnvironment { environment[name] = "taken" }
+        // What was taken from there at start: only that it was is known, and needed.
+        for key in ConfigurationKey.all {
+            if let secret = key.secret, secret.isTaken(self) { environment[secret.variable] = "taken" }
+        }
         return try .load(file: file, environment: environment, flags: flags)
     }
 
@@ -95,15 +81,13 @@ struct AgentConfiguration: Equatable, Sendable {
 
     /// What must fit together, and what is of no use.
     private mutating func check() -> Problem {
-        let checks: [() throws(Conflict) -> Void] = [
-            chain.check, sbatchTLS.check, benchmark.check, admin.check, checkSockets, checkListeners,
-        ]
         var problem = Problem([])
+        for module in Gateways.all { problem.add(module.settle(&self)) }
+        let checks: [() throws(Conflict) -> Void] = [admin.check, checkSockets, checkListeners]
         for check in checks {
             do throws(Conflict) { try check() } catch { problem.add(self.problem(error)) }
         }
-        do throws(Problem) { try usersFile?.read() } catch { problem.add(error) }
-        for notice in chain.notices + sbatchTLS.notices + benchmark.notices + admin.notices { notify(notice) }
+        for notice in admin.notices { notify(notice) }
         return problem
     }
 
@@ -118,13 +102,17 @@ struct AgentConfiguration: Equatable, Sendable {
     }
 
     private func checkListeners() throws(Conflict) {
-        guard let address = admin.listen?.description, address == bridgeListen else { return }
-        throw Conflict(
-            keys: ["admin.listen", "bridge.listen"],
-            text: "\(address) is the address of bridge.listen too: each needs a port of its own")
+        let own = [("admin.listen", admin.listen?.description), ("bridge.listen", bridgeListen)]
+        let all =
+            own + Gateways.all.flatMap { $0.listeners(in: self) }.map { ($0.key, Optional($0.address.description)) }
+        for (index, (key, address)) in all.enumerated() {
+            guard let address, let other = all[(index + 1)...].first(where: { $0.1 == address })?.0 else { continue }
+            throw Conflict(
+                keys: [key, other], text: "\(address) is the address of \(other) too: each needs a port of its own")
+        }
     }
 
-    private func problem(_ conflict: Conflict) -> Problem {
+    func problem(_ conflict: Conflict) -> Problem {
         let set = conflict.keys.compactMap { key in places[key].map { (key, $0) } }
         let others = set.dropFirst().map { "\($0.0): \($0.1)" }
         return Problem([

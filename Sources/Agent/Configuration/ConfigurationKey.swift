@@ -38,6 +38,10 @@ struct ConfigurationKey: Sendable {
     let example: String?
     /// Whether SIGHUP takes it over.
     let isReloadable: Bool
+    /// Of a secret: what to do with one.
+    let advice: String
+    /// Of a secret: how it is taken all the same.
+    let secret: SecretVariable?
     /// Sets it; returns the key whose value that is, or nil when it has no effect.
     let set: @Sendable (inout AgentConfiguration, [String]) throws(Problem) -> String?
     /// The effective value, without secrets; nil when there is nothing to show.
@@ -46,6 +50,14 @@ struct ConfigurationKey: Sendable {
     let isSame: @Sendable (AgentConfiguration, AgentConfiguration) -> Bool
     /// Copies the value of the second to the first.
     let copy: @Sendable (inout AgentConfiguration, AgentConfiguration) -> Void
+
+    /// The one variable that a secret is taken from, under whatever name it has. What is in it is not read here.
+    struct SecretVariable: Sendable {
+        let variable: String
+        /// Notes that it is there.
+        let note: @Sendable (inout AgentConfiguration) -> Void
+        let isTaken: @Sendable (AgentConfiguration) -> Bool
+    }
 
     init<Value: Equatable>(
         _ name: String, _ path: Path<Value>, _ kind: ValueKind<Value>, _ summary: String,
@@ -60,6 +72,8 @@ struct ConfigurationKey: Sendable {
         self.summary = summary
         self.example = example
         self.isReloadable = isReloadable
+        advice = ""
+        secret = nil
         set = { (configuration, values) throws(Problem) in
             configuration[keyPath: path] = try kind.read(values)
             return name
@@ -72,7 +86,7 @@ struct ConfigurationKey: Sendable {
     /// A key without a value of its own.
     private init(
         _ name: String, _ form: Form, supervisor variable: String?, placeholder: String = "…", allowed: String = "",
-        _ summary: String, isReloadable: Bool = false,
+        _ summary: String, isReloadable: Bool = false, advice: String = "", secret: SecretVariable? = nil,
         set: @escaping @Sendable (inout AgentConfiguration, [String]) throws(Problem) -> String?
     ) {
         self.name = name
@@ -84,6 +98,8 @@ struct ConfigurationKey: Sendable {
         self.summary = summary
         example = nil
         self.isReloadable = isReloadable
+        self.advice = advice
+        self.secret = secret
         self.set = set
         show = nil
         isSame = { _, _ in true }
@@ -111,9 +127,15 @@ struct ConfigurationKey: Sendable {
         }
     }
 
-    /// - Parameter summary: for the documentation; without one it is left out there.
-    init(secret name: String, instead words: String, _ summary: String = "") {
-        self.init(name, .secret, supervisor: nil, summary) { (_, _) throws(Problem) in
+    /// - Parameters:
+    ///   - words: why it is refused.
+    ///   - advice: what to do with it.
+    ///   - summary: for the documentation; without one it is left out there.
+    init(
+        secret name: String, instead words: String, advice: String, _ summary: String = "",
+        from variable: SecretVariable? = nil
+    ) {
+        self.init(name, .secret, supervisor: nil, summary, advice: advice, secret: variable) { (_, _) throws(Problem) in
             throw Problem(description: words)
         }
     }

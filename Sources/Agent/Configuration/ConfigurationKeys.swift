@@ -52,9 +52,6 @@ extension ConfigurationKey {
         ConfigurationKey(
             "retention", \.retention, .duration(.seconds(3600), .days(3650)),
             "How long jobs that are over and delivered stay in the ledger.", isReloadable: true),
-        ConfigurationKey(
-            "journal.file", \.journalFile, .optional(.path), "Gets every transition as a line of JSON.",
-            example: "/var/log/slurm-grid-agent/journal.jsonl"),
         ConfigurationKey("log-level", \.logLevel, .logLevel, "The least that is logged.", isReloadable: true),
         ConfigurationKey(
             "log-format", \.logFormat, .choice, "A line of the log is text, or an object in JSON.", isReloadable: true),

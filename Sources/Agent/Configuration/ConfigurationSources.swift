@@ -104,9 +104,10 @@ extension AgentConfiguration {
                 problem.add(error)
             }
         }
-        if environment[ChainSettings.keyVariable]?.isEmpty == false {
-            chain.keyInEnvironment = ChainSettings.keyVariable
-            places[ChainSettings.keyName] = .environment(ChainSettings.keyVariable)
+        for key in ConfigurationKey.all {
+            guard let secret = key.secret, environment[secret.variable]?.isEmpty == false else { continue }
+            secret.note(&self)
+            places[key.name] = .environment(secret.variable)
         }
         // Variables may have this prefix for other reasons: only what looks like a mistake is told.
         let known = ConfigurationKey.all.map(\.variable)

@@ -49,7 +49,7 @@ struct FlagParser: Equatable {
                     throw Problem(
                         description:
                             "--\(name): every user of this machine can read a command line: take what stood there "
-                            + "for known; \(ChainSettings.keyAdvice)")
+                            + "for known; \(key.advice)")
                 case .single, .list, .pairs, .gone:
                     flags.append(
                         ConfigurationFlag(key: name, value: try Self.value(value, orNextOf: &words, name)))

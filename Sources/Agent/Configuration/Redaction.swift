@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import Ethereum
-
 /// Takes out of a text what nobody should read in a terminal or a log: user and password of addresses, and whatever has
 /// the length of a private key (64 hexadecimal digits). It rather takes out too much.
 func redacted(_ text: String) -> String {
@@ -86,13 +84,7 @@ private func withoutKey(_ word: String) -> String {
 extension AgentConfiguration {
     /// The keys whose values in this file hold a key or password.
     func secretKeys(in file: String) -> [String] {
-        let addresses: [(String, [RPCEndpoint])] = [
-            ("metascheduler.endpoint.rpc", chain.nodes),
-            ("metascheduler.endpoint.ws", [chain.webSocket].compactMap { $0 }),
-            ("chain.signer", [chain.signer].compactMap { $0 }),
-        ]
-        var keys = addresses.filter { $0.1.contains(where: \.hasSecret) }.map(\.0)
-        if !benchmark.environment.isEmpty { keys.append("benchmark.env") }
+        let keys = Gateways.all.flatMap { $0.secretKeys(in: self) }
         return keys.filter { key in
             guard case .file(file, _)? = places[key] else { return false }
             return true

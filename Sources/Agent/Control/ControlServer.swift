@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import Ethereum
 internal import FoundationEssentials
 internal import Logging
 internal import NIOConcurrencyHelpers
@@ -11,23 +10,24 @@ internal import Sockets
 /// A question of another command of this program: one line of JSON.
 struct ControlRequest: Codable, Sendable, Equatable {
     var command: String
-    /// `events`: replay transitions after this one first. `grid-earnings`: Unix seconds.
+    /// `events`: replay transitions after this one first. Else Unix seconds.
     var since: Int64?
     /// `events`: also observations and hints.
     var observations: Bool?
     /// `retry`: the ledger's number of a job; nil: all.
     var ledgerJob: Int64?
-    /// `chain-cancel`, `chain-bump`: a transaction's key.
+    /// Of what is named by one: a transaction's.
     var key: String?
-    /// `grid-jobs`: how many at most.
+    /// How many at most.
     var limit: Int?
-    /// `grid-earnings`: what is added up.
+    /// What is added up.
     var by: String?
-    /// `provider-try`: whose job, and how large.
+    /// Whose job would be tried, and how large.
     var trial: Trial?
+    /// What a gateway's own command takes beside these, by name.
+    var arguments: [String: String]?
 
     struct Trial: Codable, Sendable, Equatable {
-        /// An address.
         var customer: String
         var tasks: UInt64
         /// CPUs of each task.
@@ -42,19 +42,11 @@ struct ControlRequest: Codable, Sendable, Equatable {
         self.command = command
     }
 
-    /// A request is flat and small: what is not is left before Foundation's decoder sees it.
-    static let limits: JSONParser.Limits = {
-        var limits = JSONParser.Limits()
-        limits.depth = 2
-        limits.values = 64
-        limits.name = 64
-        return limits
-    }()
-
     /// nil: the line is no request.
     init?(line: [UInt8]) {
-        var parser = JSONParser(Self.limits)
-        guard (try? parser.parse(line)) != nil else { return nil }
+        // Flat and small: what is not is left before Foundation's decoder sees it.
+        var shape = FlatJSON()
+        guard shape.accepts(line) else { return nil }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
         guard let parsed = try? decoder.decode(ControlRequest.self, from: Data(line)) else { return nil }

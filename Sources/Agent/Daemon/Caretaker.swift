@@ -20,7 +20,7 @@ struct Caretaker: Service {
         }
     }
 
-    /// The signs of life are a commit by the ledger's writer and a word of the sender of transactions: what hangs in libslurm
+    /// The signs of life are a commit by the ledger's writer and what gateways give: what hangs in libslurm
     /// has threads of its own.
     private func feedWatchdog() async {
         guard let interval = notifier.watchdogInterval else { return }
@@ -33,7 +33,10 @@ struct Caretaker: Service {
                     logger.debug("the watchdog's commit failed", metadata: ["why": "\(error)"])
                 }
             }
-            if let chain = parts.now.chain { _ = await chain.manager.status }
+            for module in parts.modules {
+                guard let running = parts.now.gateways[module.name]?.running else { continue }
+                await module.proveLife(running: running)
+            }
             notifier.watchdog()
         }
     }

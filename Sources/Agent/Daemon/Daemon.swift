@@ -55,8 +55,8 @@ struct Daemon {
 
     /// Ended in the opposite order.
     private func services(_ folder: String, _ notifier: SystemdNotifier) throws -> [any Service] {
-        let parts = RunningParts(configuration.chain) { [configuration, configurationFile] in
-            try? configuration.reread(file: configurationFile, environment: ProcessInfo.processInfo.environment).chain
+        let parts = RunningParts(configuration) { [configuration, configurationFile] in
+            try? configuration.reread(file: configurationFile, environment: ProcessInfo.processInfo.environment)
         }
         let retention = NIOLockedValueBox(configuration.retention)
         let status = StatusSource(

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import DeepSquare
 internal import Foundation
 internal import JobLifecycle
 internal import NIOConcurrencyHelpers
@@ -19,11 +18,8 @@ final class RunningParts: Sendable {
         var ledger: Ledger?
         var bridge: BridgeServer?
         var isListening = false
-        /// nil until key and chain's ledger are open; for ever without `metascheduler.endpoint.rpc`.
-        var chain: ChainParts?
-        var grid: DeepSquareGateway?
-        var contracts: GridContracts?
-        var chainTrouble: Patience.Trouble?
+        /// By name, those that are open or say why they are not.
+        var gateways: [String: GatewayState] = [:]
         /// By the key that names it, why nobody can come in at a door.
         var doors: [String: String] = [:]
         /// The newest answers of the checks; empty until all has been looked at once.
@@ -36,24 +32,32 @@ final class RunningParts: Sendable {
         var isEnding = false
     }
 
+    struct GatewayState: Sendable {
+        /// What it opened; nil until it is open.
+        var running: (any Sendable)?
+        /// Why not.
+        var trouble: Patience.Trouble?
+    }
+
     let startedAt = Int64(Date().timeIntervalSince1970)
     let registry = PluginRegistry()
-    /// What is configured.
-    let hasChain: Bool
-    let hasGrid: Bool
+    let modules: [any GatewayModule]
+    let answers = GatewayAnswers()
+    /// What the agent was started with.
+    let configuration: AgentConfiguration
     /// What the configuration's file says now, which may be more than the agent was started with; nil: not known.
-    private let configured: @Sendable () -> ChainSettings?
+    let configured: @Sendable () -> AgentConfiguration?
     private let state = NIOLockedValueBox(State())
     /// How long a question waits for a part that is being opened: somebody has just started the agent.
     private let patience: Duration
 
     init(
-        _ settings: ChainSettings = ChainSettings(), patience: Duration = .seconds(10),
-        configured: @escaping @Sendable () -> ChainSettings? = { nil }
+        _ configuration: AgentConfiguration = AgentConfiguration(), modules: [any GatewayModule] = Gateways.all,
+        patience: Duration = .seconds(10), configured: @escaping @Sendable () -> AgentConfiguration? = { nil }
     ) {
+        self.configuration = configuration
+        self.modules = modules
         self.configured = configured
-        hasChain = !settings.nodes.isEmpty
-        hasGrid = settings.contract != nil
         self.patience = patience
     }
 
@@ -64,7 +68,10 @@ final class RunningParts: Sendable {
     /// What was read again is in force.
     func take(_ configuration: AgentConfiguration) async {
         change { $0.configuration = configuration }
-        await now.grid?.change(configuration.grid)
+        for module in modules {
+            guard let running = now.gateways[module.name]?.running else { continue }
+            await module.take(configuration, running: running)
+        }
     }
 
     /// - Parameters:
@@ -81,9 +88,7 @@ final class RunningParts: Sendable {
         let now = now
         var names: [String] = []
         if now.ledger == nil { names.append(Self.slurm) }
-        if hasChain, now.chain == nil { names.append("chain") }
-        if hasChain, hasGrid, now.grid == nil { names.append("grid") }
-        return names
+        return names + modules.flatMap { $0.unopened(now, configuration) }
     }
 
     /// What is being opened for the first time: after a start, until all that is configured is there or its trouble is known.
@@ -91,45 +96,50 @@ final class RunningParts: Sendable {
         let now = now
         // What waits for Slurm has its reason there, and all else waits for that.
         guard !now.isEnding, now.slurmTrouble == nil else { return [] }
-        var names = unopened
-        if now.chainTrouble != nil { names.removeAll { $0 != Self.slurm } }
+        var names = now.ledger == nil ? [Self.slurm] : []
+        for module in modules where now.gateways[module.name]?.trouble == nil {
+            names += module.unopened(now, configuration)
+        }
         return names + (now.findings.isEmpty ? [Self.firstLook] : [])
     }
+
+    /// Whether an agent without it has nobody to work for.
+    var hasUpstream: Bool { modules.contains { $0.isUpstream && $0.isConfigured(in: configuration) } }
 
     func ledger() async throws(ControlFailure) -> Ledger {
         try await part("ledger", \.ledger) { $0.slurmTrouble }
     }
 
-    func chain() async throws(ControlFailure) -> ChainParts {
-        guard hasChain else {
-            throw ControlFailure(
-                description: configured()?.nodes.isEmpty == false
-                    ? Self.staleConfiguration
-                    : "this agent is set up without a chain: metascheduler.endpoint.rpc is not in its configuration")
-        }
-        return try await part("chain's part", \.chain) { $0.chainTrouble ?? $0.slurmTrouble }
-    }
-
-    func grid() async throws(ControlFailure) -> DeepSquareGateway {
-        guard hasGrid else {
-            throw ControlFailure(
-                description: configured()?.contract != nil
-                    ? Self.staleConfiguration
-                    : "this agent is set up without a grid: metascheduler.smart-contract is not in its configuration")
-        }
-        return try await part("grid's part", \.grid) { $0.chainTrouble ?? $0.slurmTrouble }
-    }
-
-    private static let staleConfiguration =
+    static let staleConfiguration =
         "the agent was started before that was configured: systemctl restart slurm-grid-agent"
+
+    /// What a module opened, or some of it; waits a while for one that is being opened.
+    ///
+    /// - Parameters:
+    ///   - what: how it is called: `the WHAT is not open yet`.
+    ///   - find: nil: it is not open.
+    func running<Part>(
+        _ module: any GatewayModule, _ what: String, _ find: (any Sendable) -> Part?
+    ) async throws(ControlFailure) -> Part {
+        let name = module.name
+        return try await wait(what, { $0.gateways[name]?.running.flatMap(find) }) {
+            $0.gateways[name]?.trouble ?? $0.slurmTrouble
+        }
+    }
 
     private func part<Part>(
         _ name: String, _ path: KeyPath<State, Part?>, trouble: (State) -> Patience.Trouble?
     ) async throws(ControlFailure) -> Part {
+        try await wait(name, { $0[keyPath: path] }, trouble: trouble)
+    }
+
+    private func wait<Part>(
+        _ name: String, _ find: (State) -> Part?, trouble: (State) -> Patience.Trouble?
+    ) async throws(ControlFailure) -> Part {
         let end = ContinuousClock.now + patience
         while true {
             let now = now
-            if let part = now[keyPath: path] { return part }
+            if let part = find(now) { return part }
             guard !now.isEnding else { throw ControlFailure(description: "the agent is ending") }
             let trouble = trouble(now)
             guard trouble == nil, ContinuousClock.now < end, !Task.isCancelled else {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import DeepSquare
 internal import Dispatch
 internal import Glibc
 internal import JobLifecycle
@@ -22,11 +21,13 @@ struct SlurmPart: Service {
     let retention: NIOLockedValueBox<Duration>
     let logger: Logger
 
+    /// Those that are configured.
+    private var gateways: [any GatewayModule] { parts.modules.filter { $0.isConfigured(in: configuration) } }
+
     func run() async throws {
         guard let controller = try await connectPatiently() else { return }
         defer { controller.close() }
-        let journal = configuration.journalFile.map { JournalGateway(path: $0) }
-        let ledger = try await openLedger(cluster: controller.clusterName, journal)
+        let ledger = try await openLedger(cluster: controller.clusterName)
         defer { ledger.close() }
         let scheduler = SlurmScheduler(
             controller: controller, accounting: SlurmAccounting(configurationFile: configuration.slurmConf))
@@ -46,7 +47,7 @@ struct SlurmPart: Service {
                 $0.bridge = nil
             }
         }
-        try await ServiceGroup(services(scheduler, ledger, journal, bridge)).run()
+        try await ServiceGroup(services(scheduler, ledger, bridge)).run()
     }
 
     // MARK: opening
@@ -99,10 +100,9 @@ struct SlurmPart: Service {
             level: .warning)
     }
 
-    private func openLedger(cluster: String, _ journal: JournalGateway?) async throws -> Ledger {
-        var interests = journal.map { [Ledger.Interest(gateway: $0.name, scope: $0.scope)] } ?? []
-        if configuration.chain.contract != nil {
-            interests.append(Ledger.Interest(gateway: GridPart.gatewayName, scope: .ownJobs))
+    private func openLedger(cluster: String) async throws -> Ledger {
+        let interests = parts.modules.compactMap { module in
+            module.interest(in: configuration).map { Ledger.Interest(gateway: module.name, scope: $0) }
         }
         let path = folder + "/ledger.sqlite"
         let opened = await Self.open(
@@ -119,7 +119,7 @@ struct SlurmPart: Service {
             let final = error.code == .newer || error.code == .otherCluster
             throw Daemon.StartFailure(exitStatus: final ? 78 : 73, description: error.description)
         }
-        try await numberAboveOthers(ledger, journal)
+        try await numberAboveOthers(ledger)
         // Until slurmctld has said that jobs that are over stay so, each is asked about.
         ledger.policy = RequeuePolicy(exitCodesRequeue: true, successRequeues: true)
         switch ledger.opening {
@@ -135,10 +135,12 @@ struct SlurmPart: Service {
         return ledger
     }
 
-    /// What a journal or a gateway knows by its number is not told under that number again, also when the ledger is a new one.
-    private func numberAboveOthers(_ ledger: Ledger, _ journal: JournalGateway?) async throws {
-        let grid = GridFile.highestTransition(path: folder + "/deepsquare.sqlite") ?? 0
-        let told = max(grid, await journal?.lastSequence() ?? 0)
+    /// What a gateway knows by its number is not told under that number again, also when the ledger is a new one.
+    private func numberAboveOthers(_ ledger: Ledger) async throws {
+        let answers = await parts.answers.all(parts.modules, "last transition", within: .seconds(10)) { module in
+            await module.lastTransition(configuration, folder: folder)
+        }
+        let told = answers.compactMap { $0.answer ?? nil }.max() ?? 0
         do throws(LedgerError) {
             guard try await ledger.number(above: told) else { return }
         } catch {
@@ -186,7 +188,7 @@ struct SlurmPart: Service {
 
     /// Ended in the opposite order: first nothing new comes in, last goes out what is there.
     private func services(
-        _ scheduler: SlurmScheduler, _ ledger: Ledger, _ journal: JournalGateway?, _ bridge: BridgeServer
+        _ scheduler: SlurmScheduler, _ ledger: Ledger, _ bridge: BridgeServer
     ) -> [any Service] {
         var reconciler = Reconciler.Settings()
         reconciler.interval = configuration.pollInterval
@@ -195,17 +197,14 @@ struct SlurmPart: Service {
         var follower = HintFollower.Settings()
         follower.vanishInterval = configuration.vanishAfter
 
-        var services: [any Service] = [
-            LedgerCare(ledger: ledger, controller: scheduler.controller, retention: retention, logger: logger)
-        ]
-        if !configuration.chain.nodes.isEmpty {
-            services.append(
-                GridPart(
-                    configuration: configuration, folder: folder, parts: parts, ledger: ledger, scheduler: scheduler,
-                    logger: logger))
+        let care = LedgerCare(
+            ledger: ledger, controller: scheduler.controller, retention: retention, logger: logger)
+        let runners = gateways.map { module in
+            GatewayRunner(
+                module: module, configuration: configuration, folder: folder, parts: parts, ledger: ledger,
+                scheduler: scheduler, logger: logger)
         }
-        if let journal { services.append(OutboxRunner(ledger: ledger, gateway: journal, logger: logger)) }
-        return services + [
+        return [care] + runners + [
             HintFollower(ledger: ledger, scheduler: scheduler, settings: follower, logger: logger),
             Submitter(ledger: ledger, scheduler: scheduler, logger: logger),
             Reconciler(

@@ -23,11 +23,7 @@ struct NagiosReport: Equatable {
             "open_runs=\(jobs.openRuns)", "grid_jobs=\(jobs.ofGrid)", "not_in_slurm_yet=\(jobs.openOrders)",
             "waiting=\(deliveries.reduce(0) { $0 + $1.waiting })", "parked=\(deliveries.reduce(0) { $0 + $1.parked })",
         ]
-        func add(_ name: String, _ wei: String?) {
-            if let amount = wei.flatMap(Amount.init(wei:)) { figures.append("\(name)=\(amount.exact)") }
-        }
-        add("balance_coins", status.chain?.balance)
-        add("credits", status.grid?.credits)
+        figures += Gateways.all.flatMap { $0.figures(of: status) }
         self.figures = figures.joined(separator: " ")
     }
 

@@ -10,7 +10,7 @@ struct StatusScreen {
     var clock: (_ time: Int64, _ now: Int64) -> String = LocalTime.short
 
     /// Entries of one line, when there are too many.
-    private var isTight = false
+    private(set) var isTight = false
 
     init(
         status: AgentStatus, columns: Int? = nil, rows: Int? = nil,
@@ -32,10 +32,13 @@ struct StatusScreen {
 
     var text: String { lines.joined(separator: "\n") }
 
+    /// What each gateway adds.
+    private var gateways: [GatewayScreen] { Gateways.all.map { $0.screen(of: status, self) } }
+
     private var layout: ScreenLayout {
         var layout = ScreenLayout()
         layout.parts = [.fixed(head), .gap, .block(troubles), .fixed(overview), .block(deliveries)]
-        for block in [held, jobs, problems] where !block.entries.isEmpty {
+        for block in gateways.flatMap(\.blocks) + [problems] where !block.entries.isEmpty {
             layout.parts += [.gap, .block(block)]
         }
         return layout
@@ -65,38 +68,17 @@ struct StatusScreen {
             if !names.isEmpty { lines += wrap(names.joined(separator: ", "), level.rawValue, limit: 2) }
         }
         let jobs = status.jobs
-        var words = status.grid == nil ? [] : ["\(jobs.ofGrid) of the grid"]
+        let gateways = gateways
+        var words = gateways.flatMap(\.counts)
         words.append("\(jobs.openRuns) open runs")
         if jobs.openOrders > 0 { words.append("\(jobs.openOrders) not in Slurm yet") }
         words.append("\(jobs.known) known")
         if jobs.vanished > 0 { words.append("\(jobs.vanished) vanished") }
-        if let day = status.outcomes?.lastDay {
-            let failed = day.failed + day.endedFailed
-            if day.refused + failed > 0 { words.append("in 24 h \(day.refused) refused, \(failed) failed") }
-        }
+        words += gateways.flatMap(\.lastCounts)
         if jobs.surplusRunning > 0 { words.append("\(jobs.surplusRunning) run a second time") }
         lines += wrap(words.joined(separator: ", "), "jobs", limit: 1)
-        if let chain = status.chain { lines += self.lines(of: chain) }
-        if let grid = status.grid {
-            var words = [grid.state]
-            if grid.isDrained { words.append("drained") }
-            if let credits = grid.credits { words.append("credits \(Self.amount(credits))") }
-            lines += wrap(words.joined(separator: "; "), "grid", limit: 2)
-        }
+        lines += gateways.flatMap(\.lines)
         return lines
-    }
-
-    private func lines(of chain: AgentStatus.Chain) -> [String] {
-        var words = ["\(chain.id)", "head \(chain.head.map(String.init) ?? "unknown")"]
-        if chain.lag == 0 {
-            words.append("logs up to date")
-        } else if let readTo = chain.readTo {
-            words.append("logs read to \(readTo)" + (chain.lag.map { ", \($0) behind" } ?? ""))
-        }
-        words.append("sending \(chain.inFlight)" + (chain.waiting > 0 ? ", \(chain.waiting) wait" : ""))
-        let balance = chain.balance.map { "balance \(Self.amount($0)) for gas" } ?? "balance unknown"
-        return wrap(words.joined(separator: "; "), "chain", limit: 2)
-            + wrap("\(chain.account), \(balance)", "account", limit: 2)
     }
 
     // MARK: what may be shortened
@@ -105,7 +87,7 @@ struct StatusScreen {
         let parts = status.parts.filter { $0.level > .ok }.sorted { $0.level > $1.level }.map { part in
             wrap("\(part.name): \(part.text)\(age(of: part, from: 10))", part.level.word, limit: isTight ? 2 : 3)
         }
-        let alarms = (status.chain?.alarms ?? [:]).sorted { $0.key < $1.key }.map { name, words in
+        let alarms = gateways.flatMap(\.alarms).map { name, words in
             wrap("\(name): \(words)", "ALARM", limit: isTight ? 2 : 3)
         }
         return .init(name: "TROUBLE", entries: parts + alarms, whereElse: "slurm-grid-agent check")
@@ -120,31 +102,6 @@ struct StatusScreen {
             return wrap("\(one.gateway): " + words.joined(separator: "; "), "behind", limit: isTight ? 1 : 2)
         }
         return .init(name: "BEHIND", entries: behind, whereElse: "slurm-grid-agent ledger list --waiting")
-    }
-
-    private var held: ScreenLayout.Block {
-        let entries = status.held.map { report in
-            let until = report.until.map { "; until \(clock($0, status.now))" } ?? ""
-            let slurm = report.slurmJob.map { " (Slurm \($0))" } ?? ""
-            return wrap("\(report.reason)\(until)", label: "\(job(report.job))\(slurm)  ", limit: isTight ? 1 : 2)
-        }
-        return .init(
-            name: "HELD REPORTS", title: "HELD REPORTS", entries: entries, whereElse: "slurm-grid-agent grid jobs")
-    }
-
-    private var jobs: ScreenLayout.Block {
-        var table = Table(["JOB IN FLIGHT", "CLAIM", "SLURM", "CHAIN", "MINUTES", "STATE"], rightAligned: [1, 2, 4])
-        let open = status.recentJobs.filter { !$0.isOver }
-        for one in open {
-            table.add([
-                job(one.id), "\(one.claim)", one.slurmJob.map(String.init) ?? "-", one.chainStatus,
-                "\(one.minutes)", one.state + (one.trouble.map { " (\($0))" } ?? ""),
-            ])
-        }
-        let lines = table.render().split(separator: "\n").map(String.init)
-        return .init(
-            name: "JOBS IN FLIGHT", title: lines[0], entries: lines.dropFirst().map { [$0] },
-            whereElse: "slurm-grid-agent grid status")
     }
 
     private var problems: ScreenLayout.Block {
@@ -168,21 +125,13 @@ struct StatusScreen {
     }
 
     /// In the column beside the labels.
-    private func wrap(_ text: String, _ name: String? = nil, label: String? = nil, limit: Int) -> [String] {
+    func wrap(_ text: String, _ name: String? = nil, label: String? = nil, limit: Int) -> [String] {
         let start = label ?? name.map(Self.label) ?? ""
         return ScreenText.wrap(Table.printable(text), label: start, columns: columns, limit: limit)
     }
 
     private static func label(_ name: String) -> String {
         name + String(repeating: " ", count: max(1, 9 - name.count))
-    }
-
-    private static func amount(_ wei: String) -> String { Amount(wei: wei)?.rounded ?? "unknown" }
-
-    /// Ids are small numbers, or hashes of which the two ends will do for the eye.
-    private func job(_ id: String) -> String {
-        let short = GridCommand.short(id)
-        return columns == nil || short.count <= 18 ? short : "\(short.prefix(10))…\(short.suffix(4))"
     }
 }
 

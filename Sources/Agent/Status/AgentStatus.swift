@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import DeepSquare
-
 /// What an administrator sees of the running agent, at one moment: `status`, the status page and the metrics all show this.
 ///
 /// Times are Unix seconds. No secret is ever in here.
@@ -26,7 +24,7 @@ struct AgentStatus: Codable, Sendable, Equatable {
         var openRuns = 0
         /// Requests of grids that have not become a Slurm job yet.
         var openOrders = 0
-        /// Jobs of the grid that are claimed and not closed.
+        /// Jobs that gateways have under way, claimed and not closed.
         var ofGrid = 0
         /// Jobs in the ledger, those that are over as well.
         var known = 0
@@ -46,80 +44,6 @@ struct AgentStatus: Codable, Sendable, Equatable {
         /// When the oldest that waits was made.
         var oldest: Int64?
         var lastError: String?
-    }
-
-    /// A report that is kept back, or tried again and again.
-    struct HeldReport: Codable, Sendable, Equatable {
-        /// The grid's id of the job.
-        var job: String
-        var slurmJob: UInt32?
-        var reason: String
-        /// When it will be sent, if that is known.
-        var until: Int64?
-    }
-
-    struct Chain: Codable, Sendable, Equatable {
-        var id: UInt64
-        var account: String
-        /// Wei of the chain's coin, decimal.
-        var balance: String?
-        var head: UInt64?
-        /// The last block whose logs were taken, and how many blocks the chain is ahead of it.
-        var readTo: UInt64?
-        var lag: UInt64?
-        var inFlight: Int
-        var waiting: Int
-        /// By name, in words.
-        var alarms: [String: String]
-    }
-
-    struct Grid: Codable, Sendable, Equatable {
-        var contract: String
-        /// What the chain says of this provider, in words.
-        var state: String
-        var isApproved: Bool
-        var isDrained: Bool
-        /// Credits of this provider in wei, decimal.
-        var credits: String?
-    }
-
-    /// One step of a job's way from request to payment.
-    struct Step: Codable, Sendable, Equatable {
-        var at: Int64
-        /// `claimed`, `submitted`, `started`, `reported Running`, `ended: COMPLETED`, `reported Finished`, `paid 8.333`, …
-        var what: String
-        /// The transaction that told it, or that it came with.
-        var transaction: String?
-    }
-
-    /// A job of the grid.
-    struct Job: Codable, Sendable, Equatable {
-        /// The grid's id.
-        var id: String
-        var claim: Int64
-        var slurmJob: UInt32?
-        var customer: String
-        var chainStatus: String
-        /// What goes on, in words.
-        var state: String
-        var isOver: Bool
-        /// Minutes that were bought, and those that were reported.
-        var minutes: UInt64
-        var reportedMinutes: UInt64?
-        /// What is tried again, or waited for.
-        var trouble: String?
-        /// Wei of credits that this provider got.
-        var earned: String?
-        /// The oldest first.
-        var steps: [Step]
-    }
-
-    struct Earnings: Codable, Sendable, Equatable {
-        /// UTC, `2026-11-21`.
-        var day: String
-        var jobs: Int
-        /// Wei of credits, decimal.
-        var credits: String
     }
 
     /// A warning or error of the log.
@@ -149,20 +73,10 @@ struct AgentStatus: Codable, Sendable, Equatable {
     var parts: [Part] = []
     var jobs = Jobs()
     var deliveries: [Deliveries] = []
-    var held: [HeldReport] = []
-    var chain: Chain?
-    var grid: Grid?
-    /// Whether they are configured: what is not open yet is not off. nil: not told.
-    var hasChain: Bool?
-    var hasGrid: Bool?
-    /// Jobs of the grid, the newest first; those that are over too, up to a limit.
-    var recentJobs: [Job] = []
-    /// The newest day first.
-    var earnings: [Earnings] = []
     /// The newest first.
     var problems: [Problem] = []
     /// How many warnings and errors were logged since the start, by level (`warning`, `error`, `critical`); nil: not counted.
     var problemCounts: [String: Int]?
-    /// What became of the grid's jobs here; nil: there is no grid.
-    var outcomes: GridOutcomes?
+    /// What each gateway shows of itself; in JSON beside the rest.
+    var sections = AllGatewaySections()
 }

@@ -71,8 +71,9 @@ struct HealthRounds: Service {
 
         init(_ parts: RunningParts) {
             let now = parts.now
-            isOpen = [now.ledger != nil, now.chain != nil, now.grid != nil]
-            troubles = [now.slurmTrouble?.description, now.chainTrouble?.description]
+            isOpen = [now.ledger != nil] + parts.modules.map { now.gateways[$0.name]?.running != nil }
+            troubles =
+                [now.slurmTrouble?.description] + parts.modules.map { now.gateways[$0.name]?.trouble?.description }
         }
     }
 
@@ -87,20 +88,29 @@ struct HealthRounds: Service {
     }
 
     /// Tried in thorough rounds only; in between they stay as they were found.
-    static let costly = Checks.ofCustomers.union(["key", "slurmdbd", "supervisor", "sbatch service", "key's use"])
+    static let costly = Gateways.all.reduce(into: Set(["slurmdbd"])) { costly, module in
+        costly.formUnion(module.checkPace.costly)
+        costly.formUnion(module.checkPace.group)
+    }
+
+    private static let retried = Gateways.all.reduce(into: Set(["slurmdbd"])) { retried, module in
+        retried.formUnion(module.checkPace.retried)
+        retried.formUnion(module.checkPace.group)
+    }
 
     /// Of what costs more, that which can be back any moment.
     static func unwell(_ findings: [Finding]) -> Set<String> {
-        Set(findings.filter { $0.level != .ok }.map(\.subject))
-            .intersection(Checks.ofCustomers.union(["slurmdbd", "sbatch service"]))
+        Set(findings.filter { $0.level != .ok }.map(\.subject)).intersection(retried)
     }
 
     /// What a round did not try stays as the last thorough one has found it.
-    /// - Parameter again: what was tried all the same; of the customers' part only where slurmctld answers.
+    /// - Parameter again: what was tried all the same; what goes together only where slurmctld answers.
     static func kept(_ before: [Finding], found: [Finding], again: Set<String>) -> [Finding] {
         var tried = Set(found.map(\.subject))
         let isUp = found.contains { $0.subject == "slurmctld" && $0.level == .ok }
-        if isUp, !again.isDisjoint(with: Checks.ofCustomers) { tried.formUnion(Checks.ofCustomers) }
+        for group in Gateways.all.map(\.checkPace.group) where isUp && !again.isDisjoint(with: group) {
+            tried.formUnion(group)
+        }
         return before.filter { !tried.contains($0.subject) && costly.contains($0.subject) }
     }
 
@@ -138,8 +148,11 @@ struct HealthRounds: Service {
         while !Task.isCancelled, ContinuousClock.now < end {
             let now = parts.now
             let slurm = now.isListening || now.slurmTrouble != nil
-            let chain = configuration.chain.nodes.isEmpty || now.chain != nil || now.chainTrouble != nil
-            if slurm && chain { return }
+            let gateways = parts.modules.allSatisfy { module in
+                guard let state = now.gateways[module.name] else { return !module.isConfigured(in: configuration) }
+                return state.running != nil || state.trouble != nil
+            }
+            if slurm && gateways { return }
             try? await Task.sleep(for: .milliseconds(100))
         }
     }

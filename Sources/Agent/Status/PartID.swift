@@ -3,19 +3,17 @@
 /// The names of parts in metrics: they stay what they are when the words on the screen change.
 enum PartID {
     /// By the words on the screen.
-    static let all = [
-        "account": "account", "admin.listen": "admin_listen", "admin.socket": "admin_socket",
-        "associations": "associations", "balance": "balance", "benchmark.run-as": "benchmark_user",
-        "bridge.listen": "bridge_listen", "bridge.socket": "bridge_socket", "chain": "chain", "clock": "clock",
-        "configuration": "configuration",
-        "contract": "contract", "control.socket": "control_socket", "credentials": "credentials",
-        "customers": "customers", "grid jobs": "grid_jobs", "grid's file": "grid_file",
-        "jobcomp plugin": "jobcomp_plugin", "key": "key", "key file": "key_file", "key's use": "key_use",
-        "ledger": "ledger", "partition": "partition", "password file": "password_file", "port": "port",
-        "provider": "provider", "qos": "qos", "sbatch service": "sbatch_service", "slurm.conf": "slurm_conf",
-        "slurmctld": "slurmctld", "slurmdbd": "slurmdbd", "SlurmUser": "slurm_user", "socket": "socket",
-        "SPANK plugin": "spank_plugin", "spool": "spool", "state folder": "state_folder", "supervisor": "supervisor",
-        "token file": "token_file", "transactions": "transactions", "user": "user", "users.map": "users_map",
+    static let all = own.merging(
+        Gateways.all.flatMap { $0.parts.map { ($0.key, $0.value.metricName) } }, uniquingKeysWith: { own, _ in own })
+
+    private static let own = [
+        "admin.listen": "admin_listen", "admin.socket": "admin_socket", "bridge.listen": "bridge_listen",
+        "bridge.socket": "bridge_socket", "clock": "clock", "configuration": "configuration",
+        "control.socket": "control_socket", "credentials": "credentials", "jobcomp plugin": "jobcomp_plugin",
+        "ledger": "ledger", "port": "port", "slurm.conf": "slurm_conf",
+        "slurmctld": "slurmctld", "slurmdbd": "slurmdbd", "SlurmUser": "slurm_user",
+        "socket": "socket", "SPANK plugin": "spank_plugin", "spool": "spool",
+        "state folder": "state_folder", "token file": "token_file", "user": "user",
     ]
 
     /// What is not among them is written in the same letters.

@@ -32,12 +32,14 @@ extension StatusPage {
             """
     }
 
-    private static let partMeanings = [
+    private static let partMeanings = ownMeanings.merging(
+        Gateways.all.flatMap { $0.parts.compactMap { part in part.value.meaning.map { (part.key, $0) } } },
+        uniquingKeysWith: { own, _ in own })
+
+    private static let ownMeanings = [
         "configuration": "the agent's settings",
         "user": "as whom the agent runs",
         "credentials": "keys that systemd hands to the agent",
-        "key file": "the account's key",
-        "password file": "opens the keystore",
         "token file": "opens this page to other hosts",
         "state folder": "where the agent keeps its files",
         "socket": "where plugins and commands reach the agent",
@@ -47,51 +49,27 @@ extension StatusPage {
         "slurmdbd": "Slurm's accounting",
         "jobcomp plugin": "tells of jobs from inside slurmctld",
         "SPANK plugin": "tells of starts from the nodes",
-        "partition": "where the grid's jobs run",
-        "supervisor": "what this agent replaces",
         "ledger": "the agent's memory of jobs",
-        "chain": "the nodes that the agent talks to",
-        "key": "signs transactions",
-        "key's use": "whether somebody else uses the key too",
-        "transactions": "what the account sends",
-        "balance": "pays for transactions",
-        "contract": "the grid's program on the chain",
-        "grid jobs": "what became of the grid's jobs here",
-        "customers": "as whom the grid's jobs run",
-        "users.map": "as whom the grid's jobs run",
-        "associations": "in whose account they run",
-        "account": "who is charged for the grid's jobs",
-        "qos": "the QOS of the grid's jobs",
-        "provider": "this cluster's entry at the grid",
-        "sbatch service": "hands out the jobs' scripts",
         "clock": "this host's time",
     ]
 
     var numbers: HTML {
         let jobs = status.jobs
-        func tile(_ name: String, _ value: Int, _ hint: String) -> HTML {
-            let digits = Amount.grouped("\(max(0, value))")
-            return "<div><dt>\(name)</dt><dd><b>\(digits)</b> <small>\(hint)</small></dd></div>"
-        }
-        let day = status.outcomes?.lastDay
-        let ofDay: [HTML] =
-            day.map {
-                [
-                    tile("Refused", $0.refused, "jobs went back to the grid within a day"),
-                    tile("Failed", $0.failed + $0.endedFailed, "jobs of the grid within a day, in Slurm or before"),
-                ]
-            } ?? []
         let tiles: [HTML] =
-            [
-                tile("Jobs of the grid", jobs.ofGrid, "claimed and not yet closed")
-            ] + ofDay + [
-                tile("Requests", jobs.openOrders, "not yet a Slurm job"),
-                tile("Runs", jobs.openRuns, "of any job of the cluster, not over"),
-                tile("Deliveries", status.deliveries.reduce(0) { $0 + $1.waiting }, "wait to be told to somebody"),
-                tile("Known", jobs.known, "jobs in the ledger, over or not"),
-                tile("Vanished", jobs.vanished, "forgotten by Slurm before their end was known"),
+            gateways.flatMap(\.firstTiles) + [
+                Self.tile("Requests", jobs.openOrders, "not yet a Slurm job"),
+                Self.tile("Runs", jobs.openRuns, "of any job of the cluster, not over"),
+                Self.tile(
+                    "Deliveries", status.deliveries.reduce(0) { $0 + $1.waiting }, "wait to be told to somebody"),
+                Self.tile("Known", jobs.known, "jobs in the ledger, over or not"),
+                Self.tile("Vanished", jobs.vanished, "forgotten by Slurm before their end was known"),
             ]
         return section("numbers", "Now", "How much there is to do.", "<dl class=\"tiles\">\(tiles)</dl>")
+    }
+
+    static func tile(_ name: String, _ value: Int, _ hint: String) -> HTML {
+        let digits = Amount.grouped("\(max(0, value))")
+        return "<div><dt>\(name)</dt><dd><b>\(digits)</b> <small>\(hint)</small></dd></div>"
     }
 
     var deliveries: HTML {
@@ -115,25 +93,9 @@ extension StatusPage {
             "Each change of a job is told, in order, to each gateway that wants it. Parked: the gateway refused it for good.",
             items.isEmpty
                 ? Self.empty(
-                    status.hasGrid == true
+                    Gateways.all.contains { $0.isAwaited(in: status) }
                         ? Self.notOpen : "Nobody has to be told: neither a grid nor a journal is configured.")
                 : "<ul class=\"parts\">\(items)</ul>")
-    }
-
-    var held: HTML {
-        let items: [HTML] = status.held.map { report in
-            let slurm: HTML? = report.slurmJob.map { "<li>Slurm job \($0)</li>" }
-            let until: HTML = report.until.map { "until \(time.html($0))" } ?? "until that changes"
-            return """
-                <li><ul class="facts"><li>\(Self.short(report.job))</li>\(slurm)<li>\(until)</li></ul>
-                <span class="text">\(report.reason)</span></li>
-
-                """
-        }
-        return section(
-            "held", "Held reports",
-            "Ends of jobs that are kept back for a while because that is paid better, or because something is missing.",
-            items.isEmpty ? Self.empty("None is held.") : "<ul class=\"parts\">\(items)</ul>")
     }
 
     var problems: HTML {
@@ -152,19 +114,12 @@ extension StatusPage {
     }
 
     var glossary: HTML {
-        let terms: [(String, String)] = [
-            ("Run", "one execution of a Slurm job; a job that is requeued has several"),
-            ("Request", "what a grid asked for; it becomes one Slurm job, or is refused"),
-            ("Claim", "the agent's transaction that takes a job from the grid's queue"),
-            ("Scheduled, Running", "statuses on the chain: claimed; started in Slurm"),
-            ("Finished, Failed, Cancelled", "how a job ended, as the contract has it"),
-            ("OutOfCredits", "the time that the customer bought was used up"),
-            ("Panicked", "ended by the grid itself"),
-            ("Delivery", "one change of one job, to be told to one gateway"),
-            ("Lag", "blocks that the chain has and the agent has not read yet"),
-            ("Alarm", "something about the account that a person should look at; it is taken back when it is over"),
-            ("Credits", "the grid's money; amounts are rounded, all digits are in the title of each"),
-        ]
+        let terms: [(String, String)] =
+            [
+                ("Run", "one execution of a Slurm job; a job that is requeued has several"),
+                ("Request", "what a grid asked for; it becomes one Slurm job, or is refused"),
+                ("Delivery", "one change of one job, to be told to one gateway"),
+            ] + gateways.flatMap(\.terms)
         let rows: [HTML] = terms.map { Self.row($0.0, "\($0.1)") }
         return "<details id=\"terms\"><summary>What the words mean</summary><dl class=\"rows\">\(rows)</dl></details>"
     }

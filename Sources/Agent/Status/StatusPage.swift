@@ -11,6 +11,12 @@ struct StatusPage {
 
     var time: PageTime { PageTime(now: status.now) }
 
+    /// What each gateway adds.
+    var gateways: [GatewayPage] { Gateways.all.map { $0.page(of: status, self) } }
+
+    /// Of what is configured.
+    static let notOpen = "Not open yet: see above what it waits for."
+
     /// - Parameter nonce: of the content security policy; new for each answer, letters and digits only.
     func document(nonce: String) -> HTML {
         """
@@ -52,15 +58,12 @@ struct StatusPage {
         <div class="columns">
         <div class="column">
         \(parts)
-        \(recentJobs)
+        \(gateways.flatMap(\.left))
         \(problems)
         </div>
         <div class="column">
         \(deliveries)
-        \(held)
-        \(chain)
-        \(grid)
-        \(earnings)
+        \(gateways.flatMap(\.right))
         </div>
         </div>
         </main>

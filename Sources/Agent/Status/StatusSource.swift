@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import DeepSquare
 internal import Foundation
 internal import JobLifecycle
 
@@ -10,8 +9,8 @@ struct StatusSource: Sendable {
     private let problems: @Sendable () -> [AgentStatus.Problem]
     private let problemCounts: @Sendable () -> [String: Int]
 
-    private static let jobLimit = 50
-    private static let days = 30
+    /// How long a gateway may take for its word.
+    private static let patience: Duration = .seconds(5)
 
     init(
         _ parts: RunningParts, problems: @escaping @Sendable () -> [AgentStatus.Problem] = { [] },
@@ -29,8 +28,6 @@ struct StatusSource: Sendable {
             summary: "", isReady: false)
         status.cluster = now.scheduler?.controller.clusterName
         status.slurmVersion = now.slurmVersion
-        status.hasChain = parts.hasChain
-        status.hasGrid = parts.hasChain && parts.hasGrid
         status.problems = problems()
         status.problemCounts = problemCounts()
         status.parts = Self.parts(of: now.findings)
@@ -55,45 +52,31 @@ struct StatusSource: Sendable {
         if let trouble = now.slurmTrouble {
             status.set(.init(name: "slurm.conf", level: .init(trouble.level), text: trouble.description))
         }
-        if let trouble = now.chainTrouble {
-            status.set(.init(name: "chain", level: .init(trouble.level), text: trouble.description))
+        for module in parts.modules {
+            guard let trouble = now.gateways[module.name]?.trouble else { continue }
+            status.set(.init(name: module.troublePart, level: .init(trouble.level), text: trouble.description))
         }
         for (key, why) in now.doors.sorted(by: { $0.key < $1.key }) {
             status.set(.init(name: key, level: .failure, text: why))
         }
-        if let chain = now.chain { status.chain = AgentStatus.Chain(await chain.status) }
-        if let grid = now.grid { await take(grid, into: &status) }
+        let reports = await parts.answers.all(parts.modules, "status", within: Self.patience) { [parts] module in
+            await module.report(now, parts.configuration)
+        }
+        for (module, report) in reports {
+            if let report {
+                report(&status)
+            } else {
+                status.set(
+                    .init(name: module.troublePart, level: .failure, text: "\(module.name) does not say how it does"))
+            }
+        }
         let awaited = parts.awaited
         status.isReady = now.isListening && !now.isEnding && parts.unopened.isEmpty
         status.health = status.parts.map(\.level.asHealth).max() ?? .ok
         if !awaited.isEmpty, status.health < .starting { status.health = .starting }
         status.summary = status.words(
-            awaited: awaited, hasGrid: parts.hasChain, isEnding: now.isEnding)
+            awaited: awaited, hasUpstream: parts.hasUpstream, modules: parts.modules, isEnding: now.isEnding)
         return status
-    }
-
-    private func take(_ grid: DeepSquareGateway, into status: inout AgentStatus) async {
-        let word = await grid.status
-        status.grid = .init(
-            contract: word.contract, state: word.state, isApproved: word.isApproved, isDrained: word.isDrained,
-            credits: word.credits)
-        status.jobs.ofGrid = word.jobs.count
-        // The gateway hears of an approval with the block that brings it, the checks a round later.
-        status.set(
-            .init(
-                name: "provider", level: word.isApproved ? .ok : .warning,
-                text: word.isApproved ? word.state : word.state + Checks.unapproved))
-        if let outcomes = word.outcomes {
-            status.outcomes = outcomes
-            status.set(.init(outcomes))
-        }
-        status.held = word.jobs.compactMap(AgentStatus.HeldReport.init)
-        do throws(GridError) {
-            status.recentJobs = try await grid.recentJobs(limit: Self.jobLimit).map(AgentStatus.Job.init)
-            status.earnings = try await grid.earnings(days: Self.days).map(AgentStatus.Earnings.init)
-        } catch {
-            status.set(.init(name: "grid's file", level: .failure, text: error.description))
-        }
     }
 
     /// One part for each subject of the checks: the worst of its findings, and all that is not well.
@@ -159,8 +142,10 @@ extension AgentStatus {
     ///
     /// - Parameters:
     ///   - awaited: what is being opened for the first time.
-    ///   - hasGrid: whether a chain or a grid is configured.
-    fileprivate func words(awaited: [String], hasGrid: Bool, isEnding: Bool) -> String {
+    ///   - hasUpstream: whether there is somebody to work for.
+    fileprivate func words(
+        awaited: [String], hasUpstream: Bool, modules: [any GatewayModule], isEnding: Bool
+    ) -> String {
         if isEnding { return "ending: finishing what is under way" }
         let worst = parts.first { $0.level == .failure }
         if !awaited.isEmpty, worst == nil { return "starting: waits for \(awaited.joined(separator: ", "))" }
@@ -169,7 +154,7 @@ extension AgentStatus {
         }
         let doing =
             "cluster \(cluster): \(jobs.openRuns) open run\(jobs.openRuns == 1 ? "" : "s")"
-            + (grid == nil ? "" : ", \(jobs.ofGrid) of the grid")
+            + modules.compactMap { $0.summary(of: self) }.map { ", " + $0 }.joined()
             + deliveries.filter { $0.waiting + $0.parked > 0 }.map {
                 ", \($0.waiting) \($0.waiting == 1 ? "delivery" : "deliveries") to \($0.gateway) waiting"
                     + ($0.parked > 0 ? ", \($0.parked) parked" : "")
@@ -177,63 +162,12 @@ extension AgentStatus {
         if let worst {
             return "\(doing); FAILURE \(worst.name): \(worst.text)"
         }
-        if !hasGrid {
+        if !hasUpstream {
             return "\(doing); no grid is configured: /etc/slurm-grid-agent/config.yaml, then `slurm-grid-agent check`"
         }
         if let worst = parts.first(where: { $0.level == .warning }) {
             return "\(doing); \(worst.name): \(worst.text)"
         }
         return doing
-    }
-}
-
-extension AgentStatus.Chain {
-    init(_ status: ChainParts.Status) {
-        let account = status.account
-        self.init(
-            id: account.chain, account: account.address, balance: account.balance, head: account.head,
-            readTo: status.feed?.block, lag: status.feed?.lag, inFlight: account.inFlight, waiting: account.waiting,
-            alarms: account.alarms)
-    }
-}
-
-extension AgentStatus.Part {
-    /// A cluster that refuses each job works well in all else.
-    init(_ outcomes: GridOutcomes) {
-        let day = outcomes.lastDay
-        let counts = "\(day.submitted) became Slurm jobs, \(day.refused) refused, \(day.failed) failed in 24 h"
-        guard outcomes.isRefusingAll, let newest = outcomes.newest else {
-            self.init(name: "grid jobs", level: .ok, text: counts)
-            return
-        }
-        self.init(
-            name: "grid jobs", level: .warning,
-            text: "the last \(outcomes.inARow) jobs became no Slurm job, the newest because: \(newest.reason); "
-                + "`slurm-grid-agent provider try \(newest.customer)` tries it again")
-    }
-}
-
-extension AgentStatus.HeldReport {
-    /// nil: nothing of this job waits.
-    init?(_ job: GridStatus.Job) {
-        guard let reason = job.trouble ?? job.hold.map({ "the contract would not pay \($0.minutes) minutes before" })
-        else { return nil }
-        self.init(job: job.job, slurmJob: job.slurmJob, reason: reason, until: job.hold?.until)
-    }
-}
-
-extension AgentStatus.Job {
-    init(_ job: GridStatus.Job) {
-        self.init(
-            id: job.job, claim: job.claim, slurmJob: job.slurmJob, customer: job.customer, chainStatus: job.chainStatus,
-            state: job.state, isOver: job.isOver, minutes: job.minutes, reportedMinutes: job.reportedMinutes,
-            trouble: job.trouble, earned: job.earned,
-            steps: job.steps.map { .init(at: $0.at, what: $0.what, transaction: $0.transaction) })
-    }
-}
-
-extension AgentStatus.Earnings {
-    init(_ earnings: GridEarnings) {
-        self.init(day: earnings.day, jobs: earnings.jobs, credits: earnings.credits)
     }
 }

@@ -28,7 +28,7 @@ enum ConfigurationReference {
 
     /// The variable of the supervisor, which for the key itself is the only one.
     static func variable(_ key: ConfigurationKey) -> String? {
-        key.supervisorVariable ?? (key.name == ChainSettings.keyName ? ChainSettings.keyVariable : nil)
+        key.supervisorVariable ?? key.secret?.variable
     }
 
     /// Whether the default is a value that can be written down; otherwise it is a word such as `off`.

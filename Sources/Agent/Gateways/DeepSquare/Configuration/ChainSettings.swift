@@ -133,13 +133,18 @@ extension ConfigurationKey {
             "chain.certificate-authority", \.chain.certificateAuthority, .optional(.path, else: "the system's"),
             "A PEM file that is trusted for nodes and signer instead.", example: "/etc/ssl/certs/grid-ca.pem"),
         ConfigurationKey(
-            secret: ChainSettings.keyName, instead: noKeyHere,
-            "The key itself, from the variable `ETH_PRIVATE_KEY` only, with a warning. Prefer a file."),
-        ConfigurationKey(secret: "chain.private-key", instead: noKeyHere),
-        ConfigurationKey(secret: "chain.key", instead: noKeyHere),
+            secret: ChainSettings.keyName, instead: noKeyHere, advice: ChainSettings.keyAdvice,
+            "The key itself, from the variable `ETH_PRIVATE_KEY` only, with a warning. Prefer a file.",
+            from: .init(
+                variable: ChainSettings.keyVariable,
+                note: { $0.chain.keyInEnvironment = ChainSettings.keyVariable },
+                isTaken: { $0.chain.keyInEnvironment != nil })),
+        ConfigurationKey(secret: "chain.private-key", instead: noKeyHere, advice: ChainSettings.keyAdvice),
+        ConfigurationKey(secret: "chain.key", instead: noKeyHere, advice: ChainSettings.keyAdvice),
         ConfigurationKey(
             secret: "chain.key-password",
             instead:
-                "a password does not belong here: put it into a file of mode 0600, named with chain.key-password-file"),
+                "a password does not belong here: put it into a file of mode 0600, named with chain.key-password-file",
+            advice: ChainSettings.keyAdvice),
     ]
 }

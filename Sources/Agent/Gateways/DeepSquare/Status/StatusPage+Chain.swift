@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 extension StatusPage {
-    /// Of what is configured.
-    static let notOpen = "Not open yet: see above what it waits for."
-
     var chain: HTML {
         let hint =
             "The account's transactions and what is read of the chain. A quiet chain makes no blocks: that is no fault."
