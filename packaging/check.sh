@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # What can be said of the packages before they are built: the unit, the maintainer scripts, the written manual pages, the
-# dependency on a Slurm series, and how Slurm's configuration is read. Quick; needs no root.
+# dependency on a Slurm series, and how Slurm's configuration is read; and which file imports whose modules. Quick; needs no root.
 set -euo pipefail
 cd "$(dirname "$0")"
 debian=$PWD/deb/debian
@@ -42,6 +42,18 @@ systemd-analyze verify --man=no "$work/slurm-grid-agent.service" 2>&1 | grep -q 
 
 for page in manual/*.[1-9] manual/*.in; do
     silent "$page" env LC_ALL=C.UTF-8 MANWIDTH=80 man --warnings -l "$page"
+done
+
+./imports.sh || die "a file of the agent imports a gateway's module"
+mkdir -p "$work/tree/Sources/Agent/Gateways/DeepSquare" "$work/tree/Sources/Agent/Status"
+for line in 'internal import DeepSquare' 'import Ethereum' '@testable import struct Ethereum.Address'; do
+    echo "$line" | tee "$work/tree/Sources/Agent/Gateways/Gateways.swift" >"$work/tree/Sources/Agent/Gateways/DeepSquare/A.swift"
+    ./imports.sh "$work/tree" || die "imports.sh forbids \"$line\" where it belongs"
+    for place in Status/A.swift Gateways/A.swift Gateways/DeepSquareElse.swift; do
+        echo "$line" >"$work/tree/Sources/Agent/$place"
+        ! ./imports.sh "$work/tree" >/dev/null 2>&1 || die "imports.sh allows \"$line\" in $place"
+        rm "$work/tree/Sources/Agent/$place"
+    done
 done
 
 while IFS='|' read -r version wanted; do

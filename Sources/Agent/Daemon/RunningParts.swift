@@ -42,7 +42,7 @@ final class RunningParts: Sendable {
     let startedAt = Int64(Date().timeIntervalSince1970)
     let registry = PluginRegistry()
     let modules: [any GatewayModule]
-    let answers = GatewayAnswers()
+    let answers: GatewayAnswers
     /// What the agent was started with.
     let configuration: AgentConfiguration
     /// What the configuration's file says now, which may be more than the agent was started with; nil: not known.
@@ -53,10 +53,12 @@ final class RunningParts: Sendable {
 
     init(
         _ configuration: AgentConfiguration = AgentConfiguration(), modules: [any GatewayModule] = Gateways.all,
-        patience: Duration = .seconds(10), configured: @escaping @Sendable () -> AgentConfiguration? = { nil }
+        patience: Duration = .seconds(10), answers: GatewayAnswers = GatewayAnswers(),
+        configured: @escaping @Sendable () -> AgentConfiguration? = { nil }
     ) {
         self.configuration = configuration
         self.modules = modules
+        self.answers = answers
         self.configured = configured
         self.patience = patience
     }
@@ -68,9 +70,9 @@ final class RunningParts: Sendable {
     /// What was read again is in force.
     func take(_ configuration: AgentConfiguration) async {
         change { $0.configuration = configuration }
-        for module in modules {
-            guard let running = now.gateways[module.name]?.running else { continue }
-            await module.take(configuration, running: running)
+        let gateways = now.gateways
+        _ = await answers.all(modules, "reload", within: .seconds(30)) { module in
+            if let running = gateways[module.name]?.running { await module.take(configuration, running: running) }
         }
     }
 

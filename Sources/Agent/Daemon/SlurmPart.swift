@@ -202,7 +202,7 @@ struct SlurmPart: Service {
         let runners = gateways.map { module in
             GatewayRunner(
                 module: module, configuration: configuration, folder: folder, parts: parts, ledger: ledger,
-                scheduler: scheduler, logger: logger)
+                scheduler: scheduler, slurm: scheduler, logger: logger)
         }
         return [care] + runners + [
             HintFollower(ledger: ledger, scheduler: scheduler, settings: follower, logger: logger),

@@ -13,8 +13,10 @@ struct GatewayContext: Sendable {
     let folder: String
     /// Takes submissions, knows jobs, runs and transitions.
     let ledger: Ledger
-    /// Slurm, for what the core does not do. Its calls have deadlines, and threads of their own.
-    let scheduler: SlurmScheduler
+    /// Slurm as the core asks it. Calls have deadlines, and threads of their own.
+    let scheduler: any Scheduler
+    /// The binding to libslurm, for what the core does not ask: partitions, nodes, accounting. nil: there is none, in a test.
+    let slurm: SlurmScheduler?
     let logger: Logger
     /// Keeps what is opened once a process, from one opening to the next.
     let memory: GatewayMemory

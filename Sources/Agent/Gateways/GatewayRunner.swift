@@ -16,7 +16,8 @@ struct GatewayRunner: Service {
     let folder: String
     let parts: RunningParts
     let ledger: Ledger
-    let scheduler: SlurmScheduler
+    let scheduler: any Scheduler
+    var slurm: SlurmScheduler?
     let logger: Logger
     /// Between two attempts.
     var retry = GatewayContext.retry
@@ -69,9 +70,12 @@ struct GatewayRunner: Service {
         var failures = 0
         while !isEnding {
             do {
-                guard let open = try await module.open(context(memory)) else { return }
-                try await serve(open)
-                return
+                if let open = try await module.open(context(memory)) {
+                    try await serve(open)
+                    return
+                }
+                if isEnding { return }
+                tell(Patience.Trouble(description: "it opened nothing"))
             } catch let failure as Daemon.StartFailure {
                 throw failure
             } catch {
@@ -86,8 +90,8 @@ struct GatewayRunner: Service {
 
     private func context(_ memory: GatewayMemory) -> GatewayContext {
         GatewayContext(
-            configuration: configuration, folder: folder, ledger: ledger, scheduler: scheduler, logger: logger,
-            memory: memory, notReady: { tell($0) })
+            configuration: configuration, folder: folder, ledger: ledger, scheduler: scheduler, slurm: slurm,
+            logger: logger, memory: memory, notReady: { tell($0) })
     }
 
     private func tell(_ trouble: Patience.Trouble) {

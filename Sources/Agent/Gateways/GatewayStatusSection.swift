@@ -43,13 +43,19 @@ struct AllGatewaySections: Codable, Equatable, Sendable {
     }
 
     func encode(to encoder: any Encoder) throws {
-        for type in Self.types { try put(type, encoder) }
+        var all = self
+        for type in Self.types where type.key == nil { all.fill(type) }
+        for section in all.values.values { try Self.put(section, encoder) }
     }
 
-    private func put<Section: GatewayStatusSection>(_ type: Section.Type, _ encoder: any Encoder) throws {
-        guard let key = type.key else { return try (self[type] ?? Section()).encode(to: encoder) }
+    private mutating func fill<Section: GatewayStatusSection>(_ type: Section.Type) {
+        if self[type] == nil { self[type] = Section() }
+    }
+
+    private static func put<Section: GatewayStatusSection>(_ section: Section, _ encoder: any Encoder) throws {
+        guard let key = Section.key else { return try section.encode(to: encoder) }
         var container = encoder.container(keyedBy: Key.self)
-        try container.encodeIfPresent(self[type], forKey: Key(stringValue: key))
+        try container.encode(section, forKey: Key(stringValue: key))
     }
 
     static func == (left: Self, right: Self) -> Bool {

@@ -148,7 +148,7 @@ struct HealthRounds: Service {
         while !Task.isCancelled, ContinuousClock.now < end {
             let now = parts.now
             let slurm = now.isListening || now.slurmTrouble != nil
-            let gateways = parts.modules.allSatisfy { module in
+            let gateways = parts.modules.filter(\.isUpstream).allSatisfy { module in
                 guard let state = now.gateways[module.name] else { return !module.isConfigured(in: configuration) }
                 return state.running != nil || state.trouble != nil
             }

@@ -14,6 +14,7 @@ struct DeepSquareRunning: Sendable {
 
 extension DeepSquareModule {
     func open(_ context: GatewayContext) async throws -> OpenGateway? {
+        guard let slurm = context.slurm else { throw Patience.Trouble(description: "there is no binding to Slurm") }
         let settings = context.configuration.chain
         let access = try await context.patiently {
             try await context.memory.keep({
@@ -29,7 +30,7 @@ extension DeepSquareModule {
             let grid = try await context.patiently {
                 try await GridParts.open(
                     context.configuration, chain: chain, folder: context.folder, ledger: context.ledger,
-                    scheduler: context.scheduler, logger: context.logger)
+                    scheduler: slurm, logger: context.logger)
             }
             guard let grid else {
                 chain.close()

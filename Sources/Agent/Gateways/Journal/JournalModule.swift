@@ -29,6 +29,9 @@ struct JournalModule: GatewayModule {
         return await JournalGateway(path: path).lastSequence()
     }
 
+    /// Nothing keeps it waiting.
+    func unopened(_ parts: RunningParts.State, _ configuration: AgentConfiguration) -> [String] { [] }
+
     func open(_ context: GatewayContext) async throws -> OpenGateway? {
         guard let path = context.configuration.journalFile else { return nil }
         let journal = JournalGateway(path: path)
