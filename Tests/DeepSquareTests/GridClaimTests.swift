@@ -87,6 +87,26 @@ struct GridClaimTests {
         Case(
             "a requeue of unknown length adds nothing", onChain + [.requeued(nil), .running, fiveMinutes],
             ["send Finished 5 exit 0"]),
+        Case(
+            "a requeue that slurmctld takes back: the run's minutes are paid once",
+            onChain + [.requeued(300), .pending, .restored(300), .ended(.completed, 780, exit: 0)],
+            ["send Finished 13 exit 0"]),
+        Case(
+            "and of a job that was put back before, and after",
+            onChain + [
+                .requeued(120), .running, .requeued(60), .restored(60), .requeued(180), .running,
+                .ended(.completed, 60, exit: 0),
+            ], ["send Finished 6 exit 0"]),
+        Case(
+            "a requeue of unknown length is taken back", onChain + [.requeued(nil), .restored(nil), fiveMinutes],
+            ["send Finished 5 exit 0"]),
+        Case("a requeue that slurmctld takes back is no news", onChain + [.requeued(300), .restored(300)], []),
+        Case(
+            "told once more, it counts once",
+            onChain + [
+                .requeued(300), .running, .requeued(60), .restored(60), .again, .ended(.completed, 60, exit: 0),
+            ],
+            ["send Finished 6 exit 0"]),
         Case("the start of a second run is no news", onChain + [.requeued(300), .pending, .running], []),
     ]
 
@@ -303,6 +323,7 @@ struct GridClaimTests {
         ("ordered", [.accepted], takenBack), ("in the queue", queued, "cancel 7"),
         ("running", runs, "cancel 7"), ("Running in flight", told, "cancel 7"),
         ("Running on the chain", onChain, "cancel 7"), ("requeued", onChain + [.requeued(60)], "cancel 7"),
+        ("restored", onChain + [.requeued(60), .restored(60)], "cancel 7"),
         ("topped up", onChain + [.topUp(5, log: 1)], "cancel 7"), ("ended", onChain + [fiveMinutes], "close"),
         ("refused", [.refused("no")], "close"),
     ]
@@ -457,7 +478,7 @@ struct GridClaimTests {
     private static let anything: [Act] = [
         .after(1), .after(90), .after(4000), .approved(true), .approved(false), .accepted, .submitted, .pending,
         .running,
-        .requeued(300), .ended(.completed, 4000, exit: 0), .ended(.failed, 60, exit: 256),
+        .requeued(300), .restored(300), .ended(.completed, 4000, exit: 0), .ended(.failed, 60, exit: 256),
         .ended(.timeout, 3600, exit: 0), .ended(.cancelled, 90, exit: 15), .vanished, .chain(.running),
         .chain(.cancelled), .chain(.pending), .chainBefore(.pending), .word(.scheduled, start: 0),
         .word(.running, start: 60), .word(.finished, start: 0), .cancelRequest, .cancelWord(start: 0),

@@ -60,6 +60,10 @@ struct GridHistoryTests {
             "a second run", onChain + [.after(60), .requeued(60), .pending, .after(10), .running],
             toChain + ["66 put back into Slurm's queue", "76 started"]),
         Case(
+            "a requeue that slurmctld takes back",
+            onChain + [.after(60), .requeued(60), .pending, .after(10), .restored(60)],
+            toChain + ["66 put back into Slurm's queue", "76 goes on: slurmctld lost that it had put it back"]),
+        Case(
             "an exit code", runs + [.after(9), .ended(.failed, 9, exit: 768)],
             toRunning + ["12 ended: FAILED, exit code 3"]),
         Case("a signal", runs + [.after(9), .ended(.failed, 9, exit: 9)], toRunning + ["12 ended: FAILED, signal 9"]),

@@ -29,6 +29,7 @@ struct PlanTests {
         try await questions(ledger)
         _ = try await ledger.verify()
         try await requeuedForDays(ledger)
+        try await restored(ledger)
         clock.advance(1000)
         try await ledger.prune(olderThan: .seconds(1))
         var position = Ledger.CheckPosition()
@@ -167,6 +168,15 @@ struct PlanTests {
         for filter in [Ledger.Filter.all, .open, .waiting, .parked] { _ = try await ledger.list(filter, limit: 9) }
         _ = try await ledger.retryDeliveries(ofJob: 1)
         _ = try await ledger.retryDeliveries()
+    }
+
+    private static func restored(_ ledger: Ledger) async throws {
+        let key = JobKey(95)
+        let story = [
+            seen(.running, key: key, start: 490), seen(.pending, key: key, submit: 494, restarts: 1, at: 3000),
+            seen(.running, key: key, start: 490, at: ledger.microseconds + 1),
+        ]
+        try await ledger.fold(Ledger.Intake(observations: story), force: true)
     }
 
     private static func requeuedForDays(_ ledger: Ledger) async throws {

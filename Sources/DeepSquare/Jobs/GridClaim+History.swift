@@ -25,6 +25,8 @@ extension GridClaim {
             case refusedBySlurm
             case started
             case requeued
+            /// slurmctld lost that it had put it back.
+            case restored
             /// Slurm's word, and how the script ended.
             case ended
             case lost
@@ -72,6 +74,7 @@ extension GridClaim {
             case .refusedBySlurm: "Slurm took no such job: \(detail)"
             case .started: "started"
             case .requeued: "put back into Slurm's queue"
+            case .restored: "goes on: slurmctld lost that it had put it back"
             case .ended: "ended: \(detail)"
             case .lost: "lost: neither Slurm nor its accounting knows it"
             case .doubtful: "not taken for it: Slurm job \(detail), which bears its name"

@@ -31,6 +31,11 @@ extension GridClaim {
             slurm.seconds = slurm.seconds.saturatingAdd(seconds(of: transition))
             slurm.isCancelled = false
             note(.requeued, at: transition.endTime ?? told)
+        case .restored:
+            // What the run had used up until then is in what its own end tells.
+            slurm.seconds = max(0, slurm.seconds.saturatingSubtract(seconds(of: transition)))
+            slurm.isCancelled = false
+            note(.restored, at: told)
         case .ended:
             if slurm.ending == nil { slurm.seconds = slurm.seconds.saturatingAdd(seconds(of: transition)) }
             finish(transition.state, transition.exitStatus, at: transition.endTime ?? told, now: now)

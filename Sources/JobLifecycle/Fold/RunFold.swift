@@ -40,7 +40,7 @@ struct RunFold {
         switch run.phase {
         case .running, .suspended: true
         case .pending: run.state != .pending
-        case .closing, .ended, .requeued, .vanished, .dispersed: false
+        case .closing, .ended, .requeued, .vanished, .dispersed, .undone: false
         }
     }
 

@@ -9,11 +9,14 @@ public struct RunRecord: Sendable, Hashable {
         case ended, requeued, vanished
         /// The record of an array's pending rest, all of whose tasks have been split off.
         case dispersed
+        /// It followed a run that was put back, and slurmctld was killed before it saved that: it never was. One that is known
+        /// to have ended all the same was told as `requeued`.
+        case undone
 
         public var isOpen: Bool {
             switch self {
             case .pending, .running, .suspended, .closing: true
-            case .ended, .requeued, .vanished, .dispersed: false
+            case .ended, .requeued, .vanished, .dispersed, .undone: false
             }
         }
     }

@@ -96,6 +96,7 @@ extension LedgerTransaction {
         if case .task = key.part, seen.jobID == key.number, seen.source != .accounting {
             try disperse(array: key.number, by: seen)
         }
+        if let known, let isTold = try restore(known, seen, force: force) { return isTold }
         if var run = known {
             guard let outcome = rule.fold(run.record, seen) else { return try stillThere(run, seen) }
             if outcome.isNews(after: run.record) {
@@ -112,11 +113,12 @@ extension LedgerTransaction {
         if try isPartOfKnownRun(seen) { return false }
         guard let outcome = rule.fold(nil, seen) else { return false }
         let last = try runs(
-            "number = ? AND part = ? ORDER BY submit_time DESC LIMIT 1", [key.number, key.storedPart]
+            "number = ? AND part = ? AND phase <> 'undone' ORDER BY submit_time DESC LIMIT 1",
+            [key.number, key.storedPart]
         ).first
         if let last, last.record.submitTime > seen.submitTime {
             let later = try runs(
-                "number = ? AND part = ? AND submit_time > ? ORDER BY submit_time LIMIT 1",
+                "number = ? AND part = ? AND submit_time > ? AND phase <> 'undone' ORDER BY submit_time LIMIT 1",
                 [key.number, key.storedPart, seen.submitTime]
             ).first
             return try insertLate(outcome, seen, before: later ?? last)
@@ -165,7 +167,7 @@ extension LedgerTransaction {
         return false
     }
 
-    private mutating func finish(_ outcome: RunFold.Outcome, _ job: inout JobRow, _ seen: JobObservation) throws {
+    mutating func finish(_ outcome: RunFold.Outcome, _ job: inout JobRow, _ seen: JobObservation) throws {
         for kind in outcome.transitions { try append(kind, &job, run: outcome.run, source: seen.source) }
         if outcome.needsLook { try addHint(JobHint(jobID: seen.jobID, reason: .settle, time: now)) }
         // One record for a pending array ends every task in it.
@@ -220,7 +222,7 @@ extension LedgerTransaction {
 
     /// Ends an open run because a later one of the same key is there.
     /// - Returns: false when its end is not known and Slurm has still to be asked.
-    private mutating func supersede(
+    mutating func supersede(
         _ previous: RunRow, by seen: JobObservation, belongs: Bool, force: Bool
     ) throws -> Bool {
         var run = previous

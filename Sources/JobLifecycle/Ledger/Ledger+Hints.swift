@@ -183,6 +183,7 @@ extension LedgerTransaction {
             sql: """
                 SELECT 1 FROM runs WHERE number = ? AND part = ?
                     AND phase NOT IN ('pending', 'running', 'suspended', 'closing', 'dispersed', 'vanished')
+                    AND (phase <> 'undone' OR end_time IS NOT NULL)
                     AND (submit_time = ? OR (submit_time < ? AND start_time <= ? AND end_time > ?)) LIMIT 1
                 """)
         let keys = run.isOnlyEnd ? [run.key, JobKey(run.jobID, .rest)] : [run.key]

@@ -109,7 +109,7 @@ extension Ledger {
         let statement = try database.cachedStatement(
             sql: """
                 SELECT j.id, j.final, j.gateway, j.external_id, j.claim, j.order_phase, j.last_error, j.number, j.part,
-                    (SELECT count(*) FROM runs r WHERE r.job = j.id),
+                    (SELECT count(*) FROM runs r WHERE r.job = j.id AND r.phase <> 'undone'),
                     \(deliveries("count(*)")) AND d.state = 0), \(deliveries("count(*)")) AND d.state = 2),
                     \(deliveries("d.error")) AND d.state <> 1 AND d.error IS NOT NULL ORDER BY t.sequence LIMIT 1)
                 FROM jobs j WHERE j.id = ?
@@ -117,7 +117,8 @@ extension Ledger {
         guard let row = try Row.fetchOne(statement, arguments: [id]) else { return nil }
         let runs = try database.cachedStatement(
             sql: """
-                SELECT \(LedgerTransaction.runColumns) FROM runs WHERE job = ? ORDER BY submit_time DESC, id DESC LIMIT 1
+                SELECT \(LedgerTransaction.runColumns) FROM runs WHERE job = ? AND phase <> 'undone'
+                ORDER BY submit_time DESC, id DESC LIMIT 1
                 """)
         let run = try Row.fetchOne(runs, arguments: [id]).map(LedgerTransaction.run)?.record
         let number: Int64? = row[7]

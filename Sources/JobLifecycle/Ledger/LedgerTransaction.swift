@@ -106,7 +106,7 @@ struct LedgerTransaction {
             gateway: job.gateway, externalID: job.externalID, claim: job.claim, message: message,
             refusal: refusal)
         switch kind {
-        case .requeued, .ended, .vanished, .corrected:
+        case .requeued, .ended, .vanished, .restored, .corrected:
             transition.endTime = run?.endTime
             transition.elapsed = run?.elapsed
             transition.exitStatus = run?.exitStatus

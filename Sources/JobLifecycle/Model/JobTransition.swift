@@ -18,6 +18,9 @@ public struct JobTransition: Sendable, Hashable, Codable {
         case requeued
         /// The run is over and so is the job.
         case ended
+        /// slurmctld was killed before it saved that it had put the job back, and has this run again: its `requeued` does not
+        /// count, nor what was told of later runs. `endTime` and `elapsed` are those of that `requeued`; the state is the run's.
+        case restored
         /// Slurm has forgotten the job: not in slurmctld, and no end in slurmdbd, in two answers apart. Final.
         case vanished
         /// slurmdbd learned the end of a run after it had been told as vanished: how it ended, and when. Never final, and

@@ -23,6 +23,8 @@ struct ClaimStage {
         case submittedAgain
         case pending, running, suspended, resumed
         case requeued(Int64?)
+        /// slurmctld lost the requeue that was told with so many seconds.
+        case restored(Int64?)
         case ended(SchedulerState.Base, Int64, exit: UInt32)
         case vanished
         case refusedBySlurm(String, JobTransition.Refusal)
@@ -124,6 +126,7 @@ struct ClaimStage {
         case .suspended: tell(.suspended)
         case .resumed: tell(.resumed)
         case .requeued(let seconds): tell(.requeued) { $0.elapsed = seconds }
+        case .restored(let seconds): tell(.restored) { $0.elapsed = seconds }
         case .ended(let state, let seconds, let exit):
             tell(.ended) {
                 $0.state = state
