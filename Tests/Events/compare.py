@@ -6,6 +6,8 @@ import re
 ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "DEADLINE", "OUT_OF_MEMORY", "REQUEUED"}
 ORDER = {"submitted": 0, "pending": 1, "running": 2, "suspended": 3, "resumed": 3, "requeued": 4, "ended": 4, "vanished": 4, "refused": 4,
          "corrected": 5}
+# Begins a run's transitions anew: slurmctld lost that it had put the run back.
+RESTORED = "restored"
 
 
 class Verdict:
@@ -31,7 +33,9 @@ def compare(rows, runs, transitions, findings, recovered=frozenset()):
     check_journal(transitions, verdict)
     ends = {}
     for transition in transitions:
-        if ORDER[transition["kind"]] == 4 and transition.get("submit_time"):
+        if transition["kind"] == RESTORED:
+            ends.pop((transition["job"], transition["submit_time"]), None)  # the requeue does not count
+        elif ORDER[transition["kind"]] == 4 and transition.get("submit_time"):
             ends.setdefault((transition["job"], transition["submit_time"]), []).append(transition)
     for key, told in ends.items():
         if len(told) > 1:
@@ -40,8 +44,14 @@ def compare(rows, runs, transitions, findings, recovered=frozenset()):
         key = (transition["job"], transition.get("submit_time"))
         if transition["kind"] != "corrected":
             continue
-        if [told["kind"] for told in ends.get(key, [])] != ["vanished"] or transition["final"]:
+        # The run that vanished may be the one after it, which never was.
+        had = [told["kind"] for told in ends.get(key, [])]
+        later = [told for (job, submitted), all_told in ends.items() if job == key[0] and submitted > key[1] for told in all_told]
+        undone = had == ["requeued"] and any(told["kind"] == "vanished" and told["ledger_job"] == transition["ledger_job"] for told in later)
+        if not (had == ["vanished"] or undone) or transition["final"]:
             verdict.wrong.append(f"{key}: corrected, though it did not vanish, or as a final end")
+        elif undone:
+            ends[key] = [transition]  # compared below
         elif key in rows and rows[key]["state"] in ENDED:
             check_end(key, rows[key], transition, verdict, key[0].split("_")[0] in recovered)
     verdict.vanished = sum(1 for told in ends.values() if told[-1]["kind"] == "vanished")
@@ -87,7 +97,13 @@ def check_journal(transitions, verdict):
     verdict.wrong += [f"{t['job']}: tres {t['details']['tres']} (from {t.get('source')})" for t in numbered]
     verdict.duplicated += [f"job {job} has {count} final transitions" for job, count in finals.items() if count > 1]
     for key, kinds in runs.items():
-        ranks = [ORDER[kind] for kind in kinds]
+        if RESTORED in kinds and not all(before == "requeued" for before, kind in zip(["", *kinds], kinds) if kind == RESTORED):
+            verdict.wrong.append(f"{key}: restored, though it had not been put back: {kinds}")
+        ranks, base = [], 0
+        for kind in kinds:
+            # After a requeue that was taken back the run goes on.
+            base += 10 if kind == RESTORED else 0
+            ranks.append(base + (0 if kind == RESTORED else ORDER[kind]))
         # A start that nobody told of comes with the end, and so after the word that the run vanished.
         if ranks != sorted(ranks) and not ("corrected" in kinds and "running" in kinds[kinds.index("vanished"):]):
             verdict.wrong.append(f"{key}: order {kinds}")

@@ -18,6 +18,7 @@ import zlib
 from pathlib import Path
 
 from cluster import PLUGINS, Agent, Lab, eventually, say
+from compare import Verdict, check_journal
 
 JOBS = {"ok": ("true", 0, "COMPLETED"), "exit3": ("exit 3", 768, "FAILED")}
 
@@ -269,6 +270,57 @@ def cancelled_again(lab, agent, seen_waiting):
     expect(told, len(told) == 1 and told[0]["kind"] == "ended" and told[0]["state"] == "CANCELLED")
 
 
+def requeue_lost():
+    """slurmctld loses that it put a job back: the run goes on, its end is told once, with slurmdbd's times"""
+    with Lab(LAB_NODES=1, LAB_DBD=1) as lab:
+        agent = Agent(lab, **{"accounting-interval": "2s", "vanish-after": "5s"})
+        agent.start()
+        for seen_running in (True, False):  # by the agent, before it is cancelled
+            requeued_and_killed(lab, agent, seen_running)
+        expect("verify", agent.ask("ledger", "verify", "--state-folder", lab.state).startswith("ok"))
+        agent.stop()
+
+
+def requeued_and_killed(lab, agent, seen_running):
+    job = lab.submit("--requeue", body="trap '' TERM; sleep 600")
+    phases = f"SELECT phase FROM runs WHERE number = {job} ORDER BY submit_time"
+    eventually("it runs", lambda: agent.query(phases) == [("running",)], 30)
+    saved, kept, before = lab.lab / "state/job_state", lab.base / "job_state", time.time()
+    lab.command("scontrol", "update", f"JobId={job}", "Comment=running")  # it saves what changes
+    eventually("slurmctld has saved that", lambda: saved.exists() and saved.stat().st_mtime > before, 60)
+    shutil.copy(saved, kept)
+    lab.command("scontrol", "requeue", job)
+    eventually("the requeue is told", lambda: agent.query(phases) == [("requeued",), ("pending",)], 60, 0.02)
+    lab.fault("kill")
+    # As if it had been killed before it saved it.
+    for name in ("job_state", "job_state.old"):
+        shutil.copy(kept, saved.with_name(name))
+        shutil.chown(saved.with_name(name), "slurm", "slurm")
+    if not seen_running:
+        agent.pause()
+    lab.fault("start")
+    state = eventually("slurmctld has it again", lambda: lab.command("squeue", "-h", "-j", job, "-o", "%T", check=False).strip(), 30)
+    expect(state, state == "RUNNING")
+    if seen_running:
+        eventually("the agent has understood", lambda: agent.query(phases) == [("running",), ("undone",)], 30)
+    lab.command("scancel", job)
+    if not seen_running:
+        eventually("it is over", lambda: "RUNNING" not in lab.command("squeue", "-h", "-j", job, "-o", "%T", check=False), 60)
+        agent.resume()
+    told = eventually("its end is told", lambda: [t for t in agent.transitions() if t["job"] == str(job) and t["final"]] and
+                      [t for t in agent.transitions() if t["job"] == str(job)], 60)
+    kinds = [t["kind"] for t in told]
+    expect(kinds, kinds[-4:] == ["requeued", "pending", "restored", "ended"] and kinds.count("ended") == 1)
+    submitted = told[-1]["submit_time"]
+    row = eventually("slurmdbd has its end", lambda: (row := lab.accounting().get((str(job), submitted))) and row["state"] == "CANCELLED" and row, 30)
+    sums = {"requeued": 1, "restored": -1, "ended": 1}
+    total = sum(sums.get(t["kind"], 0) * t["elapsed"] for t in told if t["kind"] in sums)
+    expect((told, row), told[-1]["state"] == "CANCELLED" and told[-1]["end_time"] == row["end"] and total == row["elapsed"])
+    verdict = Verdict()
+    check_journal(agent.transitions(), verdict)
+    expect(verdict.complaints(), verdict.ok)
+
+
 def no_page():
     """a status page that cannot be served: jobs are followed all the same, and the status says so"""
     with Lab(LAB_NODES=1) as lab:
@@ -451,7 +503,7 @@ if __name__ == "__main__":
         sys.exit("robust.py: needs root, for the lab")
     tests = (
         other_micro, garbage, no_spool, later_spool, planted_spool, chain, no_chain, slurm_comes_later,
-        end_without_submission, array_taken_back, no_page, taken_port, disk_fills, few_descriptors, silent_crowd, open_spool,
+        end_without_submission, array_taken_back, requeue_lost, no_page, taken_port, disk_fills, few_descriptors, silent_crowd, open_spool,
     )
     for test in [one for one in tests if not sys.argv[1:] or one.__name__ in sys.argv[1:]]:
         say(test.__doc__)

@@ -75,6 +75,9 @@ def known_end(told, rows, runs):
         same = job == told["job"] or (covers(row["shown"], told["job"]) and not taken_back)
         if same and (job, submit) != (told["job"], told["submit_time"]) and (submit == told["submit_time"] or (job, submit) not in runs):
             return f"{row['state']} of {row['shown']}, submitted {submit}, ended {row['end']}"
+        # The run before ended after this one had come: slurmctld had lost that it put the job back, and this one never was.
+        if job == told["job"] and told.get("restarts") and submit < told["submit_time"] < (row["end"] or 0):
+            return f"{row['state']} of the run before, submitted {submit}, ended {row['end']}"
     return None
 
 
