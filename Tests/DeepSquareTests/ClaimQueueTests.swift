@@ -83,6 +83,20 @@ struct ClaimQueueTests {
         #expect(queue.wanted(size: 9, asOf: queue.outcomes, share: 8, now: 100) == 8)
     }
 
+    @Test("a queue too long for the node to count it is claimed from all the same, after a rehearsal")
+    func uncounted() {
+        #expect(ClaimQueue.size(.success([.uint64(287)])) == 287)
+        // A contract that ran out of the call's gas says no more than that it reverted; geth names the gas.
+        #expect(ClaimQueue.size(.failure(GridError(.reverted, "execution reverted"))) == 8)
+        #expect(ClaimQueue.size(.failure(GridError(.unavailable, "out of gas"))) == 8)
+        #expect(ClaimQueue.size(.failure(GridError(.malformed, "no answer of it"))) == nil)
+        #expect(ClaimQueue.size(.success([])) == nil)
+        var queue = ClaimQueue()
+        #expect(queue.isRehearsed && queue.wanted(size: ClaimQueue.uncounted, asOf: 0, share: 4, now: 0) == 4)
+        queue.rehearsalFailed("reverts", now: 0)
+        #expect(queue.wanted(size: ClaimQueue.uncounted, asOf: 0, share: 4, now: 0) == 0)
+    }
+
     @Test("a rehearsal that fails costs no gas, and a rest")
     func rehearsal() {
         var queue = ClaimQueue()

@@ -48,6 +48,18 @@ struct ClaimQueue: Sendable, Hashable {
         self.inFlight = inFlight
     }
 
+    /// Of a queue that the node refuses to count: an `eth_call` has a limit of gas (geth: 50 million), and the contract looks
+    /// at each entry, so it is long. If it is refused for something else, the first claim's rehearsal fails.
+    static let uncounted: UInt64 = 8
+
+    /// What a queue holds, by the node's answer; nil: it says nothing.
+    static func size(_ answer: Result<[ABIValue], GridError>) -> UInt64? {
+        switch answer {
+        case .success(let values): values.first?.uint64
+        case .failure(let error): [.reverted, .unavailable].contains(error.code) ? uncounted : nil
+        }
+    }
+
     /// How many to claim.
     /// - Parameters:
     ///   - size: what the queue holds.

@@ -70,7 +70,7 @@ extension DeepSquareGateway {
                 await refreshProvider()
             }
             var sizes: [ClaimKind: UInt64] = [:]
-            for (kind, answer) in zip(kinds, answers) { sizes[kind] = (try? answer.get())?.first?.uint64 }
+            for (kind, answer) in zip(kinds, answers) { sizes[kind] = ClaimQueue.size(answer) }
             looks.add(.init(block: block, sizes: sizes, outcomes: asOf))
         } catch {
             note(GridError(.unavailable, "\(error)"))
