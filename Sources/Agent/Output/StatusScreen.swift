@@ -69,13 +69,19 @@ struct StatusScreen {
         words.append("\(jobs.openRuns) open runs")
         if jobs.openOrders > 0 { words.append("\(jobs.openOrders) not in Slurm yet") }
         words.append("\(jobs.known) known")
-        if jobs.vanished > 0 { words.append("\(jobs.vanished) vanished") }
         if let day = status.outcomes?.lastDay {
             let failed = day.failed + day.endedFailed
             if day.refused + failed > 0 { words.append("in 24 h \(day.refused) refused, \(failed) failed") }
         }
         if jobs.surplusRunning > 0 { words.append("\(jobs.surplusRunning) run a second time") }
         lines += wrap(words.joined(separator: ", "), "jobs", limit: 1)
+        if jobs.vanished > 0 {
+            let followed = jobs.vanishedFollowed ?? 0
+            lines += wrap(
+                "\(jobs.vanished) forgotten by Slurm before their end was known"
+                    + (followed > 0 ? "; slurmdbd is asked about \(followed) now and then" : ""),
+                "vanished", limit: 2)
+        }
         if let chain = status.chain { lines += self.lines(of: chain) }
         if let grid = status.grid {
             var words = [grid.state]
@@ -129,7 +135,8 @@ struct StatusScreen {
             return wrap("\(report.reason)\(until)", label: "\(job(report.job))\(slurm)  ", limit: isTight ? 1 : 2)
         }
         return .init(
-            name: "HELD REPORTS", title: "HELD REPORTS", entries: entries, whereElse: "slurm-grid-agent grid jobs")
+            name: "DELAYED", title: "DELAYED: kept back for full pay, or tried again", entries: entries,
+            whereElse: "slurm-grid-agent grid jobs")
     }
 
     private var jobs: ScreenLayout.Block {
@@ -155,7 +162,7 @@ struct StatusScreen {
                 limit: isTight ? 1 : 2)
         }
         return .init(
-            name: "LAST ERRORS", title: "LAST ERRORS", entries: entries,
+            name: "LAST PROBLEMS", title: "LAST PROBLEMS: warnings and errors of the log", entries: entries,
             whereElse: "journalctl -u slurm-grid-agent -p warning")
     }
 

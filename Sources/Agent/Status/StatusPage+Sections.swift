@@ -90,6 +90,7 @@ extension StatusPage {
                 tile("Deliveries", status.deliveries.reduce(0) { $0 + $1.waiting }, "wait to be told to somebody"),
                 tile("Known", jobs.known, "jobs in the ledger, over or not"),
                 tile("Vanished", jobs.vanished, "forgotten by Slurm before their end was known"),
+                tile("Followed", jobs.vanishedFollowed ?? 0, "of these slurmdbd is asked about now and then"),
             ]
         return section("numbers", "Now", "How much there is to do.", "<dl class=\"tiles\">\(tiles)</dl>")
     }
@@ -131,9 +132,9 @@ extension StatusPage {
                 """
         }
         return section(
-            "held", "Held reports",
+            "held", "Delayed reports",
             "Ends of jobs that are kept back for a while because that is paid better, or because something is missing.",
-            items.isEmpty ? Self.empty("None is held.") : "<ul class=\"parts\">\(items)</ul>")
+            items.isEmpty ? Self.empty("None is delayed.") : "<ul class=\"parts\">\(items)</ul>")
     }
 
     var problems: HTML {

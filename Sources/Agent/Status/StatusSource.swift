@@ -39,7 +39,8 @@ struct StatusSource: Sendable {
                 let counts = try await ledger.counts()
                 status.jobs = .init(
                     openRuns: counts.openRuns, openOrders: counts.openOrders, ofGrid: 0, known: counts.jobs,
-                    vanished: counts.vanished, surplus: counts.surplus, surplusRunning: counts.surplusRunning)
+                    vanished: counts.vanished, vanishedFollowed: counts.vanishedHints, surplus: counts.surplus,
+                    surplusRunning: counts.surplusRunning)
                 status.deliveries = try await ledger.backlogs().map {
                     .init(
                         gateway: $0.gateway, waiting: $0.waiting, parked: $0.parked, oldest: $0.oldest,
@@ -79,10 +80,8 @@ struct StatusSource: Sendable {
             credits: word.credits)
         status.jobs.ofGrid = word.jobs.count
         // The gateway hears of an approval with the block that brings it, the checks a round later.
-        status.set(
-            .init(
-                name: "provider", level: word.isApproved ? .ok : .warning,
-                text: word.isApproved ? word.state : word.state + Checks.unapproved))
+        let provider = Checks.provider(Checks.Standing(word))
+        status.set(.init(name: provider.subject, level: .init(provider.level), text: provider.text))
         if let outcomes = word.outcomes {
             status.outcomes = outcomes
             status.set(.init(outcomes))
@@ -160,7 +159,7 @@ extension AgentStatus {
     /// - Parameters:
     ///   - awaited: what is being opened for the first time.
     ///   - hasGrid: whether a chain or a grid is configured.
-    fileprivate func words(awaited: [String], hasGrid: Bool, isEnding: Bool) -> String {
+    func words(awaited: [String], hasGrid: Bool, isEnding: Bool) -> String {
         if isEnding { return "ending: finishing what is under way" }
         let worst = parts.first { $0.level == .failure }
         if !awaited.isEmpty, worst == nil { return "starting: waits for \(awaited.joined(separator: ", "))" }
@@ -177,13 +176,14 @@ extension AgentStatus {
         if let worst {
             return "\(doing); FAILURE \(worst.name): \(worst.text)"
         }
+        // What is unknown makes a warning of the whole, too.
+        let doubtful = [Level.warning, .unknown].compactMap { level in parts.first { $0.level == level } }.first
+        let trouble = doubtful.map { "; \($0.level.rawValue.uppercased()) \($0.name): \($0.text)" } ?? ""
         if !hasGrid {
-            return "\(doing); no grid is configured: /etc/slurm-grid-agent/config.yaml, then `slurm-grid-agent check`"
+            return doing + trouble
+                + "; no grid is configured: /etc/slurm-grid-agent/config.yaml, then `slurm-grid-agent check`"
         }
-        if let worst = parts.first(where: { $0.level == .warning }) {
-            return "\(doing); \(worst.name): \(worst.text)"
-        }
-        return doing
+        return doing + trouble
     }
 }
 

@@ -100,7 +100,8 @@ extension DeepSquareGateway {
         }
         return GridStatus(
             contract: contracts.metaScheduler.checksummed, provider: address.checksummed, state: standingWords,
-            isApproved: provider.isApproved, standing: standing, obstacles: whyNothingIsClaimed, isOpen: provider.isOpen, isDrained: isDrained,
+            isApproved: provider.isApproved, standing: standing, obstacles: whyNothingIsClaimed,
+            isOpen: provider.isOpen, isDrained: isDrained,
             isRegistering: isRegistering, registration: registrationWords,
             credits: provider.credits.map { "\($0)" }, creditsAt: provider.creditsAt,
             creditsBlock: provider.creditsBlock,

@@ -26,6 +26,8 @@ extension DeepSquareGateway {
         public var cluster: Entry
         /// Between the newest of the chain's entries and the cluster.
         public var differences: [String]
+        /// A registration is sent, or about to be sent by the agent itself; nil: an agent of an earlier release.
+        public var isUnderWay: Bool?
     }
 
     public enum RegisterAnswer: Codable, Sendable, Hashable {
@@ -107,7 +109,8 @@ extension DeepSquareGateway {
             onChain: approved.map { entry($0.hardware, $0.prices, $0.labels) },
             waiting: waiting.map { entry($0.hardware, $0.prices, $0.labels) },
             cluster: entry(ours.hardware, ours.prices, ours.labels),
-            differences: newest.map(ours.differences) ?? ["the chain knows no registration of this provider"])
+            differences: newest.map(ours.differences) ?? ["the chain knows no registration of this provider"],
+            isUnderWay: standing == .sent || standing == .coming || isRegistrationSent)
     }
 
     /// At start: a registration is sent only when the chain knows none, or when the configuration says so.

@@ -103,14 +103,8 @@ public struct RPCEndpoint: Hashable, Sendable, CustomStringConvertible {
 
     var isEncrypted: Bool { scheme == "https" || scheme == "wss" }
 
-    /// With its path, but for parts that may be a key.
-    public var shown: String {
-        let path = target.prefix { $0 != "?" }.split(separator: "/").map { $0.utf8.count < Self.keyLength ? $0 : "…" }
-        return description + path.map { "/\($0)" }.joined() + (target.contains("?") ? "?…" : "")
-    }
-
-    /// No part of a path that is as long is shown.
-    private static let keyLength = 12
+    /// With a sign for a path or query, which may be a key: that there is one.
+    public var shown: String { description + (target == "/" ? "" : "/…") }
 
     public var description: String { "\(scheme)://\(host):\(port)" }
 }

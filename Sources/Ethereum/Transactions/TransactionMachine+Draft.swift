@@ -185,7 +185,10 @@ extension TransactionMachine {
         let ofClass = open.filter { sending[$0.intent]?.intent.className == name }
         let total = spending.total(name, on: now) + ofClass.reduce(cost) { $0 + $1.maximumCost }
         guard total <= cap else {
-            raise(.spendCap, "\(kind?.purpose ?? name): they have reached their \(Wei.text(cap)) coins for today (UTC): it goes on tomorrow")
+            raise(
+                .spendCap,
+                "\(kind?.purpose ?? name): they reached their \(Wei.text(cap)) coins for today (UTC): it goes on tomorrow"
+            )
             return false
         }
         clear(.spendCap)
