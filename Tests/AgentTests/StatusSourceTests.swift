@@ -86,8 +86,10 @@ struct StatusSourceTests {
             .init(name: "ledger", level: .ok, text: "open"), .init(name: "clock", level: .warning, text: "is wrong"),
             .init(name: "balance", level: .unknown, text: "because"),
         ]
-        func words() -> String { status.words(
-                awaited: [], hasUpstream: hasGrid, modules: Gateways.all, isEnding: false) }
+        func words() -> String {
+            status.words(
+                awaited: [], hasUpstream: hasGrid, modules: Gateways.all, isEnding: false)
+        }
         #expect(words().contains("; WARNING clock: is wrong") && words().contains("no grid is configured") != hasGrid)
         status.parts.remove(at: 1)
         #expect(words().contains("; UNKNOWN balance: because"))
