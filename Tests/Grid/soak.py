@@ -88,29 +88,37 @@ class Hand(threading.Thread):
         self.join()
 
 
+FORK_DEPTH = 10  # blocks, more than any fork of a run takes back
+
+
 class Scheduler:
     """The meta-scheduler's bot: gives each job that waits to the provider, also one that came back."""
 
     def __init__(self, world, hand):
-        self.world, self.hand, self.cold = world, hand, set()
+        # By number: the block at which a job was first seen over.
+        self.world, self.hand, self.over_at = world, hand, {}
         hand.later(0, self.round)
 
     def round(self):
         try:
             grid = self.world.grid
             if grid.providers.call("isValidForScheduling", PROVIDER):
-                for name in grid.job_ids():
-                    if name not in self.cold:
-                        self.look(grid.job(name))
+                head = grid.chain.height
+                for number in grid.job_ids():
+                    # A fork may take a job back, and give its number to another.
+                    if head - self.over_at.get(number, head) <= FORK_DEPTH:
+                        self.look(grid.job(number), head)
         except TROUBLE:
             pass
         self.hand.later(0.3, self.round)
         return True
 
-    def look(self, job):
+    def look(self, job, head):
         if job["statusName"] not in OPEN:
-            self.cold.add(job["jobId"])
-        elif job["statusName"] == "Pending":
+            self.over_at.setdefault(job["jobId"], head)
+            return
+        self.over_at.pop(job["jobId"], None)
+        if job["statusName"] == "Pending":
             try:
                 self.world.bot.schedule(job["jobId"], PROVIDER)
             except contracts.Reverted:
