@@ -11,8 +11,10 @@ import Testing
 struct PlanTests {
     /// `meta`: a handful of names. `counters`: ten names and the gateways. `marks`: a row for each start of slurmctld within
     /// `retention`. `runs_open`: the runs that are not over, all of which a sweep is about.
+    /// `hints_vanished`: the runs that Slurm forgot in some days.
     private static let small: Set<String> = [
         "sqlite_master", "sqlite_sequence", "meta", "counters", "marks", "runs_open", "jobs_open_orders",
+        "hints_vanished",
     ]
 
     private static var sources: String {

@@ -132,6 +132,13 @@ enum LedgerSchema {
             CREATE INDEX jobs_asked_again ON jobs (id) WHERE asks > 1;
             """
         ),
+        (
+            7,
+            """
+            -- Few, and counted apart from what waits for an answer.
+            CREATE INDEX hints_vanished ON hints (job_id) WHERE reason = 'vanished' AND parked = 0;
+            """
+        ),
     ]
 
     static var current: Int { steps.last?.version ?? 0 }
