@@ -146,6 +146,15 @@ struct PlanTests {
         try await ledger.noteSubmitted(id, jobID: 50)
         try await ledger.fold(Ledger.Intake(observations: [seen(.pending, key: JobKey(50), tag: tag)]))
         try await ledger.noteReleased(id)
+        // slurmctld lost that, and then its end.
+        let later = ledger.microseconds + 1
+        var held = seen(.pending, key: JobKey(50), at: later, tag: tag)
+        held.isHeld = true
+        try await ledger.fold(Ledger.Intake(observations: [held]))
+        try await ledger.noteReleased(id)
+        let end = seen(.cancelled, key: JobKey(50), end: 495, at: later + 1, tag: tag)
+        try await ledger.fold(Ledger.Intake(observations: [end]))
+        try await ledger.fold(Ledger.Intake(observations: [seen(.pending, key: JobKey(50), at: later + 2, tag: tag)]))
         let refused = try await ledger.accept(JobOrder(gateway: "own", externalID: "b", request: [1]))
         try await ledger.noteRefused(refused, .scheduler, why: "no")
         _ = try await ledger.withdraw("own", "b", claim: 1, why: "taken back")

@@ -139,6 +139,13 @@ enum LedgerSchema {
             CREATE INDEX hints_vanished ON hints (job_id) WHERE reason = 'vanished' AND parked = 0;
             """
         ),
+        (
+            8,
+            """
+            -- When an order's job was released, Unix microseconds; NULL: not yet, or an older release did it.
+            ALTER TABLE jobs ADD COLUMN released_at INTEGER;
+            """
+        ),
     ]
 
     static var current: Int { steps.last?.version ?? 0 }

@@ -49,6 +49,8 @@ public struct OrderRecord: Sendable, Hashable {
     var withdrawn: String?
     /// Failed steps in a row.
     var tries = 0
+    /// Its job was released once.
+    var wasReleased = false
 
     /// There can be no second job: slurmctld was asked once.
     var wasAskedOnce: Bool { asks == 1 }
