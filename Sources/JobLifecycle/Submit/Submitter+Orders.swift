@@ -143,9 +143,10 @@ extension Submitter {
     func release(_ order: OrderRecord) async throws {
         guard let id = order.jobID else { return }
         if order.wasReleased {
-            let isWanted = order.withdrawn == nil
-            let lost = isWanted ? "that a job was released: it is released" : "the end of a job: it is ended"
-            logger.notice("slurmctld has lost \(lost) again", metadata: order.logIDs(slurm: id))
+            logger.notice(
+                order.withdrawn == nil
+                    ? "slurmctld lost that a job was released: it is released again"
+                    : "slurmctld lost the end of a job: it is ended again", metadata: order.logIDs(slurm: id))
         }
         try await release(order, id)
     }
