@@ -50,7 +50,7 @@ struct SlurmGridAgent: AsyncParsableCommand {
             WaitCommand.self, RunCommand.self, StatusCommand.self, CheckCommand.self, ConfigCommand.self,
             EventsCommand.self,
             LedgerCommand.self, PluginsCommand.self, ChainCommand.self, KeyCommand.self, GridCommand.self,
-            ProviderCommand.self, FormerNames.Drain.self, FormerNames.Resume.self,
+            ProviderCommand.self, CockpitCommand.self, FormerNames.Drain.self, FormerNames.Resume.self,
         ]
     )
 }

@@ -41,13 +41,14 @@ public struct CockpitNode: Sendable, Hashable {
 
     public var name: String
     public var state: State
-    public var cpus: UInt64
-    /// MB.
-    public var memory: UInt64
+    /// Allocated; nil: Slurm does not say how a job's CPUs lie on its nodes.
+    public var cpus: UInt64?
+    /// MB; likewise.
+    public var memory: UInt64?
     public var gpus: UInt64
     public var jobs: Int
 
-    public init(name: String, state: State, cpus: UInt64 = 0, memory: UInt64 = 0, gpus: UInt64 = 0, jobs: Int = 0) {
+    public init(name: String, state: State, cpus: UInt64? = nil, memory: UInt64? = nil, gpus: UInt64 = 0, jobs: Int = 0) {
         self.name = name
         self.state = state
         self.cpus = cpus
@@ -61,8 +62,8 @@ struct NodeStatesMessage: Encodable, Sendable {
     struct Node: Encodable, Sendable {
         var hostname: String
         var states: [String]
-        var cpusAllocated: UInt64
-        var memoryAllocated: UInt64
+        var cpusAllocated: UInt64?
+        var memoryAllocated: UInt64?
         var gpusAllocated: UInt64
         var jobsRunning: Int
     }

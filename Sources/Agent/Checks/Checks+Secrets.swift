@@ -17,7 +17,7 @@ extension Checks {
     }
 
     /// Root looks for the agent, whose folder is its own.
-    private var secretTrust: SecretTrust {
+    var secretTrust: SecretTrust {
         guard geteuid() == 0 else { return SecretTrust(reader: geteuid(), readerName: Self.account(of: geteuid())) }
         var status = stat()
         guard lstat(configuration.stateFolder, &status) == 0, status.st_uid != 0 else {

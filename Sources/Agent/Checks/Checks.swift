@@ -26,7 +26,7 @@ struct Checks {
     let asked = NIOLockedValueBox<Result<AgentStatus, ControlClient.Failure>?>(nil)
 
     func all() async -> [Finding] {
-        let host = host() + secrets() + ports()
+        let host = host() + secrets() + clusterCockpit() + ports()
         let slurm = await slurm()
         return host + slurm + (await chain())
     }

@@ -44,6 +44,8 @@ struct AgentConfiguration: Equatable, Sendable {
     var usersFile: UserMapFile? {
         didSet { grid.customers = usersFile?.customers ?? [:] }
     }
+    /// `clustercockpit.…`.
+    var clusterCockpit = CockpitConfiguration()
     /// `benchmark.…` and where results arrive.
     var benchmark = BenchmarkSettings()
     /// `sbatch.tls…`, of which `grid.security` is made.
@@ -96,14 +98,17 @@ struct AgentConfiguration: Equatable, Sendable {
     /// What must fit together, and what is of no use.
     private mutating func check() -> Problem {
         let checks: [() throws(Conflict) -> Void] = [
-            chain.check, sbatchTLS.check, benchmark.check, admin.check, checkSockets, checkListeners,
+            chain.check, sbatchTLS.check, benchmark.check, admin.check, clusterCockpit.check, checkSockets, checkListeners,
         ]
         var problem = Problem([])
         for check in checks {
             do throws(Conflict) { try check() } catch { problem.add(self.problem(error)) }
         }
         do throws(Problem) { try usersFile?.read() } catch { problem.add(error) }
-        for notice in chain.notices + sbatchTLS.notices + benchmark.notices + admin.notices { notify(notice) }
+        do throws(Problem) { try clusterCockpit.hardwareFile?.read() } catch { problem.add(error) }
+        for notice in chain.notices + sbatchTLS.notices + benchmark.notices + admin.notices
+            + clusterCockpit.notices
+        { notify(notice) }
         return problem
     }
 

@@ -23,6 +23,10 @@ struct ConfigurationSection: Sendable {
         ConfigurationSection(
             title: "The grid: what is reported of a job", introduction: "", keys: ConfigurationKey.billing),
         ConfigurationSection(
+            title: "ClusterCockpit",
+            introduction: "Without `clustercockpit.backends` no backend is told of jobs; docs/clustercockpit.md explains it.",
+            keys: ConfigurationKey.clusterCockpit),
+        ConfigurationSection(
             title: "Benchmarks",
             introduction: "This version runs no benchmark yet: these keys are checked and kept for the one that does.",
             keys: ConfigurationKey.benchmark),

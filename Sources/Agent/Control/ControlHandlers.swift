@@ -30,6 +30,7 @@ struct ControlHandlers {
 
     var all: [String: ControlServer.Handler] {
         general.merging(chainHandlers) { first, _ in first }.merging(gridHandlers) { first, _ in first }
+            .merging(cockpitHandlers) { first, _ in first }
     }
 
     private var gridHandlers: [String: ControlServer.Handler] {

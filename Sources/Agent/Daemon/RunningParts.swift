@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import ClusterCockpit
 internal import DeepSquare
 internal import Foundation
 internal import JobLifecycle
@@ -24,6 +25,9 @@ final class RunningParts: Sendable {
         var grid: DeepSquareGateway?
         var contracts: GridContracts?
         var chainTrouble: Patience.Trouble?
+        /// nil until its file is open; for ever without `clustercockpit.backends`.
+        var cockpit: ClusterCockpitGateway?
+        var cockpitTrouble: Patience.Trouble?
         /// By the key that names it, why nobody can come in at a door.
         var doors: [String: String] = [:]
         /// The newest answers of the checks; empty until all has been looked at once.
@@ -41,6 +45,7 @@ final class RunningParts: Sendable {
     /// What is configured.
     let hasChain: Bool
     let hasGrid: Bool
+    let hasCockpit: Bool
     /// What the configuration's file says now, which may be more than the agent was started with; nil: not known.
     private let configured: @Sendable () -> ChainSettings?
     private let state = NIOLockedValueBox(State())
@@ -48,12 +53,13 @@ final class RunningParts: Sendable {
     private let patience: Duration
 
     init(
-        _ settings: ChainSettings = ChainSettings(), patience: Duration = .seconds(10),
+        _ settings: ChainSettings = ChainSettings(), hasCockpit: Bool = false, patience: Duration = .seconds(10),
         configured: @escaping @Sendable () -> ChainSettings? = { nil }
     ) {
         self.configured = configured
         hasChain = !settings.nodes.isEmpty
         hasGrid = settings.contract != nil
+        self.hasCockpit = hasCockpit
         self.patience = patience
     }
 
@@ -118,6 +124,14 @@ final class RunningParts: Sendable {
                     : "this agent is set up without a grid: metascheduler.smart-contract is not in its configuration")
         }
         return try await part("grid's part", \.grid) { $0.chainTrouble ?? $0.slurmTrouble }
+    }
+
+    func clusterCockpit() async throws(ControlFailure) -> ClusterCockpitGateway {
+        guard hasCockpit else {
+            throw ControlFailure(
+                description: "this agent is set up without ClusterCockpit: clustercockpit.backends is not in its configuration")
+        }
+        return try await part("ClusterCockpit gateway", \.cockpit) { $0.cockpitTrouble ?? $0.slurmTrouble }
     }
 
     private static let staleConfiguration =

@@ -104,6 +104,7 @@ struct SlurmPart: Service {
         if configuration.chain.contract != nil {
             interests.append(Ledger.Interest(gateway: GridPart.gatewayName, scope: .ownJobs))
         }
+        if let interest = CockpitPart.interest(configuration) { interests.append(interest) }
         let path = folder + "/ledger.sqlite"
         let opened = await Self.open(
             path, cluster: cluster, interests,
@@ -201,6 +202,12 @@ struct SlurmPart: Service {
         if !configuration.chain.nodes.isEmpty {
             services.append(
                 GridPart(
+                    configuration: configuration, folder: folder, parts: parts, ledger: ledger, scheduler: scheduler,
+                    logger: logger))
+        }
+        if configuration.clusterCockpit.isOn {
+            services.append(
+                CockpitPart(
                     configuration: configuration, folder: folder, parts: parts, ledger: ledger, scheduler: scheduler,
                     logger: logger))
         }

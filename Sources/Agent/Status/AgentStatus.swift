@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import ClusterCockpit
 internal import DeepSquare
 
 /// What an administrator sees of the running agent, at one moment: `status`, the status page and the metrics all show this.
@@ -165,4 +166,6 @@ struct AgentStatus: Codable, Sendable, Equatable {
     var problemCounts: [String: Int]?
     /// What became of the grid's jobs here; nil: there is no grid.
     var outcomes: GridOutcomes?
+    /// ClusterCockpit's backends; nil: none is configured, or its part is not open yet.
+    var clusterCockpit: CockpitStatus?
 }

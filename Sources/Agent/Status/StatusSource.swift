@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import ClusterCockpit
 internal import DeepSquare
 internal import Foundation
 internal import JobLifecycle
@@ -57,6 +58,13 @@ struct StatusSource: Sendable {
         }
         if let trouble = now.chainTrouble {
             status.set(.init(name: "chain", level: .init(trouble.level), text: trouble.description))
+        }
+        if let trouble = now.cockpitTrouble {
+            status.set(.init(name: "ClusterCockpit", level: .init(trouble.level), text: trouble.description))
+        }
+        if let word = try? await now.cockpit?.status {
+            status.clusterCockpit = word
+            for backend in word.backends { status.set(.init(backend)) }
         }
         for (key, why) in now.doors.sorted(by: { $0.key < $1.key }) {
             status.set(.init(name: key, level: .failure, text: why))

@@ -11,7 +11,7 @@ public struct CockpitComparison: Codable, Sendable, Hashable {
         }
 
         public var action: Action
-        public var jobID: Int64
+        public var slurmJob: Int64
         public var start: Int64
         public var reason: String
     }
@@ -95,9 +95,9 @@ extension BackendSender {
             switch run.phase {
             case .stopped, .skipped:
                 guard run.isOver else { continue }
-                report.items.append(.init(action: .stop, jobID: row.jobId, start: row.startTime, reason: "it has ended in Slurm"))
+                report.items.append(.init(action: .stop, slurmJob: row.jobId, start: row.startTime, reason: "it has ended in Slurm"))
             case .running where run.isOver && run.isOpen:
-                report.items.append(.init(action: .stop, jobID: row.jobId, start: row.startTime, reason: "it has ended in Slurm"))
+                report.items.append(.init(action: .stop, slurmJob: row.jobId, start: row.startTime, reason: "it has ended in Slurm"))
                 continue
             case .none, .parked: break
             case .running, .deleted: continue
@@ -123,11 +123,11 @@ extension BackendSender {
             case .running:
                 guard let started = run.startedAt, now() / 1000 - started >= Self.graceSeconds else { continue }
                 report.items.append(
-                    .init(action: .start, jobID: Int64(run.jobID), start: run.startTime, reason: "the backend does not have it"))
+                    .init(action: .start, slurmJob: Int64(run.jobID), start: run.startTime, reason: "the backend does not have it"))
                 if !report.isDryRun { try await store.reset(run: run.run, at: name, to: .none) }
             case .none:
                 report.items.append(
-                    .init(action: .start, jobID: Int64(run.jobID), start: run.startTime, reason: "it was not told yet"))
+                    .init(action: .start, slurmJob: Int64(run.jobID), start: run.startTime, reason: "it was not told yet"))
             case .stopped, .deleted, .skipped, .parked: continue
             }
         }
@@ -155,7 +155,7 @@ extension BackendSender {
                     run.endTime = max(end, found.startTime)
                     run.endState = found.endState ?? .failed
                     report.items.append(
-                        .init(action: .stop, jobID: row.jobId, start: row.startTime, reason: "another feeder started it; it has ended in Slurm"))
+                        .init(action: .stop, slurmJob: row.jobId, start: row.startTime, reason: "another feeder started it; it has ended in Slurm"))
                 }
                 if !report.isDryRun { try await store.adopt(run, backend: name, backends: settings.backends.map(\.name)) }
             }
@@ -170,7 +170,7 @@ extension BackendSender {
         else { return }
         report.items.append(
             .init(
-                action: settings.stopsUnknown ? .stop : .unknown, jobID: row.jobId, start: row.startTime,
+                action: settings.stopsUnknown ? .stop : .unknown, slurmJob: row.jobId, start: row.startTime,
                 reason: "Slurm does not know it" + (settings.stopsUnknown ? "" : "; clustercockpit.stop-unknown would stop it")))
         guard !report.isDryRun else { return }
         logger.warning(

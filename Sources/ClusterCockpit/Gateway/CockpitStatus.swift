@@ -30,7 +30,7 @@ public struct CockpitStatus: Codable, Sendable, Hashable {
 public struct CockpitJob: Codable, Sendable, Hashable {
     public var backend: String
     public var job: String
-    public var jobID: UInt32
+    public var slurmJob: UInt32
     public var start: Int64
     public var end: Int64?
     /// `none`, `running`, `stopped`, `deleted`, `skipped`, `parked`.
@@ -59,7 +59,7 @@ extension BackendSender {
         let nodes = nodes(of: entry.run)
         let placement = JobPlacement(entry.run, nodes: nodes, topology: topology, table: settings.hardware)
         return CockpitJob(
-            backend: name, job: entry.run.job, jobID: entry.run.jobID, start: entry.run.startTime, end: entry.run.endTime,
+            backend: name, job: entry.run.job, slurmJob: entry.run.jobID, start: entry.run.startTime, end: entry.run.endTime,
             phase: entry.row.phase.rawValue, isOpen: entry.isOpen, state: entry.run.endState?.rawValue,
             attempts: entry.row.attempts, reason: entry.row.reason, placementSource: placement.source?.rawValue, nodes: nodes)
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import JobLifecycle
+public import JobLifecycle
 
 /// One run of a job that ran: what backends are told of. A job that never ran has none.
 public struct CockpitRun: Sendable, Hashable {
@@ -93,7 +93,7 @@ public struct CockpitRun: Sendable, Hashable {
 
 extension EndState {
     /// Of a run that was put back while it ran Slurm has no word: to an observer it was cancelled.
-    init(_ state: SchedulerState.Base?, isVanished: Bool = false) {
+    public init(_ state: SchedulerState.Base?, isVanished: Bool = false) {
         switch state {
         case .completed: self = .completed
         case .failed: self = .failed

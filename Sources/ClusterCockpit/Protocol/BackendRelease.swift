@@ -34,7 +34,7 @@ public enum BackendRelease: String, Sendable, Hashable, Codable, CaseIterable {
 
     /// When a run ended, as this release takes it: up to 1.4.2 a run lasts a second at least, and 1.4 does not say which it is.
     func stopTime(start: Int64, end: Int64) -> Int64 {
-        max(end, self == .v1_5 ? start : start &+ 1)
+        max(end, self == .v1_5 || start == .max ? start : start + 1)
     }
 }
 
