@@ -165,7 +165,8 @@ let package = Package(
         .executableTarget(
             name: "Agent",
             dependencies: [
-                "ClusterCockpit", "DeepSquare", "Ethereum", "JobLifecycle", "Persistence", "Slurm", "Sockets", "SpankBridge", "Support",
+                "ClusterCockpit", "DeepSquare", "Ethereum", "JobLifecycle", "Persistence", "Slurm", "Sockets",
+                "SpankBridge", "Support",
                 "TLSClient",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

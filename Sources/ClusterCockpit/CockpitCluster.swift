@@ -22,7 +22,8 @@ public struct PastRun: Sendable, Hashable {
     public var job: String
 
     public init(
-        jobID: UInt32, submitTime: Int64, startTime: Int64, endTime: Int64? = nil, endState: EndState? = nil, job: String
+        jobID: UInt32, submitTime: Int64, startTime: Int64, endTime: Int64? = nil, endState: EndState? = nil,
+        job: String
     ) {
         self.jobID = jobID
         self.submitTime = submitTime
@@ -48,7 +49,8 @@ public struct CockpitNode: Sendable, Hashable {
     public var gpus: UInt64
     public var jobs: Int
 
-    public init(name: String, state: State, cpus: UInt64? = nil, memory: UInt64? = nil, gpus: UInt64 = 0, jobs: Int = 0) {
+    public init(name: String, state: State, cpus: UInt64? = nil, memory: UInt64? = nil, gpus: UInt64 = 0, jobs: Int = 0)
+    {
         self.name = name
         self.state = state
         self.cpus = cpus

@@ -69,13 +69,14 @@ struct AnswerTableTests {
         _ recording: String, _ release: BackendRelease, _ call: BackendCall, path: String
     ) throws -> [String: String] {
         var found: [String: String] = [:]
-        for exchange in try Self.recorded(recording) where exchange.request.path == path && exchange.request.method == "POST" {
+        for exchange in try Self.recorded(recording)
+        where exchange.request.path == path && exchange.request.method == "POST" {
             found[exchange.name] = Self.code(AnswerTable.meaning(of: exchange.answer, to: call, release: release))
         }
         return found
     }
 
-    @Test(arguments: [("1.5.4", BackendRelease.v1_5), ("1.4.4", .v1_4)])
+    @Test(arguments: [("1.5.4", BackendRelease.v15), ("1.4.4", .v14)])
     func everyRecordedStart(recording: String, release: BackendRelease) throws {
         let found = try meanings(recording, release, .start, path: "/api/jobs/start_job/")
         #expect(found.count > 50)
@@ -91,13 +92,14 @@ struct AnswerTableTests {
         #expect(found["start-unknown-field"] == "other release")
         #expect(found["start-numnodes-mismatch"] == "refused")
         #expect(found["start-smt-2"] == "refused")
-        #expect(found["requeue-run2-start-at-once"] == (release == .v1_4 ? "exists" : found["requeue-run2-start-at-once"]))
-        #expect(found["start-duplicate-at-once"] == (release == .v1_5 ? "done" : "exists"))
+        #expect(
+            found["requeue-run2-start-at-once"] == (release == .v14 ? "exists" : found["requeue-run2-start-at-once"]))
+        #expect(found["start-duplicate-at-once"] == (release == .v15 ? "done" : "exists"))
         #expect(found["start-duplicate-start+1h"] == "exists")
-        #expect(found[release == .v1_5 ? "start-exclusive-1" : "start-shared-none"] == "other release")
+        #expect(found[release == .v15 ? "start-exclusive-1" : "start-shared-none"] == "other release")
     }
 
-    @Test(arguments: [("1.5.4", BackendRelease.v1_5), ("1.4.4", .v1_4)])
+    @Test(arguments: [("1.5.4", BackendRelease.v15), ("1.4.4", .v14)])
     func everyRecordedStop(recording: String, release: BackendRelease) throws {
         let all = try Self.recorded(recording).filter { $0.request.path == "/api/jobs/stop_job/" }
         #expect(all.count > 15)
@@ -106,9 +108,11 @@ struct AnswerTableTests {
             let text = exchange.answer.text
             switch exchange.response.status {
             case 200: #expect(code == "done", "\(exchange.name)")
-            case 404, 422: #expect(code == (text.contains("finding job failed") ? "start missing" : "done"), "\(exchange.name)")
+            case 404, 422:
+                #expect(code == (text.contains("finding job failed") ? "start missing" : "done"), "\(exchange.name)")
             case 400 where text.contains("unknown field"): #expect(code == "other release", "\(exchange.name)")
-            case 400 where text.contains("job state") && release == .v1_5: #expect(code == "other release", "\(exchange.name)")
+            case 400 where text.contains("job state") && release == .v15:
+                #expect(code == "other release", "\(exchange.name)")
             case 400: #expect(code == "refused", "\(exchange.name)")
             default: break
             }
@@ -117,21 +121,24 @@ struct AnswerTableTests {
 
     /// What was seen of older releases, and what stands between.
     @Test(arguments: [
-        (BackendRelease.v1_2, BackendCall.stop, 400, "stopTime must be larger than startTime and only running jobs can be stopped", "done"),
-        (.v1_3, .stop, 422, "finding job failed: sql: no rows in result set", "start missing"),
-        (.v1_5, .stop, 404, "finding job failed: sql: no rows in result set", "start missing"),
-        (.v1_5, .stop, 404, "the requested endpoint does not exist", "backend waits"),
-        (.v1_4, .start, 404, "404 page not found", "backend waits"),
-        (.v1_4, .start, 301, "", "backend waits"),
-        (.v1_2, .start, 401, "token is malformed", "backend waits"),
-        (.v1_3, .start, 403, "missing role: api", "backend waits"),
-        (.v1_5, .start, 502, "a web page, not cc-backend's answer", "backend waits"),
-        (.v1_5, .start, 500, "insert into database failed: database is locked", "wait"),
-        (.v1_5, .start, 500, "insert into database failed: UNIQUE constraint failed: job_cache.job_id", "done"),
-        (.v1_5, .start, 500, "CHECK constraint failed: shared", "refused"),
-        (.v1_5, .start, 200, "", "backend waits"),
-        (.v1_5, .delete, 422, "finding job failed: sql: no rows in result set", "done"),
-        (.v1_5, .delete, 200, "", "done"),
+        (
+            BackendRelease.v12, BackendCall.stop, 400,
+            "stopTime must be larger than startTime and only running jobs can be stopped", "done"
+        ),
+        (.v13, .stop, 422, "finding job failed: sql: no rows in result set", "start missing"),
+        (.v15, .stop, 404, "finding job failed: sql: no rows in result set", "start missing"),
+        (.v15, .stop, 404, "the requested endpoint does not exist", "backend waits"),
+        (.v14, .start, 404, "404 page not found", "backend waits"),
+        (.v14, .start, 301, "", "backend waits"),
+        (.v12, .start, 401, "token is malformed", "backend waits"),
+        (.v13, .start, 403, "missing role: api", "backend waits"),
+        (.v15, .start, 502, "a web page, not cc-backend's answer", "backend waits"),
+        (.v15, .start, 500, "insert into database failed: database is locked", "wait"),
+        (.v15, .start, 500, "insert into database failed: UNIQUE constraint failed: job_cache.job_id", "done"),
+        (.v15, .start, 500, "CHECK constraint failed: shared", "refused"),
+        (.v15, .start, 200, "", "backend waits"),
+        (.v15, .delete, 422, "finding job failed: sql: no rows in result set", "done"),
+        (.v15, .delete, 200, "", "done"),
     ])
     func table(release: BackendRelease, call: BackendCall, status: Int, text: String, expected: String) {
         #expect(Self.code(AnswerTable.meaning(of: BackendAnswer(status, text), to: call, release: release)) == expected)

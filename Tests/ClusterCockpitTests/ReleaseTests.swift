@@ -18,16 +18,17 @@ struct ReleaseTests {
         let missing = BackendAnswer(404, "404 page not found")
         let scope = BackendAnswer(400, #"parsing request body failed: json: unknown field "scope""#)
         let user = BackendAnswer(400, "ARCHIVE/CLUSTERCONFIG > job without any resources/hosts")
-        #expect(probe([.nodeStates: BackendAnswer(200)]) == .found(.v1_5))
-        #expect(probe([.nodeStates: missing, .tagScope: user]) == .found(.v1_4))
-        #expect(probe([.nodeStates: missing, .tagScope: scope, .clusters: BackendAnswer(200)]) == .found(.v1_3))
-        #expect(probe([.nodeStates: missing, .tagScope: scope, .clusters: missing]) == .found(.v1_2))
+        #expect(probe([.nodeStates: BackendAnswer(200)]) == .found(.v15))
+        #expect(probe([.nodeStates: missing, .tagScope: user]) == .found(.v14))
+        #expect(probe([.nodeStates: missing, .tagScope: scope, .clusters: BackendAnswer(200)]) == .found(.v13))
+        #expect(probe([.nodeStates: missing, .tagScope: scope, .clusters: missing]) == .found(.v12))
     }
 
     @Test func whatIsNoBackendIsNoRelease() {
         let missing = BackendAnswer(404, "not here")
         let cases: [[ReleaseProbe.Request: BackendAnswer]] = [
-            [.nodeStates: BackendAnswer(401, "token")], [.nodeStates: BackendAnswer(302)], [.nodeStates: BackendAnswer(502)],
+            [.nodeStates: BackendAnswer(401, "token")], [.nodeStates: BackendAnswer(302)],
+            [.nodeStates: BackendAnswer(502)],
             [.nodeStates: missing, .tagScope: missing], [.nodeStates: BackendAnswer(204)],
         ]
         for answers in cases {
@@ -40,8 +41,8 @@ struct ReleaseTests {
 
     @Test func statesInTheWordsOfEachRelease() {
         for state in EndState.allCases {
-            #expect(BackendRelease.v1_5.word(for: state) == state.rawValue)
-            for release in [BackendRelease.v1_2, .v1_3, .v1_4] {
+            #expect(BackendRelease.v15.word(for: state) == state.rawValue)
+            for release in [BackendRelease.v12, .v13, .v14] {
                 let isNew = [.nodeFail, .bootFail, .deadline].contains(state)
                 #expect(release.word(for: state) == (isNew ? "failed" : state.rawValue))
             }
@@ -49,10 +50,10 @@ struct ReleaseTests {
     }
 
     @Test func noRunEndsBeforeItStarts() {
-        #expect(BackendRelease.v1_5.stopTime(start: 10, end: 10) == 10)
-        #expect(BackendRelease.v1_5.stopTime(start: 10, end: 5) == 10)
-        #expect(BackendRelease.v1_4.stopTime(start: 10, end: 10) == 11)
-        #expect(BackendRelease.v1_2.stopTime(start: 10, end: 12) == 12)
-        #expect(BackendRelease.v1_2.stopTime(start: .max, end: .max) == .max)
+        #expect(BackendRelease.v15.stopTime(start: 10, end: 10) == 10)
+        #expect(BackendRelease.v15.stopTime(start: 10, end: 5) == 10)
+        #expect(BackendRelease.v14.stopTime(start: 10, end: 10) == 11)
+        #expect(BackendRelease.v12.stopTime(start: 10, end: 12) == 12)
+        #expect(BackendRelease.v12.stopTime(start: .max, end: .max) == .max)
     }
 }

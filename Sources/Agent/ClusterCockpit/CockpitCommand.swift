@@ -6,7 +6,8 @@ internal import FoundationEssentials
 
 struct CockpitCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "clustercockpit", abstract: "Show what ClusterCockpit's backends are told of jobs, and compare them.",
+        commandName: "clustercockpit",
+        abstract: "Show what ClusterCockpit's backends are told of jobs, and compare them.",
         discussion: "Asks the running agent; run it as root or SlurmUser.",
         subcommands: [Status.self, Jobs.self, Sync.self], defaultSubcommand: Status.self)
 
@@ -52,8 +53,10 @@ struct CockpitCommand: AsyncParsableCommand {
         }
 
         static let configuration = CommandConfiguration(
-            abstract: "Compare each backend's running rows with Slurm, repair what differs, and try again what was refused.",
-            discussion: "The agent does it by itself at its start, after errors and every clustercockpit.compare-interval.")
+            abstract:
+                "Compare each backend's running rows with Slurm, repair what differs, and try again what was refused.",
+            discussion:
+                "The agent does it by itself at its start, after errors and every clustercockpit.compare-interval.")
 
         @OptionGroup var options: ControlOptions
         @Option(help: "Only this job.") var job: UInt32?

@@ -152,7 +152,8 @@ extension ConfigurationKey {
             example: "/etc/ssl/certs/site-ca.pem"),
         ConfigurationKey(
             "clustercockpit.requeue", \.clusterCockpit.requeue, .choice,
-            "How later runs of a requeued job are stored, which no release takes within a day: `replace` deletes the row of the former run, `first` keeps it and stores no other, `last-end` makes one row from the first start to the last end."),
+            "How later runs of a requeued job are stored, which no release takes within a day: `replace` deletes the row of the former run, `first` keeps it and stores no other, `last-end` makes one row from the first start to the last end."
+        ),
         ConfigurationKey(
             "clustercockpit.opt-out", \.clusterCockpit.optOut, .word("WORD"),
             "A job with this word in its admin comment is not told."),
@@ -179,7 +180,8 @@ extension ConfigurationKey {
             "clustercockpit.stop-unknown", \.clusterCockpit.stopsUnknown, .boolean,
             "Stops rows of jobs that Slurm does not know; otherwise they are told in the log."),
         ConfigurationKey(
-            "clustercockpit.unknown-after", \.clusterCockpit.unknownAfter, .duration(.seconds(60), .seconds(365 * 86_400)),
+            "clustercockpit.unknown-after", \.clusterCockpit.unknownAfter,
+            .duration(.seconds(60), .seconds(365 * 86_400)),
             "How old such a row has to be."),
         ConfigurationKey(
             "clustercockpit.node-states", \.clusterCockpit.tellsNodeStates, .boolean,
@@ -188,7 +190,8 @@ extension ConfigurationKey {
             "clustercockpit.parallel", \.clusterCockpit.parallel, .number(1...16, "requests"),
             "Requests at once, to each backend."),
         ConfigurationKey(
-            "clustercockpit.compare-interval", \.clusterCockpit.compareInterval, .duration(.seconds(60), .seconds(7 * 86_400)),
+            "clustercockpit.compare-interval", \.clusterCockpit.compareInterval,
+            .duration(.seconds(60), .seconds(7 * 86_400)),
             "How often a backend's running rows are compared with the ledger; also done at the start and after errors."),
         ConfigurationKey(
             "clustercockpit.timeout", \.clusterCockpit.timeout, .duration(.seconds(1), .seconds(600)),

@@ -37,7 +37,9 @@ extension MetricsPage {
         MetricFamily("clustercockpit_stops", kind: .counter, "Stops that the backend took since the start.") {
             backends($0) { $0.stops }
         },
-        MetricFamily("clustercockpit_failures", kind: .counter, "Times since the start that the backend could not be told.") {
+        MetricFamily(
+            "clustercockpit_failures", kind: .counter, "Times since the start that the backend could not be told."
+        ) {
             backends($0) { $0.failed }
         },
     ]
@@ -58,7 +60,8 @@ extension Checks {
             guard lstat(pair.value, &status) == 0 else {
                 return failure(
                     subject,
-                    "\(pair.value): \(String(cString: strerror(errno))): put the token there, or correct clustercockpit.token-files")
+                    "\(pair.value): \(String(cString: strerror(errno))): put the token there, or correct clustercockpit.token-files"
+                )
             }
             if let trouble = secretTrust.trouble(.password, pair.value, FileTrust.Facts(status)) {
                 return failure(subject, trouble)

@@ -38,7 +38,9 @@ struct HardwareFile: Equatable, Sendable {
     static func table(_ text: String, file: String) throws(Problem) -> HardwareTable {
         var table = HardwareTable()
         guard let root = try YAMLReader(text: text, file: file).root() else { return table }
-        guard let mapping = root.mapping else { throw problem(file, root, "expects the mappings accelerators and cores") }
+        guard let mapping = root.mapping else {
+            throw problem(file, root, "expects the mappings accelerators and cores")
+        }
         for (name, node) in mapping {
             switch name.scalar?.string {
             case "accelerators":
@@ -72,7 +74,8 @@ struct HardwareFile: Equatable, Sendable {
                     node.scalar?.string
                     ?? node.sequence.map { $0.map { $0.scalar?.string ?? "?" }.joined(separator: ",") } ?? ""
                 guard let index = key.scalar.flatMap({ UInt32($0.string) }), let value = read(text) else {
-                    throw problem(file, key, "is not a number with what belongs to it, such as \"0\": \"00000000:03:00.0\"")
+                    throw problem(
+                        file, key, "is not a number with what belongs to it, such as \"0\": \"00000000:03:00.0\"")
                 }
                 groups[name, default: [:]][index] = value
             }

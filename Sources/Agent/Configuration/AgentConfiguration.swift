@@ -98,7 +98,8 @@ struct AgentConfiguration: Equatable, Sendable {
     /// What must fit together, and what is of no use.
     private mutating func check() -> Problem {
         let checks: [() throws(Conflict) -> Void] = [
-            chain.check, sbatchTLS.check, benchmark.check, admin.check, clusterCockpit.check, checkSockets, checkListeners,
+            chain.check, sbatchTLS.check, benchmark.check, admin.check, clusterCockpit.check, checkSockets,
+            checkListeners,
         ]
         var problem = Problem([])
         for check in checks {

@@ -24,7 +24,8 @@ struct ConfigurationSection: Sendable {
             title: "The grid: what is reported of a job", introduction: "", keys: ConfigurationKey.billing),
         ConfigurationSection(
             title: "ClusterCockpit",
-            introduction: "Without `clustercockpit.backends` no backend is told of jobs; docs/clustercockpit.md explains it.",
+            introduction:
+                "Without `clustercockpit.backends` no backend is told of jobs; docs/clustercockpit.md explains it.",
             keys: ConfigurationKey.clusterCockpit),
         ConfigurationSection(
             title: "Benchmarks",

@@ -129,7 +129,8 @@ final class RunningParts: Sendable {
     func clusterCockpit() async throws(ControlFailure) -> ClusterCockpitGateway {
         guard hasCockpit else {
             throw ControlFailure(
-                description: "this agent is set up without ClusterCockpit: clustercockpit.backends is not in its configuration")
+                description:
+                    "this agent is set up without ClusterCockpit: clustercockpit.backends is not in its configuration")
         }
         return try await part("ClusterCockpit gateway", \.cockpit) { $0.cockpitTrouble ?? $0.slurmTrouble }
     }

@@ -37,7 +37,8 @@ extension BackendSender {
     func compareLoop() async {
         while !Task.isCancelled {
             let isDue = comparedAt.map {
-                now() / 1000 - $0 >= Int64(settings.compareInterval / .seconds(1)) || hadErrors && now() / 1000 - $0 >= 60
+                now() / 1000 - $0 >= Int64(settings.compareInterval / .seconds(1))
+                    || hadErrors && now() / 1000 - $0 >= 60
             }
             if isDue ?? true, pausedUntil <= now(), await isKnown() {
                 let report = await compare(dryRun: false)
@@ -95,9 +96,11 @@ extension BackendSender {
             switch run.phase {
             case .stopped, .skipped:
                 guard run.isOver else { continue }
-                report.items.append(.init(action: .stop, slurmJob: row.jobId, start: row.startTime, reason: "it has ended in Slurm"))
+                report.items.append(
+                    .init(action: .stop, slurmJob: row.jobId, start: row.startTime, reason: "it has ended in Slurm"))
             case .running where run.isOver && run.isOpen:
-                report.items.append(.init(action: .stop, slurmJob: row.jobId, start: row.startTime, reason: "it has ended in Slurm"))
+                report.items.append(
+                    .init(action: .stop, slurmJob: row.jobId, start: row.startTime, reason: "it has ended in Slurm"))
                 continue
             case .none, .parked: break
             case .running, .deleted: continue
@@ -123,11 +126,15 @@ extension BackendSender {
             case .running:
                 guard let started = run.startedAt, now() / 1000 - started >= Self.graceSeconds else { continue }
                 report.items.append(
-                    .init(action: .start, slurmJob: Int64(run.jobID), start: run.startTime, reason: "the backend does not have it"))
+                    .init(
+                        action: .start, slurmJob: Int64(run.jobID), start: run.startTime,
+                        reason: "the backend does not have it"))
                 if !report.isDryRun { try await store.reset(run: run.run, at: name, to: .none) }
             case .none:
                 report.items.append(
-                    .init(action: .start, slurmJob: Int64(run.jobID), start: run.startTime, reason: "it was not told yet"))
+                    .init(
+                        action: .start, slurmJob: Int64(run.jobID), start: run.startTime, reason: "it was not told yet")
+                )
             case .stopped, .deleted, .skipped, .parked: continue
             }
         }
@@ -142,12 +149,14 @@ extension BackendSender {
             let ids = some.compactMap { UInt32(exactly: $0.jobId) }
             let past = try await cluster.history(of: ids)
             for row in some where report.items.count < limit {
-                guard let found = past.first(where: { Int64($0.jobID) == row.jobId && $0.startTime == row.startTime }) else {
+                guard let found = past.first(where: { Int64($0.jobID) == row.jobId && $0.startTime == row.startTime })
+                else {
                     try await takeUnknown(row, &report)
                     continue
                 }
                 var run = CockpitRun(
-                    lane: -Int64(found.jobID), jobID: found.jobID, submitTime: found.submitTime, startTime: found.startTime,
+                    lane: -Int64(found.jobID), jobID: found.jobID, submitTime: found.submitTime,
+                    startTime: found.startTime,
                     job: found.job)
                 run.isCaptured = true
                 if let end = found.endTime {
@@ -155,9 +164,13 @@ extension BackendSender {
                     run.endTime = max(end, found.startTime)
                     run.endState = found.endState ?? .failed
                     report.items.append(
-                        .init(action: .stop, slurmJob: row.jobId, start: row.startTime, reason: "another feeder started it; it has ended in Slurm"))
+                        .init(
+                            action: .stop, slurmJob: row.jobId, start: row.startTime,
+                            reason: "another feeder started it; it has ended in Slurm"))
                 }
-                if !report.isDryRun { try await store.adopt(run, backend: name, backends: settings.backends.map(\.name)) }
+                if !report.isDryRun {
+                    try await store.adopt(run, backend: name, backends: settings.backends.map(\.name))
+                }
             }
         }
     }
@@ -166,16 +179,19 @@ extension BackendSender {
         _ row: JobListPage.Row, _ report: inout CockpitComparison
     ) async throws(CockpitError) {
         let seconds = now() / 1000
-        guard seconds - row.startTime >= Int64(settings.unknownAfter / .seconds(1)), let jobID = UInt32(exactly: row.jobId)
+        guard seconds - row.startTime >= Int64(settings.unknownAfter / .seconds(1)),
+            let jobID = UInt32(exactly: row.jobId)
         else { return }
         report.items.append(
             .init(
                 action: settings.stopsUnknown ? .stop : .unknown, slurmJob: row.jobId, start: row.startTime,
-                reason: "Slurm does not know it" + (settings.stopsUnknown ? "" : "; clustercockpit.stop-unknown would stop it")))
+                reason: "Slurm does not know it"
+                    + (settings.stopsUnknown ? "" : "; clustercockpit.stop-unknown would stop it")))
         guard !report.isDryRun else { return }
         logger.warning(
             settings.stopsUnknown
-                ? "row of a job that Slurm does not know is stopped" : "row of a job that Slurm does not know runs at a backend",
+                ? "row of a job that Slurm does not know is stopped"
+                : "row of a job that Slurm does not know runs at a backend",
             metadata: ["backend": "\(name)", "slurm": "\(row.jobId)", "start": "\(row.startTime)"])
         guard settings.stopsUnknown else { return }
         var run = CockpitRun(

@@ -190,7 +190,8 @@ extension BackendSender {
                 fail(error.description)
                 return false
             }
-            return try await park(entry, "the backend refuses what its release (\(release?.rawValue ?? "?")) should know")
+            return try await park(
+                entry, "the backend refuses what its release (\(release?.rawValue ?? "?")) should know")
         case .wait(let reason):
             try await wait(entry, reason)
             return false

@@ -132,7 +132,8 @@ actor BackendSender {
                 record.release = found
                 record.cluster = settings.cluster
                 try await store.save(name, record)
-                logger.notice("found the release of a backend", metadata: ["backend": "\(name)", "release": "\(found.rawValue)"])
+                logger.notice(
+                    "found the release of a backend", metadata: ["backend": "\(name)", "release": "\(found.rawValue)"])
             }
             await readTopology()
             return true
@@ -168,7 +169,8 @@ actor BackendSender {
         record.cluster = settings.cluster
         try await store.save(name, record)
         guard found != before else { return false }
-        logger.notice("the release of a backend has changed", metadata: ["backend": "\(name)", "release": "\(found.rawValue)"])
+        logger.notice(
+            "the release of a backend has changed", metadata: ["backend": "\(name)", "release": "\(found.rawValue)"])
         await readTopology()
         return true
     }
@@ -185,7 +187,8 @@ actor BackendSender {
             }
             topology = answer ?? topology
         } catch {
-            logger.info("the backend does not tell its clusters", metadata: ["backend": "\(name)", "reason": "\(error)"])
+            logger.info(
+                "the backend does not tell its clusters", metadata: ["backend": "\(name)", "reason": "\(error)"])
         }
     }
 
@@ -194,7 +197,8 @@ actor BackendSender {
     /// The backend cannot be used: nobody tries until it is time.
     func fail(_ reason: String) {
         if failures == 0 || problem != reason {
-            logger.warning("backend cannot be told of jobs for now", metadata: ["backend": "\(name)", "reason": "\(reason)"])
+            logger.warning(
+                "backend cannot be told of jobs for now", metadata: ["backend": "\(name)", "reason": "\(reason)"])
         }
         problem = reason
         hadErrors = true

@@ -107,7 +107,8 @@ struct TokenFile: Sendable {
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard file >= 0 else {
             let number = errno
-            let advice = number == EACCES ? ": " + FileFault.advice(reading: path) : number == ELOOP ? ": it is a link" : ""
+            let advice =
+                number == EACCES ? ": " + FileFault.advice(reading: path) : number == ELOOP ? ": it is a link" : ""
             throw CockpitError(.unavailable, "\(path): \(String(cString: strerror(number)))\(advice)")
         }
         defer { close(file) }

@@ -123,9 +123,10 @@ public struct ClusterCockpitGateway: Gateway, Service {
             var job: UInt32
             var submitted: Int64
         }
-        let open = Set(running.compactMap { transition in
-            transition.jobID.flatMap { id in transition.submitTime.map { Key(job: id, submitted: $0) } }
-        })
+        let open = Set(
+            running.compactMap { transition in
+                transition.jobID.flatMap { id in transition.submitTime.map { Key(job: id, submitted: $0) } }
+            })
         var last: Int64 = 0
         while true {
             let runs = try await store.openRuns(after: last, limit: 100)

@@ -59,8 +59,10 @@ extension BackendSender {
         let nodes = nodes(of: entry.run)
         let placement = JobPlacement(entry.run, nodes: nodes, topology: topology, table: settings.hardware)
         return CockpitJob(
-            backend: name, job: entry.run.job, slurmJob: entry.run.jobID, start: entry.run.startTime, end: entry.run.endTime,
+            backend: name, job: entry.run.job, slurmJob: entry.run.jobID, start: entry.run.startTime,
+            end: entry.run.endTime,
             phase: entry.row.phase.rawValue, isOpen: entry.isOpen, state: entry.run.endState?.rawValue,
-            attempts: entry.row.attempts, reason: entry.row.reason, placementSource: placement.source?.rawValue, nodes: nodes)
+            attempts: entry.row.attempts, reason: entry.row.reason, placementSource: placement.source?.rawValue,
+            nodes: nodes)
     }
 }

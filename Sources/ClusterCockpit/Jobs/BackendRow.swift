@@ -72,7 +72,9 @@ struct LanePlan: Sendable {
         case .running: return stop(index)
         case .none: break
         }
-        if runs[index...].contains(where: { [.running, .stopped].contains($0.row.phase) && $0.run.startTime - run.startTime < Self.day }) {
+        if runs[index...].contains(where: {
+            [.running, .stopped].contains($0.row.phase) && $0.run.startTime - run.startTime < Self.day
+        }) {
             return .skip(run: run.id, reason: "a later run of the job is stored")
         }
         guard run.isCaptured else { return .capture(run: run.id) }
@@ -82,7 +84,8 @@ struct LanePlan: Sendable {
         guard !former.isEmpty else { return .start(run: run.id) }
         switch policy {
         case .first:
-            return .skip(run: run.id, reason: "the first run of the job is stored, a day has not passed (requeue: first)")
+            return .skip(
+                run: run.id, reason: "the first run of the job is stored, a day has not passed (requeue: first)")
         case .lastEnd:
             return .skip(run: run.id, reason: "it is a part of the first run's row (requeue: last-end)")
         case .replace:

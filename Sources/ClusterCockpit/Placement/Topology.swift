@@ -140,7 +140,9 @@ struct BackendNodeList: Sendable, Hashable {
     /// A node written with a domain whose first part is this; only of names that stand there one by one.
     func named(short: String) -> String? {
         for term in terms {
-            if term.count == 1, case .text(let name) = term[0], name != short, name.prefix(while: { $0 != "." }) == short {
+            if term.count == 1, case .text(let name) = term[0], name != short,
+                name.prefix(while: { $0 != "." }) == short
+            {
                 return name
             }
         }

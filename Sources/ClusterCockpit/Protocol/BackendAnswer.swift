@@ -70,7 +70,8 @@ enum AnswerTable {
         if answer.status == 404, answer.text.contains(missing) || answer.text.contains("no rows in result set") {
             return call == .delete ? .done : .startMissing
         }
-        return .backendWaits("\(said): there is no such call: is the address right, and are jobs taken by HTTP (not NATS)?")
+        return .backendWaits(
+            "\(said): there is no such call: is the address right, and are jobs taken by HTTP (not NATS)?")
     }
 
     private static func refusal(
@@ -86,7 +87,7 @@ enum AnswerTable {
             if text.contains("already been stopped") { return .done }
             // Up to 1.4.2 both have this text. The end that is sent is always later than the start.
             if text.contains("only running jobs can be stopped") { return .done }
-            if text.contains("job state"), release == .v1_5 { return .otherRelease }
+            if text.contains("job state"), release == .v15 { return .otherRelease }
             return .refused(said)
         case .delete:
             return text.contains(missing) ? .done : .refused(said)

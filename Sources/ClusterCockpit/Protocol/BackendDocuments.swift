@@ -56,7 +56,9 @@ enum BackendText {
             return cut(error, limit)
         }
         let text = String(decoding: head, as: UTF8.self)
-        if text.contains("<html") || text.contains("<HTML") || text.contains("<!") { return "a web page, not cc-backend's answer" }
+        if text.contains("<html") || text.contains("<HTML") || text.contains("<!") {
+            return "a web page, not cc-backend's answer"
+        }
         return cut(text, limit)
     }
 

@@ -63,7 +63,9 @@ extension StartMessage {
         numNodes = placement.nodes.count
         numHwthreads = placement.hwthreads.map { Self.bounded($0) }
         numAcc = placement.accelerators.map { Self.bounded($0) }
-        resources = placement.nodes.map { .init(hostname: $0.host, hwthreads: $0.hwthreads, accelerators: $0.accelerators) }
+        resources = placement.nodes.map {
+            .init(hostname: $0.host, hwthreads: $0.hwthreads, accelerators: $0.accelerators)
+        }
         startTime = run.startTime
         walltime = run.walltime
         smt = placement.usesSMT.map { $0 ? 1 : 0 }

@@ -28,13 +28,13 @@ struct ReleaseProbe: Sendable, Hashable {
         case (_, 300..<400):
             return .waits("\(said): it redirects, which is not followed: set the address that it leads to")
         case (_, 500...): return .waits(said)
-        case (.nodeStates, 200): return .found(.v1_5)
+        case (.nodeStates, 200): return .found(.v15)
         case (.nodeStates, 404): return go(.tagScope)
         case (.tagScope, 400):
             if answer.text.contains("unknown field") { return go(.clusters) }
-            return .found(.v1_4)
-        case (.clusters, 200): return .found(.v1_3)
-        case (.clusters, 404): return .found(.v1_2)
+            return .found(.v14)
+        case (.clusters, 200): return .found(.v13)
+        case (.clusters, 404): return .found(.v12)
         case (.tagScope, 404), (.tagScope, 405):
             return .waits("\(said): there is no cc-backend at this address, or it takes jobs by NATS only")
         default: return .waits("\(said): not an answer of cc-backend")

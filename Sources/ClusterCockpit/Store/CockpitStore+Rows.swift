@@ -85,7 +85,8 @@ extension CockpitStore {
     }
 
     /// Nothing is to be done for it, as it was when it was read: a run that has changed meanwhile stays open.
-    func settle(_ lane: Int64, at backend: String, as seen: [(run: Int64, sequence: Int64)]) async throws(CockpitError) {
+    func settle(_ lane: Int64, at backend: String, as seen: [(run: Int64, sequence: Int64)]) async throws(CockpitError)
+    {
         try await write { database in
             for (run, sequence) in seen {
                 try database.cachedStatement(
@@ -110,7 +111,9 @@ extension CockpitStore {
     }
 
     /// Puts a run's row back to what the backend says of it.
-    func reset(run: Int64, at backend: String, to phase: BackendRow.Phase, reason: String? = nil) async throws(CockpitError) {
+    func reset(run: Int64, at backend: String, to phase: BackendRow.Phase, reason: String? = nil)
+        async throws(CockpitError)
+    {
         try await write {
             try $0.execute(
                 sql: """

@@ -57,8 +57,10 @@ extension CockpitStore {
         // It never ran, and with it the job is over.
         guard transition.kind == .ended || transition.kind == .vanished, transition.isFinal else { return false }
         let lane = transition.ledgerJob
-        guard try Bool.fetchOne(
-            database.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM runs WHERE lane = ?)"), arguments: [lane]) == true
+        guard
+            try Bool.fetchOne(
+                database.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM runs WHERE lane = ?)"), arguments: [lane])
+                == true
         else { return false }
         try database.cachedStatement(sql: "INSERT OR IGNORE INTO closed VALUES (?)").execute(arguments: [lane])
         // Whoever has just looked at the job looks again.
@@ -185,7 +187,9 @@ extension CockpitStore {
             let count = database.changesCount
             if count > 0 {
                 try database.execute(
-                    sql: "/* reads all */ DELETE FROM closed WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.lane = closed.lane)")
+                    sql:
+                        "/* reads all */ DELETE FROM closed WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.lane = closed.lane)"
+                )
             }
             return count
         }

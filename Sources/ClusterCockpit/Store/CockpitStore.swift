@@ -132,7 +132,8 @@ final class CockpitStore: Sendable {
         }
         if let error = error as? DatabaseError {
             let advice = FileFault.advice(writing: path).map { ": \($0)" } ?? ""
-            return CockpitError(.storage, "\(path): \(error.message ?? "SQLite error \(error.resultCode.rawValue)")\(advice)")
+            return CockpitError(
+                .storage, "\(path): \(error.message ?? "SQLite error \(error.resultCode.rawValue)")\(advice)")
         }
         return CockpitError(.storage, "\(path): \(error)")
     }

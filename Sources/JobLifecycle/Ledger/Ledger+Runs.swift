@@ -7,7 +7,8 @@ extension Ledger {
     /// sequence is 0: it is in no outbox.
     public func runningRuns() async throws(LedgerError) -> [JobTransition] {
         try await runs(
-            "INDEXED BY runs_open WHERE phase IN ('pending', 'running', 'suspended', 'closing') AND told_running = 1", [])
+            "INDEXED BY runs_open WHERE phase IN ('pending', 'running', 'suspended', 'closing') AND told_running = 1",
+            [])
     }
 
     /// All runs of a record, by Slurm's own number of it, with their phase as the kind of transition that told of it last.
@@ -30,7 +31,8 @@ extension Ledger {
                     sequence: 0, kind: JobTransition.Kind(run), isFinal: false, recordedAt: now, source: nil,
                     ledgerJob: row.job, job: run.key.description, jobID: run.jobID, submitTime: run.submitTime,
                     restarts: run.restarts, state: run.state, startTime: run.startTime, endTime: run.endTime,
-                    elapsed: run.elapsed, exitStatus: run.exitStatus, details: run.details, gateway: nil, externalID: nil,
+                    elapsed: run.elapsed, exitStatus: run.exitStatus, details: run.details, gateway: nil,
+                    externalID: nil,
                     claim: nil, message: nil, refusal: nil)
             }
         }
