@@ -118,6 +118,7 @@ final class FakeCluster: CockpitCluster {
         return state.captures[jobID]
     }
 
+    func login(of userID: UInt32) async throws(CockpitError) -> String? { userID == 1001 ? "bob" : nil }
     func expand(_ nodes: String) -> [String]? { nodes.split(separator: ",").map(String.init) }
     func nodes() async throws(CockpitError) -> [CockpitNode] { [] }
     func history(of jobIDs: [UInt32]) async throws(CockpitError) -> [PastRun] {
@@ -180,11 +181,12 @@ final class SenderHarness {
     @discardableResult
     func tell(
         _ kind: JobTransition.Kind, job: Int64, id: UInt32, submitted: Int64, start: Int64? = nil, end: Int64? = nil,
-        state: SchedulerState.Base? = nil, comment: String? = nil
+        state: SchedulerState.Base? = nil, comment: String? = nil, name: String? = "alice"
     ) async throws -> Bool {
         sequence += 1
         var details = JobDetails()
-        details.userName = "alice"
+        details.userName = name
+        details.userID = 1001
         details.nodes = "n1"
         details.adminComment = comment
         let transition = JobTransition(

@@ -22,6 +22,15 @@ struct SenderTests {
         #expect(try await site.store.nextDue("main") == nil)
     }
 
+    /// slurmctld tells the number only.
+    @Test func aUserHasANameAndNotANumber() async throws {
+        let site = try await SenderHarness()
+        try await site.tell(.running, job: 1, id: 7, submitted: 90, start: 100, state: .running, name: nil)
+        try await site.run()
+        let start = site.backend.requests.last { $0.path == "/jobs/start_job/" }
+        #expect(start?.body.contains(#""user":"bob""#) == true)
+    }
+
     @Test func aJobThatNeverRanIsNotTold() async throws {
         let site = try await SenderHarness()
         try await site.tell(.pending, job: 1, id: 7, submitted: 90)

@@ -3,6 +3,7 @@
 internal import ClusterCockpit
 internal import FoundationEssentials
 internal import JobLifecycle
+internal import NIOPosix
 internal import Slurm
 
 /// Makes the libslurm binding and the ledger fit what the ClusterCockpit gateway asks.
@@ -91,6 +92,15 @@ struct SlurmCockpitCluster: CockpitCluster {
             ("StdOut", job.standardOutput), ("StdErr", job.standardError),
         ]
         return fields.compactMap { name, value in value.map { "\(name)=\($0)" } }.joined(separator: "\n")
+    }
+
+    func login(of userID: UInt32) async throws(CockpitError) -> String? {
+        // The name service may block: not on a cooperative thread.
+        do {
+            return try await NIOThreadPool.singleton.runIfActive { try UserAccount.find(userID: userID)?.name }
+        } catch {
+            throw CockpitError(.unavailable, "\(error)")
+        }
     }
 
     func expand(_ nodes: String) -> [String]? { Hostlist.expand(nodes) }

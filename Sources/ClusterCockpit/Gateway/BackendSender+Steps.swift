@@ -58,7 +58,13 @@ extension BackendSender {
 
     private func start(_ entry: Entry) async throws(CockpitError) -> Bool {
         guard let release else { return false }
-        let run = entry.run
+        var run = entry.run
+        do throws(CockpitError) {
+            try await complete(&run)
+        } catch {
+            try await wait(entry, "the name service does not answer: \(error)")
+            return false
+        }
         let nodes = nodes(of: run)
         if let reason = filter.reason(run, nodes: nodes) { return try await skip(entry, reason) }
         guard !nodes.isEmpty else { return try await park(entry, "Slurm does not say on which nodes it ran") }
@@ -229,6 +235,12 @@ extension BackendSender {
     }
 
     // MARK: what is told
+
+    /// slurmctld tells a user's number, and the name only to those who made it look that up.
+    private func complete(_ run: inout CockpitRun) async throws(CockpitError) {
+        guard run.capture?.userName == nil, run.details.userName == nil, let userID = run.details.userID else { return }
+        run.details.userName = try await cluster.login(of: userID)
+    }
 
     func nodes(of run: CockpitRun) -> [String] {
         let held = run.capture?.nodes.map(\.name) ?? []
