@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import Foundation
-import JobLifecycle
+
 import Logging
 import NIOConcurrencyHelpers
 
 @testable import ClusterCockpit
+@testable import JobLifecycle
 
 /// A backend in memory: what it is asked, and what it answers, by a rule that a test may exchange.
 final class FakeBackend: BackendTransport {
@@ -171,7 +172,7 @@ final class SenderHarness {
     /// Takes every step that is due now.
     func run() async throws {
         for _ in 0..<1000 {
-            guard sender.isReady(await sender.pausedUntil), await sender.isKnown() else { return }
+            guard await sender.pausedUntil <= clock.withLockedValue({ $0 }), await sender.isKnown() else { return }
             let lanes = try await store.dueLanes("main", now: clock.withLockedValue { $0 }, limit: 100)
             if lanes.isEmpty { return }
             for lane in lanes { while try await sender.step(lane) {} }
@@ -197,8 +198,4 @@ final class SenderHarness {
             message: nil, refusal: nil)
         return try await store.take([transition], backends: ["main"])
     }
-}
-
-extension BackendSender {
-    nonisolated func isReady(_ pausedUntil: Int64) -> Bool { pausedUntil <= now() }
 }

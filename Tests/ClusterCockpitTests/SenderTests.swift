@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import JobLifecycle
+import NIOConcurrencyHelpers
 import Testing
 
 @testable import ClusterCockpit
