@@ -25,7 +25,7 @@ public struct CockpitSettings: Sendable {
     public var cluster: String
     /// A PEM file that is trusted instead of the system's.
     public var certificateAuthority: String?
-    public var requeue = RequeuePolicy.replace
+    public var requeue = RequeueStorage.replace
     /// A job with this word in its admin comment is not told.
     public var optOut = "disable_cc_submission"
     /// A regular expression: a job all of whose hosts match is not told.

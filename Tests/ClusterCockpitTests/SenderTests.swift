@@ -146,7 +146,7 @@ struct SenderTests {
 
     // MARK: requeue
 
-    private func requeued(_ policy: RequeuePolicy, closed: Bool = false) async throws -> SenderHarness {
+    private func requeued(_ policy: RequeueStorage, closed: Bool = false) async throws -> SenderHarness {
         let site = try await SenderHarness { $0.requeue = policy }
         try await site.tell(.running, job: 1, id: 7, submitted: 90, start: 100, state: .running)
         try await site.run()

@@ -114,7 +114,7 @@ struct CockpitConfiguration: Equatable, Sendable {
             }
         }
         settings.certificateAuthority = certificateAuthority
-        settings.requeue = RequeuePolicy(rawValue: requeue.rawValue) ?? .replace
+        settings.requeue = RequeueStorage(rawValue: requeue.rawValue) ?? .replace
         settings.optOut = optOut
         settings.ignoreHosts = ignoreHosts
         settings.withScript = withScript

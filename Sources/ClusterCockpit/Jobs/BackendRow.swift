@@ -26,7 +26,7 @@ struct BackendRow: Sendable, Hashable {
 }
 
 /// How runs of a job after its first one are stored, which no release takes within a day.
-public enum RequeuePolicy: String, Sendable, Hashable, Codable, CaseIterable {
+public enum RequeueStorage: String, Sendable, Hashable, Codable, CaseIterable {
     /// The row of the former run is deleted when the next one starts.
     case replace
     /// The first run is kept, later ones are not stored.
@@ -50,7 +50,7 @@ struct LanePlan: Sendable {
         case delete(run: Int64)
     }
 
-    var policy: RequeuePolicy
+    var policy: RequeueStorage
     /// All of one job, the earliest first, each with what is known of it at the backend.
     var runs: [(run: CockpitRun, row: BackendRow)]
     /// The job is over without a run of its own that says so (put back, then cancelled in the queue).
