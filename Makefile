@@ -37,8 +37,7 @@ plugins: ## Build the Slurm plugins
 .PHONY: test
 test: build-tests plugins ## Run all tests, and say how long each part took; needs root, for the lab
 	@Tests/run-all.sh test-unit test-configuration test-lab test-plugins test-chain test-integration test-events \
-		test-clustercockpit test-grid \
-		test-page test-package
+		test-clustercockpit test-grid test-page test-package
 
 .PHONY: test-plugins
 test-plugins: plugins ## Tests of the plugins without Slurm
@@ -62,9 +61,10 @@ test-events: build plugins ## Every ending on a live cluster with both plugins, 
 	python3 Tests/Events/stops.py 20
 
 .PHONY: test-clustercockpit
-test-clustercockpit: build plugins ## Jobs of many kinds told to a double of ClusterCockpit's backend, under faults of both; needs root
+test-clustercockpit: build plugins ## Jobs of many kinds told to doubles of ClusterCockpit's backend, under faults of all; needs root
 	@lab/install.sh --dbd
 	python3 Tests/ClusterCockpit/jobs.py
+	python3 Tests/ClusterCockpit/requeue.py
 
 .PHONY: test-late
 test-late: build plugins ## Submissions that take effect late, in every case and with delays of up to 25 s (test-events has the short form); needs root

@@ -96,7 +96,7 @@ def all_told(site, expected, names):
         return not any(any(verdict.values()) for verdict, _ in found.values())
 
     try:
-        eventually(f"{', '.join(names)} were told of every run", told, 120, 0.5)
+        eventually(f"{', '.join(names)} were told of every run", told, 60, 0.5)
     except TimeoutError as failure:
         say(str(failure))
     return found

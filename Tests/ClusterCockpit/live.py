@@ -33,7 +33,7 @@ class Site:
         self.seen = lab.base / "seen"
         if not self.seen.exists():
             lab.folder("seen", 0o777)
-        self.hidden = []
+        self.hidden, self.names = [], {}
         for name in backends:
             self.write_token(name)
 
@@ -115,15 +115,23 @@ class Site:
             last[int(raw)] = {**max(before, row, key=lambda one: one["start"]), "runs": before["runs"] + 1} if before else {**row, "runs": 1}
         return last
 
+    def hosts(self, nodes):
+        if nodes not in self.names:
+            self.names[nodes] = self.lab.command("scontrol", "show", "hostnames", nodes).split()
+        return self.names[nodes]
+
     def given(self, job, run):
         """Hosts with hardware threads, and the number of GPUs on each, as Slurm told the job; None: it did not come to ask."""
         file = self.seen / f"{job}.{run}"
         found, gpus_of = {}, {}
-        for line in file.read_text().splitlines() if file.exists() else ():
+        # Asked for the number of an array or a heterogeneous job, Slurm tells of each part of it.
+        parts = file.read_text().split("JobId=") if file.exists() else []
+        own = next((part for part in parts if part.split()[:1] == [str(job)]), "")
+        for line in own.splitlines():
             words = dict(word.split("=", 1) for word in line.split() if "=" in word)
             if "CPU_IDs" not in words:
                 continue
-            hosts = self.lab.command("scontrol", "show", "hostnames", words["Nodes"]).split()
+            hosts = self.hosts(words["Nodes"])
             threads = set()
             for part in words["CPU_IDs"].split(","):
                 first, _, end = part.partition("-")
@@ -165,7 +173,7 @@ class Site:
 
     def compare_resources(self, job, run, row, complaints):
         """-> whether the job itself could say what it was given"""
-        hosts = self.lab.command("scontrol", "show", "hostnames", run["nodes"]).split()
+        hosts = self.hosts(run["nodes"])
         held = {one["hostname"]: one for one in row["resources"]}
         if sorted(held) != sorted(hosts) or row["user"] != "labu1":
             complaints.append(f"{job} of {row['user']}: hosts {sorted(held)}, slurmdbd {hosts}")

@@ -48,8 +48,9 @@ def submit_all(site):
             lab.command("scontrol", "requeue" if kind == "by admin" else "requeuehold", job)
     eventually("it waits in the queue again", lambda: state(lab, jobs["cancelled"]) == "PENDING", 60)
     lab.command("scancel", jobs["cancelled"])
-    eventually("n1 is down", lambda: "down" in lab.command("sinfo", "-h", "-n", "n1", "-o", "%T"), 60)
-    lab.command("scontrol", "update", "NodeName=n1", "State=resume")
+    eventually("it was put back", lambda: lab.command("squeue", "-h", "-j", jobs["by node"], "-O", "RestartCnt", check=False).strip() != "0", 60)
+    # It may have come back by itself.
+    lab.command("scontrol", "update", "NodeName=n1", "State=resume", check=False)
     eventually("all jobs are over", lambda: not lab.command("squeue", "-h").strip(), 90, 0.5)
     return jobs
 
