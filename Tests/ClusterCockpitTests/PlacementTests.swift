@@ -119,4 +119,13 @@ struct PlacementTests {
         #expect(task.arrayJobID == 5)
         #expect(run.arrayJobID == nil)
     }
+
+    @Test func aListOfNodesIsReadInOnePass() {
+        let list = BackendNodeList("a[01-16,20-29]b,login,n[1-9,01-99][1-9,01-99]x")
+        for node in ["a01b", "a20b", "login", "n11x", "n0111x", "n111x"] { #expect(list.contains(node), "\(node)") }
+        for node in ["a17b", "a1b", "a01", "", "n1x", "nx", "n\u{661}1x"] { #expect(!list.contains(node), "\(node)") }
+        // It would not come back if it tried each way to read it.
+        let many = BackendNodeList(String(repeating: "[0-9,00-99]", count: 60) + "x")
+        #expect(!many.contains(String(repeating: "1", count: 100)))
+    }
 }

@@ -78,6 +78,16 @@ struct BackendNodeList: Sendable, Hashable {
         var first: Int
         var last: Int
         var width: Int
+
+        func holds(_ digits: ArraySlice<UInt8>) -> Bool {
+            guard digits.count == width else { return false }
+            var number = 0
+            for digit in digits {
+                guard digit >= 0x30, digit <= 0x39 else { return false }
+                number = number * 10 + Int(digit - 0x30)
+            }
+            return first <= number && number <= last
+        }
     }
 
     private var terms: [[Part]] = []
@@ -119,22 +129,29 @@ struct BackendNodeList: Sendable, Hashable {
         return parts
     }
 
-    func contains(_ host: String) -> Bool { terms.contains { Self.matches($0[...], host[...]) } }
+    func contains(_ host: String) -> Bool {
+        let host = Array(host.utf8)
+        return terms.contains { Self.matches($0, host) }
+    }
 
-    private static func matches(_ parts: ArraySlice<Part>, _ rest: Substring) -> Bool {
-        guard let part = parts.first else { return rest.isEmpty }
-        switch part {
-        case .text(let text):
-            return rest.hasPrefix(text) && matches(parts.dropFirst(), rest.dropFirst(text.count))
-        case .ranges(let ranges):
-            return ranges.contains { range in
-                let digits = rest.prefix(range.width)
-                guard digits.count == range.width, digits.allSatisfy({ $0.isASCII && $0.isNumber }),
-                    let number = Int(digits), range.first <= number, number <= range.last
-                else { return false }
-                return matches(parts.dropFirst(), rest.dropFirst(range.width))
+    /// By the places of the name up to which the parts so far can reach: however they overlap, each is looked at once.
+    private static func matches(_ parts: [Part], _ host: [UInt8]) -> Bool {
+        var reached: Set<Int> = [0]
+        for part in parts {
+            var next: Set<Int> = []
+            for place in reached {
+                let rest = host[place...]
+                switch part {
+                case .text(let text):
+                    if rest.starts(with: text.utf8) { next.insert(place + text.utf8.count) }
+                case .ranges(let ranges):
+                    for range in ranges where range.holds(rest.prefix(range.width)) { next.insert(place + range.width) }
+                }
             }
+            reached = next
+            if reached.isEmpty { return false }
         }
+        return reached.contains(host.count)
     }
 
     /// A node written with a domain whose first part is this; only of names that stand there one by one.
