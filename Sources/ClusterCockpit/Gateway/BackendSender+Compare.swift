@@ -220,9 +220,9 @@ extension BackendSender {
             guard answer.status != 200 else { return }
             logger.info(
                 "the backend does not take states of nodes",
-                metadata: ["backend": "\(name)", "reason": "HTTP \(answer.status) \(answer.text)"])
+                metadata: ["backend": "\(name)", "why": "HTTP \(answer.status) \(answer.text)"])
         } catch {
-            logger.info("states of nodes are not told", metadata: ["backend": "\(name)", "reason": "\(error)"])
+            logger.info("states of nodes are not told", metadata: ["backend": "\(name)", "why": "\(error)"])
         }
     }
 }

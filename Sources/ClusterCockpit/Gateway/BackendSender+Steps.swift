@@ -268,7 +268,7 @@ extension BackendSender {
     }
 
     func metadata(_ run: CockpitRun, _ reason: String) -> Logger.Metadata {
-        ["backend": "\(name)", "slurm": "\(run.job)", "start": "\(run.startTime)", "reason": "\(reason)"]
+        ["backend": "\(name)", "slurm": "\(run.job)", "start": "\(run.startTime)", "why": "\(reason)"]
     }
 }
 

@@ -188,7 +188,7 @@ actor BackendSender {
             topology = answer ?? topology
         } catch {
             logger.info(
-                "the backend does not tell its clusters", metadata: ["backend": "\(name)", "reason": "\(error)"])
+                "the backend does not tell its clusters", metadata: ["backend": "\(name)", "why": "\(error)"])
         }
     }
 
@@ -198,7 +198,7 @@ actor BackendSender {
     func fail(_ reason: String) {
         if failures == 0 || problem != reason {
             logger.warning(
-                "backend cannot be told of jobs for now", metadata: ["backend": "\(name)", "reason": "\(reason)"])
+                "backend cannot be told of jobs for now", metadata: ["backend": "\(name)", "why": "\(reason)"])
         }
         problem = reason
         hadErrors = true
@@ -221,6 +221,6 @@ actor BackendSender {
     func note(_ error: CockpitError) {
         guard !Task.isCancelled, problem != error.description else { return }
         problem = error.description
-        logger.warning("jobs wait: the gateway's file cannot be used", metadata: ["reason": "\(error)"])
+        logger.warning("jobs wait: the gateway's file cannot be used", metadata: ["why": "\(error)"])
     }
 }

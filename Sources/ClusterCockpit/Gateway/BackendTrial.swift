@@ -29,7 +29,8 @@ extension ClusterCockpitGateway {
         guard let topology = try await client.topology() else {
             throw CockpitError(
                 .configuration,
-                "release \(release.rawValue), which has no cluster \(settings.cluster): set clustercockpit.cluster to its name there")
+                "release \(release.rawValue), which has no cluster \(settings.cluster): "
+                    + "set clustercockpit.cluster to its name there")
         }
         let groups = topology.groups.map(\.name).joined(separator: ", ")
         return "release \(release.rawValue), cluster \(settings.cluster) with \(groups)"
