@@ -30,6 +30,7 @@ struct StorePlanTests {
         try await site.tell(.requeued, job: 1, id: 7, submitted: 90, start: 100, end: 110)
         try await site.tell(.restored, job: 1, id: 7, submitted: 90, start: 100, end: 110, state: .running)
         _ = try await store.openRuns(after: 0, limit: 9)
+        _ = try await store.uncaptured(limit: 9)
         _ = try await store.open(at: "main")
         _ = try await store.lane(7, at: "main")
         _ = try await store.dueLanes("main", now: .max, limit: 9)
@@ -51,12 +52,12 @@ struct StorePlanTests {
         try await store.adopt(run, backend: "main", backends: ["main"])
         try await store.adopt(
             CockpitRun(jobID: 8, submitTime: 1, startTime: 2, job: "8"), backend: "main", backends: ["main"])
+        #expect(CockpitStore.highestTransition(path: path) == 4)
         try await store.reset(run: run.id, at: "main", to: .stopped)
         try await store.settle(7, at: "main", as: [(run.id, .max)])
         try await store.write { try $0.execute(sql: "/* reads all */ UPDATE rows SET open = 0") }
         #expect(try await store.prune(before: 1000) == 1)
         store.close()
-        #expect(CockpitStore.highestTransition(path: path) == 4)
         #expect(CockpitStore.highestTransition(path: path + "-not-there") == nil)
     }
 
@@ -66,7 +67,7 @@ struct StorePlanTests {
         try await Self.exercise(plans)
         let database = try DatabaseQueue()
         try await database.writeWithoutTransaction { try CockpitSchema.migrate($0) }
-        let small: Set<String> = ["sqlite_master", "meta", "backends", "runs_open", "rows_due"]
+        let small: Set<String> = ["sqlite_master", "meta", "backends", "runs_open", "runs_uncaptured", "rows_due"]
         let scans = try await database.read { try plans.scans($0, small: small) }
         #expect(scans.isEmpty, "\(scans.joined(separator: "\n"))")
         let sources =

@@ -26,6 +26,7 @@ public struct ClusterCockpitGateway: Gateway, Service {
     private let cluster: any CockpitCluster
     private let logger: Logger
     private let now: @Sendable () -> Int64
+    private let captureWake = WakeUp()
 
     /// Opens the gateway's file. Blocks.
     public init(
@@ -53,7 +54,7 @@ public struct ClusterCockpitGateway: Gateway, Service {
         if let aside = store.setAside {
             logger.error(
                 "clustercockpit.sqlite was damaged: it is kept aside, a new one is made from the ledger and the backends",
-                metadata: ["aside": "\(aside.aside)", "reason": "\(aside.reason)"])
+                metadata: ["aside": "\(aside.aside)", "why": "\(aside.reason)"])
         }
         self.store = store
         var senders: [BackendSender] = []
@@ -77,6 +78,7 @@ public struct ClusterCockpitGateway: Gateway, Service {
     public func deliver(_ transitions: [JobTransition]) async throws(GatewayUnavailable) -> [Delivery] {
         do throws(CockpitError) {
             if try await store.take(transitions, backends: settings.backends.map(\.name)) {
+                captureWake.raise()
                 for sender in senders { sender.wakeUp() }
             }
         } catch {
@@ -90,6 +92,7 @@ public struct ClusterCockpitGateway: Gateway, Service {
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
+                group.addTask { await captureLoop() }
                 group.addTask {
                     await begin()
                     await withDiscardingTaskGroup { group in
@@ -102,21 +105,28 @@ public struct ClusterCockpitGateway: Gateway, Service {
     }
 
     /// What runs already is told too, after what the ledger still has for us: it comes first in a job's life.
+    ///
+    /// A cluster in which something happens all the time may always have something for us: it is not waited for for ever.
     private func begin() async {
+        var looks = 0
         while !Task.isCancelled {
             do {
                 try await store.bind(settings.backends.map(\.name))
                 let waiting = try await ledger.backlogs().first { $0.gateway == name }?.waiting ?? 0
-                if waiting == 0 {
+                looks += 1
+                if waiting == 0 || looks > Self.patience {
                     try await catchUp()
                     return
                 }
             } catch {
-                logger.warning("ClusterCockpit waits for the ledger", metadata: ["reason": "\(error)"])
+                logger.warning("ClusterCockpit waits for the ledger", metadata: ["why": "\(error)"])
             }
             try? await Task.sleep(for: .seconds(1))
         }
     }
+
+    /// Looks, one a second.
+    private static let patience = 300
 
     func catchUp() async throws {
         let running = try await ledger.runningRuns()
@@ -147,6 +157,43 @@ public struct ClusterCockpitGateway: Gateway, Service {
         }
     }
 
+    /// Much of what Slurm holds of a job is gone soon after its end: it is asked at once, whether a backend can be told or not.
+    private func captureLoop() async {
+        var failures = 0
+        while !Task.isCancelled {
+            let outcome = await capture(limit: 50)
+            if outcome.asked > 0 { for sender in senders { sender.wakeUp() } }
+            failures = outcome.failed ? failures + 1 : 0
+            if outcome.failed {
+                try? await Task.sleep(for: BackendSender.jobRetry.delay(attempt: min(failures, 5)))
+            } else if outcome.asked == 0 {
+                await captureWake.wait(atMost: .seconds(60))
+            }
+        }
+    }
+
+    /// - Returns: for how many Slurm has answered, and whether it did not for one.
+    func capture(limit: Int) async -> (asked: Int, failed: Bool) {
+        var outcome = (asked: 0, failed: false)
+        do throws(CockpitError) {
+            for run in try await store.uncaptured(limit: limit) where !Task.isCancelled {
+                let answer: JobCapture?
+                do throws(CockpitError) {
+                    answer = try await cluster.capture(
+                        jobID: run.jobID, submitTime: run.submitTime, withScript: settings.withScript)
+                } catch {
+                    outcome.failed = true
+                    continue
+                }
+                try await store.capture(run.id, answer)
+                outcome.asked += 1
+            }
+        } catch {
+            outcome.failed = true
+        }
+        return outcome
+    }
+
     private static let kept: Int64 = 7 * 86_400
 
     private func pruneLoop() async {
@@ -154,7 +201,7 @@ public struct ClusterCockpitGateway: Gateway, Service {
             do throws(CockpitError) {
                 while try await store.prune(before: now() / 1000 - Self.kept) > 0 {}
             } catch {
-                logger.info("old runs stay in clustercockpit.sqlite", metadata: ["reason": "\(error)"])
+                logger.info("old runs stay in clustercockpit.sqlite", metadata: ["why": "\(error)"])
             }
             try? await Task.sleep(for: .seconds(3600))
         }

@@ -20,6 +20,7 @@ enum CockpitSchema {
             );
             CREATE INDEX runs_lane ON runs (lane, id);
             CREATE INDEX runs_open ON runs (id) WHERE ending IS NULL;
+            CREATE INDEX runs_uncaptured ON runs (id) WHERE is_captured = 0;
             CREATE INDEX runs_ended ON runs (end_time) WHERE ending IS NOT NULL;
             -- Jobs that ended while no run of theirs ran.
             CREATE TABLE closed (lane INTEGER PRIMARY KEY);

@@ -139,7 +139,20 @@ extension CockpitStore {
         String(decoding: try JSONEncoder().encode(value), as: UTF8.self)
     }
 
-    /// What Slurm said of a run when it started; nil: it knows it no more.
+    /// Runs of which Slurm has still to be asked, the earliest first.
+    func uncaptured(limit: Int) async throws(CockpitError) -> [CockpitRun] {
+        try await read { database in
+            try Row.fetchAll(
+                database.cachedStatement(
+                    sql: """
+                        SELECT \(Self.runColumns) FROM runs r INDEXED BY runs_uncaptured
+                        WHERE r.is_captured = 0 ORDER BY r.id LIMIT ?
+                        """), arguments: [limit]
+            ).map(Self.run)
+        }
+    }
+
+    /// What Slurm said of a run when it started, the first word of it; nil: it knows it no more.
     func capture(_ id: Int64, _ capture: JobCapture?) async throws(CockpitError) {
         let text: String?
         do {
@@ -148,7 +161,7 @@ extension CockpitStore {
             throw CockpitError(.malformed, "what Slurm said of a job cannot be written: \(error)")
         }
         try await write {
-            try $0.cachedStatement(sql: "UPDATE runs SET capture = ?, is_captured = 1 WHERE id = ?")
+            try $0.cachedStatement(sql: "UPDATE runs SET capture = ?, is_captured = 1 WHERE id = ? AND is_captured = 0")
                 .execute(arguments: [text, id])
         }
     }
