@@ -11,8 +11,8 @@ import Testing
 struct CockpitModuleTests {
     private static func backend(_ changes: [String: Any] = [:]) throws -> CockpitStatus.Backend {
         var fields: [String: Any] = [
-            "name": "main", "url": "https://cc", "release": "1.5", "waiting": 2, "running": 5, "parked": 0, "skipped": 1,
-            "starts": 7, "stops": 4, "failed": 3, "refused": 0,
+            "name": "main", "url": "https://cc", "release": "1.5", "waiting": 2, "running": 5, "parked": 0,
+            "skipped": 1, "starts": 7, "stops": 4, "failed": 3, "refused": 0,
         ]
         fields.merge(changes) { _, new in new }
         return try JSONDecoder().decode(

@@ -54,7 +54,7 @@ struct CockpitCommand: AsyncParsableCommand {
 
         static let configuration = CommandConfiguration(
             abstract:
-                "Compare each backend's running rows with Slurm, repair what differs, and try again what was refused.",
+                "Check each backend's running rows against Slurm, repair what differs, and try again what was refused.",
             discussion:
                 "The agent does it by itself at its start, after errors and every clustercockpit.compare-interval.")
 

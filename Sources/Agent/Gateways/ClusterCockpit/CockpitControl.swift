@@ -45,8 +45,11 @@ struct CockpitControl {
             throw ControlFailure(
                 description: parts.configured()?.clusterCockpit.isOn == true
                     ? RunningParts.staleConfiguration
-                    : "this agent is set up without ClusterCockpit: clustercockpit.backends is not in its configuration")
+                    : "this agent is set up without ClusterCockpit: clustercockpit.backends is not in its "
+                        + "configuration")
         }
-        return try await parts.running(ClusterCockpitModule(), "ClusterCockpit gateway") { $0 as? ClusterCockpitGateway }
+        return try await parts.running(ClusterCockpitModule(), "ClusterCockpit gateway") {
+            $0 as? ClusterCockpitGateway
+        }
     }
 }

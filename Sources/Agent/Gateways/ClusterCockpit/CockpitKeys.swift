@@ -136,13 +136,16 @@ extension ConfigurationKey {
     static let clusterCockpit: [ConfigurationKey] = [
         ConfigurationKey(
             "clustercockpit.backends", \.clusterCockpit.backends, .named("NAME=URL"),
-            "Each cc-backend by a name of your own and its address, without `/api`."),
+            "Each cc-backend by a name of your own and its address, without `/api`.",
+            example: "main=https://cc.example.org"),
         ConfigurationKey(
             "clustercockpit.token-files", \.clusterCockpit.tokenFiles, .named("NAME=PATH"),
-            "Of each backend the file with its token (JWT), of mode 0600; read at each use."),
+            "Of each backend the file with its token (JWT), of mode 0600; read at each use.",
+            example: "main=/etc/slurm-grid-agent/cockpit.token"),
         ConfigurationKey(
             "clustercockpit.token-credentials", \.clusterCockpit.tokenCredentials, .named("NAME=CREDENTIAL"),
-            "In place of that: the name of a file in `/etc/slurm-grid-agent/credentials`, or of a systemd credential."),
+            "In place of that: the name of a file in `/etc/slurm-grid-agent/credentials`, or of a systemd credential.",
+            example: "main=cockpit-token"),
         ConfigurationKey(
             "clustercockpit.cluster", \.clusterCockpit.cluster, .optional(.word("NAME"), else: "Slurm's name of it"),
             "As the backends name this cluster.", example: "cluster1"),
@@ -171,7 +174,8 @@ extension ConfigurationKey {
             "The most of each value of the metaData; what is longer is cut."),
         ConfigurationKey(
             "clustercockpit.tags", \.clusterCockpit.tags, .named("TYPE=NAME"),
-            "Tags that each job gets. With one, a start is in the lists of release 1.5 at once."),
+            "Tags that each job gets. With one, a start is in the lists of release 1.5 at once.",
+            example: "site=lab"),
         ConfigurationKey(
             "clustercockpit.hardware-file", \.clusterCockpit.hardwareFile, .hardwareFile,
             "A YAML file with the mappings `accelerators` and `cores`, for nodes whose topology a backend does not have.",
