@@ -156,6 +156,34 @@ struct SenderTests {
         #expect(site.backend.rows[8] == [.init(start: 95, state: "running")])
     }
 
+    /// Or they would be without cores for ever.
+    @Test func startsWaitForTheBackendsTopology() async throws {
+        let site = try await SenderHarness()
+        let capture = JobCapture(submitTime: 90, nodes: [.init(name: "n1", cores: [1])])
+        site.cluster.state.withLockedValue { $0.captures = [7: capture, 8: capture] }
+        for _ in 0..<3 { site.backend.script("/clusters/", 502, "a web page") }
+        try await site.tell(.running, job: 1, id: 7, submitted: 90, start: 100, state: .running)
+        for _ in 0..<3 {
+            try await site.run()
+            #expect(site.backend.rows.isEmpty)
+            site.move(60)
+        }
+        try await site.run()
+        #expect(site.backend.rows.keys.sorted() == [7])
+        let start = site.backend.requests.last { $0.path == "/jobs/start_job/" }
+        #expect(start?.body.contains(#""hwthreads":[2]"#) == true)
+        // One that never tells it keeps nobody from being told.
+        let other = try await SenderHarness()
+        for _ in 0..<100 { other.backend.script("/clusters/", 500, "broken") }
+        try await other.tell(.running, job: 1, id: 7, submitted: 90, start: 100, state: .running)
+        for _ in 0..<BackendSender.topologyTries {
+            try await other.run()
+            other.move(60)
+        }
+        try await other.run()
+        #expect(other.backend.rows.keys.sorted() == [7])
+    }
+
     // MARK: requeue
 
     private func requeued(_ policy: RequeueStorage, closed: Bool = false) async throws -> SenderHarness {

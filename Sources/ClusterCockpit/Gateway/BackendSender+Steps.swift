@@ -256,7 +256,7 @@ extension BackendSender {
         guard !placement.unknownNodes.isEmpty else { return placement }
         // Nodes may be new; each minute is often enough to ask.
         if now() - (topologyReadAt ?? 0) > 60_000 {
-            await readTopology()
+            await readTopology(isNeeded: false)
             placement = JobPlacement(run, nodes: nodes, topology: topology, table: settings.hardware)
         }
         if !placement.unknownNodes.isEmpty {

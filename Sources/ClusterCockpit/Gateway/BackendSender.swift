@@ -22,6 +22,10 @@ actor BackendSender {
     var release: BackendRelease?
     var topology: BackendTopology?
     var topologyReadAt: Int64?
+    /// It was told, or the backend tells none.
+    var isTopologyRead = false
+    /// In a row.
+    var topologyFailures = 0
     /// Jobs whose next step is being taken.
     var inFlight: Set<Int64> = []
     /// In a row, of the backend itself.
@@ -120,6 +124,13 @@ actor BackendSender {
 
     /// The backend's release and topology; false: it cannot be told now.
     func isKnown() async -> Bool {
+        guard await isReleaseKnown() else { return false }
+        guard release?.hasClusters == true, !isTopologyRead else { return true }
+        if topologyFailures >= Self.topologyTries, now() - (topologyReadAt ?? 0) < 60_000 { return true }
+        return await readTopology(isNeeded: true)
+    }
+
+    private func isReleaseKnown() async -> Bool {
         if release != nil { return true }
         do throws(CockpitError) {
             var record = try await store.backend(name) ?? .init(cluster: settings.cluster)
@@ -135,7 +146,6 @@ actor BackendSender {
                 logger.notice(
                     "found the release of a backend", metadata: ["backend": "\(name)", "release": "\(found.rawValue)"])
             }
-            await readTopology()
             return true
         } catch {
             switch error.code {
@@ -171,15 +181,25 @@ actor BackendSender {
         guard found != before else { return false }
         logger.notice(
             "the release of a backend has changed", metadata: ["backend": "\(name)", "release": "\(found.rawValue)"])
-        await readTopology()
+        isTopologyRead = false
+        await readTopology(isNeeded: true)
         return true
     }
 
-    func readTopology() async {
-        guard release?.hasClusters == true else { return }
+    /// So often it is waited for: jobs that started without it would have no cores. Then they go on without, and it is tried
+    /// each minute.
+    static let topologyTries = 10
+
+    /// - Parameter isNeeded: nothing is told before it is there.
+    /// - Returns: whether jobs can be told.
+    @discardableResult
+    func readTopology(isNeeded: Bool) async -> Bool {
+        guard release?.hasClusters == true else { return true }
+        topologyReadAt = now()
         do throws(CockpitError) {
             let answer = try await client.topology()
-            topologyReadAt = now()
+            isTopologyRead = true
+            topologyFailures = 0
             if answer == nil {
                 logger.warning(
                     "the backend has no such cluster: set clustercockpit.cluster to the name that it has",
@@ -187,9 +207,15 @@ actor BackendSender {
             }
             topology = answer ?? topology
         } catch {
+            topologyFailures += 1
             logger.info(
                 "the backend does not tell its clusters", metadata: ["backend": "\(name)", "why": "\(error)"])
+            if isNeeded, topologyFailures < Self.topologyTries {
+                fail(error.description)
+                return false
+            }
         }
+        return true
     }
 
     // MARK: what goes wrong
