@@ -41,8 +41,8 @@ plugins: ## Build the Slurm plugins
 
 .PHONY: test
 test: build-tests plugins ## Run all tests, and say how long each part took; needs root, for the lab
-	@Tests/run-all.sh test-unit test-configuration test-lab test-plugins test-chain test-integration test-events test-grid \
-		test-page test-package
+	@Tests/run-all.sh test-unit test-configuration test-lab test-plugins test-chain test-integration test-events \
+		test-clustercockpit test-grid test-page test-package
 
 .PHONY: test-plugins
 test-plugins: plugins ## Tests of the plugins without Slurm
@@ -64,6 +64,12 @@ test-events: build plugins ## Every ending on a live cluster with both plugins, 
 	python3 Tests/Events/soak.py 300 15
 	@lab/grid/install.sh >/dev/null
 	python3 Tests/Events/stops.py 20
+
+.PHONY: test-clustercockpit
+test-clustercockpit: build plugins ## Jobs of many kinds told to doubles of ClusterCockpit's backend, under faults of all; needs root
+	@lab/install.sh --dbd
+	python3 Tests/ClusterCockpit/jobs.py
+	python3 Tests/ClusterCockpit/requeue.py
 
 .PHONY: test-late
 test-late: build plugins ## Submissions that take effect late, in every case and with delays of up to 25 s (test-events has the short form); needs root
@@ -244,6 +250,11 @@ soak-grid: build plugins ## Jobs of the grid while agent, slurmctld, nodes, serv
 	@lab/install.sh --dbd && lab/grid/install.sh >/dev/null
 	@python3 Tests/Grid/soak.py $(if $(filter command line,$(origin JOBS)),$(JOBS),300) $(if $(filter command line,$(origin KILLS)),$(KILLS),40) \
 		$(SEED) $(if $(OUTAGE),--outage $(OUTAGE)) $(if $(DAMAGES),--damage $(DAMAGES))
+
+.PHONY: soak-clustercockpit
+soak-clustercockpit: build plugins ## The same with many jobs and kills of the agent (JOBS=2000 KILLS=100 SEED=1); last line a JSON verdict; needs root
+	@lab/install.sh --dbd >&2
+	@python3 Tests/ClusterCockpit/jobs.py $(JOBS) $(KILLS) $(if $(SEED),$(SEED),1)
 
 .PHONY: soak-scale
 soak-scale: ## A ledger of millions of jobs: start, status, prune and lists within their bounds (JOBS=5000000); last line a JSON verdict; needs root

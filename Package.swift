@@ -149,10 +149,25 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .target(
+            name: "ClusterCockpit",
+            dependencies: [
+                "JobLifecycle", "Persistence", "Support", "TLSClient",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict
+        ),
         .executableTarget(
             name: "Agent",
             dependencies: [
-                "DeepSquare", "Ethereum", "JobLifecycle", "Persistence", "Slurm", "Sockets", "SpankBridge", "Support",
+                "ClusterCockpit", "DeepSquare", "Ethereum", "JobLifecycle", "Persistence", "Slurm", "Sockets",
+                "SpankBridge", "Support",
                 "TLSClient",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -303,6 +318,16 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "ClusterCockpitTests",
+            dependencies: [
+                "ClusterCockpit", "JobLifecycle", "PlanCheck",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "EthereumTests",
             dependencies: [
                 "Ethereum", "PlanCheck", "TestCertificates",
@@ -319,8 +344,8 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "CSlurm", "DeepSquare", "Ethereum", "JobLifecycle", "Slurm", "Sockets", "SpankBridge",
-                "Support", "TestCertificates",
+                "Agent", "CSlurm", "ClusterCockpit", "DeepSquare", "Ethereum", "JobLifecycle", "Slurm", "Sockets",
+                "SpankBridge", "Support", "TestCertificates",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),

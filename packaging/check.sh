@@ -55,6 +55,8 @@ for line in 'internal import DeepSquare' 'import Ethereum' '@testable import str
         rm "$work/tree/Sources/Agent/$place"
     done
 done
+echo 'internal import ClusterCockpit' >"$work/tree/Sources/Agent/Gateways/DeepSquare/A.swift"
+! ./imports.sh "$work/tree" >/dev/null 2>&1 || die "imports.sh allows one gateway another's module"
 
 while IFS='|' read -r version wanted; do
     [ "$("$debian/slurm-series.sh" "$version")" = "$wanted" ] || die "slurm-series.sh $version says $("$debian/slurm-series.sh" "$version")"

@@ -7,7 +7,7 @@ struct ConfigCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "config",
         abstract: "Show the configuration: what is in force and where it comes from; every key there is.",
-        subcommands: [Show.self, Reference.self])
+        subcommands: [Show.self, Reference.self, Import.self])
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import ClusterCockpit
+internal import FoundationEssentials
+internal import JobLifecycle
+internal import NIOPosix
+internal import Slurm
+
+/// Makes the libslurm binding and the ledger fit what the ClusterCockpit gateway asks.
+struct SlurmCockpitCluster: CockpitCluster {
+    let scheduler: SlurmScheduler
+    let ledger: Ledger
+
+    private var controller: SlurmController { scheduler.controller }
+
+    func capture(jobID: UInt32, submitTime: Int64, withScript: Bool) async throws(CockpitError) -> JobCapture? {
+        let answer = try await word { () async throws(SlurmError) -> (job: Job, placement: Placement?)? in
+            do throws(SlurmError) {
+                return try await controller.jobWithPlacement(jobID)
+            } catch {
+                if error.code == .notFound { return nil }
+                throw error
+            }
+        }
+        guard let answer, answer.job.id == jobID,
+            answer.job.submitTime.map({ Int64($0.timeIntervalSince1970) }) == submitTime, answer.job.nodes != nil
+        else { return nil }
+        var capture = Self.capture(answer.job, answer.placement, submitTime: submitTime)
+        if withScript, answer.job.isBatch {
+            // A script that is gone, or that this user may not see, is no reason to tell nothing.
+            capture.script = try? await controller.batchScript(jobID)
+        }
+        return capture
+    }
+
+    static func capture(_ job: Job, _ placement: Placement?, submitTime: Int64) -> JobCapture {
+        let shares = placement?.nodes ?? []
+        var capture = JobCapture(
+            submitTime: submitTime, sharing: sharing(job.requested.exclusive),
+            nodes: shares.map { share in
+                .init(name: share.node, cores: share.cores, cpus: share.cpus, gpus: gpus(share.gres))
+            })
+        capture.userName = job.userName
+        capture.account = job.account
+        capture.partition = job.partition
+        capture.adminComment = job.adminComment
+        if case .minutes(let minutes) = job.timeLimit { capture.timeLimit = minutes }
+        capture.cpus = job.allocatedTRES?.cpus ?? UInt64(job.cpuCount)
+        capture.gpus = job.allocatedTRES.map { $0.gpus.values.reduce(0, &+) }
+        capture.requestedMemory = (job.requested.tres?.memory ?? job.allocatedTRES?.memory).map { Int64(clamping: $0) }
+        capture.slurmInfo = info(job)
+        return capture
+    }
+
+    /// The indices of all GPUs, whatever their type; nil when those of any are not told.
+    static func gpus(_ gres: [GRES]?) -> [UInt32]? {
+        guard let gres else { return nil }
+        var indices: [UInt32] = []
+        for entry in gres where entry.name == "gpu" && entry.count > 0 {
+            guard let some = entry.indices else { return nil }
+            indices += some
+        }
+        return indices.sorted()
+    }
+
+    static func sharing(_ mode: Job.ExclusiveMode) -> NodeSharing {
+        switch mode {
+        case .exclusive: .none
+        case .user: .singleUser
+        case .mcs, .oversubscribe, .shared: .multiUser
+        }
+    }
+
+    /// The lines of `scontrol show job` that observers look at.
+    static func info(_ job: Job) -> String {
+        func time(_ date: Date?) -> String? { date.map { "\(Int64($0.timeIntervalSince1970))" } }
+        let limit: String? =
+            switch job.timeLimit {
+            case .minutes(let minutes)?: "\(minutes) min"
+            case .unlimited?: "UNLIMITED"
+            case nil: nil
+            }
+        let fields: [(String, String?)] = [
+            ("JobId", "\(job.displayID)"), ("JobName", job.name), ("UserId", "\(job.userName ?? "")(\(job.userID))"),
+            ("GroupId", "\(job.groupID)"), ("Account", job.account), ("QOS", job.qos), ("Partition", job.partition),
+            ("Priority", "\(job.priority)"), ("Restarts", "\(job.restartCount)"), ("SubmitTime", time(job.submitTime)),
+            ("EligibleTime", time(job.eligibleTime)), ("StartTime", time(job.startTime)), ("TimeLimit", limit),
+            ("NodeList", job.nodes), ("NumNodes", "\(job.nodeCount)"), ("NumCPUs", "\(job.cpuCount)"),
+            ("TRES", job.allocatedTRES?.text), ("ReqTRES", job.requested.tres?.text),
+            ("Dependency", job.dependency), ("Reservation", job.reservation), ("Features", job.requested.features),
+            ("Licenses", job.requested.licenses), ("WorkDir", job.workDirectory), ("Command", job.command),
+            ("StdOut", job.standardOutput), ("StdErr", job.standardError),
+        ]
+        return fields.compactMap { name, value in value.map { "\(name)=\($0)" } }.joined(separator: "\n")
+    }
+
+    func login(of userID: UInt32) async throws(CockpitError) -> String? {
+        // The name service may block: not on a cooperative thread.
+        do {
+            return try await NIOThreadPool.singleton.runIfActive { try UserAccount.find(userID: userID)?.name }
+        } catch {
+            throw CockpitError(.unavailable, "\(error)")
+        }
+    }
+
+    func expand(_ nodes: String) -> [String]? { Hostlist.expand(nodes) }
+
+    func nodes() async throws(CockpitError) -> [CockpitNode] {
+        let (nodes, jobs) = try await word { () async throws(SlurmError) in
+            (try await controller.nodes(), try await controller.jobs().jobs)
+        }
+        return Self.nodes(nodes, jobs)
+    }
+
+    /// How many jobs hold each node; drained nodes that hold none are down to observers.
+    static func nodes(_ nodes: [Node], _ jobs: [Job]) -> [CockpitNode] {
+        struct Load {
+            var jobs = 0
+            var cpus: UInt64? = 0
+            var memory: UInt64? = 0
+        }
+        var loads: [String: Load] = [:]
+        for job in jobs where job.state.base == .running || job.state.base == .suspended {
+            let names = job.nodes.flatMap(Hostlist.expand) ?? []
+            // How a job lies on several nodes its totals do not say.
+            let cpus = names.count == 1 ? job.allocatedTRES?.cpus : nil
+            let memory = names.count == 1 ? job.allocatedTRES?.memory : nil
+            for name in names {
+                var load = loads[name] ?? Load()
+                load.jobs += 1
+                load.cpus = load.cpus.flatMap { sum in cpus.map { sum &+ $0 } }
+                load.memory = load.memory.flatMap { sum in memory.map { sum &+ $0 } }
+                loads[name] = load
+            }
+        }
+        return nodes.filter { $0.state.base != .future }.map { node in
+            let used = GRES.list(node.gresUsed ?? "") ?? []
+            let load = loads[node.name] ?? Load()
+            return CockpitNode(
+                name: node.name, state: state(node.state),
+                cpus: node.state.base == .allocated ? UInt64(node.cpus) : load.cpus, memory: load.memory,
+                gpus: used.filter { $0.name == "gpu" }.reduce(0) { $0 &+ $1.count }, jobs: load.jobs)
+        }
+    }
+
+    static func state(_ state: NodeState) -> CockpitNode.State {
+        let isOut = !state.flags.isDisjoint(with: [.drain, .fail, .maintenance, .poweredDown, .notResponding])
+        switch state.base {
+        case .allocated: return .allocated
+        case .mixed: return .mixed
+        case .idle: return isOut ? .down : state.flags.contains(.reserved) ? .reserved : .idle
+        case .down, .error: return .down
+        case .unknown, .future, nil: return .unknown
+        }
+    }
+
+    func history(of jobIDs: [UInt32]) async throws(CockpitError) -> [PastRun] {
+        var found: [PastRun] = []
+        var missing: [UInt32] = []
+        for id in Set(jobIDs).sorted() {
+            let runs: [JobTransition]
+            do throws(LedgerError) {
+                runs = try await ledger.runs(ofJob: id)
+            } catch {
+                throw CockpitError(.storage, error.description)
+            }
+            let past = runs.compactMap(PastRun.init)
+            if past.isEmpty { missing.append(id) }
+            found += past
+        }
+        guard !missing.isEmpty else { return found }
+        do throws(SchedulerError) {
+            found += try await scheduler.accounting(of: missing).compactMap(PastRun.init)
+        } catch {
+            guard error.code == .noAccounting else { throw CockpitError(.unavailable, error.description) }
+        }
+        return found
+    }
+
+    private func word<Answer: Sendable>(
+        _ body: () async throws(SlurmError) -> Answer
+    ) async throws(CockpitError) -> Answer {
+        do throws(SlurmError) {
+            return try await body()
+        } catch {
+            throw CockpitError(.unavailable, error.description)
+        }
+    }
+}
+
+extension PastRun {
+    /// nil: it has not run.
+    init?(_ run: JobTransition) {
+        guard let jobID = run.jobID, let submitTime = run.submitTime, let start = run.startTime else { return nil }
+        let isOver = [.ended, .requeued, .vanished].contains(run.kind)
+        self.init(
+            jobID: jobID, submitTime: submitTime, startTime: start, endTime: isOver ? run.endTime ?? start : nil,
+            endState: isOver ? EndState(run.state) : nil, job: run.job ?? "\(jobID)")
+    }
+
+    init?(_ seen: JobObservation) {
+        guard let start = seen.startTime, seen.state.base != .pending else { return nil }
+        self.init(
+            jobID: seen.jobID, submitTime: seen.submitTime, startTime: start, endTime: seen.endTime,
+            endState: seen.endTime.map { _ in EndState(seen.state.base) }, job: seen.key.description)
+    }
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import JobLifecycle
+internal import Logging
+internal import Support
+
+/// One job's next step.
+extension BackendSender {
+    private typealias Entry = (run: CockpitRun, row: BackendRow, nextAt: Int64)
+
+    /// - Returns: whether to look at the job again at once.
+    func step(_ id: Int64) async throws(CockpitError) -> Bool {
+        guard pausedUntil <= now() else { return false }
+        let lane = try await store.lane(id, at: name)
+        let plan = LanePlan(
+            policy: settings.requeue, runs: lane.runs.map { ($0.run, $0.row) }, isClosed: lane.isClosed)
+        guard let step = plan.next else {
+            try await store.settle(id, at: name, as: lane.runs.map { ($0.run.id, $0.run.sequence) })
+            return false
+        }
+        guard let entry = lane.runs.first(where: { $0.run.id == step.run }) else { return false }
+        guard entry.nextAt <= now() else {
+            try await store.delay(id, at: name, until: entry.nextAt)
+            return false
+        }
+        switch step {
+        case .skip(_, let reason): return try await skip(entry, reason)
+        case .capture: return try await capture(entry)
+        case .start: return try await start(entry)
+        case .stop(_, let end, let state): return try await stop(entry, end, state)
+        case .delete: return try await delete(entry)
+        }
+    }
+
+    private func skip(_ entry: Entry, _ reason: String) async throws(CockpitError) -> Bool {
+        var row = entry.row
+        row.phase = .skipped
+        row.reason = reason
+        logger.info("run is not told", metadata: metadata(entry.run, reason))
+        try await store.save(.init(run: entry.run.id, row: row), at: name)
+        return true
+    }
+
+    private func capture(_ entry: Entry) async throws(CockpitError) -> Bool {
+        let run = entry.run
+        let answer: JobCapture?
+        do throws(CockpitError) {
+            answer = try await cluster.capture(
+                jobID: run.jobID, submitTime: run.submitTime, withScript: settings.withScript)
+        } catch {
+            // slurmctld is away: its word on cores and GPUs is worth waiting for.
+            try await wait(entry, "Slurm does not answer: \(error)")
+            return false
+        }
+        try await store.capture(run.id, answer)
+        return true
+    }
+
+    private func start(_ entry: Entry) async throws(CockpitError) -> Bool {
+        guard let release else { return false }
+        var run = entry.run
+        do throws(CockpitError) {
+            try await complete(&run)
+        } catch {
+            try await wait(entry, "the name service does not answer: \(error)")
+            return false
+        }
+        let nodes = nodes(of: run)
+        if let reason = filter.reason(run, nodes: nodes) { return try await skip(entry, reason) }
+        guard !nodes.isEmpty else { return try await park(entry, "Slurm does not say on which nodes it ran") }
+        guard !run.user.isEmpty else { return try await park(entry, "Slurm does not say whose job it is") }
+        let placement = await placement(run, nodes)
+        let data = filter.metaData.of(run, placementSource: placement.source)
+        let message = StartMessage(
+            run, placement: placement, metaData: data, tags: settings.tags, cluster: settings.cluster, release: release)
+        guard
+            let (meaning, text) = try await exchange(
+                entry, .start, release, { () async throws(CockpitError) in try await client.start(message) })
+        else { return false }
+        switch meaning {
+        case .exists:
+            let isOurs: Bool
+            do throws(CockpitError) {
+                isOurs = try await client.has(jobID: run.jobID, start: run.startTime)
+            } catch {
+                try await wait(entry, "it has a row of this job id, and does not say which: \(error)")
+                return false
+            }
+            guard isOurs else {
+                return try await park(
+                    entry, "the backend has another row of this job id, started less than a day apart (\(text))")
+            }
+            return try await started(entry)
+        case .done: return try await started(entry)
+        case let other: return try await finish(entry, other)
+        }
+    }
+
+    private func started(_ entry: Entry) async throws(CockpitError) -> Bool {
+        var row = entry.row
+        row.phase = .running
+        row.attempts = 0
+        row.reason = nil
+        row.isUncertain = false
+        row.startedAt = now() / 1000
+        counters.starts += 1
+        try await store.save(.init(run: entry.run.id, row: row), at: name)
+        return true
+    }
+
+    private func stop(_ entry: Entry, _ end: Int64, _ state: EndState) async throws(CockpitError) -> Bool {
+        guard let release else { return false }
+        let run = entry.run
+        let message = StopMessage(
+            jobId: Int64(run.jobID), cluster: settings.cluster, startTime: run.startTime,
+            jobState: release.word(for: state), stopTime: release.stopTime(start: run.startTime, end: end))
+        guard
+            let (meaning, text) = try await exchange(
+                entry, .stop, release, { () async throws(CockpitError) in try await client.stop(message) })
+        else { return false }
+        switch meaning {
+        case .done:
+            var row = entry.row
+            row.phase = .stopped
+            row.attempts = 0
+            row.reason = nil
+            row.isUncertain = false
+            counters.stops += 1
+            try await store.save(.init(run: run.id, row: row), at: name)
+            return true
+        case .startMissing:
+            var row = entry.row
+            row.phase = .none
+            row.attempts += 1
+            row.reason = "the backend had lost its start"
+            logger.warning("start of a run is sent again: the backend does not have it", metadata: metadata(run, text))
+            let wait = row.attempts > 1 ? Int64(Self.jobRetry.delay(attempt: row.attempts) / .milliseconds(1)) : 0
+            try await store.save(.init(run: run.id, row: row, nextAt: wait > 0 ? now() + wait : 0), at: name)
+            return wait == 0
+        case let other: return try await finish(entry, other)
+        }
+    }
+
+    private func delete(_ entry: Entry) async throws(CockpitError) -> Bool {
+        guard let release else { return false }
+        let run = entry.run
+        let message = DeleteMessage(jobId: Int64(run.jobID), cluster: settings.cluster, startTime: run.startTime)
+        guard
+            let (meaning, _) = try await exchange(
+                entry, .delete, release, { () async throws(CockpitError) in try await client.delete(message) })
+        else { return false }
+        switch meaning {
+        case .done:
+            var row = entry.row
+            // A run that goes on is started again.
+            row.phase = run.isOver ? .deleted : .none
+            row.reason =
+                run.isOver
+                ? run.ending == .undone ? "Slurm took this run back" : "replaced by a later run of the job"
+                : "it goes on: Slurm took its end back"
+            try await store.save(.init(run: run.id, row: row), at: name)
+            return true
+        case let other: return try await finish(entry, other)
+        }
+    }
+
+    // MARK: answers
+
+    /// nil: none came. Whether the request arrived is not known, so it is sent again.
+    private func exchange(
+        _ entry: Entry, _ call: BackendCall, _ release: BackendRelease,
+        _ send: () async throws(CockpitError) -> BackendAnswer
+    ) async throws(CockpitError) -> (AnswerMeaning, String)? {
+        do throws(CockpitError) {
+            let answer = try await send()
+            let meaning = AnswerTable.meaning(of: answer, to: call, release: release)
+            if case .backendWaits = meaning {} else { succeed() }
+            return (meaning, answer.text)
+        } catch {
+            guard !Task.isCancelled else { return nil }
+            var row = entry.row
+            row.isUncertain = true
+            row.attempts += 1
+            row.reason = error.description
+            fail(error.description)
+            let pause = Int64(Self.backendRetry.delay(attempt: row.attempts - 1) / .milliseconds(1))
+            try await store.save(
+                .init(run: entry.run.id, row: row, nextAt: now() + pause), at: name, delaying: entry.run.lane)
+            return nil
+        }
+    }
+
+    private func finish(_ entry: Entry, _ meaning: AnswerMeaning) async throws(CockpitError) -> Bool {
+        switch meaning {
+        case .otherRelease:
+            do throws(CockpitError) {
+                if try await probeAgain() { return failures == 0 }
+            } catch {
+                guard error.code != .storage else { throw error }
+                fail(error.description)
+                return false
+            }
+            return try await park(
+                entry, "the backend refuses what its release (\(release?.rawValue ?? "?")) should know")
+        case .wait(let reason):
+            try await wait(entry, reason)
+            return false
+        case .backendWaits(let reason):
+            fail(reason)
+            return false
+        case .refused(let reason):
+            return try await park(entry, reason)
+        case .done, .exists, .startMissing:
+            return false
+        }
+    }
+
+    private func wait(_ entry: Entry, _ reason: String) async throws(CockpitError) {
+        var row = entry.row
+        let pause = Int64(Self.jobRetry.delay(attempt: row.attempts) / .milliseconds(1))
+        row.attempts += 1
+        row.reason = reason
+        logger.info("run will be told later", metadata: metadata(entry.run, reason))
+        try await store.save(
+            .init(run: entry.run.id, row: row, nextAt: now() + pause), at: name, delaying: entry.run.lane)
+    }
+
+    /// It holds up nobody: what comes after it goes on.
+    private func park(_ entry: Entry, _ reason: String) async throws(CockpitError) -> Bool {
+        var row = entry.row
+        row.phase = .parked
+        row.reason = reason
+        counters.refused += 1
+        logger.error(
+            "run is refused for good: `slurm-grid-agent clustercockpit sync --job` tries it again",
+            metadata: metadata(entry.run, reason))
+        try await store.save(.init(run: entry.run.id, row: row), at: name)
+        return true
+    }
+
+    // MARK: what is told
+
+    /// slurmctld tells a user's number, and the name only to those who made it look that up.
+    private func complete(_ run: inout CockpitRun) async throws(CockpitError) {
+        guard run.capture?.userName == nil, run.details.userName == nil, let userID = run.details.userID else { return }
+        run.details.userName = try await cluster.login(of: userID)
+    }
+
+    func nodes(of run: CockpitRun) -> [String] {
+        let held = run.capture?.nodes.map(\.name) ?? []
+        return held.isEmpty ? run.details.nodes.flatMap { cluster.expand($0) } ?? [] : held
+    }
+
+    private func placement(_ run: CockpitRun, _ nodes: [String]) async -> JobPlacement {
+        var placement = JobPlacement(run, nodes: nodes, topology: topology, table: settings.hardware)
+        guard !placement.unknownNodes.isEmpty else { return placement }
+        // Nodes may be new; each minute is often enough to ask.
+        if now() - (topologyReadAt ?? 0) > 60_000 {
+            await readTopology(isNeeded: false)
+            placement = JobPlacement(run, nodes: nodes, topology: topology, table: settings.hardware)
+        }
+        if !placement.unknownNodes.isEmpty {
+            logger.warning(
+                "nodes are in no subcluster of the backend: add them to its cluster.json",
+                metadata: metadata(run, placement.unknownNodes.joined(separator: ",")))
+        }
+        return placement
+    }
+
+    func metadata(_ run: CockpitRun, _ reason: String) -> Logger.Metadata {
+        ["backend": "\(name)", "slurm": "\(run.job)", "start": "\(run.startTime)", "why": "\(reason)"]
+    }
+}
+
+extension LanePlan.Step {
+    var run: Int64 {
+        switch self {
+        case .skip(let run, _), .capture(let run), .start(let run), .stop(let run, _, _), .delete(let run): run
+        }
+    }
+}

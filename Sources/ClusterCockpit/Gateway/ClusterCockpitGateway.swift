@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import JobLifecycle
+public import Logging
+public import ServiceLifecycle
+public import FoundationEssentials
+internal import Persistence
+internal import Support
+
+/// Tells ClusterCockpit's backends of every job of the cluster, once, by the ledger.
+///
+/// A transition is taken in when it is in this gateway's own file; each backend is told from there, in order per job, and
+/// delays neither the others nor the outbox. Every request may be sent twice.
+public struct ClusterCockpitGateway: Gateway, Service {
+    /// Names its rows in the ledger; never changes.
+    public static let gatewayName = "clustercockpit"
+
+    public let name = Self.gatewayName
+    public let scope = Ledger.Interest.Scope.everything
+    public let batchLimit = 500
+
+    let settings: CockpitSettings
+    let store: CockpitStore
+    let senders: [BackendSender]
+    private let ledger: Ledger
+    private let cluster: any CockpitCluster
+    private let logger: Logger
+    private let now: @Sendable () -> Int64
+    private let captureWake = WakeUp()
+
+    /// Opens the gateway's file. Blocks.
+    public init(
+        settings: CockpitSettings, path: String, ledger: Ledger, cluster: any CockpitCluster, logger: Logger,
+        now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970 * 1000) }
+    ) throws(CockpitError) {
+        try self.init(settings: settings, path: path, ledger: ledger, cluster: cluster, logger: logger, now: now) {
+            backend throws(CockpitError) in
+            try HTTPBackendTransport(backend, certificateAuthority: settings.certificateAuthority)
+        }
+    }
+
+    init(
+        settings: CockpitSettings, path: String, ledger: Ledger, cluster: any CockpitCluster, logger: Logger,
+        now: @escaping @Sendable () -> Int64,
+        transport: (CockpitSettings.Backend) throws(CockpitError) -> any BackendTransport
+    ) throws(CockpitError) {
+        self.settings = settings
+        self.ledger = ledger
+        self.cluster = cluster
+        self.logger = logger
+        self.now = now
+        let filter = try JobFilter(settings)
+        let store = try CockpitStore(path: path)
+        if let aside = store.setAside {
+            logger.error(
+                "clustercockpit.sqlite was damaged: it is kept aside, a new one is made from the ledger and the backends",
+                metadata: ["aside": "\(aside.aside)", "why": "\(aside.reason)"])
+        }
+        self.store = store
+        var senders: [BackendSender] = []
+        for backend in settings.backends {
+            senders.append(
+                BackendSender(
+                    name: backend.name, settings: settings, transport: try transport(backend), store: store,
+                    cluster: cluster, filter: filter, logger: logger, now: now))
+        }
+        self.senders = senders
+    }
+
+    /// The highest transition of the ledger that a file of the gateway has; nil: none, or not known. Blocks.
+    public static func highestTransition(path: String) -> Int64? { CockpitStore.highestTransition(path: path) }
+
+    /// Once nothing of it runs any more.
+    public func close() { store.close() }
+
+    // MARK: outbox
+
+    public func deliver(_ transitions: [JobTransition]) async throws(GatewayUnavailable) -> [Delivery] {
+        do throws(CockpitError) {
+            if try await store.take(transitions, backends: settings.backends.map(\.name)) {
+                captureWake.raise()
+                for sender in senders { sender.wakeUp() }
+            }
+        } catch {
+            throw GatewayUnavailable(error.description)
+        }
+        return transitions.map { _ in .delivered }
+    }
+
+    // MARK: running
+
+    public func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await withDiscardingTaskGroup { group in
+                group.addTask { await captureLoop() }
+                group.addTask {
+                    await begin()
+                    await withDiscardingTaskGroup { group in
+                        for sender in senders { group.addTask { await sender.run() } }
+                        group.addTask { await pruneLoop() }
+                    }
+                }
+            }
+        }
+    }
+
+    /// What runs already is told too, after what the ledger still has for us: it comes first in a job's life.
+    ///
+    /// A cluster in which something happens all the time may always have something for us: it is not waited for for ever.
+    private func begin() async {
+        var looks = 0
+        while !Task.isCancelled {
+            do {
+                try await store.bind(settings.backends.map(\.name))
+                let waiting = try await ledger.backlogs().first { $0.gateway == name }?.waiting ?? 0
+                looks += 1
+                if waiting == 0 || looks > Self.patience {
+                    try await catchUp()
+                    return
+                }
+            } catch {
+                logger.warning("ClusterCockpit waits for the ledger", metadata: ["why": "\(error)"])
+            }
+            try? await Task.sleep(for: .seconds(1))
+        }
+    }
+
+    /// Looks, one a second.
+    private static let patience = 300
+
+    func catchUp() async throws {
+        let running = try await ledger.runningRuns()
+        _ = try await store.take(running, backends: settings.backends.map(\.name))
+        // Ended while the gateway was switched off: nobody has told it.
+        struct Key: Hashable {
+            var job: UInt32
+            var submitted: Int64
+        }
+        let open = Set(
+            running.compactMap { transition in
+                transition.jobID.flatMap { id in transition.submitTime.map { Key(job: id, submitted: $0) } }
+            })
+        var last: Int64 = 0
+        while true {
+            let runs = try await store.openRuns(after: last, limit: 100)
+            guard let newest = runs.last else { return }
+            last = newest.id
+            let gone = runs.filter { !open.contains(Key(job: $0.jobID, submitted: $0.submitTime)) }
+            guard !gone.isEmpty else { continue }
+            let past = try await cluster.history(of: gone.map(\.jobID))
+            for run in gone {
+                guard let found = past.first(where: { $0.jobID == run.jobID && $0.submitTime == run.submitTime }),
+                    let end = found.endTime
+                else { continue }
+                try await store.end(run, at: end, found.endState ?? .failed)
+            }
+        }
+    }
+
+    /// Much of what Slurm holds of a job is gone soon after its end: it is asked at once, whether a backend can be told or not.
+    private func captureLoop() async {
+        var failures = 0
+        while !Task.isCancelled {
+            let outcome = await capture(limit: 50)
+            if outcome.asked > 0 { for sender in senders { sender.wakeUp() } }
+            failures = outcome.failed ? failures + 1 : 0
+            if outcome.failed {
+                try? await Task.sleep(for: BackendSender.jobRetry.delay(attempt: min(failures, 5)))
+            } else if outcome.asked == 0 {
+                await captureWake.wait(atMost: .seconds(60))
+            }
+        }
+    }
+
+    /// - Returns: for how many Slurm has answered, and whether it did not for one.
+    func capture(limit: Int) async -> (asked: Int, failed: Bool) {
+        var outcome = (asked: 0, failed: false)
+        do throws(CockpitError) {
+            for run in try await store.uncaptured(limit: limit) where !Task.isCancelled {
+                let answer: JobCapture?
+                do throws(CockpitError) {
+                    answer = try await cluster.capture(
+                        jobID: run.jobID, submitTime: run.submitTime, withScript: settings.withScript)
+                } catch {
+                    outcome.failed = true
+                    continue
+                }
+                try await store.capture(run.id, answer)
+                outcome.asked += 1
+            }
+        } catch {
+            outcome.failed = true
+        }
+        return outcome
+    }
+
+    private static let kept: Int64 = 7 * 86_400
+
+    private func pruneLoop() async {
+        while !Task.isCancelled {
+            do throws(CockpitError) {
+                while try await store.prune(before: now() / 1000 - Self.kept) > 0 {}
+            } catch {
+                logger.info("old runs stay in clustercockpit.sqlite", metadata: ["why": "\(error)"])
+            }
+            try? await Task.sleep(for: .seconds(3600))
+        }
+    }
+
+    // MARK: for administrators
+
+    public var status: CockpitStatus {
+        get async throws(CockpitError) {
+            var backends: [CockpitStatus.Backend] = []
+            for (sender, backend) in zip(senders, settings.backends) {
+                backends.append(try await sender.status(url: backend.url))
+            }
+            return CockpitStatus(cluster: settings.cluster, backends: backends)
+        }
+    }
+
+    /// The newest first.
+    public func jobs(jobID: UInt32? = nil, limit: Int) async throws(CockpitError) -> [CockpitJob] {
+        var jobs: [CockpitJob] = []
+        for entry in try await store.list(jobID: jobID, limit: limit) {
+            guard let sender = senders.first(where: { $0.name == entry.backend }) else { continue }
+            jobs.append(await sender.shown(entry))
+        }
+        return jobs
+    }
+
+    /// Compares each backend with the ledger, repairs what differs, and tries again what waits or was refused.
+    public func sync(
+        dryRun: Bool, direction: SyncDirection, jobID: UInt32?, limit: Int
+    ) async throws(CockpitError) -> [CockpitComparison] {
+        var reports: [CockpitComparison] = []
+        for sender in senders {
+            if !dryRun, direction != .stop { _ = try await store.retry(sender.name, jobID: jobID) }
+            reports.append(await sender.compare(dryRun: dryRun, direction: direction, jobID: jobID, limit: limit))
+        }
+        return reports
+    }
+}

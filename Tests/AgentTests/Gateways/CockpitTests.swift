@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import ClusterCockpit
+import Slurm
+import Testing
+
+@testable import Agent
+
+struct CockpitTests {
+    @Test func syncIsTakenOver() throws {
+        let old = """
+            {"clustername": "n2", "slurm": {"squeue": "/usr/bin/squeue"}, "cc-backend": {"host": "https://cc.example.org/",
+             "apikey": "SECRET"}, "accelerators": {"n2gpu": {"0": "00000000:03:00.0", "10": "00000000:C4:00.0",
+             "2": "00000000:84:00.0"}}, "node_regex": "^x$"}
+            """
+        let imported = try CockpitImport(Array(old.utf8))
+        #expect(imported.lines.contains("  backends: {main: 'https://cc.example.org'}"))
+        #expect(imported.lines.contains("  cluster: 'n2'"))
+        #expect(
+            imported.hardware == [
+                "accelerators:",
+                "  'n2gpu': {'0': '00000000:03:00.0', '2': '00000000:84:00.0', '10': '00000000:C4:00.0'}",
+            ])
+        #expect(!imported.text.contains("SECRET"))
+        #expect(imported.notes.contains { $0.hasPrefix("slurm has no use") })
+        #expect(imported.notes.contains { $0.hasPrefix("node_regex has no use") })
+        // What it prints is a configuration.
+        var configuration = AgentConfiguration()
+        try configuration.take(yaml: imported.lines.joined(separator: "\n"), file: "c")
+        #expect(configuration.clusterCockpit.backends == [Pair(name: "main", value: "https://cc.example.org")])
+        #expect(throws: Never.self) { try configuration.clusterCockpit.check() }
+        let table = try HardwareFile.table(imported.hardware.joined(separator: "\n"), file: "h")
+        #expect(table.accelerators["n2gpu"]?[10] == "00000000:C4:00.0")
+    }
+
+    @Test func adapterIsTakenOver() throws {
+        let old =
+            #"{"ccRestUrl": "https://cc/api", "ccRestJwt": "SECRET", "ignoreHosts": "l.*", "gpuPciAddrs": {"g": ["A", "B"]}, "natsServer": "x", "slurmPollInterval": 60}"#
+        let imported = try CockpitImport(Array(old.utf8))
+        #expect(imported.lines.contains("  backends: {main: 'https://cc'}"))
+        #expect(imported.hardware == ["accelerators:", "  'g': {'0': 'A', '1': 'B'}"])
+        #expect(imported.notes.contains { $0.hasPrefix("slurmPollInterval has no use") })
+        #expect(!imported.text.contains("SECRET"))
+        for broken in ["", "[]", "{}", "{\"cc-backend\": 3}", "{\"ccRestUrl\": \"\"}"] {
+            #expect(throws: CockpitImport.Unreadable.self, "\(broken)") { try CockpitImport(Array(broken.utf8)) }
+        }
+    }
+
+    @Test(arguments: [
+        ("clustercockpit: {backends: {a: 'https://x'}}", "needs one token"),
+        ("clustercockpit: {backends: {a: 'ftp://x'}, token-files: {a: /t}}", "must begin with"),
+        ("clustercockpit: {backends: {a: 'https://x/api'}, token-files: {a: /t}}", "leave /api out"),
+        ("clustercockpit: {backends: {a: 'https://x'}, token-files: {a: /t}, token-credentials: {a: t}}", "not both"),
+        ("clustercockpit: {backends: {a: 'https://x'}, token-files: {a: /t, b: /t}}", "there is no backend \"b\""),
+        (
+            "clustercockpit: {backends: {a: 'https://x'}, token-files: {a: /t}, ignore-hosts: '('}",
+            "not a regular expression"
+        ),
+    ])
+    func whatDoesNotFitIsSaid(yaml: String, words: String) throws {
+        var configuration = AgentConfiguration()
+        try configuration.take(yaml: yaml, file: "c")
+        do throws(AgentConfiguration.Conflict) {
+            try configuration.clusterCockpit.check()
+            Issue.record("nothing is said of \(yaml)")
+        } catch {
+            #expect(error.text.contains(words), "\(error.text)")
+        }
+    }
+
+    @Test func nothingIsMadeWhereItIsNotConfigured() {
+        #expect(ClusterCockpitModule().interest(in: AgentConfiguration()) == nil)
+        #expect(AgentConfiguration().clusterCockpit.notices.isEmpty)
+    }
+
+    @Test(
+        arguments: [
+            ("gpu:2(IDX:0-1)", [0, 1]), ("gpu:a100_1g.5gb:1(IDX:2)", [2]),
+            ("gpu:a100:0(IDX:),gpu:a100_1g.5gb:1(IDX:13)", [13]),
+            ("gpu:a100:1(IDX:3),shard:2(0/4,2/4)", [3]), ("", []),
+        ] as [(String, [UInt32])])
+    func indicesOfAllGPUs(text: String, indices: [UInt32]) {
+        #expect(SlurmCockpitCluster.gpus(GRES.list(text)) == indices)
+        #expect(SlurmCockpitCluster.gpus(GRES.list("gpu:2")) == nil)
+        #expect(SlurmCockpitCluster.gpus(nil) == nil)
+    }
+}
