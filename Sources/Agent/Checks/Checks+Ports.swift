@@ -9,7 +9,7 @@ extension Checks {
         guard running == nil else { return [] }
         let wanted = [
             ("bridge.listen", configuration.bridgeListen.flatMap(ListenAddress.init)),
-            ("admin.listen", configuration.admin.listen),
+            ("admin.listen", configuration.admin.listen), ("jarvice.listen", configuration.jarvice.listen),
         ]
         return wanted.compactMap { key, address in address.map { port(key, $0) } }
     }

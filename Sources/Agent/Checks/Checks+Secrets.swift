@@ -11,6 +11,8 @@ extension Checks {
             ("password file", .password, configuration.chain.keyPasswordFile),
             ("token file", .token, configuration.admin.tokenFile),
             ("TLS key file", .token, configuration.benchmark.keyFile),
+            ("jarvice key file", .token, configuration.jarvice.serverKeyFile),
+            ("jarvice TLS key", .token, configuration.jarvice.certificateKey),
         ]
         return [credentialFiles()].compactMap { $0 }
             + files.compactMap { name, kind, path in path.map { secret(name, kind, $0, trust) } }

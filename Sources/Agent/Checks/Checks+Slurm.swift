@@ -60,7 +60,7 @@ extension Checks {
                         + "the unit's User= must be that user too (systemctl edit slurm-grid-agent)"))
         }
         if isThorough || again.contains("slurmdbd") { findings.append(await accounting(cluster)) }
-        findings += plugins(cluster)
+        findings += plugins(cluster) + jarviceSelection(cluster)
         if configuration.chain.contract != nil {
             findings += await partition(controller)
             if isThorough { findings += await supervisorJobs(controller) }

@@ -28,7 +28,7 @@ struct Checks {
     func all() async -> [Finding] {
         let host = host() + secrets() + ports()
         let slurm = await slurm()
-        return host + slurm + (await chain())
+        return host + slurm + (await chain()) + (await jarvice())
     }
 
     /// Of the running agent, by its control socket.

@@ -46,6 +46,8 @@ struct AgentConfiguration: Equatable, Sendable {
     }
     /// `benchmark.…` and where results arrive.
     var benchmark = BenchmarkSettings()
+    /// `jarvice.…`.
+    var jarvice = JarviceConfiguration()
     /// `sbatch.tls…`, of which `grid.security` is made.
     var sbatchTLS = SbatchTLS() {
         didSet { grid.security = sbatchTLS.security }
@@ -96,21 +98,23 @@ struct AgentConfiguration: Equatable, Sendable {
     /// What must fit together, and what is of no use.
     private mutating func check() -> Problem {
         let checks: [() throws(Conflict) -> Void] = [
-            chain.check, sbatchTLS.check, benchmark.check, admin.check, checkSockets, checkListeners,
+            chain.check, sbatchTLS.check, benchmark.check, admin.check, jarvice.check, checkSockets, checkListeners,
         ]
         var problem = Problem([])
         for check in checks {
             do throws(Conflict) { try check() } catch { problem.add(self.problem(error)) }
         }
         do throws(Problem) { try usersFile?.read() } catch { problem.add(error) }
-        for notice in chain.notices + sbatchTLS.notices + benchmark.notices + admin.notices { notify(notice) }
+        for notice in chain.notices + sbatchTLS.notices + benchmark.notices + admin.notices
+            + jarvice.notices(retention: retention, places: places)
+        { notify(notice) }
         return problem
     }
 
     private func checkSockets() throws(Conflict) {
-        let sockets = [
-            ("bridge.socket", bridgeSocket), ("control.socket", controlSocket), ("admin.socket", admin.socket),
-        ]
+        let sockets =
+            [("bridge.socket", bridgeSocket), ("control.socket", controlSocket), ("admin.socket", admin.socket)]
+            + (jarvice.socket.map { [("jarvice.socket", $0)] } ?? [])
         for (index, (key, path)) in sockets.enumerated() {
             guard let other = sockets[..<index].first(where: { $0.1 == path })?.0 else { continue }
             throw Conflict(keys: [key, other], text: "\(path) is the path of \(other) too: each socket needs its own")
@@ -118,10 +122,15 @@ struct AgentConfiguration: Equatable, Sendable {
     }
 
     private func checkListeners() throws(Conflict) {
-        guard let address = admin.listen?.description, address == bridgeListen else { return }
-        throw Conflict(
-            keys: ["admin.listen", "bridge.listen"],
-            text: "\(address) is the address of bridge.listen too: each needs a port of its own")
+        let listeners = [
+            ("bridge.listen", bridgeListen), ("admin.listen", admin.listen?.description),
+            ("jarvice.listen", jarvice.listen?.description),
+        ]
+        for (index, (key, address)) in listeners.enumerated() {
+            guard let address, let other = listeners[..<index].first(where: { $0.1 == address })?.0 else { continue }
+            throw Conflict(
+                keys: [key, other], text: "\(address) is the address of \(other) too: each needs a port of its own")
+        }
     }
 
     private func problem(_ conflict: Conflict) -> Problem {

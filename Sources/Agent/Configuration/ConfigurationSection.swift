@@ -23,6 +23,11 @@ struct ConfigurationSection: Sendable {
         ConfigurationSection(
             title: "The grid: what is reported of a job", introduction: "", keys: ConfigurationKey.billing),
         ConfigurationSection(
+            title: "The JARVICE gateway",
+            introduction: "Without `jarvice.listen` and `jarvice.socket` there is none; jarvice.md has the names of today's "
+                + "downstreams.",
+            keys: ConfigurationKey.jarvice),
+        ConfigurationSection(
             title: "Benchmarks",
             introduction: "This version runs no benchmark yet: these keys are checked and kept for the one that does.",
             keys: ConfigurationKey.benchmark),

@@ -95,7 +95,8 @@ extension AgentConfiguration {
     mutating func take(environment: [String: String]) throws(Problem) {
         var problem = Problem([])
         for key in ConfigurationKey.all {
-            let names = [key.variable] + [key.supervisorVariable].compactMap { $0 }
+            let names =
+                [key.variable] + [key.supervisorVariable].compactMap { $0 } + JarviceEnvironment.variables(of: key.name)
             guard let name = names.first(where: { environment[$0]?.isEmpty == false }), let text = environment[name]
             else { continue }
             do throws(Problem) {
@@ -108,6 +109,7 @@ extension AgentConfiguration {
             chain.keyInEnvironment = ChainSettings.keyVariable
             places[ChainSettings.keyName] = .environment(ChainSettings.keyVariable)
         }
+        do throws(Problem) { try takeDownstream(environment) } catch { problem.add(error) }
         // Variables may have this prefix for other reasons: only what looks like a mistake is told.
         let known = ConfigurationKey.all.map(\.variable)
         for name in environment.keys.sorted()

@@ -2,6 +2,7 @@
 
 internal import DeepSquare
 internal import Foundation
+internal import Jarvice
 internal import JobLifecycle
 internal import NIOConcurrencyHelpers
 internal import SpankBridge
@@ -23,6 +24,8 @@ final class RunningParts: Sendable {
         var chain: ChainParts?
         var grid: DeepSquareGateway?
         var contracts: GridContracts?
+        /// nil until it is open; for ever without `jarvice.listen` and `jarvice.socket`.
+        var jarvice: JarviceGateway?
         var chainTrouble: Patience.Trouble?
         /// By the key that names it, why nobody can come in at a door.
         var doors: [String: String] = [:]
@@ -41,6 +44,7 @@ final class RunningParts: Sendable {
     /// What is configured.
     let hasChain: Bool
     let hasGrid: Bool
+    let jarviceConfiguration: JarviceConfiguration
     /// What the configuration's file says now, which may be more than the agent was started with; nil: not known.
     private let configured: @Sendable () -> ChainSettings?
     private let state = NIOLockedValueBox(State())
@@ -48,12 +52,14 @@ final class RunningParts: Sendable {
     private let patience: Duration
 
     init(
-        _ settings: ChainSettings = ChainSettings(), patience: Duration = .seconds(10),
+        _ settings: ChainSettings = ChainSettings(), jarvice: JarviceConfiguration = JarviceConfiguration(),
+        patience: Duration = .seconds(10),
         configured: @escaping @Sendable () -> ChainSettings? = { nil }
     ) {
         self.configured = configured
         hasChain = !settings.nodes.isEmpty
         hasGrid = settings.contract != nil
+        jarviceConfiguration = jarvice
         self.patience = patience
     }
 

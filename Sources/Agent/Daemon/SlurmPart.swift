@@ -3,6 +3,7 @@
 internal import DeepSquare
 internal import Dispatch
 internal import Glibc
+internal import Jarvice
 internal import JobLifecycle
 internal import Logging
 internal import NIOConcurrencyHelpers
@@ -104,6 +105,9 @@ struct SlurmPart: Service {
         if configuration.chain.contract != nil {
             interests.append(Ledger.Interest(gateway: GridPart.gatewayName, scope: .ownJobs))
         }
+        if configuration.jarvice.isOn {
+            interests.append(Ledger.Interest(gateway: JarviceGateway.gatewayName, scope: .ownJobs))
+        }
         let path = folder + "/ledger.sqlite"
         let opened = await Self.open(
             path, cluster: cluster, interests,
@@ -203,6 +207,11 @@ struct SlurmPart: Service {
                 GridPart(
                     configuration: configuration, folder: folder, parts: parts, ledger: ledger, scheduler: scheduler,
                     logger: logger))
+        }
+        if configuration.jarvice.isOn {
+            services.append(
+                JarvicePart(
+                    configuration: configuration, parts: parts, ledger: ledger, scheduler: scheduler, logger: logger))
         }
         if let journal { services.append(OutboxRunner(ledger: ledger, gateway: journal, logger: logger)) }
         return services + [

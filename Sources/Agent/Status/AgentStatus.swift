@@ -165,4 +165,6 @@ struct AgentStatus: Codable, Sendable, Equatable {
     var problemCounts: [String: Int]?
     /// What became of the grid's jobs here; nil: there is no grid.
     var outcomes: GridOutcomes?
+    /// nil: there is no JARVICE gateway, or it is not open yet.
+    var jarvice: Jarvice?
 }

@@ -10,7 +10,7 @@ enum MetricsPage {
         families.compactMap { $0.text(of: status) }.joined() + "# EOF\n"
     }
 
-    static let families: [MetricFamily] = agent + jobs + deliveries + chain + grid
+    static let families: [MetricFamily] = agent + jobs + deliveries + chain + grid + jarvice
 
     /// However many there should be: no more series of one metric than this.
     private static let seriesLimit = 64

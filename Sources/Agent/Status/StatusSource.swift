@@ -63,6 +63,7 @@ struct StatusSource: Sendable {
         }
         if let chain = now.chain { status.chain = AgentStatus.Chain(await chain.status) }
         if let grid = now.grid { await take(grid, into: &status) }
+        if let jarvice = now.jarvice { await status.take(jarvice, parts.jarviceConfiguration) }
         let awaited = parts.awaited
         status.isReady = now.isListening && !now.isEnding && parts.unopened.isEmpty
         status.health = status.parts.map(\.level.asHealth).max() ?? .ok
