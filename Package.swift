@@ -175,7 +175,8 @@ let package = Package(
         .executableTarget(
             name: "Agent",
             dependencies: [
-                "DeepSquare", "Ethereum", "Jarvice", "JobLifecycle", "Persistence", "Slurm", "Sockets", "SpankBridge", "Support",
+                "DeepSquare", "Ethereum", "Jarvice", "JobLifecycle", "Persistence", "Slurm", "Sockets", "SpankBridge",
+                "Support",
                 "TLSClient",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -354,7 +355,8 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "CSlurm", "DeepSquare", "Ethereum", "Jarvice", "JobLifecycle", "Slurm", "Sockets", "SpankBridge",
+                "Agent", "CSlurm", "DeepSquare", "Ethereum", "Jarvice", "JobLifecycle", "Slurm", "Sockets",
+                "SpankBridge",
                 "Support", "TestCertificates",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

@@ -5,6 +5,7 @@ are not to be believed, slurmctld down and back, the agent killed between a subm
 with what differs."""
 
 import json
+import os
 import pwd
 import socket
 import sys
@@ -45,7 +46,7 @@ class Site:
         secret.write_text("slurm-upstream:Pass1234\n")
         secret.chmod(0o400)
         slurm = pwd.getpwnam("slurm")
-        __import__("os").chown(secret, slurm.pw_uid, slurm.pw_gid)
+        os.chown(secret, slurm.pw_uid, slurm.pw_gid)
         self.port = free_port()
         self.agent = Agent(lab, **{
             "jarvice.listen": f"127.0.0.1:{self.port}", "jarvice.server-key-file": secret, "jarvice.token.keys": keys,
@@ -71,7 +72,8 @@ class Site:
 
     def refused(self, name, reason, command=OK, **more):
         script = more.pop("script", None) or application(command, **more.pop("keys", {}))
-        token = more.pop("token", None) or self.issuer.token(more.pop("user", "labu1"))
+        token = more.pop("token", None)
+        token = self.issuer.token("labu1") if token is None else token
         status, _, body = self.up.call("POST", "/submit", submission(name, script, token, **more))
         insist(f"{name} is refused", status == 500 and reason in body, f"{status} {body[-400:]}")
 
@@ -182,7 +184,7 @@ def tokens(site):
         "no address": (issuer.token("labu1", email=None), "no claim email"),
         "nobody": (issuer.token("nobody"), "not in the user map"),
         "case": (issuer.token("labu1", email="LABU1@example.org"), "not in the user map"),
-        "root": (issuer.token("root"), "uid below"), "SlurmUser": (issuer.token("slurm"), "uid"), "system": (issuer.token("daemon"), "uid below"),
+        "root": (issuer.token("root"), "uid below"), "SlurmUser": (issuer.token("slurm"), "may not run jobs"), "system": (issuer.token("daemon"), "uid below"),
     }
     for name, (token, reason) in cases.items():
         site.refused(name, reason, token=token)
@@ -235,7 +237,7 @@ def repeats(site):
         site.start()
         job = eventually("it is taken again", lambda: attempt(site, name), 60)
         insist("it ends well", site.end(job, name)[0] == 0)
-        found = site.lab.command("sacct", "-n", "-X", "-o", "jobid", "--name", f"jarvice_{name}", "-u", "labu1").split()
+        found = site.lab.command("squeue", "-h", "-t", "all", "-n", f"jarvice_{name}", "-o", "%A").split()
         insist("one Slurm job", found == [str(job)], found)
 
 
@@ -282,8 +284,9 @@ def bodies(site):
     insist("ping", site.up.call("POST", "/request/a/b/1/ping", qs)[::2] == (200, ""))
     insist("five parts", site.up.call("POST", "/request/a/b/1/ping/", qs)[::2] == (400, ""))
     insist("info", site.up.ask("POST", "/request/a/b/1/info", qs) == {"about": "", "actions": {}, "help": "", "url": ""})
-    status, _, _ = site.up.call("POST", "/submit", body="args=" + "a" * (9 << 20))
-    insist("a body that is too large", status == 413, status)
+    part = '--b\r\nContent-Disposition: form-data; name="args"\r\n\r\n' + "a" * 500_001 + "\r\n--b--\r\n"
+    status, _, _ = site.up.call("POST", "/submit", body=part, content="multipart/form-data; boundary=b")
+    insist("a field that is too large", status == 413, status)
 
 
 def main():

@@ -28,9 +28,7 @@ import Testing
 
     // MARK: devices
 
-    @Test(arguments: [
-        nil, "not JSON", "[]",
-    ])
+    @Test(arguments: [nil, "not JSON", "[]"])
     func noDevices(text: String?) throws {
         #expect(try DeviceList(text) == DeviceList())
     }
@@ -100,7 +98,8 @@ import Testing
             $0.proxyPort = 32000
             $0.proxyRepositories = "us.pkg/x,us.pkg/jarvice"
         }
-        #expect(try images("us.pkg/jarvice/us.pkg:1", proxied).application == "docker://localhost:32000/jarvice/us.pkg:1")
+        #expect(
+            try images("us.pkg/jarvice/us.pkg:1", proxied).application == "docker://localhost:32000/jarvice/us.pkg:1")
         #expect(try images("other/y", proxied).application == "docker://other/y")
     }
 
@@ -151,7 +150,8 @@ import Testing
 
     @Test(arguments: [
         ("plain/x.y:1", "plain/x.y:1"), ("", "''"), ("a b", "'a b'"), ("it's", "'it'\\''s'"), ("$(id)", "'$(id)'"),
-        ("a\nb", "'a\nb'"), ("`id`;|&<>*?[]{}~#!\"\\", "'`id`;|&<>*?[]{}~#!\"\\'"),
+        ("a\nb", "'a\nb'"), ("a'\u{301};id", "'a'\\''\u{301};id'"),
+        ("`id`;|&<>*?[]{}~#!\"\\", "'`id`;|&<>*?[]{}~#!\"\\'"),
     ])
     func words(text: String, expected: String) {
         #expect(ShellText.word(text) == expected)

@@ -6,12 +6,14 @@ import Testing
 @testable import Jarvice
 
 @Suite struct StateTests {
-    @Test(arguments: [
-        (SchedulerState.Base.completed, 0, "CD", "COMPLETED"), (.failed, 1, "F", "FAILED"),
+    private static let endings: [(SchedulerState.Base, Int, String, String)] = [
+        (.completed, 0, "CD", "COMPLETED"), (.failed, 1, "F", "FAILED"),
         (.nodeFail, 1, "NF", "NODE_FAIL"), (.outOfMemory, 1, "OOM", "OUT_OF_MEMORY"),
         (.cancelled, -15, "CA", "CANCELLED"), (.deadline, -15, "DL", "DEADLINE"), (.preempted, -15, "PR", "PREEMPTED"),
         (.timeout, -9, "TO", "TIMEOUT"), (.bootFail, -9, "BF", "BOOT_FAIL"), (.revoked, -9, "RV", "REVOKED"),
-    ])
+    ]
+
+    @Test(arguments: endings)
     func ends(state: SchedulerState.Base, code: Int, short: String, long: String) {
         func text(_ state: String, _ elapsed: String) -> String {
             "[\(code),\"\(elapsed)\",[\"\",\"<< termination state: \(state) -- see STDOUT for job errors >>\"]]"
@@ -40,14 +42,16 @@ import Testing
     }
 
     /// squeue's `-t`: a base state must be the whole state, a flag must be set.
-    @Test(arguments: [
-        (SchedulerState.Base.running, ListedJob.Flags(), true, false), (.suspended, [], true, false),
+    private static let listed: [(SchedulerState.Base, ListedJob.Flags, Bool, Bool)] = [
+        (.running, [], true, false), (.suspended, [], true, false),
         (.pending, [], false, true), (.running, .configuring, false, true), (.completed, .completing, true, false),
         (.pending, .requeueHold, true, false), (.pending, .other, false, false), (.running, .resizing, true, false),
         (.running, .signaling, true, false), (.running, .stopped, true, false), (.completed, .stageOut, true, false),
         (.pending, .reservationDeletedHold, false, true), (.pending, .requeueFederation, false, true),
         (.completed, [], false, false), (.failed, [], false, false), (.pending, [.requeueHold, .other], true, false),
-    ])
+    ]
+
+    @Test(arguments: listed)
     func lists(state: SchedulerState.Base, flags: ListedJob.Flags, isRunning: Bool, isQueued: Bool) {
         let job = job(7, "jarvice_x", state, flags)
         #expect(job.isRunning == isRunning)

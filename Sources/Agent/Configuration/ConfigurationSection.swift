@@ -24,7 +24,8 @@ struct ConfigurationSection: Sendable {
             title: "The grid: what is reported of a job", introduction: "", keys: ConfigurationKey.billing),
         ConfigurationSection(
             title: "The JARVICE gateway",
-            introduction: "Without `jarvice.listen` and `jarvice.socket` there is none; jarvice.md has the names of today's "
+            introduction:
+                "Without `jarvice.listen` and `jarvice.socket` there is none; jarvice.md has the names of today's "
                 + "downstreams.",
             keys: ConfigurationKey.jarvice),
         ConfigurationSection(

@@ -55,7 +55,8 @@ struct Daemon {
 
     /// Ended in the opposite order.
     private func services(_ folder: String, _ notifier: SystemdNotifier) throws -> [any Service] {
-        let parts = RunningParts(configuration.chain, jarvice: configuration.jarvice) { [configuration, configurationFile] in
+        let parts = RunningParts(configuration.chain, jarvice: configuration.jarvice) {
+            [configuration, configurationFile] in
             try? configuration.reread(file: configurationFile, environment: ProcessInfo.processInfo.environment).chain
         }
         let retention = NIOLockedValueBox(configuration.retention)

@@ -15,7 +15,8 @@ extension Checks {
                 findings.append(
                     files.mapHasKeys
                         ? warning(
-                            "jarvice users", "\(mapping.count) in \(jarvice.mapFile ?? ""), with private ssh keys: remove them")
+                            "jarvice users",
+                            "\(mapping.count) in \(jarvice.mapFile ?? ""), with private ssh keys: remove them")
                         : ok("jarvice users", "\(mapping.count) in \(jarvice.mapFile ?? "")"))
             } else {
                 findings.append(ok("jarvice users", "by the token's claim \(jarvice.claim)"))
@@ -52,7 +53,8 @@ extension Checks {
             : [
                 warning(
                     "jarvice resources",
-                    "SelectType=\(cluster.selectType): JARVICE counts cores, memory and GPUs; set SelectType=select/cons_tres")
+                    "SelectType=\(cluster.selectType): JARVICE counts cores, memory and GPUs; set SelectType=select/cons_tres"
+                )
             ]
     }
 }

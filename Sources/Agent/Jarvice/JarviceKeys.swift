@@ -191,7 +191,8 @@ extension ValueKind where Value == String {
                 text.utf8.allSatisfy({ $0 > 32 && $0 < 127 })
             else {
                 throw Problem(
-                    description: "\(quoted(text)) is neither an absolute path nor an https:// address (http:// on this host)")
+                    description:
+                        "\(quoted(text)) is neither an absolute path nor an https:// address (http:// on this host)")
             }
             return text
         }

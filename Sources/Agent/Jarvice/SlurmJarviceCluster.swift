@@ -18,7 +18,8 @@ struct SlurmJarviceCluster: JarviceCluster {
                 guard let account = try UserAccount.find(name: login) else { return nil }
                 let allowed = try groups.map { try UserAccount.groupID($0) }
                 guard allowed.isEmpty || allowed.contains(where: account.isMember) else {
-                    throw JarviceError(.identity, "the token's user \(login) is in none of the groups of jarvice.groups")
+                    throw JarviceError(
+                        .identity, "the token's user \(login) is in none of the groups of jarvice.groups")
                 }
                 guard account.home.hasPrefix("/") else {
                     throw JarviceError(.identity, "the token's user \(login) has no home directory")

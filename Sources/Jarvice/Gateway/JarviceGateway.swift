@@ -67,7 +67,7 @@ public final class JarviceGateway: Sendable {
         var timing = TokenKeySource.Timing()
         if case .file = keys {
             timing.refresh = .seconds(5)
-            timing.pause = .seconds(1)
+            timing.pause = .zero
         }
         return timing
     }

@@ -86,7 +86,16 @@ struct Answer: Sendable, Equatable {
     }
 
     static func escaped(_ text: String) -> String {
-        text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
-            .replacing("\"", with: "&#34;").replacing("'", with: "&#39;")
+        // By scalars: a combining mark behind a letter hides nothing.
+        text.unicodeScalars.map { scalar in
+            switch scalar {
+            case "&": "&amp;"
+            case "<": "&lt;"
+            case ">": "&gt;"
+            case "\"": "&#34;"
+            case "'": "&#39;"
+            default: String(Character(scalar))
+            }
+        }.joined()
     }
 }

@@ -29,7 +29,8 @@ enum Route: Sendable, Equatable {
         let merged = Self.merged(path)
         if merged != path, found(merged) != nil {
             let query = target.dropFirst(String(decoding: raw, as: UTF8.self).count)
-            return .answer(.redirect(to: "\(scheme)://\(host)\(Self.merged(String(decoding: raw, as: UTF8.self)))\(query)"))
+            return .answer(
+                .redirect(to: "\(scheme)://\(host)\(Self.merged(String(decoding: raw, as: UTF8.self)))\(query)"))
         }
         guard let (route, isPosted) = found(path) else { return .answer(.notFound) }
         let allow = isPosted ? "POST, OPTIONS" : "OPTIONS, HEAD, GET"

@@ -50,7 +50,8 @@ public struct UserMapping: Sendable, Equatable {
 
     /// What the name service may be asked for.
     static func isLogin(_ text: String) -> Bool {
-        (1...256).contains(text.utf8.count) && !text.hasPrefix("-") && !text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+        (1...256).contains(text.utf8.count) && text.utf8.first != UInt8(ascii: "-")
+            && !text.utf8.allSatisfy { (0x30...0x39).contains($0) }
             && text.unicodeScalars.allSatisfy { $0.value > 32 && $0 != "\u{7f}" && $0 != ":" && $0 != "," && $0 != "/" }
     }
 }

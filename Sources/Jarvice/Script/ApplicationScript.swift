@@ -47,7 +47,8 @@ public struct ApplicationScript: Sendable {
         guard version >= 2 else { return nil }
         guard keys["JOBOBJ_INTERACTIVE"] == "False" else {
             throw JarviceError(
-                .refused, "an interactive job: this gateway has no proxy for them yet, batch jobs only "
+                .refused,
+                "an interactive job: this gateway has no proxy for them yet, batch jobs only "
                     + "(JOBOBJ_INTERACTIVE=False)")
         }
         guard cores > 0 else { throw JarviceError(.refused, "JARVICE_CPU_CORES is \(cores)") }
@@ -82,8 +83,4 @@ public struct ApplicationScript: Sendable {
             return (nil, error)
         }
     }
-}
-
-extension DeviceList {
-    init() {}
 }

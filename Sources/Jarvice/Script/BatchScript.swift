@@ -65,7 +65,7 @@ struct BatchScript: Sendable {
     /// As upstream is shown it: without the lines that hold credentials, each line ended.
     static func shown(_ script: String) -> String {
         script.utf8.split(separator: 0x0a, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
-            .filter { line in !DownstreamParameters.secrets.contains { line.hasPrefix("export \($0)=") } }
+            .filter { line in !DownstreamParameters.secrets.contains { line.utf8.starts(with: "export \($0)=".utf8) } }
             .joined(separator: "\n").ended
     }
 }

@@ -11,6 +11,8 @@ public struct DeviceList: Sendable, Equatable {
     /// Long options of sbatch with their literal values; the last of each.
     public var options: [SbatchOption: String] = [:]
 
+    init() {}
+
     /// - Parameter text: JSON; nil, or text that is not JSON, is no device at all.
     public init(_ text: String?) throws(JarviceError) {
         guard let text else { return }
@@ -25,7 +27,8 @@ public struct DeviceList: Sendable, Equatable {
         }
         for item in items {
             guard let device = item.string else {
-                throw JarviceError(.refused, "JOBOBJ_DEVICES has something else than a text: \(item.pythonText.prefix(64))")
+                throw JarviceError(
+                    .refused, "JOBOBJ_DEVICES has something else than a text: \(item.pythonText.prefix(64))")
             }
             try take(device)
         }

@@ -34,7 +34,8 @@ public enum SbatchOption: String, Sendable, Hashable, CaseIterable {
 
     init(named name: String, value: String) throws(JarviceError) {
         guard !value.isEmpty else {
-            throw JarviceError(.refused, "device sbatch_\(name.prefix(64))= has no value; options without one cannot be given")
+            throw JarviceError(
+                .refused, "device sbatch_\(name.prefix(64))= has no value; options without one cannot be given")
         }
         if let option = SbatchOption(rawValue: name) {
             self = option

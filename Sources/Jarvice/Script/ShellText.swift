@@ -5,7 +5,13 @@ enum ShellText {
     /// One word, whatever is in it; plain words stay as they are.
     static func word(_ text: String) -> String {
         if !text.isEmpty, text.utf8.allSatisfy(isPlain) { return text }
-        return "'" + text.replacing("'", with: "'\\''") + "'"
+        // By bytes: for a shell a quote is one also with a combining mark behind it.
+        var quoted: [UInt8] = [UInt8(ascii: "'")]
+        for byte in text.utf8 {
+            if byte == UInt8(ascii: "'") { quoted += "'\\'".utf8 }
+            quoted.append(byte)
+        }
+        return String(decoding: quoted + [UInt8(ascii: "'")], as: UTF8.self)
     }
 
     /// The same, but `$HOME` and `$USER` are the shell's.

@@ -84,7 +84,9 @@ enum QueueLists {
 
     /// squeue's default order.
     private static func isBefore(_ one: ListedJob, _ other: ListedJob) -> Bool {
-        if one.partition != other.partition { return one.partition.utf8.lexicographicallyPrecedes(other.partition.utf8) }
+        if one.partition != other.partition {
+            return one.partition.utf8.lexicographicallyPrecedes(other.partition.utf8)
+        }
         let (first, second) = (one.state.slurmNumber, other.state.slurmNumber)
         if first != second { return first < second }
         if one.priority != other.priority { return one.priority > other.priority }

@@ -41,7 +41,8 @@ struct JSONText: Sendable, Equatable {
 
     init(_ members: [String: JSONText]) {
         text =
-            "{" + members.sorted { $0.key < $1.key }.map { "\(JSONText($0.key).text):\($0.value.text)" }
+            "{"
+            + members.sorted { $0.key < $1.key }.map { "\(JSONText($0.key).text):\($0.value.text)" }
             .joined(separator: ",") + "}"
     }
 
