@@ -80,7 +80,7 @@ extension ConfigurationKey {
 
     private static let jarviceJobs: [ConfigurationKey] = [
         ConfigurationKey(
-            "jarvice.partition", \.jarvice.settings.partition, .optional(.partition, else: "Slurm's default"),
+            "jarvice.default-partition", \.jarvice.settings.partition, .optional(.partition, else: "Slurm's default"),
             "Where jobs go that name no partition.", example: "batch"),
         ConfigurationKey(
             "jarvice.executor", \.jarvice.settings.executor.executor, .choice, "What runs applications on the nodes."),
