@@ -114,7 +114,7 @@ struct AgentConfiguration: Equatable, Sendable {
     private func checkSockets() throws(Conflict) {
         let sockets =
             [("bridge.socket", bridgeSocket), ("control.socket", controlSocket), ("admin.socket", admin.socket)]
-            + (jarvice.socket.map { [("jarvice.socket", $0)] } ?? [])
+            + (jarvice.socket.map { [("jarvice.listen-socket", $0)] } ?? [])
         for (index, (key, path)) in sockets.enumerated() {
             guard let other = sockets[..<index].first(where: { $0.1 == path })?.0 else { continue }
             throw Conflict(keys: [key, other], text: "\(path) is the path of \(other) too: each socket needs its own")

@@ -25,7 +25,7 @@ struct ConfigurationSection: Sendable {
         ConfigurationSection(
             title: "The JARVICE gateway",
             introduction:
-                "Without `jarvice.listen` and `jarvice.socket` there is none; jarvice.md has the names of today's "
+                "Without `jarvice.listen` and `jarvice.listen-socket` there is none; jarvice.md has the names of today's "
                 + "downstreams.",
             keys: ConfigurationKey.jarvice),
         ConfigurationSection(

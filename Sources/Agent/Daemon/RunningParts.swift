@@ -24,7 +24,7 @@ final class RunningParts: Sendable {
         var chain: ChainParts?
         var grid: DeepSquareGateway?
         var contracts: GridContracts?
-        /// nil until it is open; for ever without `jarvice.listen` and `jarvice.socket`.
+        /// nil until it is open; for ever without `jarvice.listen` and `jarvice.listen-socket`.
         var jarvice: JarviceGateway?
         var chainTrouble: Patience.Trouble?
         /// By the key that names it, why nobody can come in at a door.

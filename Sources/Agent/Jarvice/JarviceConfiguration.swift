@@ -2,11 +2,11 @@
 
 internal import Jarvice
 
-/// `jarvice.…`: the gateway of a JARVICE upstream. Without `jarvice.listen` and `jarvice.socket` there is none.
+/// `jarvice.…`: the gateway of a JARVICE upstream. Without `jarvice.listen` and `jarvice.listen-socket` there is none.
 struct JarviceConfiguration: Equatable, Sendable {
     /// `jarvice.listen`, numeric ADDRESS:PORT. Default: off.
     var listen: ListenAddress?
-    /// `jarvice.socket`, path. Default: off.
+    /// `jarvice.listen-socket`, path. Default: off.
     var socket: String?
     /// `jarvice.socket-mode`, octal: its permissions. Default 0660.
     var socketMode: UInt32 = 0o660
@@ -52,7 +52,7 @@ struct JarviceConfiguration: Equatable, Sendable {
             throw missing(
                 ["jarvice.listen"],
                 "whoever reaches \(listen) could end jobs: set jarvice.server-key-file or jarvice.tls.client-ca, or listen "
-                    + "on 127.0.0.1 or jarvice.socket")
+                    + "on 127.0.0.1 or jarvice.listen-socket")
         }
         let tokens = settings.tokens
         if !tokens.isInsecure {
@@ -85,7 +85,7 @@ struct JarviceConfiguration: Equatable, Sendable {
     func notices(retention: Duration, places: [String: AgentConfiguration.Place]) -> [String] {
         guard isOn else {
             return places.keys.contains { $0.hasPrefix("jarvice.") }
-                ? ["jarvice.listen and jarvice.socket are off: the other jarvice keys mean nothing then"] : []
+                ? ["jarvice.listen and jarvice.listen-socket are off: the other jarvice keys mean nothing then"] : []
         }
         var notices: [String] = []
         if settings.tokens.isInsecure {

@@ -11,7 +11,7 @@ extension ConfigurationKey {
             "Takes calls of a JARVICE upstream by HTTP. Beyond this host it needs `jarvice.server-key-file` or "
                 + "`jarvice.tls.client-ca`.", example: "127.0.0.1:8080"),
         ConfigurationKey(
-            "jarvice.socket", \.jarvice.socket, .optional(.socket), "The same on a Unix socket.",
+            "jarvice.listen-socket", \.jarvice.socket, .optional(.socket), "The same on a Unix socket.",
             example: "/run/slurm-grid-agent/jarvice.sock"),
         ConfigurationKey("jarvice.socket-mode", \.jarvice.socketMode, .mode, "Its permissions."),
         ConfigurationKey(

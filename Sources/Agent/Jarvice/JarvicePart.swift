@@ -72,9 +72,9 @@ struct JarvicePart: Service {
         if let path = jarvice.socket {
             do throws(UnixSocketPath.Problem) {
                 let address = DoorAddress.unix(try UnixSocketPath(path), mode: jarvice.socketMode)
-                servers.append(("jarvice.socket", .init(address: address, access: files.access)))
+                servers.append(("jarvice.listen-socket", .init(address: address, access: files.access)))
             } catch {
-                throw Patience.Trouble(description: "jarvice.socket: \(error)")
+                throw Patience.Trouble(description: "jarvice.listen-socket: \(error)")
             }
         }
         for index in servers.indices { servers[index].settings.callsPerSecond = jarvice.rateLimit }

@@ -10,7 +10,7 @@ enum PartID {
         "configuration": "configuration",
         "contract": "contract", "control.socket": "control_socket", "credentials": "credentials",
         "customers": "customers", "grid jobs": "grid_jobs", "grid's file": "grid_file",
-        "jarvice": "jarvice", "jarvice.listen": "jarvice_listen", "jarvice.socket": "jarvice_socket",
+        "jarvice": "jarvice", "jarvice.listen": "jarvice_listen", "jarvice.listen-socket": "jarvice_listen_socket",
         "jarvice key file": "jarvice_key_file", "jarvice resources": "jarvice_resources",
         "jarvice TLS key": "jarvice_tls_key", "jarvice tokens": "jarvice_tokens", "jarvice users": "jarvice_users",
         "jobcomp plugin": "jobcomp_plugin", "key": "key", "key file": "key_file", "key's use": "key_use",
