@@ -74,7 +74,11 @@ import Testing
             -> String
         {
             let keys = JWTKeyCollection()
-            if ec { await keys.add(ecdsa: p256, kid: "k") } else { await keys.add(eddsa: edDSA, kid: "k") }
+            if ec {
+                await keys.add(ecdsa: p256, kid: JWKIdentifier(string: id))
+            } else {
+                await keys.add(eddsa: edDSA, kid: JWKIdentifier(string: id))
+            }
             var claims: [String: Claims.Value] = [
                 "iss": .text("i"), "aud": .text("a"), "exp": .number(TokenTests.time + 100),
                 "email": .text("a@example.org"),
@@ -82,7 +86,7 @@ import Testing
             for (name, value) in changes { claims[name] = value }
             var header = JWTHeader()
             header.kid = id
-            return try await keys.sign(Claims(claims), kid: "k", header: header)
+            return try await keys.sign(Claims(claims), kid: JWKIdentifier(string: id), header: header)
         }
     }
 

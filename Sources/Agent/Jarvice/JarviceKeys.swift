@@ -20,7 +20,7 @@ extension ConfigurationKey {
             example: "/etc/slurm-grid-agent/jarvice.key"),
         ConfigurationKey(
             "jarvice.server-key", \.jarvice.serverKey, .optional(.hidden),
-            "The same, for an environment file that moves over. Prefer the file."),
+            "The same, for an environment file that moves over. Prefer the file.", example: "user:password"),
         ConfigurationKey(
             "jarvice.tls.certificate", \.jarvice.certificate, .optional(.path),
             "A PEM file: the certificate, with its chain, for TLS on `jarvice.listen`.",
@@ -122,10 +122,10 @@ extension ConfigurationKey {
             "Of the init image; the machine's architecture at its end becomes the job's."),
         ConfigurationKey(
             "jarvice.registry.username", \.jarvice.settings.executor.registries.initUser, .hiddenText,
-            "Of the system registry: base64."),
+            "Of the system registry: base64.", example: "X2pzb25fa2V5"),
         ConfigurationKey(
             "jarvice.registry.password", \.jarvice.settings.executor.registries.initPassword, .hiddenText,
-            "Its password: base64."),
+            "Its password: base64.", example: "c2VjcmV0"),
         ConfigurationKey(
             "jarvice.registry.local", \.jarvice.settings.executor.registries.localRegistry, .freeWord("HOST"),
             "A registry with copies of all applications.", example: "registry.example.org:5000"),
@@ -157,7 +157,7 @@ extension ValueKind where Value == String {
     }
 
     static var hiddenText: Self {
-        Self("BASE64", allowed: "base64", show: { $0.isEmpty ? "" : "set" }) { text throws(Problem) in
+        Self("BASE64", allowed: "base64", show: { $0.isEmpty ? "none" : "set" }) { text throws(Problem) in
             guard text.utf8.count <= 65_536, text.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
                 throw Problem(description: "is not base64")
             }
@@ -167,14 +167,15 @@ extension ValueKind where Value == String {
 
     /// Text without white space; it may be empty.
     static func freeWord(_ placeholder: String) -> Self {
-        Self(placeholder, allowed: "text without spaces") { text throws(Problem) in
+        Self(placeholder, allowed: "text without spaces", show: { $0.isEmpty ? "none" : $0 }) { text throws(Problem) in
             text.isEmpty ? text : try ValueKind<String>.word(placeholder).read([text])
         }
     }
 
     /// A directory on the nodes, which may begin with `$HOME` or hold `$USER`.
     static var directoryText: Self {
-        Self("DIRECTORY", allowed: "path, $HOME and $USER in it") { text throws(Problem) in
+        Self("DIRECTORY", allowed: "path, $HOME and $USER in it", show: { $0.isEmpty ? "none" : $0 }) {
+            text throws(Problem) in
             let plain = text.unicodeScalars.allSatisfy { $0.value > 32 && $0 != "\u{7f}" }
             guard plain, text.utf8.count <= 1024 else {
                 throw Problem(description: "\(quoted(text)) has spaces, or is too long")
