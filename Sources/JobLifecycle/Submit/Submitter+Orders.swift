@@ -161,7 +161,7 @@ extension Submitter {
                 "ended before it ran", metadata: order.logIDs(slurm: id).merging(["why": "\(why)"]) { $1 })
         }
         await mark(order, id, seen)
-        try await scheduler.release(id)
+        if !order.staysHeld { try await scheduler.release(id) }
         if try await ledger.noteReleased(order.ledgerJob) != nil { try await scheduler.cancel(id) }
     }
 

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Jarvice
+import JobLifecycle
+import Slurm
+import Testing
+
+@testable import Agent
+
+@Suite("JARVICE configuration")
+struct JarviceConfigurationTests {
+    private func load(_ environment: [String: String]) throws -> AgentConfiguration {
+        try AgentConfiguration.load(file: nil, environment: environment)
+    }
+
+    /// As a reference downstream's launch script exports it, with what verifies tokens.
+    private let downstream = [
+        "JARVICE_BAREMETAL_CONNECTOR": "connectors.slurm.connector", "JARVICE_SYSTEM_REGISTRY": "us-docker.pkg.dev",
+        "JARVICE_SYSTEM_REPO_BASE": "jarvice-system/images", "JARVICE_SLURM_CLUSTER_ADDR": "10.0.0.1",
+        "JARVICE_SLURM_SSH_PKEY": "c2VjcmV0", "JARVICE_SCHED_SERVER_KEY": "slurm:Pass1234",
+        "JARVICE_SINGULARITY_VERBOSE": "true", "JARVICE_SLURM_OVERLAY_SIZE": "640",
+        "JARVICE_SINGULARITY_OVERLAY_SIZE": "0", "JARVICE_SLURM_SCRATCH_DIR": "/scratch/$USER",
+        "JARVICE_BAREMETAL_HTTP_PROXY": "http://p:1", "JARVICE_SLURM_HTTPS_PROXY": "http://q:1",
+        "SLURM_GRID_AGENT_JARVICE_TOKEN_KEYS": "/etc/keys.json", "SLURM_GRID_AGENT_JARVICE_TOKEN_ISSUER": "i",
+        "SLURM_GRID_AGENT_JARVICE_TOKEN_AUDIENCE": "a",
+    ]
+
+    @Test("an environment that moves over")
+    func environment() throws {
+        let configuration = try load(downstream)
+        let jarvice = configuration.jarvice
+        #expect(jarvice.listen?.description == "127.0.0.1:5000")
+        #expect(jarvice.serverKey == "slurm:Pass1234")
+        let executor = jarvice.settings.executor
+        #expect(executor.overlay == 0 && executor.isVerbose && executor.scratch == "/scratch/$USER")
+        #expect(executor.httpProxy == "http://p:1" && executor.httpsProxy == "http://q:1")
+        #expect(executor.registries.systemRegistry == "us-docker.pkg.dev")
+        let notices = configuration.notices.joined(separator: "\n")
+        #expect(notices.contains("JARVICE_SLURM_CLUSTER_ADDR has no meaning here"))
+        #expect(notices.contains("JARVICE_SLURM_SSH_PKEY has no meaning here"))
+        #expect(!notices.contains("c2VjcmV0") && !"\(configuration.effective)".contains("Pass1234"))
+    }
+
+    @Test("nothing of it, nothing changes")
+    func off() throws {
+        let configuration = try load(["JARVICE_JOB_SCRATCH_DIR": ""])
+        #expect(!configuration.jarvice.isOn && configuration.jarvice == JarviceConfiguration())
+        #expect(configuration == AgentConfiguration())
+    }
+
+    @Test(
+        "what does not fit together",
+        arguments: [
+            (["WAITRESS_PORT": "8080", "JARVICE_SCHED_SERVER_KEY": ""], "could end jobs"),
+            (["SLURM_GRID_AGENT_JARVICE_TOKEN_KEYS": ""], "cannot be verified"),
+            (["SLURM_GRID_AGENT_JARVICE_TOKEN_ISSUER": ""], "whose tokens"),
+            (["SLURM_GRID_AGENT_JARVICE_TOKEN_AUDIENCE": ""], "other services"),
+            (["JARVICE_SYSTEM_REGISTRY": ""], "init image"), (["JARVICE_LOCAL_REGISTRY": "l"], "local-base"),
+            (["JARVICE_BAREMETAL_CONNECTOR": "connectors.dummy.connector"], "not a connector"),
+            (["WAITRESS_BIND_ADDRESS": "head"], "numeric"),
+            (["SLURM_GRID_AGENT_JARVICE_TLS_CERTIFICATE": "/c"], "jarvice.tls.key"),
+            (["SLURM_GRID_AGENT_JARVICE_TOKEN_KEYS": "http://example.org/keys"], "https"),
+            (["SLURM_GRID_AGENT_JARVICE_TOKEN_ALGORITHMS": "HS256"], "none of"),
+        ])
+    func conflicts(changes: [String: String], words: String) {
+        do {
+            _ = try load(downstream.merging(changes) { $1 })
+            Issue.record("taken: \(changes)")
+        } catch {
+            #expect("\(error)".contains(words), "\(error)")
+        }
+    }
+
+    @Test("insecure tokens are loud")
+    func insecure() throws {
+        let configuration = try load(
+            downstream.merging([
+                "SLURM_GRID_AGENT_JARVICE_INSECURE_TOKENS": "true", "SLURM_GRID_AGENT_JARVICE_TOKEN_KEYS": "",
+            ]) { $1 })
+        #expect(configuration.notices.contains { $0.hasPrefix("jarvice.insecure-tokens: tokens are believed") })
+        #expect(configuration.jarvice.report.contains { $0.value.contains("NOT VERIFIED") })
+    }
+
+    @Test("a request of the ledger with all options is read back")
+    func storedOptions() throws {
+        var spec = JobSpec(userID: 1000, script: "#!/bin/sh\n", name: "n")
+        #expect(!String(decoding: try spec.stored, as: UTF8.self).contains("options"))
+        spec.options.nodes = 3
+        spec.options.exclusive = .nodes
+        spec.options.gpusPerNode = [.init(count: 2, type: "a100"), .init(count: 1)]
+        spec.options.gres = "shard:4"
+        spec.options.mailEvents = ["begin", "end"]
+        spec.options.mailRecipient = "a@example.org"
+        spec.options.staysHeld = true
+        spec.options.isUnlimited = true
+        let again = try JobSpec(stored: try spec.stored)
+        #expect(again == spec)
+        let request = JobRequest(again)
+        #expect(request.minimumNodes == 3 && request.maximumNodes == 3 && request.exclusive == .nodes)
+        #expect(request.gpusPerNode == .init(2, type: "a100", others: [.init(1)]))
+        #expect(request.gresPerNode == [GRES(name: "shard", count: 4)])
+        #expect(request.mail == .init([.begin, .end], recipient: "a@example.org"))
+        #expect(request.timeLimit == .unlimited)
+    }
+}
