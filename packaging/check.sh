@@ -55,6 +55,11 @@ for line in 'internal import DeepSquare' 'import Ethereum' '@testable import str
         rm "$work/tree/Sources/Agent/$place"
     done
 done
+mkdir -p "$work/tree/Sources/Agent/Gateways/Jarvice"
+echo 'internal import Jarvice' >"$work/tree/Sources/Agent/Gateways/Jarvice/A.swift"
+./imports.sh "$work/tree" || die "imports.sh forbids Jarvice where it belongs"
+cp "$work/tree/Sources/Agent/Gateways/Jarvice/A.swift" "$work/tree/Sources/Agent/Gateways/DeepSquare/B.swift"
+! ./imports.sh "$work/tree" >/dev/null 2>&1 || die "imports.sh allows Jarvice in another gateway's folder"
 
 while IFS='|' read -r version wanted; do
     [ "$("$debian/slurm-series.sh" "$version")" = "$wanted" ] || die "slurm-series.sh $version says $("$debian/slurm-series.sh" "$version")"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Events"))
 from cluster import Lab, eventually, say  # noqa: E402
-import faults  # noqa: E402
+import troubles  # noqa: E402
 from place import OK, Site, insist  # noqa: E402
 from upstream import application, submission  # noqa: E402
 
@@ -127,18 +127,18 @@ def main():
     with Lab(LAB_DBD=1, LAB_NODES=4, LAB_CPUS=16, LAB_CONF_EXTRA=CONF) as lab:
         site = Site(lab)
         site.start()
-        slow = faults.SlowClients(site)
+        slow = troubles.SlowClients(site)
         bodies(site)
         timeout = endings(site)
         lives(site)
         words(site)
-        rotated = faults.tokens(site)
+        rotated = troubles.tokens(site)
         foreign(site)
         insist("rotated", site.end(rotated, "rotated")[0] == 0)
         slow.end()
-        faults.repeats(site)
-        faults.kills(site)
-        faults.outage(site)
+        troubles.repeats(site)
+        troubles.kills(site)
+        troubles.outage(site)
         code, elapsed, texts = site.end(timeout, "timeout")
         insist("timeout", code == -9 and " TO " in texts[1], f"{code} {elapsed} {texts}")
         site.agent.stop()
