@@ -37,6 +37,11 @@ rm "$work/deepsquare.sqlite"
 sed 's,^ExecStart=[^ ]*,ExecStart=/bin/true,' "$debian/slurm-grid-agent.service" >"$work/slurm-grid-agent.service"
 silent "the unit" systemd-analyze verify --man=no "$work/slurm-grid-agent.service"
 silent "the unit's sandbox" systemd-analyze security --offline=true --threshold=16 "$work/slurm-grid-agent.service"
+for name in slurm-grid-agent-files.socket slurm-grid-agent-files@.service; do
+    sed 's,^ExecStart=[^ ]*,ExecStart=/bin/true,' "$debian/$name" >"$work/$name"
+done
+silent "the reader of files" systemd-analyze verify --man=no "$work/slurm-grid-agent-files.socket"
+silent "its sandbox" systemd-analyze security --offline=true --threshold=32 "$work/slurm-grid-agent-files@.service"
 echo 'Restrat=no' >>"$work/slurm-grid-agent.service"
 systemd-analyze verify --man=no "$work/slurm-grid-agent.service" 2>&1 | grep -q Restrat || die "systemd-analyze finds no misspelt key any more"
 

@@ -11,6 +11,10 @@ public struct JarviceSettings: Sendable, Equatable {
     public var groups: [String] = []
     /// Where jobs go that name none; nil: Slurm's default.
     public var partition: String?
+    /// How long any other call waits for slurmctld.
+    public var slurmTimeout: Duration = .milliseconds(900)
+    /// How long a call for the exit status waits for an end that may be on its way.
+    public var endTimeout: Duration = .milliseconds(900)
     /// How long a submission waits for slurmctld.
     public var submitTimeout: Duration = .seconds(20)
 

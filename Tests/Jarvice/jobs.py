@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Events"))
 from cluster import Lab, eventually, say  # noqa: E402
 import troubles  # noqa: E402
+from outputs import outputs  # noqa: E402
 from place import OK, Site, insist  # noqa: E402
 from upstream import application, submission  # noqa: E402
 
@@ -132,6 +133,7 @@ def main():
         timeout = endings(site)
         lives(site)
         words(site)
+        outputs(site)
         rotated = troubles.tokens(site)
         foreign(site)
         insist("rotated", site.end(rotated, "rotated")[0] == 0)

@@ -5,7 +5,9 @@ import json
 import os
 import pwd
 import socket
+import subprocess
 import sys
+import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Events"))
@@ -46,7 +48,8 @@ class Site:
             "jarvice.listen": f"127.0.0.1:{self.port}", "jarvice.server-key-file": secret, "jarvice.token.keys": keys,
             "jarvice.token.issuer": ISSUER, "jarvice.token.audience": AUDIENCE, "jarvice.users.map-file": users,
             "jarvice.registry.system": "us-docker.pkg.dev", "jarvice.registry.system-base": "jarvice-system/images",
-            "sweep-interval": "5s"})
+            "jarvice.files-socket": lab.run / "files.sock", "sweep-interval": "5s"})
+        self.reader = Reader(lab)
         self.up = Upstream(self.port)
 
     def start(self):
@@ -90,3 +93,46 @@ class Site:
 
     def listed(self, path):
         return {int(job): name for name, job in self.up.ask("GET", path)}
+
+
+class Reader:
+    """Starts the reader of job files for each connection, as systemd does by its socket unit, and with that unit's capabilities."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.path = lab.run / "files.sock"
+        self.start()
+
+    def start(self):
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(self.path))
+        self.path.chmod(0o600)
+        slurm = pwd.getpwnam("slurm")
+        os.chown(self.path, slurm.pw_uid, slurm.pw_gid)
+        self.listener.listen(64)
+        threading.Thread(target=self.serve, args=(self.listener,), daemon=True).start()
+
+    def serve(self, listener):
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                helper = subprocess.Popen(
+                    ["setpriv", "--bounding-set=-all,+setuid,+setgid", "--no-new-privs", self.lab.stage / "slurm-grid-agent", "jarvice", "files", "--peer", "slurm"],
+                    stdin=connection, env={})
+            threading.Thread(target=helper.wait, daemon=True).start()
+
+    def stop(self):
+        # Whoever waits in accept() does not see a close.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.path.unlink()
+
+    def ask(self, text):
+        """As root, whom it does not serve."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(self.path))
+            connection.sendall(text.encode())
+            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()

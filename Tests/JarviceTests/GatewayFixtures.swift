@@ -96,6 +96,10 @@ struct FakeCluster: JarviceCluster {
         }
     }
 
+    func user(of userID: UInt32) async throws(JarviceError) -> JarviceUser? {
+        userID == 1001 ? JarviceUser(login: "alice", userID: userID, home: "/home/alice") : nil
+    }
+
     func systemUsers() async throws(JarviceError) -> Set<UInt32> { [0, 2000] }
 
     func request(_ plan: JobPlan) throws(JarviceError) -> [UInt8] {
@@ -150,6 +154,8 @@ struct GatewaySite {
         var settings = JarviceSettings()
         settings.tokens.isInsecure = true
         settings.submitTimeout = submitTimeout
+        // The double answers at once, on a machine with time for it.
+        settings.slurmTimeout = .seconds(60)
         settings.executor.registries.systemRegistry = "r"
         settings.executor.registries.systemBase = "b"
         gateway = JarviceGateway(

@@ -271,6 +271,8 @@ import Testing
         #expect(limiter.takes("a") && !limiter.takes("a"))
         time.withLockedValue { $0 = .seconds(100) }
         #expect(limiter.takes("a") && limiter.takes("a") && !limiter.takes("a"))
+        // It has been silent for the longest then.
+        time.withLockedValue { $0 = .milliseconds(100_001) }
         for peer in 0..<3000 { _ = limiter.takes("\(peer)") }
         #expect(limiter.takes("a"))
     }

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Within a second or not at all: upstream asks again.
+/// In time or not at all: upstream asks again.
 enum Deadline {
-    static let slurm = Duration.milliseconds(900)
-
     /// Goes on when the answer comes, and at the latest after `limit`, whatever becomes of what was asked.
     static func within<Value: Sendable>(
         _ limit: Duration, _ what: String, _ body: @escaping @Sendable () async -> Result<Value, JarviceError>

@@ -8,6 +8,9 @@ public protocol JarviceCluster: Sendable {
     /// - Parameter groups: of one of which the user must be a member; empty: of any.
     func user(login: String, groups: [String]) async throws(JarviceError) -> JarviceUser?
 
+    /// nil: there is no such user (any more).
+    func user(of userID: UInt32) async throws(JarviceError) -> JarviceUser?
+
     /// Users whom no job from outside runs as.
     func systemUsers() async throws(JarviceError) -> Set<UInt32>
 

@@ -6,7 +6,8 @@ internal import Logging
 extension JarviceGateway: CallHandler {
     func isUp() async -> Bool {
         let cluster = cluster
-        let answer = try? await Deadline.within(Deadline.slurm, "slurmctld") { () -> Result<Bool, JarviceError> in
+        let answer = try? await Deadline.within(settings.slurmTimeout, "slurmctld") {
+            () -> Result<Bool, JarviceError> in
             .success(await cluster.isUp())
         }
         return answer ?? false
@@ -71,7 +72,7 @@ extension JarviceGateway: CallHandler {
         _ body: @escaping @Sendable (any JarviceCluster) async throws(JarviceError) -> Void
     ) async throws(JarviceError) {
         let cluster = cluster
-        try await Deadline.within(Deadline.slurm, "slurmctld") { () -> Result<Void, JarviceError> in
+        try await Deadline.within(settings.slurmTimeout, "slurmctld") { () -> Result<Void, JarviceError> in
             do throws(JarviceError) {
                 return .success(try await body(cluster))
             } catch {
@@ -108,7 +109,7 @@ extension JarviceGateway: CallHandler {
         }
         // Upstream asks as soon as the lists have the job no more; its end may be on its way to the ledger.
         _ = try await ledgerAnswer { [self] in
-            try await news(of: order.ledgerJob, atMost: Deadline.slurm) {
+            try await news(of: order.ledgerJob, atMost: settings.endTimeout) {
                 try await end(of: order) != nil
             }
         }
@@ -116,16 +117,17 @@ extension JarviceGateway: CallHandler {
             throw JarviceError(.wrongState, "job \(id) is not over, or its end is not known yet: ask again")
         }
         guard end.kind == .ended, let state = end.state,
-            let answer = EndAnswer(
+            var answer = EndAnswer(
                 state: state, elapsed: end.startTime == nil ? 0 : end.elapsed ?? 0,
                 fromAccounting: end.source == .accounting)
         else { return EndAnswer.unknown.json }
+        answer.output = try await output(of: order, lines: FileRequest.lineLimit) ?? ""
         return answer.json
     }
 
     private func isKnown(_ id: UInt32) async throws(JarviceError) -> Bool {
         let cluster = cluster
-        return try await Deadline.within(Deadline.slurm, "Slurm") { () -> Result<Bool, JarviceError> in
+        return try await Deadline.within(settings.slurmTimeout, "Slurm") { () -> Result<Bool, JarviceError> in
             do throws(JarviceError) {
                 return .success(try await cluster.knows(id))
             } catch {

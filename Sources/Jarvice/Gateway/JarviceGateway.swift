@@ -23,6 +23,8 @@ public final class JarviceGateway: Sendable {
     let verifier: TokenVerifier
     let index: QueueIndex
     let machine: String
+    /// nil: what jobs write is not read.
+    let files: (any JobFiles)?
     let logger: Logger
     let now: @Sendable () -> Date
     let counters = GatewayCounters()
@@ -32,8 +34,8 @@ public final class JarviceGateway: Sendable {
 
     /// - Parameter machine: the architecture of the cluster's machines, as `uname -m` says it.
     public convenience init(
-        settings: JarviceSettings, ledger: Ledger, cluster: any JarviceCluster, machine: String, logger: Logger,
-        now: @escaping @Sendable () -> Date = { Date() }
+        settings: JarviceSettings, ledger: Ledger, cluster: any JarviceCluster, machine: String,
+        files: (any JobFiles)? = nil, logger: Logger, now: @escaping @Sendable () -> Date = { Date() }
     ) {
         let start = ContinuousClock.now
         let tokens = settings.tokens
@@ -43,23 +45,25 @@ public final class JarviceGateway: Sendable {
                 load: { try await TokenKeyLoader.load(keys, authority: tokens.authority) })
         }
         self.init(
-            settings: settings, ledger: ledger, cluster: cluster, machine: machine, keySource: source, logger: logger,
-            now: now)
+            settings: settings, ledger: ledger, cluster: cluster, machine: machine, keySource: source, files: files,
+            logger: logger, now: now)
     }
 
     init(
         settings: JarviceSettings, ledger: Ledger, cluster: any JarviceCluster, machine: String,
-        keySource: TokenKeySource?, logger: Logger, now: @escaping @Sendable () -> Date = { Date() }
+        keySource: TokenKeySource?, files: (any JobFiles)? = nil, logger: Logger,
+        now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.settings = settings
         self.ledger = ledger
         self.cluster = cluster
         self.machine = machine
         self.keySource = keySource
+        self.files = files
         self.logger = logger
         self.now = now
         verifier = TokenVerifier(settings: settings.tokens, source: keySource, now: now)
-        index = QueueIndex(cluster)
+        index = QueueIndex(cluster, limit: settings.slurmTimeout)
     }
 
     /// A file costs nothing to read again.

@@ -19,7 +19,7 @@ actor QueueIndex {
     private var changedAt: ContinuousClock.Instant?
     private var loading: Task<Result<Snapshot, JarviceError>, Never>?
 
-    init(_ cluster: any JarviceCluster, lifetime: Duration = .seconds(1), limit: Duration = Deadline.slurm) {
+    init(_ cluster: any JarviceCluster, lifetime: Duration = .seconds(1), limit: Duration) {
         self.cluster = cluster
         self.lifetime = lifetime
         self.limit = limit

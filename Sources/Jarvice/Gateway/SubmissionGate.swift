@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// One submission of a name at a time: who asks for the same meanwhile waits, and then finds it in the ledger.
-actor SubmissionGate {
+/// One at a time of each key: of submissions who asks for the same meanwhile waits, and then finds it in the ledger.
+public actor SubmissionGate {
     private var waiting: [String: [CheckedContinuation<Void, Never>]] = [:]
 
-    func enter(_ key: String) async {
+    public init() {}
+
+    public func enter(_ key: String) async {
         guard waiting[key] != nil else {
             waiting[key] = []
             return
@@ -12,7 +14,7 @@ actor SubmissionGate {
         await withCheckedContinuation { waiting[key]?.append($0) }
     }
 
-    func leave(_ key: String) {
+    public func leave(_ key: String) {
         guard var others = waiting[key], !others.isEmpty else {
             waiting[key] = nil
             return

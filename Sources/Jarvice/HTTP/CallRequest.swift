@@ -23,6 +23,8 @@ protocol CallHandler: Sendable {
     func terminate(_ job: NamedJob) async throws(JarviceError)
     func release(_ job: NamedJob) async throws(JarviceError)
     func events(_ job: NamedJob) async throws(JarviceError) -> String
+    /// nil: there is nothing to show.
+    func tail(_ job: NamedJob, lines: Int) async throws(JarviceError) -> String?
 }
 
 /// How upstream names a job. Only the id selects one.

@@ -96,9 +96,19 @@ struct Dispatcher: Sendable {
         case "info":
             return Answer(
                 JSONText(["about": JSONText(""), "actions": JSONText([:]), "help": JSONText(""), "url": JSONText("")]))
-        // What a job wrote is its user's, and this process cannot read it.
-        case "tail": return Answer(404)
+        case "tail":
+            guard let text = try await handler.tail(job, lines: Self.lines(args["qs"])), !text.isEmpty else {
+                return Answer(404)
+            }
+            return Answer(200, text)
         default: return Answer(200)
         }
+    }
+
+    /// As the reference reads them: what is no number, or less than two, is a hundred.
+    static func lines(_ qs: JSONValue?) -> Int {
+        guard case .array(let values)? = qs?["lines"], let first = values.first else { return 100 }
+        let number = first.integer ?? first.string.flatMap(PythonText.integer) ?? 100
+        return number > 1 ? min(number, FileRequest.lineLimit) : 100
     }
 }

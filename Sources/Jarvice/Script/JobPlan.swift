@@ -56,12 +56,16 @@ public struct JobPlan: Sendable {
         self.partition = application.devices.partition ?? partition
         options = application.devices.options.filter { !$0.key.isOverridden }
         if licenses != nil { options[.licenses] = nil }
-        let folder = executor.scratch(home: user.home, user: user.login)
         script =
             BatchScript(
                 application: application.text, nodes: arguments.nodes,
-                output: "\(folder).jarvice/\(arguments.name).out"
+                output: Self.output(of: arguments.name, executor: executor, user: user)
             ).text
+    }
+
+    /// Where a job writes.
+    static func output(of name: String, executor: ExecutorSettings, user: JarviceUser) -> String {
+        executor.scratch(home: user.home, user: user.login) + ".jarvice/\(name).out"
     }
 
     private static func count(

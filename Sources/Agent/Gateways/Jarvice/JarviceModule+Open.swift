@@ -38,7 +38,8 @@ extension JarviceModule {
         let gateway = JarviceGateway(
             settings: files.settings, ledger: context.ledger,
             cluster: SlurmJarviceCluster(controller: slurm.controller, accounting: slurm.accounting),
-            machine: Self.machine, logger: context.logger)
+            machine: Self.machine,
+            files: jarvice.filesSocket.map { HelperFiles(socket: $0, logger: context.logger) }, logger: context.logger)
         let running = JarviceRunning(gateway: gateway)
         let servers = try Self.servers(jarvice, files).map { key, settings in
             CallServer(settings, gateway: gateway, logger: context.logger, onTrouble: { running.doors.tell(key, $0) })

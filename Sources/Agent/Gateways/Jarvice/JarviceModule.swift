@@ -112,6 +112,7 @@ struct JarviceModule: GatewayModule {
         "jarvice.listen": .init(metricName: "jarvice_listen", meaning: "where the JARVICE upstream calls"),
         "jarvice.listen-socket": .init(
             metricName: "jarvice_listen_socket", meaning: "where the JARVICE upstream calls on this host"),
+        "jarvice files": .init(metricName: "jarvice_files", meaning: "what reads the output of JARVICE's jobs"),
         "jarvice key file": .init(metricName: "jarvice_key_file", meaning: "what the JARVICE upstream shows of itself"),
         "jarvice resources": .init(metricName: "jarvice_resources", meaning: "what JARVICE needs Slurm to count"),
         "jarvice TLS key": .init(metricName: "jarvice_tls_key"),

@@ -3,31 +3,62 @@
 internal import FoundationEssentials
 internal import Jarvice
 internal import JobLifecycle
-internal import NIOPosix
 internal import Slurm
+internal import Support
 
 /// Makes the libslurm binding fit what the JARVICE gateway needs of a cluster.
 struct SlurmJarviceCluster: JarviceCluster {
     let controller: SlurmController
     let accounting: SlurmAccounting
 
+    /// The name service may block, for as long as it likes.
+    private let names = BlockingThread(name: "jarvice-names")
+    private let turn = SubmissionGate()
+    private static let patience = Duration.seconds(10)
+
+    init(controller: SlurmController, accounting: SlurmAccounting) {
+        self.controller = controller
+        self.accounting = accounting
+    }
+
     func user(login: String, groups: [String]) async throws(JarviceError) -> JarviceUser? {
-        // The name service may block: not on a cooperative thread.
-        do {
-            return try await NIOThreadPool.singleton.runIfActive {
-                guard let account = try UserAccount.find(name: login) else { return nil }
-                let allowed = try groups.map { try UserAccount.groupID($0) }
-                guard allowed.isEmpty || allowed.contains(where: account.isMember) else {
-                    throw JarviceError(
-                        .identity, "the token's user \(login) is in none of the groups of jarvice.groups")
-                }
-                guard account.home.hasPrefix("/") else {
-                    throw JarviceError(.identity, "the token's user \(login) has no home directory")
-                }
-                return JarviceUser(login: account.name, userID: account.userID, home: account.home)
+        try await look {
+            guard let account = try UserAccount.find(name: login) else { return nil }
+            let allowed = try groups.map { try UserAccount.groupID($0) }
+            guard allowed.isEmpty || allowed.contains(where: account.isMember) else {
+                throw JarviceError(.identity, "the token's user \(login) is in none of the groups of jarvice.groups")
             }
+            guard account.home.hasPrefix("/") else {
+                throw JarviceError(.identity, "the token's user \(login) has no home directory")
+            }
+            return JarviceUser(login: account.name, userID: account.userID, home: account.home)
+        }
+    }
+
+    func user(of userID: UInt32) async throws(JarviceError) -> JarviceUser? {
+        try await look {
+            try UserAccount.find(userID: userID).map {
+                JarviceUser(login: $0.name, userID: $0.userID, home: $0.home)
+            }
+        }
+    }
+
+    private func look(_ body: @escaping @Sendable () throws -> JarviceUser?) async throws(JarviceError) -> JarviceUser?
+    {
+        await turn.enter("names")
+        let found: Result<JarviceUser?, any Error>
+        do {
+            found = .success(try await names.run(within: Self.patience, body))
+        } catch {
+            found = .failure(error)
+        }
+        await turn.leave("names")
+        do {
+            return try found.get()
         } catch let error as JarviceError {
             throw error
+        } catch let error as BlockingThread.Stuck {
+            throw JarviceError(.unavailable, "the name service does not answer: \(error)")
         } catch {
             throw JarviceError(.unavailable, "\(error)")
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Glibc
 internal import Jarvice
 internal import Slurm
 
@@ -22,10 +23,26 @@ extension Checks {
                 findings.append(ok("jarvice users", "by the token's claim \(jarvice.claim)"))
             }
             findings.append(await tokens(jarvice, files.settings.tokens))
+            if let socket = jarvice.filesSocket { findings.append(reader(socket)) }
         } catch {
             findings.append(failure("jarvice", "\(error)"))
         }
         return findings
+    }
+
+    private func reader(_ socket: String) -> Finding {
+        let subject = "jarvice files"
+        var status = stat()
+        guard lstat(socket, &status) == 0 else {
+            return failure(
+                subject,
+                "\(socket): \(String(cString: strerror(errno))): systemctl enable --now slurm-grid-agent-files.socket, or "
+                    + "correct jarvice.files-socket")
+        }
+        guard status.st_mode & S_IFMT == S_IFSOCK else {
+            return failure(subject, "\(socket) is no socket: correct jarvice.files-socket")
+        }
+        return ok(subject, socket)
     }
 
     private func tokens(_ jarvice: JarviceConfiguration, _ settings: TokenSettings) async -> Finding {

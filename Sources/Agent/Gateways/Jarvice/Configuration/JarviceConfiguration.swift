@@ -26,6 +26,8 @@ struct JarviceConfiguration: GatewaySettings {
     var mapFile: String?
     /// `jarvice.users.claim`, text. Default `preferred_username`.
     var claim = "preferred_username"
+    /// `jarvice.files-socket`, path: where the helper listens that reads what jobs wrote. Default: off.
+    var filesSocket: String?
     /// `jarvice.token.algorithms`, list. Default: all.
     var algorithms: [TokenSettings.Algorithm] = TokenSettings.Algorithm.allCases
     /// All else.

@@ -89,6 +89,10 @@ extension ConfigurationKey {
             "Where jobs write, below it `.jarvice`; `$HOME` and `$USER` are the job's user's. Empty: the home directory.",
             example: "/scratch/$USER"),
         ConfigurationKey(
+            "jarvice.files-socket", \.jarvice.filesSocket, .optional(.socket),
+            "Where slurm-grid-agent-files.socket listens, whose helper reads the output of jobs as their users; see jarvice.md, "
+                + "*Output*. Off: upstream gets none.", example: "/run/slurm-grid-agent-files.sock"),
+        ConfigurationKey(
             "jarvice.global-scratch", \.jarvice.settings.executor.globalScratch, .directoryText,
             "A scratch directory that all share.", example: "/scratch/shared"),
         ConfigurationKey(

@@ -29,6 +29,7 @@ extension JarviceConfiguration {
             ("temporary directory", executor.temporaryDirectory),
             ("overlay size", executor.overlay == 0 ? "writable tmpfs" : "\(executor.overlay) MB"),
             ("proxies", shown(proxies)),
+            ("output of jobs", filesSocket.map { "read through \($0)" } ?? "not read"),
             ("interactive jobs", "refused: not built yet"),
         ]
     }
