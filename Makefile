@@ -111,6 +111,12 @@ test-grid: build-tests plugins ## The DeepSquare gateway: contracts, services, m
 test-jarvice: build plugins ## The JARVICE gateway on a live cluster, called by a double of an upstream; needs root
 	@lab/install.sh --dbd
 	python3 Tests/Jarvice/jobs.py
+	python3 Tests/Jarvice/soak.py 40 6
+
+.PHONY: soak-jarvice
+soak-jarvice: build plugins ## JARVICE submits while the agent is killed (JOBS=300 KILLS=40 SEED=); last line a JSON verdict; needs root
+	@lab/install.sh --dbd
+	@python3 Tests/Jarvice/soak.py $(if $(filter command line,$(origin JOBS)),$(JOBS),300) $(if $(filter command line,$(origin KILLS)),$(KILLS),40) $(SEED)
 
 .PHONY: test-state
 test-state: build plugins ## The state's files damaged, lost and old, in pairs and all at once, with jobs under way (CASES=108, SEED=…); needs root

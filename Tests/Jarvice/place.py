@@ -33,7 +33,7 @@ class Site:
         self.lab = lab
         keys = lab.stage / "keys.json"
         self.issuer = Issuer(lab.stage, keys)
-        users = lab.stage / "users_id_mapping_configuration.yaml"
+        self.users = users = lab.stage / "users_id_mapping_configuration.yaml"
         entries = "".join(
             f"  - user: u{n}\n    jarvice_user: j{n}\n    mail: {name}@example.org\n    mapped_user: {name}\n    ssh_private_key_b64: \"\"\n"
             for n, name in enumerate(("labu1", "labu2", "slurm", "root", "daemon")))

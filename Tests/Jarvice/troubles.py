@@ -43,6 +43,8 @@ def tokens(site):
     issuer.rotate()
     job, _ = site.submit("rotated", token=issuer.token("labu1", aud=["a", AUDIENCE]))
     site.refused("replayed", "key is not", token=good)
+    site.users.write_text(site.users.read_text() + "  - {mail: nobody@example.org, mapped_user: labu2}\n")
+    eventually("the user map is read again", lambda: attempt(site, "mapped", user="nobody"))
     status, _, _ = site.up.call("GET", "/running", key="slurm-upstream:Pass1235")
     insist("a wrong password", status == 401)
     refusals = eventually("the status tells of refusals", lambda: (site.agent.status() or {}).get("jarvice", {}).get("refusals"), 30)
@@ -99,9 +101,9 @@ def rows(site, name):
     return site.agent.query(f"SELECT id FROM jobs WHERE gateway = 'jarvice' AND external_id LIKE '%/{name}'")
 
 
-def attempt(site, name):
+def attempt(site, name, **more):
     try:
-        return site.submit(name)[0]
+        return site.submit(name, **more)[0]
     except (OSError, RuntimeError):
         return None
 

@@ -37,7 +37,7 @@ extension JarviceGateway {
 
     private func user(_ bearer: String) async throws(JarviceError) -> JarviceUser {
         let claims = try await verifier.claims(of: bearer)
-        let login = try settings.users.login(claims)
+        let login = try users.login(claims)
         guard let user = try await cluster.user(login: login, groups: settings.groups) else {
             throw JarviceError(.identity, "the token's user \(login) is not a user of this host")
         }

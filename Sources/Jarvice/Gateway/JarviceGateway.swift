@@ -28,6 +28,7 @@ public final class JarviceGateway: Sendable {
     let logger: Logger
     let now: @Sendable () -> Date
     let counters = GatewayCounters()
+    private let rule: NIOLockedValueBox<UserRule>
     private let keySource: TokenKeySource?
     private let waiters = NIOLockedValueBox<[Int64: [ObjectIdentifier: WakeUp]]>([:])
     let submissions = SubmissionGate()
@@ -55,6 +56,7 @@ public final class JarviceGateway: Sendable {
         now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.settings = settings
+        rule = NIOLockedValueBox(settings.users)
         self.ledger = ledger
         self.cluster = cluster
         self.machine = machine
@@ -75,6 +77,12 @@ public final class JarviceGateway: Sendable {
         }
         return timing
     }
+
+    /// Who a token's user is here.
+    var users: UserRule { rule.withLockedValue { $0 } }
+
+    /// For the next submissions.
+    public func change(users: UserRule) { rule.withLockedValue { $0 = users } }
 
     var seconds: Int64 { Int64(now().timeIntervalSince1970) }
 

@@ -16,7 +16,7 @@ struct JarviceRunning: Sendable {
     let doors = JarviceDoors()
 }
 
-/// By the key that names a door, why nobody can come in there.
+/// By the part of `status` why nobody can come in at a door, or as somebody.
 final class JarviceDoors: Sendable {
     private let state = NIOLockedValueBox<[String: String]>([:])
 
@@ -41,11 +41,17 @@ extension JarviceModule {
             machine: Self.machine,
             files: jarvice.filesSocket.map { HelperFiles(socket: $0, logger: context.logger) }, logger: context.logger)
         let running = JarviceRunning(gateway: gateway)
-        let servers = try Self.servers(jarvice, files).map { key, settings in
+        var services: [any Service] = try Self.servers(jarvice, files).map { key, settings in
             CallServer(settings, gateway: gateway, logger: context.logger, onTrouble: { running.doors.tell(key, $0) })
         }
+        if let path = jarvice.mapFile {
+            services.append(
+                UserMapWatch(
+                    path: path, logger: context.logger, onTrouble: { running.doors.tell("jarvice users", $0) },
+                    onChange: { gateway.change(users: .mapping($0)) }))
+        }
         report(jarvice, context.logger)
-        return OpenGateway(running: running, services: servers, consumer: gateway)
+        return OpenGateway(running: running, services: services, consumer: gateway)
     }
 
     private static func servers(

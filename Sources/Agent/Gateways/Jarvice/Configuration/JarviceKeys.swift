@@ -65,7 +65,7 @@ extension ConfigurationKey {
         ConfigurationKey(
             "jarvice.users.map-file", \.jarvice.mapFile, .optional(.path),
             "Whose e-mail address is which user: the reference downstream's `users_id_mapping_configuration.yaml`, as it is. "
-                + "Only root and SlurmUser may be able to write it.",
+                + "Read again when it changes. Only root and SlurmUser may be able to write it.",
             example: "/etc/slurm-grid-agent/users_id_mapping_configuration.yaml"),
         ConfigurationKey(
             "jarvice.users.claim", \.jarvice.claim, .word("CLAIM"),

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import Foundation
 import Jarvice
 import JobLifecycle
+import Logging
+import NIOConcurrencyHelpers
 import Slurm
 import Testing
 
@@ -101,5 +104,39 @@ struct JarviceConfigurationTests {
         #expect(request.gresPerNode == [GRES(name: "shard", count: 4)])
         #expect(request.mail == .init([.begin, .end], recipient: "a@example.org"))
         #expect(request.timeLimit == .unlimited)
+    }
+
+    @Test("a changed user map is read again; one that cannot be read changes nothing")
+    func userMap() throws {
+        let path = FileManager.default.temporaryDirectory.path + "/users-\(UUID().uuidString.prefix(8)).yaml"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        func write(_ text: String) throws {
+            try Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
+            #expect(chmod(path, 0o644) == 0)
+        }
+        let told = NIOLockedValueBox((maps: [UserMapping](), troubles: [String?]()))
+        let watch = UserMapWatch(
+            path: path, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            onTrouble: { why in told.withLockedValue { $0.troubles.append(why) } },
+            onChange: { map in told.withLockedValue { $0.maps.append(map) } })
+        func logins() -> [[String]] { told.withLockedValue { $0.maps.map { $0.entries.map(\.login) } } }
+        func troubles() -> [String?] { told.withLockedValue { $0.troubles } }
+        try write("users_id_mapping:\n- {mail: a@b, mapped_user: alice}\n")
+        watch.look()
+        watch.look()
+        #expect(logins() == [["alice"]] && troubles() == [nil])
+        try write("users_id_mapping:\n- {mail: a@b}\n")
+        watch.look()
+        watch.look()
+        #expect(logins().count == 1 && troubles().count == 2)
+        #expect(
+            troubles()[1]?.hasSuffix("has no mail and mapped_user; the map that was read before stays in force") == true
+        )
+        try FileManager.default.removeItem(atPath: path)
+        watch.look()
+        #expect(logins().count == 1 && troubles().count == 3 && troubles()[2] != nil)
+        try write("users_id_mapping:\n- {mail: a@b, mapped_user: bob}\n")
+        watch.look()
+        #expect(logins() == [["alice"], ["bob"]] && troubles().last == .some(nil))
     }
 }
