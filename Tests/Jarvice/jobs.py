@@ -124,12 +124,23 @@ def bodies(site):
     insist("a field that is too large", status == 413, status)
 
 
+def checks(site):
+    say("check")
+    said = site.lab.command(site.lab.stage / "slurm-grid-agent", "check", "--json", "--config", site.agent.config, user="slurm", check=False)
+    levels = {row["subject"]: row["level"] for row in json.loads(said) if row["subject"].startswith("jarvice")}
+    wanted = {f"jarvice {what}": "ok" for what in ("users", "tokens", "files", "key file", "resources")}
+    insist("its rows", levels == {**wanted, "jarvice.listen": "ok"}, said)
+    said = site.agent.ask("jarvice", "status", "--control", site.lab.run / "control.sock")
+    insist("its command", "verified" in said and "submitted" in said, said)
+
+
 def main():
     with Lab(LAB_DBD=1, LAB_NODES=4, LAB_CPUS=16, LAB_CONF_EXTRA=CONF) as lab:
         site = Site(lab)
         site.start()
         slow = troubles.SlowClients(site)
         bodies(site)
+        checks(site)
         timeout = endings(site)
         lives(site)
         words(site)

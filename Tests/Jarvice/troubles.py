@@ -43,13 +43,17 @@ def tokens(site):
     issuer.rotate()
     job, _ = site.submit("rotated", token=issuer.token("labu1", aud=["a", AUDIENCE]))
     site.refused("replayed", "key is not", token=good)
-    site.users.write_text(site.users.read_text() + "  - {mail: nobody@example.org, mapped_user: labu2}\n")
-    eventually("the user map is read again", lambda: attempt(site, "mapped", user="nobody"))
     status, _, _ = site.up.call("GET", "/running", key="slurm-upstream:Pass1235")
     insist("a wrong password", status == 401)
-    refusals = eventually("the status tells of refusals", lambda: (site.agent.status() or {}).get("jarvice", {}).get("refusals"), 30)
-    insist("the newest first", "key is not" in refusals[0]["reason"], refusals[0])
+    eventually("the status tells of the newest refusal first", lambda: "key is not" in newest_refusal(site))
+    site.users.write_text(site.users.read_text() + "  - {mail: nobody@example.org, mapped_user: labu2}\n")
+    eventually("the user map is read again", lambda: attempt(site, "mapped", user="nobody"))
     return job
+
+
+def newest_refusal(site):
+    refusals = ((site.agent.status() or {}).get("jarvice") or {}).get("refusals")
+    return refusals[0]["reason"] if refusals else ""
 
 
 def repeats(site):
@@ -116,10 +120,12 @@ NEEDY = [
 
 def outage(site):
     gate, wait = site.gate("outage")
-    job, _ = site.submit("outage", f"{wait}; {OK}")
+    job, _ = site.submit("outage", f"echo begun; {wait}; {OK}")
     done, _ = site.submit("before", OK)
     end = site.end(done, "before")
     eventually("it runs", lambda: job in site.listed("/running"))
+    # Its step has been made: srun would wait ever longer for a slurmctld that is away.
+    eventually("it has begun", lambda: "begun" in site.output("outage").splitlines())
     held, _ = site.submit("outage-held", held=True)
     # What a slurmctld that hangs has been asked, it may do when it goes on: it comes last.
     for words, fault, mend in (("down", "stop", "start"), ("killed", "kill", "start"), ("hung", "pause", "resume")):
