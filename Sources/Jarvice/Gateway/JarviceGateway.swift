@@ -94,6 +94,13 @@ public final class JarviceGateway: Sendable {
         /// Seconds; nil: none have come.
         public var keyAge: Int64?
         public var keyCount: Int
+
+        public init(counts: JarviceCounts, refusals: [TokenRefusal], keyAge: Int64?, keyCount: Int) {
+            self.counts = counts
+            self.refusals = refusals
+            self.keyAge = keyAge
+            self.keyCount = keyCount
+        }
     }
 
     public func status() async -> Status {

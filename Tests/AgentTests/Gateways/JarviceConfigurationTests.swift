@@ -64,6 +64,11 @@ struct JarviceConfigurationTests {
             (["SLURM_GRID_AGENT_JARVICE_TLS_CERTIFICATE": "/c"], "jarvice.tls.key"),
             (["SLURM_GRID_AGENT_JARVICE_TOKEN_KEYS": "http://example.org/keys"], "https"),
             (["SLURM_GRID_AGENT_JARVICE_TOKEN_ALGORITHMS": "HS256"], "none of"),
+            (
+                ["SLURM_GRID_AGENT_JARVICE_LISTEN_SOCKET": "/run/slurm-grid-agent/control.sock"],
+                "the path of control.socket too"
+            ),
+            (["SLURM_GRID_AGENT_BRIDGE_LISTEN": "127.0.0.1:5000"], "each needs a port of its own"),
         ])
     func conflicts(changes: [String: String], words: String) {
         do {
@@ -72,6 +77,30 @@ struct JarviceConfigurationTests {
         } catch {
             #expect("\(error)".contains(words), "\(error)")
         }
+    }
+
+    @Test("what it brings to check, status and the page")
+    func module() throws {
+        let configuration = try load(downstream)
+        let module = JarviceModule()
+        #expect(module.isUpstream && module.isConfigured(in: configuration))
+        #expect(module.interest(in: configuration) == .ownJobs)
+        #expect(module.secretKeys(in: configuration) == ["jarvice.server-key"])
+        #expect(module.listeners(in: configuration).map(\.key) == ["jarvice.listen"])
+        #expect(module.clusterSubjects(in: configuration) == ["jarvice resources"])
+        #expect(module.unopened(.init(), configuration) == ["jarvice"])
+        var status = AgentStatus(version: "1", startedAt: 1, now: 100, health: .ok, summary: "", isReady: true)
+        #expect(module.summary(of: status) == nil && module.page(of: status, StatusPage(status: status)).right.isEmpty)
+        let word = JarviceGateway.Status(
+            counts: JarviceCounts(), refusals: [.init(at: 90, reason: "the <token> is refused")], keyAge: 5, keyCount: 2
+        )
+        status.take(word, doors: ["jarvice.listen": "taken"], isInsecure: true)
+        #expect(status.parts.map(\.level) == [.warning, .failure] && status.parts[1].text == "taken")
+        let page = "\(module.page(of: status, StatusPage(status: status)).right)"
+        #expect(page.contains("the &lt;token&gt; is refused") && page.contains("not verified"))
+        let read = try ControlAnswer.decode(AgentStatus.self, ControlServer.json(status))
+        #expect(read[JarviceSection.self] == status[JarviceSection.self] && read[JarviceSection.self]?.keys == 2)
+        #expect(JarviceCommand.text(try #require(read[JarviceSection.self])).contains("NOT VERIFIED"))
     }
 
     @Test("insecure tokens are loud")
