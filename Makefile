@@ -15,6 +15,11 @@ export SLURM_PREFIX SLURM_SOURCE
 SWIFT_FLAGS += -Xcc -I$(SLURM_PREFIX)/include -Xlinker -L$(SLURM_PREFIX)/lib -Xlinker -rpath -Xlinker $(SLURM_PREFIX)/lib
 endif
 
+SCRATCH ?= .build-release
+# One optimised build serves use, packages and benches: with Swift's libraries inside, in a folder of its own.
+RELEASE = $(SWIFT) build $(SWIFT_FLAGS) -c release --static-swift-stdlib -Xlinker -z -Xlinker now --scratch-path $(SCRATCH)
+RELEASED = $(SCRATCH)/release
+
 .PHONY: help
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | column -t -s $$'\t'
@@ -27,7 +32,7 @@ build: ## Build the agent (debug)
 .PHONY: release
 release: ## Build the agent for use: optimised, with Swift's libraries inside
 	@$(DEPS) build
-	$(SWIFT) build $(SWIFT_FLAGS) -c release --static-swift-stdlib --product slurm-grid-agent
+	$(RELEASE) --product slurm-grid-agent
 
 .PHONY: plugins
 plugins: ## Build the Slurm plugins
@@ -188,8 +193,8 @@ check-slurm-versions: ## Build and try the C shim with Slurm 22.05, 24.11 and 26
 
 .PHONY: bench
 bench: ## Measure against bare C, sbatch and ssh: one JSON object a line; needs root
-	@($(DEPS) build && lab/install.sh --ssh) >&2
-	@Benchmarks/run.sh
+	@($(DEPS) build && lab/install.sh --ssh && $(RELEASE) --product SlurmBench) >&2
+	@BENCH=$(RELEASED)/SlurmBench Benchmarks/run.sh
 	@$(MAKE) -s bench-events
 	@$(MAKE) -s bench-chain
 	@$(MAKE) -s bench-grid
@@ -197,29 +202,29 @@ bench: ## Measure against bare C, sbatch and ssh: one JSON object a line; needs 
 
 .PHONY: bench-chain
 bench-chain: ## The part of it about the chain client
-	@($(DEPS) build && lab/chain/install.sh && $(SWIFT) build -c release --product ChainBench --scratch-path .build-bench) >&2
+	@($(DEPS) build && lab/chain/install.sh && $(RELEASE) --product ChainBench) >&2
 	@Benchmarks/chain/chain.py
 
 .PHONY: bench-grid
 bench-grid: ## The part of it about the grid: from the chain to Slurm and back; needs root
 	@($(DEPS) build plugins && lab/install.sh && lab/grid/install.sh && \
-		$(SWIFT) build -c release --product slurm-grid-agent --scratch-path .build-bench && $(MAKE) -s -C slurm-plugins all) >&2
-	@BINARY=.build-bench/release/slurm-grid-agent Benchmarks/grid/grid.py
+		$(RELEASE) --product slurm-grid-agent && $(MAKE) -s -C slurm-plugins all) >&2
+	@BINARY=$(RELEASED)/slurm-grid-agent Benchmarks/grid/grid.py
 
 .PHONY: bench-daemon
 bench-daemon: ## The part of it about the daemon: how soon it is ready, its memory, the packages' sizes; needs root
 	@($(DEPS) build plugins && lab/install.sh && lab/grid/install.sh && \
-		$(SWIFT) build -c release --product slurm-grid-agent --scratch-path .build-bench && \
-		$(SWIFT) build -c release --product SlurmBench --scratch-path .build-bench && $(MAKE) -s -C slurm-plugins all) >&2
-	@BINARY=.build-bench/release/slurm-grid-agent Benchmarks/daemon/daemon.py
-	@BINARY=.build-bench/release/slurm-grid-agent BENCH=.build-bench/release/SlurmBench Benchmarks/daemon/queue.py
+		$(RELEASE) --product slurm-grid-agent && \
+		$(RELEASE) --product SlurmBench && $(MAKE) -s -C slurm-plugins all) >&2
+	@BINARY=$(RELEASED)/slurm-grid-agent Benchmarks/daemon/daemon.py
+	@BINARY=$(RELEASED)/slurm-grid-agent BENCH=$(RELEASED)/SlurmBench Benchmarks/daemon/queue.py
 
 .PHONY: bench-events
 bench-events: ## The part of it about events: plugins, ledger, idle agent
-	@($(DEPS) build plugins && lab/install.sh && $(SWIFT) build -c release --product slurm-grid-agent --scratch-path .build-bench && \
+	@($(DEPS) build plugins && lab/install.sh && $(RELEASE) --product slurm-grid-agent && \
 		$(MAKE) -s -C slurm-plugins all) >&2
 	@$(MAKE) -s -C slurm-plugins bench
-	@BINARY=.build-bench/release/slurm-grid-agent Benchmarks/events/events.py
+	@BINARY=$(RELEASED)/slurm-grid-agent Benchmarks/events/events.py
 
 JOBS ?= 2000
 KILLS ?= 100
@@ -254,9 +259,9 @@ soak-grid: build plugins ## Jobs of the grid while agent, slurmctld, nodes, serv
 
 .PHONY: soak-scale
 soak-scale: ## A ledger of millions of jobs: start, status, prune and lists within their bounds (JOBS=5000000); last line a JSON verdict; needs root
-	@($(DEPS) build && lab/install.sh && $(SWIFT) build -c release --product ScaleDriver --scratch-path .build-bench && \
-		$(SWIFT) build -c release --product slurm-grid-agent --scratch-path .build-bench && $(MAKE) -s -C slurm-plugins all) >&2
-	@DRIVER=.build-bench/release/ScaleDriver BINARY=.build-bench/release/slurm-grid-agent \
+	@($(DEPS) build && lab/install.sh && $(RELEASE) --product ScaleDriver && \
+		$(RELEASE) --product slurm-grid-agent && $(MAKE) -s -C slurm-plugins all) >&2
+	@DRIVER=$(RELEASED)/ScaleDriver BINARY=$(RELEASED)/slurm-grid-agent \
 		python3 Tests/Scale/scale.py $(if $(filter command line environment,$(origin JOBS)),$(JOBS),5000000)
 
 .PHONY: protocol

@@ -1,29 +1,29 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# run.sh [--quick] [--scratch-path DIR]: builds both sides, starts a lab, and prints each figure as one JSON object a
-# line on stdout; everything else goes to stderr. Needs root (the lab does); what measures runs as user slurm.
+# run.sh [--quick]: starts a lab, and prints each figure as one JSON object a line on stdout; everything else goes to
+# stderr. Needs root (the lab does); what measures runs as user slurm.
 #
-#   --quick             a few rounds only: tells that it works, not how fast it is
-#   --scratch-path DIR  swift build's folder (default: .build-bench beside Package.swift)
+#   --quick  a few rounds only: tells that it works, not how fast it is
 #
+# BENCH: the optimised program that measures (default .build-release/release/SlurmBench, as `make bench` builds it).
 # README.md says what the figures mean. Takes about 3 minutes after the build. Exit status 0: everything was
 # measured, whatever the figures are.
 set -euo pipefail
 
 here=$(dirname "$(realpath "$0")")
 root=$(dirname "$here")
-scratch=$root/.build-bench quick=''
+bench=${BENCH:-$root/.build-release/release/SlurmBench} quick=''
 usage() { sed -n '/^# run.sh/,/^set/ { /^set/d; s/^# \{0,1\}//p }' "$0"; }
 while [ $# -gt 0 ]; do
   case $1 in
     --quick) quick=--quick; shift ;;
-    --scratch-path) scratch=${2:-}; shift 2 || { usage >&2; exit 64; } ;;
     --help) usage; exit 0 ;;
     *) usage >&2; exit 64 ;;
   esac
 done
 [ "$(id -u)" = 0 ] || { echo "run.sh needs root: the lab does." >&2; exit 77; }
 exec 3>&1 1>&2
+[ -x "$bench" ] || { echo "run.sh: there is no $bench: make bench builds it" >&2; exit 69; }
 
 note() { echo "bench: $*" >&2; }
 
@@ -56,8 +56,7 @@ trap 'exit 143' TERM HUP
 
 note "building"
 make -C "$here/c" OUT="$work/slurm-baseline"
-(cd "$root" && swift build -c release --product SlurmBench --scratch-path "$scratch")
-cp "$(cd "$root" && swift build -c release --product SlurmBench --scratch-path "$scratch" --show-bin-path)/SlurmBench" "$work/"
+cp "$bench" "$work/SlurmBench"
 chmod 755 "$work/SlurmBench" "$work/slurm-baseline"
 
 note "starting the lab"

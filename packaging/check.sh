@@ -96,9 +96,11 @@ reads "/etc/my plugstack.conf" setting "$work/slurm.conf" PlugStackConfig
 reads "" setting "$work/slurm.conf" AuthType
 reads "" setting "$work/nowhere.conf" AuthType
 printf '#required spank_grid_agent.so\noptional spank_grid_agent.so\nrequired other.so\ninclude more/*.conf\n' >"$work/plugstack.conf"
-reads "" required "$work/plugstack.conf"
+reads "$work/plugstack.conf:2: optional spank_grid_agent.so" spank "$work/plugstack.conf"
+sed -i '/^optional/d' "$work/plugstack.conf"
+reads "" spank "$work/plugstack.conf"
 echo 'required /usr/lib/slurm/spank_grid_agent.so socket=/run/x' >"$work/more/spank.conf"
-reads "$work/more/spank.conf" required "$work/plugstack.conf"
+reads "$work/more/spank.conf:1: required /usr/lib/slurm/spank_grid_agent.so socket=/run/x" spank "$work/plugstack.conf"
 SLURM_CONF=$work/slurm.conf "$debian/slurm-conf.sh" files | grep -qx "$work/slurm.conf" || die "slurm-conf.sh files leaves SLURM_CONF out"
 
 # asked STATUS WANTED WORDS...: what it answers, and how it ends, when something is wrong. None of it may hang.
@@ -126,7 +128,7 @@ done
 asked 0 u1,u2,u3,u4,u5,u6,u7,u8,u9 setting "$strange/loop1.conf" SlurmUser
 asked 0 a9,a8,a7,a6,a5,a4,a3,a2,a1 setting "$strange/loop1.conf" AuthType
 echo 'required spank_grid_agent.so' >>"$strange/loop7.conf"
-asked 0 "$strange/loop7.conf" required "$strange/loop1.plugstack"
+asked 0 "$strange/loop7.conf:$(wc -l <"$strange/loop7.conf"): required spank_grid_agent.so" spank "$strange/loop1.plugstack"
 ln -s loop1.conf "$strange/again.conf"
 printf 'SlurmUser=u\nInclude again.conf\nInclude loop1.conf\n' >"$strange/links.conf"
 asked 0 u,u1,u2,u3,u4,u5,u6,u7,u8,u9 setting "$strange/links.conf" SlurmUser
@@ -135,11 +137,11 @@ for what in "$strange/fifo" "$strange" /dev/zero; do
     printf 'SlurmUser=before\nInclude %s\nSlurmUser=after\n' "$what" >"$strange/slurm.conf"
     asked 3 before,after setting "$strange/slurm.conf" SlurmUser
     asked 3 "" setting "$what" SlurmUser
-    asked 3 "" required "$what"
+    asked 3 "" spank "$what"
 done
-asked 3 "" required <(true)
+asked 3 "" spank <(true)
 printf 'include many/*\nrequired spank_grid_agent.so\n' >"$strange/plugstack.conf"
-asked 3 "$strange/plugstack.conf" required "$strange/plugstack.conf"
+asked 3 "$strange/plugstack.conf:2: required spank_grid_agent.so" spank "$strange/plugstack.conf"
 truncate -s 1T "$strange/huge.conf"
 asked 3 "" setting "$strange/huge.conf" SlurmUser
 for number in $(seq 400); do printf 'include chain%s.conf\n' $((number + 1)) >"$strange/chain$number.conf"; done
@@ -163,7 +165,14 @@ remove 1 "cannot be told" "$strange/fifo"
 echo "PlugStackConfig=$strange/fifo" >"$strange/slurm.conf"
 remove 1 "cannot be told" "$strange/slurm.conf"
 echo "PlugStackConfig=$work/plugstack.conf" >"$strange/slurm.conf"
-remove 1 "as required" "$strange/slurm.conf"
+remove 1 "  $work/more/spank.conf:1: required /usr/lib/slurm/spank_grid_agent.so socket=/run/x" "$strange/slurm.conf"
+# As plugins status says it where plugstack.conf includes a folder; what is named there to type is enough.
+mkdir "$work/plugstack.conf.d"
+printf '# the agent\noptional spank_grid_agent.so socket=/run/y\n' >"$work/plugstack.conf.d/slurm-grid-agent.conf"
+printf 'include plugstack.conf.d/*\n' >"$work/plugstack.conf"
+remove 1 "  $work/plugstack.conf.d/slurm-grid-agent.conf:2: optional spank_grid_agent.so socket=/run/y" "$strange/slurm.conf"
+sh -c "$(grep '^  sed ' "$work/out")"
+remove 0 "" "$strange/slurm.conf"
 touch "$work/allowed"
 remove 0 "" "$strange/fifo"
 

@@ -5,7 +5,7 @@
 #   packaging/install.sh SLURM_PREFIX [PREFIX]       SLURM_PREFIX: where Slurm is installed, as /opt/slurm
 #                                                    PREFIX: where the program goes; default /usr/local
 #
-# BINARY: the program; default .build/release/slurm-grid-agent. PLUGINS: the folder of the plugins; default
+# BINARY: the program; default .build-release/release/slurm-grid-agent. PLUGINS: the folder of the plugins; default
 # slurm-plugins/build-site. DESTDIR: a folder to install below, for packagers.
 # Configuration that is there stays as it is. Nothing of Slurm's is changed but that its plugin folder gets two plugins; no
 # daemon is started, stopped or restarted. SlurmUser is found in slurm.conf.
@@ -24,7 +24,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 slurm=$1
 prefix=${2:-/usr/local}
 to=${DESTDIR:-}
-binary=${BINARY:-$top/.build/release/slurm-grid-agent}
+binary=${BINARY:-$top/.build-release/release/slurm-grid-agent}
 plugins=${PLUGINS:-$top/slurm-plugins/build-site}
 debian=$top/packaging/deb/debian
 

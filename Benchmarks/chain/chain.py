@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Tests/Chain"))
 from chain import KEY, LabChain  # noqa: E402
 
-BENCH = os.environ.get("CHAIN_BENCH", str(ROOT / ".build-bench/release/ChainBench"))
+BENCH = os.environ.get("CHAIN_BENCH", str(ROOT / ".build-release/release/ChainBench"))
 
 
 def figure(name, value, unit, **more):

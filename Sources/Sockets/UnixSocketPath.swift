@@ -43,7 +43,7 @@ public struct UnixSocketPath: Sendable, Hashable {
             }
         }
         guard status.st_mode & S_IFMT == S_IFDIR else {
-            throw Problem(description: "\(folder): is no folder (symbolic links are not followed)")
+            throw Problem(description: "\(folder) is not a folder (symbolic links are not followed)")
         }
         guard status.st_uid == geteuid() || status.st_uid == 0 else {
             throw Problem(
@@ -60,7 +60,7 @@ public struct UnixSocketPath: Sendable, Hashable {
             throw Problem(description: "\(path): cannot be looked at: \(words)")
         }
         guard status.st_mode & S_IFMT == S_IFSOCK else {
-            throw Problem(description: "\(path): is there and is no socket: move it away")
+            throw Problem(description: "\(path) is there and is not a socket: move it away")
         }
         if try answers() {
             throw Problem(description: "\(path): another process listens there: stop it first")

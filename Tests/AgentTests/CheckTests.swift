@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import DeepSquare
 import Ethereum
 import Testing
 
@@ -48,6 +49,45 @@ struct CheckTests {
         status.grid?.contract = "0xanother"
         checks.asked.withLockedValue { [status] in $0 = .success(status) }
         #expect(await checks.chain().first { $0.subject == "key" }?.level == .unknown)
+    }
+
+    @Test(
+        "until a provider is approved it is said who does something next, and only who has to type something is told what",
+        arguments: [
+            (.coming, nil, "the agent registers by itself", false), (.sent, nil, "waits for its transaction", false),
+            (.waiting, nil, "ask its administrators", false),
+            (.unregistered, nil, "systemctl start slurm-grid-agent", false),
+            (.unregistered, "not registered", "slurm-grid-agent provider register", true),
+            (.banned, nil, "ask its administrators", false), (.unknown, nil, "no node has answered", false),
+        ] as [(ProviderStanding, String?, String, Bool)])
+    func provider(_ standing: ProviderStanding, _ words: String?, _ says: String, _ registers: Bool) {
+        let found = Checks.provider(.init(standing: standing, words: words))
+        #expect(found.level == .warning && found.text.contains(says), "\(found.text)")
+        #expect(found.text.contains("provider register") == registers)
+        #expect(Checks.provider(.init(standing: .approved)).level == .ok)
+    }
+
+    @Test("a key of another account than the state's is told, with what follows from it")
+    func otherAccount() throws {
+        let key = try #require(Address(hex: "0x3707ab457cf457275b7ec32e203c54df80c299d5"))
+        let bound = try #require(Address(hex: "0x52908400098527886E0F7030069857D2E4169EE7"))
+        for (open, level) in [(0, Finding.Level.warning), (3, .failure)] {
+            let found = Checks.otherAccount(key, bound, open: open, "/state/chain.sqlite")
+            #expect(found.level == level && found.subject == "key")
+            #expect(found.text.contains(key.checksummed) && found.text.contains("is of \(bound.checksummed)"))
+        }
+    }
+
+    @Test("whether the clock is right: who may not ask the kernel asks timedated, and what nobody knows is said once")
+    func clock() {
+        func host(_ kernel: Bool?, _ service: Bool?, _ file: Bool) -> Bool? {
+            HostClock(kernel: { kernel }, service: { service }, hasBeenInTime: { file }).isSynchronised()
+        }
+        #expect(host(false, true, true) == false && host(nil, false, true) == false && host(nil, true, false) == true)
+        #expect(host(nil, nil, true) == true && host(nil, nil, false) == nil)
+        #expect(Checks.clock(true, isRunning: true) == nil && Checks.clock(nil, isRunning: true) == nil)
+        #expect(Checks.clock(false, isRunning: true)?.level == .warning)
+        #expect(Checks.clock(nil, isRunning: false)?.level == .unknown)
     }
 
     @Test("a slurm.conf that cannot be used stops nothing else")

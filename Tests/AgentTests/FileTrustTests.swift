@@ -20,8 +20,8 @@ struct FileTrustTests {
             (.init(kind: .file, owner: slurm, mode: 0o602), "others may write it: chmod go-w"),
             (.init(kind: .file, owner: slurm, mode: 0o600, links: 2), "has 2 names"),
             (.init(kind: .link, owner: slurm, mode: 0o777), "symbolic link"),
-            (.init(kind: .other, owner: slurm, mode: 0o600), "no plain file"),
-            (.init(kind: .folder, owner: slurm, mode: 0o700), "no plain file"),
+            (.init(kind: .other, owner: slurm, mode: 0o600), "not a plain file"),
+            (.init(kind: .folder, owner: slurm, mode: 0o700), "not a plain file"),
         ] as [(FileTrust.Facts, String?)])
     func files(_ facts: FileTrust.Facts, _ words: String?) {
         let trouble = FileTrust(owner: Self.slurm).trouble("/spool/x", facts, is: .file)

@@ -103,7 +103,7 @@ import Testing
                 """)
         #expect(
             GridEarningsCommand.text(try Self.statement("month", "", since: 0))
-                == "nothing was paid in the last 400 days")
+                == "nothing has been paid in the last 400 days")
     }
 
     @Test("comma-separated values have every digit and no spaces for people")

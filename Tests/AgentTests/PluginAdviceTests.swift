@@ -141,6 +141,27 @@ struct PluginAdviceTests {
         #expect(elsewhere[1].hasPrefix("  optional /usr/lib/slurm/spank_grid_agent.so "))
     }
 
+    @Test("between the line and the first word: what is going on and what is typed, not the line again")
+    func silent() {
+        let written = advice {
+            $0.jobCompletion = "jobcomp/none"
+            $0.slurmConf = "/etc/slurm/slurm.conf"
+        }.silentController
+        #expect(written.count == 1 && written[0].contains("slurmctld still runs jobcomp/none"), "\(written)")
+        #expect(written[0].contains("systemctl restart slurmctld") && !written[0].contains("JobCompType="))
+        let loaded = advice { $0.jobCompletion = PluginAdvice.jobCompletion }.silentController
+        #expect(loaded.count == 1 && loaded[0].contains("slurmctld has loaded it"), "\(loaded)")
+        let neither = advice { $0.jobCompletion = "jobcomp/none" }
+        #expect(neither.silentController == neither.controller && !neither.controller.isEmpty)
+        let nodes = advice {
+            $0.spankFile = "/etc/slurm/plugstack.conf.d/a.conf"
+            $0.spankLine = "optional spank_grid_agent.so"
+        }
+        #expect(nodes.spank.isEmpty && nodes.silentNodes.count == 1, "\(nodes.silentNodes)")
+        #expect(nodes.silentNodes[0].contains("systemctl restart slurmd"))
+        #expect(neither.silentNodes == neither.spank && !neither.spank.isEmpty)
+    }
+
     @Test("plugstack.conf that names the plugin already: only what is wrong with it")
     func spankLine() {
         func lines(_ line: String) -> [String] {

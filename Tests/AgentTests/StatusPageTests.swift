@@ -123,7 +123,8 @@ struct StatusPageTests {
     func empty() {
         let text = StatusPage(status: SampleStatus.bare).live.text
         for words in [
-            "Nothing has been checked yet", "serves no grid", "Nobody has to be told", "None is held", "names no node",
+            "Nothing has been checked yet", "serves no grid", "Nobody has to be told", "None is delayed",
+            "names no node",
             "metascheduler.smart-contract is not configured", "no grid is configured", "None since the start",
         ] { #expect(text.contains(words), "\(words)") }
         #expect(text.contains("up 1 min"))

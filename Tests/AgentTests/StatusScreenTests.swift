@@ -45,7 +45,7 @@ import Testing
                 grid     approved; credits 12\u{202f}345.679
                 behind   deepsquare: 2 wait, the oldest for 2 s
 
-                HELD REPORTS
+                DELAYED: kept back for full pay, or tried again
                 0x2a (Slurm 34863009)  the contract would not pay 34 minutes before; until
                                        T+1260
 
@@ -55,7 +55,7 @@ import Testing
                 0x2b               1  34863010  Running        127  runs
                 0x2a               1  34863009  Running        127  ended; its report waits
 
-                LAST ERRORS
+                LAST PROBLEMS: warnings and errors of the log
                 T-7200 warning ×3  slurmctld does not answer why="connection refused"
                 """)
     }
@@ -80,12 +80,12 @@ import Testing
                 account  0x5C4C1964340ACA5B65393BBE9D3249CDD71BE266, balance <0.001 for gas
                 grid     banned by the grid's administrators; drained; credits 12\u{202f}345.679
                 behind   deepsquare: 27 wait, the oldest for 1 h 6 min; 2 PARKED; no node of th…
-                HELD REPORTS
+                DELAYED: kept back for full pay, or tried again
                 0x1 (Slurm 34862991)  the chain does not answer
                 0x2 (Slurm 34862992)  the chain does not answer
                 … and 7 more: slurm-grid-agent grid jobs
                 JOBS IN FLIGHT: 9, see slurm-grid-agent grid status
-                LAST ERRORS: 20, see journalctl -u slurm-grid-agent -p warning
+                LAST PROBLEMS: 20, see journalctl -u slurm-grid-agent -p warning
                 """)
     }
 

@@ -79,6 +79,25 @@ struct StatusSourceTests {
         #expect(status.parts.first { $0.name == "balance" }?.level == .unknown && status.health == .warning)
     }
 
+    @Test("what monitoring and systemd are shown names the part that is not well", arguments: [true, false])
+    func named(_ hasGrid: Bool) {
+        var status = StatusFixtures.idle
+        status.parts = [
+            .init(name: "ledger", level: .ok, text: "open"), .init(name: "clock", level: .warning, text: "is wrong"),
+            .init(name: "balance", level: .unknown, text: "because"),
+        ]
+        func words() -> String {
+            status.words(
+                awaited: [], hasUpstream: hasGrid, modules: Gateways.all, isEnding: false)
+        }
+        #expect(words().contains("; WARNING clock: is wrong") && words().contains("no grid is configured") != hasGrid)
+        status.parts.remove(at: 1)
+        #expect(words().contains("; UNKNOWN balance: because"))
+        status.health = .warning
+        status.summary = words()
+        #expect(NagiosReport(status).line.contains("WARNING - cluster physics: 3 open runs; UNKNOWN balance: because"))
+    }
+
     @Test("a disk that cannot be written fails, whatever else is well; and there is an exit status for each")
     func disk() async {
         let parts = RunningParts()

@@ -51,9 +51,9 @@ struct SupervisorOption: Sendable, CustomTestStringConvertible {
         SupervisorOption("metascheduler.mem-price-per-min", "METASCHEDULER_MEM_PRICE_PER_MIN", "0", "0"),
         SupervisorOption(
             "metascheduler.endpoint.rpc", "METASCHEDULER_ENDPOINT_RPC", "https://a.example/rpc, http://b:8545",
-            "https://a.example:443, http://b:8545"),
+            "https://a.example:443/…, http://b:8545"),
         SupervisorOption(
-            "metascheduler.endpoint.ws", "METASCHEDULER_ENDPOINT_WS", "wss://a.example/ws", "wss://a.example:443"),
+            "metascheduler.endpoint.ws", "METASCHEDULER_ENDPOINT_WS", "wss://a.example/ws", "wss://a.example:443/…"),
         SupervisorOption("metascheduler.label", "METASCHEDULER_LABELS", "os=linux, arch=amd64", "os=linux, arch=amd64"),
         SupervisorOption(
             "label", "SLURM_GRID_AGENT_METASCHEDULER_LABEL", "zone=ch=1", "zone=ch=1", key: "metascheduler.label"),

@@ -173,7 +173,7 @@ def unseen(binary, folder):
             assert level == "unknown" and "cannot be seen" in text, (level, text)
             assert any("a.sock" not in text and "cannot be seen" in text for _, text in subjects["socket"]), subjects["socket"]
         else:
-            assert level == "failure" and "belongs to root" in text and "else run this as root" in text, (level, text)
+            assert level == "failure" and "belongs to root" in text and "run this as root" in text, (level, text)
     file.write_text(f"{base}state-folder: {folder}/none\nadmin.socket: {folder}/a.sock\n")
     subjects = found(binary, "--config", file)
     assert subjects["ledger"] == [("ok", "none yet: the first start makes it")], subjects["ledger"]

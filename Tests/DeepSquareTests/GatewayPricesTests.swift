@@ -43,7 +43,7 @@ struct GatewayPricesTests {
         #expect(try await self.key(stage) == key)
         #expect(await !stage.gateway.takesJobs)
         // Asked again: it is the same one.
-        #expect(try await stage.gateway.register() == .sent(transaction: key))
+        #expect(try await stage.gateway.register() == .underWay(transaction: key))
         #expect(try await self.key(stage) == key)
         // Mined, and it waits.
         stage.chain.state.withLockedValue { $0.waiting = Self.new }

@@ -90,4 +90,47 @@ struct GatewayReportTests {
         #expect(await stage.gateway.registerAtStart())
         #expect(await stage.manager.openKeys(prefix: "deepsquare register").count == 1)
     }
+
+    @Test("asked for while one is on its way, by whomever and however often: there is one, and that is said")
+    func registeredTwice() async throws {
+        let stage = try await GatewayStage()
+        #expect(await stage.gateway.registerAtStart())
+        let key = try #require(await stage.manager.openKeys(prefix: "deepsquare register").first)
+        #expect(try await stage.gateway.register() == .underWay(transaction: key))
+
+        let other = try await GatewayStage()
+        let answers = try await withThrowingTaskGroup(of: DeepSquareGateway.RegisterAnswer.self) { group in
+            for _ in 0..<8 { group.addTask { try await other.gateway.register() } }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        let only = try #require(await other.manager.openKeys(prefix: "deepsquare register").first)
+        #expect(await other.manager.openKeys(prefix: "deepsquare register") == [only])
+        #expect(answers.count { $0 == .sent(transaction: only) } == 1)
+        #expect(answers.count { $0 == .underWay(transaction: only) } == 7)
+    }
+
+    @Test("who has to do something next is told apart until the provider is approved")
+    func standing() async throws {
+        let stage = try await GatewayStage()
+        await stage.gateway.edit {
+            $0.provider.isApproved = false
+            $0.provider.wasRead = true
+        }
+        #expect(await stage.gateway.status.standing == .coming)
+        #expect(await stage.gateway.status.state == "not registered yet: the agent registers by itself")
+        #expect(await stage.gateway.status.obstacles?.count == 1)
+        #expect(await stage.gateway.registerAtStart())
+        #expect(await stage.gateway.status.standing == .sent)
+        await stage.gateway.edit { $0.provider.isWaiting = true }
+        #expect(await stage.gateway.status.standing == .waiting)
+        await stage.gateway.edit {
+            $0.provider.isWaiting = false
+            $0.isRegistrationSent = false
+            $0.hasTriedToRegister = true
+        }
+        #expect(await stage.gateway.status.standing == .unregistered)
+        await stage.gateway.edit { $0.provider.isApproved = true }
+        #expect(await stage.gateway.status.standing == .approved)
+        #expect(await stage.gateway.status.obstacles == [])
+    }
 }

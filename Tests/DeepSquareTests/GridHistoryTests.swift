@@ -76,7 +76,7 @@ struct GridHistoryTests {
             "an end that waits is told once",
             ended + [.held(until: 600), .after(1), .held(until: 700), .paid("0")],
             toEnd + [
-                "306 held until 2023-11-14T22:23:20Z: the contract would not pay 12 min before",
+                "306 delayed until 2023-11-14T22:23:20Z: the contract would not pay 12 min before",
                 "307 reported Finished, 5 min #100", "307 paid 0 credits #100",
             ]),
         // Reports that the contract does not take.

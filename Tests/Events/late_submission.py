@@ -13,6 +13,7 @@ import json
 import os
 import pwd
 import secrets
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -300,10 +301,77 @@ def surplus_untagged(stage):
     stage.stop()
 
 
-SHORT = [eight, replaced, surplus, surplus_untagged, replaced_late, withdrawn]
+def job_of(stage, case):
+    """An order whose job has been released and waits for a node. -> its number"""
+    stage.plugin(0)
+    stage.lab.command("scontrol", "update", "NodeName=n1", "State=DRAIN", "Reason=test")
+    names = stage.order(1, case)
+    stage.agent.start()
+    eventually(f"{case} is released", lambda: stage.row(names[0])[0] == "released", 30, 0.1)
+    return names, str(stage.row(names[0])[1])
+
+
+def shown(stage, job):
+    return stage.lab.command("scontrol", "-o", "show", "job", job)
+
+
+def saves(stage, *change):
+    """Changes something in slurmctld, and waits until that is in its state on the disk."""
+    saved, before = stage.lab.lab / "state/job_state", time.time()
+    stage.lab.command("scontrol", *change)
+    eventually("slurmctld has saved that", lambda: saved.exists() and saved.stat().st_mtime > before, 60, 0.2)
+    return saved
+
+
+def release_lost(stage):
+    """slurmctld is killed before it saves that a job was released: released once more; but not one that its user holds"""
+    names, job = job_of(stage, "release-lost")
+    expect(shown(stage, job), "sga-released" in shown(stage, job))
+    saves(stage, "uhold", job)
+    time.sleep(8)  # longer than from one poll to the next
+    expect("the user's hold stays", "Reason=JobHeldUser" in shown(stage, job))
+    # As its state was before the release.
+    stage.agent.pause()
+    tag = stage.row(names[0], "tag")[0]
+    saves(stage, "update", f"JobId={job}", f"AdminComment={tag}")
+    stage.lab.fault("kill")
+    stage.lab.fault("start")
+    expect(shown(stage, job), "Reason=JobHeldUser" in shown(stage, job) and "sga-released" not in shown(stage, job))
+    stage.agent.resume()
+    eventually("it is released", lambda: "Priority=0" not in shown(stage, job) and "sga-released" in shown(stage, job), 60, 0.5)
+    stage.lab.command("scontrol", "update", "NodeName=n1", "State=RESUME", check=False)
+    stage.wait(names)
+    stage.check(names)
+    stage.stop()
+
+
+def cancel_lost(stage):
+    """slurmctld is killed before it saves that a waiting job was ended: its end has been told, and it is ended once more"""
+    names, job = job_of(stage, "cancel-lost")
+    saved = saves(stage, "update", f"JobId={job}", "Comment=waits")
+    kept = stage.lab.base / "job_state"
+    shutil.copy(saved, kept)
+    stage.lab.command("scancel", job)
+    stage.wait(names)
+    stage.lab.fault("kill")
+    for name in ("job_state", "job_state.old"):
+        shutil.copy(kept, saved.with_name(name))
+        shutil.chown(saved.with_name(name), "slurm", "slurm")
+    stage.agent.pause()
+    stage.lab.fault("start")
+    expect(shown(stage, job), "JobState=PENDING" in shown(stage, job))
+    stage.agent.resume()
+    eventually("it is ended", lambda: "JobState=CANCELLED" in shown(stage, job), 60, 0.5)
+    stage.lab.command("scontrol", "update", "NodeName=n1", "State=RESUME", check=False)
+    stage.check(names, "CANCELLED", runs=0)
+    stage.stop()
+
+
+SHORT = [eight, replaced, surplus, surplus_untagged, replaced_late, withdrawn, release_lost, cancel_lost]
 ALL = [
     eight, eight_priority, twelve, twelve_priority, long, long_priority, replaced, appended, replaced_late, killed_late,
     killed_priority, withdrawn, scancelled, surplus, surplus_untagged,
+    release_lost, cancel_lost,
 ]
 
 

@@ -116,14 +116,14 @@ def folders(table, world):
 
     starts(table, site, [
         Start("file", "the state folder is not there", 73, "cannot be made", no_folder, check=("state folder", "is not there")),
-        Start("file", "the state folder is a file", 73, "is no folder", a_file, ("move it away", moved_away), ("state folder", "is no folder")),
+        Start("file", "the state folder is a file", 73, "is not a folder", a_file, ("move it away", moved_away), ("state folder", "is not a folder")),
         Start("owner", "the state folder is somebody else's", 73, "belongs to uid", owner(lambda it: it.state, NOBODY), check=("state folder", "belongs to nobody")),
         Start("mode", "others may enter the state folder at the start", 73, "others can enter it", mode(lambda it: it.state, 0o711), check=("state folder", "others can enter it")),
         Start("owner", "the lock is root's", 73, "lock:", lock, check=("state folder", "lock belongs to root")),
         Start("daemon", "another agent has the state folder", 75, "another agent uses it", another, ("stop that one first", stopped)),
         Start("file", "another program has the plugins' socket", 73, "another process listens there", listening_open, ("stop it first", closed)),
         Start("owner", "a socket of somebody else is where the plugins' is to be", 73, "whether it is in use", listening, ("ss -xlp says whose it is", closed_and_removed)),
-        Start("file", "a file is where the plugins' socket is to be", 73, "is there and is no socket", plain, ("move it away", removed), ("socket", "is no socket")),
+        Start("file", "a file is where the plugins' socket is to be", 73, "is there and is not a socket", plain, ("move it away", removed), ("socket", "is not a socket")),
         Start("file", "the sockets' folder is not there", 73, "install -d", no_run),
         Start("owner", "the sockets' folder is somebody else's at the start", 73, "who could replace the socket", owner(lambda it: it.run, NOBODY), check=("socket", "belongs to nobody")),
     ])

@@ -110,6 +110,11 @@ def main():
             shutil.chown(ran, USER)
             script.write_text(f"#!/bin/sh\nuntil [ -e {folder}/may-end ]; do sleep 0.2; done\necho it runs as $(id -un) >{ran}\n")
             number = joiner.type("lab/grid/customer request", **{"JOB.sh": str(script)}).strip()
+            # As the words come to mind: before the verb, or behind it.
+            orders = [subprocess.run([ROOT / "lab/grid/customer", *words], env=joiner.shell, capture_output=True, text=True) for words in (
+                ("--as", "1", "status"), ("status", "--as", "1"))]
+            if any(one.returncode for one in orders) or len({one.stdout.splitlines()[-1] for one in orders}) != 1:
+                raise AssertionError(orders)
             # What a removal of the package would be told.
             eventually("a job of the grid is open", lambda: "1 open jobs of the grid" in joiner.open_work(), 60)
             (folder / "may-end").touch()

@@ -30,8 +30,8 @@ private struct Lossy: Scheduler {
         try answer(try await real.submitHeld(request, tag: tag))
     }
 
-    func release(_ jobID: UInt32) async throws(SchedulerError) {
-        try answer(try await real.release(jobID))
+    func release(_ jobID: UInt32, adminComment: String?) async throws(SchedulerError) {
+        try answer(try await real.release(jobID, adminComment: adminComment))
     }
 
     func jobs(changedSince memory: JobListMemory) async throws(SchedulerError) -> JobList? {

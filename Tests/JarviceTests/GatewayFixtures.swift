@@ -62,7 +62,7 @@ final class FakeSlurm: Scheduler {
         }
     }
 
-    func release(_ jobID: UInt32) async throws(SchedulerError) { try answer { _ in } }
+    func release(_ jobID: UInt32, adminComment: String?) async throws(SchedulerError) { try answer { _ in } }
 
     func cancel(_ jobID: UInt32) async throws(SchedulerError) { try answer { $0.cancelled.append(jobID) } }
 

@@ -47,6 +47,22 @@ struct HintQueueTests {
         #expect(words(queue.next(now: .zero)) == ["look 11"], "the place that ends never take")
     }
 
+    @Test("what the ledger said before it took an answer in brings no second question")
+    func outdatedFetch() throws {
+        var queue = HintQueue(limits: .init(looks: 2, startLooks: 0))
+        queue.add([hint(7), hint(8)], isComplete: true)
+        let asked = try queue.next(now: .zero).map(job)
+        queue.beginFetch()
+        _ = queue.returned(asked[0], succeeded: true, took: .zero, now: .zero)
+        queue.applied([7])
+        queue.add([hint(7), hint(8)], isComplete: true)
+        #expect(words(queue.next(now: .zero)) == [])
+        #expect(queue.needsFetch, "it may be there all the same")
+        queue.beginFetch()
+        queue.add([hint(7, time: 2)], isComplete: true)
+        #expect(words(queue.next(now: .zero)) == ["look 7"])
+    }
+
     @Test("however many start, the others go on")
     func othersGoOn() {
         var queue = HintQueue(limits: .init(looks: 2, startLooks: 1, listFrom: 1000))

@@ -11,8 +11,10 @@ import Testing
 struct PlanTests {
     /// `meta`: a handful of names. `counters`: ten names and the gateways. `marks`: a row for each start of slurmctld within
     /// `retention`. `runs_open`: the runs that are not over, all of which a sweep is about.
+    /// `hints_vanished`: the runs that Slurm forgot in some days.
     private static let small: Set<String> = [
         "sqlite_master", "sqlite_sequence", "meta", "counters", "marks", "runs_open", "jobs_open_orders",
+        "hints_vanished",
     ]
 
     private static var sources: String {
@@ -144,6 +146,15 @@ struct PlanTests {
         try await ledger.noteSubmitted(id, jobID: 50)
         try await ledger.fold(Ledger.Intake(observations: [seen(.pending, key: JobKey(50), tag: tag)]))
         try await ledger.noteReleased(id)
+        // slurmctld lost that, and then its end.
+        let later = ledger.microseconds + 1
+        var held = seen(.pending, key: JobKey(50), at: later, tag: tag)
+        held.isHeld = true
+        try await ledger.fold(Ledger.Intake(observations: [held]))
+        try await ledger.noteReleased(id)
+        let end = seen(.cancelled, key: JobKey(50), end: 495, at: later + 1, tag: tag)
+        try await ledger.fold(Ledger.Intake(observations: [end]))
+        try await ledger.fold(Ledger.Intake(observations: [seen(.pending, key: JobKey(50), at: later + 2, tag: tag)]))
         let refused = try await ledger.accept(JobOrder(gateway: "own", externalID: "b", request: [1]))
         try await ledger.noteRefused(refused, .scheduler, why: "no")
         _ = try await ledger.withdraw("own", "b", claim: 1, why: "taken back")

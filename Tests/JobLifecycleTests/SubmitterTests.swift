@@ -131,7 +131,7 @@ struct SubmitterTests {
         if steps >= 1 { try await bench.ledger.noteAttempt(id) }
         if steps >= 2 { _ = try await fake.submitHeld([], tag: tag) }
         if steps >= 3 { try await bench.ledger.noteSubmitted(id, jobID: 101) }
-        if steps >= 4 { try await fake.release(101) }
+        if steps >= 4 { try await fake.release(101, adminComment: nil) }
         if steps >= 5 { try await bench.ledger.noteReleased(id) }
         bench.ledger.close()
         let reopened = try Ledger(path: bench.folder.ledger, cluster: "lab", now: bench.clock.now)

@@ -264,7 +264,7 @@ struct BridgeServerTests {
         try Data().write(to: URL(fileURLWithPath: folder + "/file"))
         symlink(folder, folder + "/link")
         for (path, word) in [
-            (folder + "/open/s", "chmod go-w"), (folder + "/file", "no socket"), (folder + "/link/s", "symbolic"),
+            (folder + "/open/s", "chmod go-w"), (folder + "/file", "is not a socket"), (folder + "/link/s", "symbolic"),
             ("/nonexistent/deep/s", "/nonexistent/deep"),
         ] {
             do {

@@ -64,15 +64,22 @@ def status(customer, options):
         print(f"{customer.address} has {show(grid.balance(customer.address))} credits")
 
 
-def parse():
-    parser = argparse.ArgumentParser(prog="customer", description=__doc__)
-    parser.add_argument("--grid", help="the JSON that deploy.py wrote; default: LAB_GRID")
-    parser.add_argument(
-        "--as", type=int, default=0, dest="which", metavar="N", help="which of the grid's customers, from 0; default: 0"
+def common(**default):
+    """Options that may stand before the verb as well as behind it."""
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument("--grid", help="the JSON that deploy.py wrote; default: LAB_GRID", **default)
+    options.add_argument(
+        "--as", type=int, dest="which", metavar="N", help="which of the grid's customers, from 0; default: 0", **(default or {"default": 0})
     )
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    return options
 
-    verb = verbs.add_parser("request", help="a job; prints its number")
+
+def parse(words=None):
+    parser = argparse.ArgumentParser(prog="customer", description=__doc__, parents=[common()])
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    behind = [common(default=argparse.SUPPRESS)]
+
+    verb = verbs.add_parser("request", help="a job; prints its number", parents=behind)
     verb.set_defaults(run=request)
     verb.add_argument("--gpus", type=int, default=0, help="of the whole job; default: 0")
     verb.add_argument("--cpus", type=int, default=1, help="of each task; default: 1")
@@ -93,19 +100,19 @@ def parse():
     script.add_argument("--script", type=Path, help="a file, stored for the sbatch service")
     script.add_argument("--hash", help="of a script that is there")
 
-    verb = verbs.add_parser("cancel", help="a job")
+    verb = verbs.add_parser("cancel", help="a job", parents=behind)
     verb.set_defaults(run=cancel)
     verb.add_argument("job")
 
-    verb = verbs.add_parser("topup", help="a job that is scheduled or runs")
+    verb = verbs.add_parser("topup", help="a job that is scheduled or runs", parents=behind)
     verb.set_defaults(run=top_up)
     verb.add_argument("job")
     verb.add_argument("credits", type=float)
 
-    verb = verbs.add_parser("status", help="of one job or all")
+    verb = verbs.add_parser("status", help="of one job or all", parents=behind)
     verb.set_defaults(run=status)
     verb.add_argument("job", nargs="?")
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ take_knobs() {
   [ -z "$LAB_PLUGSTACK" ] || [ -r "$LAB_PLUGSTACK" ] || die "LAB_PLUGSTACK=$LAB_PLUGSTACK cannot be read; it names a plugstack.conf to copy."
   [ -z "$LAB_JOB_SUBMIT" ] || [ -r "$LAB_JOB_SUBMIT" ] || die "LAB_JOB_SUBMIT=$LAB_JOB_SUBMIT cannot be read; it names a job_submit.lua to copy."
   [ -z "$LAB_SLURMCTLD_PRELOAD" ] || [ -r "$LAB_SLURMCTLD_PRELOAD" ] || die "LAB_SLURMCTLD_PRELOAD=$LAB_SLURMCTLD_PRELOAD cannot be read; it names a library."
-  [ -z "$LAB_PLUGIN_DIR" ] || [ -d "$LAB_PLUGIN_DIR" ] || die "LAB_PLUGIN_DIR=$LAB_PLUGIN_DIR is no folder."
+  [ -z "$LAB_PLUGIN_DIR" ] || [ -d "$LAB_PLUGIN_DIR" ] || die "LAB_PLUGIN_DIR=$LAB_PLUGIN_DIR is not a folder."
   case $LAB_AUTH in
     munge) ;;
     slurm) [ "$LAB_KIND$LAB_DBD" = single0 ] || die "LAB_AUTH=slurm goes neither with a multi-host lab nor with LAB_DBD=1." ;;

@@ -81,7 +81,7 @@ fault() {
 
 # handed_in NAME: checks that NAME is a plain file in the control folder and prints its path.
 handed_in() {
-  [[ $1 =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]*$ ]] || refuse "$1 is no plain file name"
+  [[ $1 =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]*$ ]] || refuse "$1 is not a plain file name"
   [ -f "$LAB/control/$1" ] && [ ! -L "$LAB/control/$1" ] || refuse "there is no file $1 in $LAB/control"
   printf '%s\n' "$LAB/control/$1"
 }

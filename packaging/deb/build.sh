@@ -3,11 +3,11 @@
 # Builds the Debian packages from the files that git tracks, in .build/deb, and prints where they are.
 #
 # What it does goes to standard error. WORK: another folder than .build/deb.
-# BINARY: a static release build of the daemon to package; without it, it is built, in .build-deb, where what is there
-# already is not built again. DBGSYM=1: also packages of debug symbols (a minute more, 60 MB).
+# BINARY: a static release build of the daemon to package; without it `make release` makes it, in SCRATCH (.build-release), where
+# what is there already is not built again. DBGSYM=1: also packages of debug symbols (a minute more, 60 MB).
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
-work=${WORK:-$top/.build/deb}
+work=${WORK:-$top/.build/deb} scratch=${SCRATCH:-$top/.build-release}
 tree=$work/tree
 mkdir -p "$tree"
 cd "$top"
@@ -42,21 +42,24 @@ cp -r "$tree/packaging/deb/debian" "$tree/debian"
 
 if [ -n "${BINARY:-}" ]; then
     echo "deb: packs $BINARY with plugins and manual pages: about a minute"
-elif [ -d "${SCRATCH:-$top/.build-deb}" ]; then
+elif [ -d "$scratch" ]; then
     echo "deb: builds the agent (release), plugins and manual pages, and packs them: minutes, as much as has changed"
 else
     echo "deb: builds the agent (release, from nothing), plugins and manual pages, and packs them: about 10 minutes on two cores"
 fi >&2
 echo "deb: the log: tail -f $work/log" >&2
 
-cd "$tree"
-export SCRATCH=${SCRATCH:-$top/.build-deb} HEADERS=$top/slurm-plugins/.headers
-[ "${DBGSYM:-}" = 1 ] || export DEB_BUILD_OPTIONS="noautodbgsym ${DEB_BUILD_OPTIONS:-}"
-dpkg-buildpackage --build=binary --no-sign >"$work/log" 2>&1 || {
+failed() {
     tail -n 30 "$work/log" >&2
     echo "deb: failed; the whole log is in $work/log" >&2
     exit 1
 }
+: >"$work/log"
+[ -n "${BINARY:-}" ] || make -s -C "$top" release SCRATCH="$scratch" >>"$work/log" 2>&1 || failed
+cd "$tree"
+export BINARY=${BINARY:-$scratch/release/slurm-grid-agent} SCRATCH=$scratch HEADERS=$top/slurm-plugins/.headers
+[ "${DBGSYM:-}" = 1 ] || export DEB_BUILD_OPTIONS="noautodbgsym ${DEB_BUILD_OPTIONS:-}"
+dpkg-buildpackage --build=binary --no-sign >>"$work/log" 2>&1 || failed
 echo "$stamp" >"$work/stamp"
 echo "deb: done in $((SECONDS / 60)) min $((SECONDS % 60)) s; install: apt install ./slurm-grid-agent_*.deb ./slurm-grid-agent-plugins_*.deb in $work" >&2
 ls "$work"/*.deb

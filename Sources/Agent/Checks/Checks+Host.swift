@@ -25,7 +25,6 @@ extension Checks {
         for path in [configuration.bridgeSocket, configuration.controlSocket, configuration.admin.socket] {
             findings.append(socket(path))
         }
-        if let clock = clock() { findings.append(clock) }
         return findings
     }
 
@@ -72,7 +71,7 @@ extension Checks {
             return failure("state folder", "\(folder) is not there: \(Self.making(folder))")
         }
         if status.st_mode & S_IFMT != S_IFDIR {
-            return failure("state folder", "\(folder) is no folder: move it away, then \(Self.making(folder))")
+            return failure("state folder", "\(folder) is not a folder: move it away, then \(Self.making(folder))")
         }
         if status.st_mode & 0o077 != 0 {
             return failure("state folder", "\(folder): others can enter it: chmod 0700 \(folder)")
@@ -129,7 +128,7 @@ extension Checks {
         let owner = "\(folder) belongs to \(Self.name(of: status.st_uid))"
         return running != nil
             ? "\(owner), and the agent, which runs as \(user), \(trouble): \(command)"
-            : "\(owner), and \(user), who asks, \(trouble): if the agent runs as \(user), \(command); else run this as root"
+            : "\(owner), and \(user), who asks, \(trouble): run this as root; if the agent runs as \(user): \(command)"
     }
 
     /// Bytes. With less than that a commit may fail any moment.
@@ -168,7 +167,7 @@ extension Checks {
                 : failure("socket", "\(folder) is gone, nobody can come in: systemctl restart slurm-grid-agent")
         }
         if status.st_mode & S_IFMT != S_IFDIR {
-            return failure("socket", "\(folder): is no folder (symbolic links are not followed)")
+            return failure("socket", "\(folder) is not a folder (symbolic links are not followed)")
         }
         if status.st_mode & 0o022 != 0 {
             return failure("socket", "\(folder): others may write into it: chmod go-w \(folder)")
@@ -177,17 +176,27 @@ extension Checks {
             return failure("socket", notOurs(folder, status, "can make no socket that others cannot replace"))
         }
         if lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFSOCK {
-            return failure("socket", "\(path) is there and is no socket: move it away")
+            return failure("socket", "\(path) is there and is not a socket: move it away")
         }
         return ok("socket", path)
     }
 
-    /// The kernel's word on whether something keeps the clock right. nil where it may not be asked.
-    private func clock() -> Finding? {
-        guard SlurmController.isClockSynchronised == false else { return nil }
-        return warning(
-            "clock",
-            "nothing synchronises this host's clock: MUNGE and the grid's time need it right (start chrony, ntpd or "
-                + "systemd-timesyncd, whichever this host has; apt install chrony)")
+    /// Where nobody may be asked an agent that runs says nothing: that is no trouble of its own.
+    static func clock(_ isSynchronised: Bool?, isRunning: Bool) -> Finding? {
+        switch isSynchronised {
+        case true?: return nil
+        case false?:
+            return Finding(
+                level: .warning, subject: "clock",
+                text: "nothing synchronises this host's clock: MUNGE and the grid's time need it right (start chrony, "
+                    + "ntpd or systemd-timesyncd, whichever this host has; apt install chrony)")
+        case nil:
+            return isRunning
+                ? nil
+                : Finding(
+                    level: .unknown, subject: "clock",
+                    text: "because neither the kernel nor systemd-timedated tells whether something synchronises it: "
+                        + "timedatectl")
+        }
     }
 }

@@ -41,7 +41,7 @@ struct FileTrust {
     func trouble(_ path: String, _ facts: Facts, is wanted: Facts.Kind) -> String? {
         guard facts.kind == wanted else {
             let word =
-                facts.kind == .link ? "is a symbolic link" : "is no \(wanted == .folder ? "folder" : "plain file")"
+                facts.kind == .link ? "is a symbolic link" : "is not a \(wanted == .folder ? "folder" : "plain file")"
             return "\(path): \(word): move it away"
         }
         guard facts.owner == owner || facts.owner == 0 else {

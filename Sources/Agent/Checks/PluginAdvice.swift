@@ -23,6 +23,8 @@ struct PluginAdvice: Equatable {
         var plugstack: String?
         var plugstackText: String?
         var plugstackIsThere = false
+        /// slurm.conf, when its JobCompType names our plugin, which slurmctld may not know yet.
+        var slurmConf: String?
         /// The file whose line names our plugin, and that line.
         var spankFile: String?
         var spankLine: String?
@@ -41,6 +43,31 @@ struct PluginAdvice: Equatable {
     var text: String { (controller + spank).joined(separator: "\n") }
 
     // MARK: slurm.conf
+
+    /// What to do about a jobcomp plugin that was not heard of.
+    var silentController: [String] {
+        let isOurs = site?.jobCompletion == Self.jobCompletion
+        if !isOurs, let file = site?.slurmConf {
+            return [
+                "\(file) names \(Self.jobCompletion), and slurmctld still runs \(site?.jobCompletion ?? "without it"), as it was "
+                    + "started before: systemctl restart slurmctld (scontrol reconfigure does not load it)"
+            ]
+        }
+        guard isOurs, controller.isEmpty else { return controller }
+        return [
+            "\(Self.jobCompletion): slurmctld has loaded it, and nothing came from it since the agent was started. It speaks within "
+                + "seconds of slurmctld's start, and of each job: if nothing comes then, look for grid_agent in slurmctld's log"
+        ]
+    }
+
+    /// What to do about nodes that were not heard of.
+    var silentNodes: [String] {
+        guard spank.isEmpty, let file = site?.spankFile else { return spank }
+        return [
+            "\(file) loads \(Self.spank), and no node was heard since the agent was started: a node speaks when a job starts on it, "
+                + "if slurmd was started after the line was written: systemctl restart slurmd there, then run a job"
+        ]
+    }
 
     /// Lines about slurm.conf; empty when all is there.
     var controller: [String] {
@@ -182,10 +209,15 @@ extension PluginAdvice.Site {
     ]
 
     /// Looks at what slurmctld says of itself and, on its host, at plugstack.conf and the plugin's file.
-    init(_ cluster: Cluster) {
+    /// - Parameter slurmConfFile: as configured; what it includes is not looked at.
+    init(_ cluster: Cluster, slurmConfFile: String? = nil) {
         self.init()
         jobCompletion = cluster.jobCompletionType
         parameters = cluster.jobCompletionParameters
+        slurmConf = slurmConfFile.flatMap { file in
+            let text = FileManager.default.contents(atPath: file).map { String(decoding: $0, as: UTF8.self) }
+            return text.map(Checks.namesPlugin) == true ? file : nil
+        }
         tellsParameters = parameters != nil || Self.tellsParameters(cluster.controllerVersion)
         pluginFolders = cluster.pluginFolders
         func hasPlugin(_ folder: String) -> Bool {

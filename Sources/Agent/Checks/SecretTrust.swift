@@ -21,7 +21,7 @@ struct SecretTrust {
     /// The folder of credentials, or one of them: for root alone.
     func trouble(credential path: String, _ facts: FileTrust.Facts) -> String? {
         let isFolder = facts.kind == .folder
-        guard isFolder || facts.kind == .file else { return "\(path): is no plain file: move it away" }
+        guard isFolder || facts.kind == .file else { return "\(path) is not a plain file: move it away" }
         guard facts.owner == 0 else {
             return "\(path): belongs to uid \(facts.owner), who can read and change it: chown root \(path)"
         }
@@ -34,7 +34,7 @@ struct SecretTrust {
 
     func trouble(_ kind: Kind, _ path: String, _ facts: FileTrust.Facts) -> String? {
         guard facts.kind == .file else {
-            return "\(path): \(facts.kind == .link ? "is a link; name the file itself" : "is no plain file")"
+            return "\(path): \(facts.kind == .link ? "is a link; name the file itself" : "is not a plain file")"
         }
         if let reader {
             guard facts.owner == reader || facts.owner == 0 else {

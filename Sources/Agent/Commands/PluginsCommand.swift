@@ -28,7 +28,7 @@ struct PluginsCommand: AsyncParsableCommand {
                 } catch {
                     if !options.json {
                         let advice = await Self.advice(socket: AgentConfiguration().bridgeSocket, nil)
-                        print(([Self.preface] + advice.controller + advice.spank).joined(separator: "\n"))
+                        print(([Self.preface] + advice.silentController + advice.silentNodes).joined(separator: "\n"))
                     }
                     throw error
                 }
@@ -56,7 +56,13 @@ struct PluginsCommand: AsyncParsableCommand {
                 cluster = try? await controller.cluster()
                 controller.close()
             }
-            return PluginAdvice(socket: socket, listen: answer?.listen, site: cluster.map { PluginAdvice.Site($0) })
+            return PluginAdvice(
+                socket: socket, listen: answer?.listen,
+                site: cluster.map { PluginAdvice.Site($0, slurmConfFile: answer?.slurmConf ?? Self.usualSlurmConf) })
+        }
+
+        private static var usualSlurmConf: String {
+            ProcessInfo.processInfo.environment["SLURM_CONF"] ?? "/etc/slurm/slurm.conf"
         }
 
         static func text(
@@ -100,8 +106,8 @@ struct PluginsCommand: AsyncParsableCommand {
             }
             if let advice {
                 lines.append(preface)
-                if answer.plugins.jobcomp.isEmpty { lines += advice.controller }
-                if answer.plugins.nodes.isEmpty { lines += advice.spank }
+                if answer.plugins.jobcomp.isEmpty { lines += advice.silentController }
+                if answer.plugins.nodes.isEmpty { lines += advice.silentNodes }
             }
             return lines.joined(separator: "\n")
         }

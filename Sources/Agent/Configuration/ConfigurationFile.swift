@@ -33,7 +33,7 @@ enum ConfigurationFile {
         switch status.st_mode & S_IFMT {
         case S_IFREG, S_IFCHR: break
         case S_IFDIR: throw Problem(description: "\(path): is a folder: name a file in it")
-        default: throw Problem(description: "\(path): is no file but a pipe or a device")
+        default: throw Problem(description: "\(path): is not a file but a pipe or a device")
         }
         try check(status)
         var bytes: [UInt8] = []

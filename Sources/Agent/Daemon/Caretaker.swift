@@ -43,10 +43,12 @@ struct Caretaker: Service {
 
     private func writeStatus() async {
         var last = ""
+        var rounds = 0
         await every(.seconds(5)) {
             let summary = await status.current().summary
-            // Parts that are closed are no news, and the line says why.
-            guard summary != last, !parts.now.isEnding else { return }
+            rounds += 1
+            // Parts that are closed are no news, and the line says why. What a reload wrote there stands for a minute.
+            guard summary != last || rounds % 12 == 0, !parts.now.isEnding else { return }
             notifier.status(summary)
             last = summary
         }

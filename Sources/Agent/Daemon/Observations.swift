@@ -50,6 +50,7 @@ extension JobObservation {
             submitTime: Int64(submitted.timeIntervalSince1970), restarts: job.restartCount, state: state,
             details: details)
         session = job.session.flatMap { OrderTag.isSession($0) ? $0 : nil }
+        isHeld = job.isHeld
         // slurmctld's guesses at the start of a pending and the end of a running job are no facts.
         guard state.base != .pending else { return }
         startTime = job.startTime.map { Int64($0.timeIntervalSince1970) }

@@ -94,9 +94,9 @@ struct SlurmScheduler: Scheduler {
         }
     }
 
-    func release(_ jobID: UInt32) async throws(SchedulerError) {
+    func release(_ jobID: UInt32, adminComment: String?) async throws(SchedulerError) {
         try await change([.alreadyEnded, .notFound, .wrongState]) { () async throws(SlurmError) in
-            try await controller.release(JobID(jobID))
+            try await controller.release(JobID(jobID), adminComment: adminComment)
         }
     }
 

@@ -21,7 +21,7 @@ final class StateFolder {
         }
         var status = stat()
         guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-            throw Problem(description: "\(path): is no folder: move it away")
+            throw Problem(description: "\(path) is not a folder: move it away")
         }
         guard status.st_uid == geteuid() else {
             throw Problem(

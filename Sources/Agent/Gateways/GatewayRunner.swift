@@ -71,8 +71,13 @@ struct GatewayRunner: Service {
         while !isEnding {
             do {
                 if let open = try await module.open(context(memory)) {
-                    try await serve(open)
-                    return
+                    var served: Result<Void, any Error> = .success(())
+                    let time = await clock.measure {
+                        do { try await serve(open) } catch { served = .failure(error) }
+                    }
+                    // What worked for as long as the longest pause begins with the shortest one again.
+                    if time >= retry.ceiling { failures = 0 }
+                    return try served.get()
                 }
                 if isEnding { return }
                 tell(Patience.Trouble(description: "it opened nothing"))

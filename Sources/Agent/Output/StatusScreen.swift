@@ -73,10 +73,16 @@ struct StatusScreen {
         words.append("\(jobs.openRuns) open runs")
         if jobs.openOrders > 0 { words.append("\(jobs.openOrders) not in Slurm yet") }
         words.append("\(jobs.known) known")
-        if jobs.vanished > 0 { words.append("\(jobs.vanished) vanished") }
         words += gateways.flatMap(\.lastCounts)
         if jobs.surplusRunning > 0 { words.append("\(jobs.surplusRunning) run a second time") }
         lines += wrap(words.joined(separator: ", "), "jobs", limit: 1)
+        if jobs.vanished > 0 {
+            let followed = jobs.vanishedFollowed ?? 0
+            lines += wrap(
+                "\(jobs.vanished) forgotten by Slurm before their end was known"
+                    + (followed > 0 ? "; slurmdbd is asked about \(followed) now and then" : ""),
+                "vanished", limit: 2)
+        }
         lines += gateways.flatMap(\.lines)
         return lines
     }
@@ -112,7 +118,7 @@ struct StatusScreen {
                 limit: isTight ? 1 : 2)
         }
         return .init(
-            name: "LAST ERRORS", title: "LAST ERRORS", entries: entries,
+            name: "LAST PROBLEMS", title: "LAST PROBLEMS: warnings and errors of the log", entries: entries,
             whereElse: "journalctl -u slurm-grid-agent -p warning")
     }
 

@@ -30,6 +30,8 @@ struct AgentStatus: Codable, Sendable, Equatable {
         var known = 0
         /// Jobs that Slurm forgot before anybody knew how they ended.
         var vanished = 0
+        /// Those of them that slurmdbd is asked about now and then, for some days; nil: an earlier release.
+        var vanishedFollowed: Int?
         /// Slurm jobs that were one too many for a request of a grid, and those of them that run: somebody should look.
         var surplus = 0
         var surplusRunning = 0

@@ -63,6 +63,7 @@ extension StatusPage {
                     "Deliveries", status.deliveries.reduce(0) { $0 + $1.waiting }, "wait to be told to somebody"),
                 Self.tile("Known", jobs.known, "jobs in the ledger, over or not"),
                 Self.tile("Vanished", jobs.vanished, "forgotten by Slurm before their end was known"),
+                Self.tile("Followed", jobs.vanishedFollowed ?? 0, "of these slurmdbd is asked about now and then"),
             ]
         return section("numbers", "Now", "How much there is to do.", "<dl class=\"tiles\">\(tiles)</dl>")
     }

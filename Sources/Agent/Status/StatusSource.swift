@@ -36,7 +36,8 @@ struct StatusSource: Sendable {
                 let counts = try await ledger.counts()
                 status.jobs = .init(
                     openRuns: counts.openRuns, openOrders: counts.openOrders, ofGrid: 0, known: counts.jobs,
-                    vanished: counts.vanished, surplus: counts.surplus, surplusRunning: counts.surplusRunning)
+                    vanished: counts.vanished, vanishedFollowed: counts.vanishedHints, surplus: counts.surplus,
+                    surplusRunning: counts.surplusRunning)
                 status.deliveries = try await ledger.backlogs().map {
                     .init(
                         gateway: $0.gateway, waiting: $0.waiting, parked: $0.parked, oldest: $0.oldest,
@@ -143,7 +144,7 @@ extension AgentStatus {
     /// - Parameters:
     ///   - awaited: what is being opened for the first time.
     ///   - hasUpstream: whether there is somebody to work for.
-    fileprivate func words(
+    func words(
         awaited: [String], hasUpstream: Bool, modules: [any GatewayModule], isEnding: Bool
     ) -> String {
         if isEnding { return "ending: finishing what is under way" }
@@ -162,12 +163,13 @@ extension AgentStatus {
         if let worst {
             return "\(doing); FAILURE \(worst.name): \(worst.text)"
         }
+        // What is unknown makes a warning of the whole, too.
+        let doubtful = [Level.warning, .unknown].compactMap { level in parts.first { $0.level == level } }.first
+        let trouble = doubtful.map { "; \($0.level.rawValue.uppercased()) \($0.name): \($0.text)" } ?? ""
         if !hasUpstream {
-            return "\(doing); no grid is configured: /etc/slurm-grid-agent/config.yaml, then `slurm-grid-agent check`"
+            return doing + trouble
+                + "; no grid is configured: /etc/slurm-grid-agent/config.yaml, then `slurm-grid-agent check`"
         }
-        if let worst = parts.first(where: { $0.level == .warning }) {
-            return "\(doing); \(worst.name): \(worst.text)"
-        }
-        return doing
+        return doing + trouble
     }
 }

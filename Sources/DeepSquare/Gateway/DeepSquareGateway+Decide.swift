@@ -69,7 +69,7 @@ extension DeepSquareGateway {
             let revision = policyRevision
             let (account, answer) = try await owner(at: placement)
             if account == nil, seconds < claim.claimedAt + min(Self.userPatience, retryLimit) {
-                failed(.decide, key, "there is no Unix user \(placement.login)")
+                failed(.decide, key, "there is no Unix user \(placement.login): \(Self.mapUser)")
                 return
             }
             if case .refuse(let why) = answer { return await settle(key, .refused(why)) }

@@ -41,7 +41,7 @@ extension DeepSquareGateway {
         var trial = GridTrial(
             customer: customer.checksummed, placement: placement, cpus: definition.cpus ?? .max,
             memory: definition.memory ?? .max, gpus: definition.gpus, minutes: minutes, wouldRun: false,
-            reasons: whyNothingIsClaimed, untried: [])
+            reasons: whyNothingIsClaimed.map { "nothing is claimed: \($0)" }, untried: [])
         switch policy.check(definition, customer: customer, minutes: minutes) {
         case .fine: break
         case .refuse(let why), .fail(let why): trial.reasons.append(why)
@@ -50,7 +50,9 @@ extension DeepSquareGateway {
         do {
             let (account, answer) = try await owner(at: placement)
             trial.userID = account?.userID
-            if case .refuse(let why) = answer { trial.reasons.append(why) }
+            if case .refuse(let why) = answer {
+                trial.reasons.append(account == nil ? "\(why): \(Self.mapUser)" : why)
+            }
             if let account { try await ask(definition, minutes, account, placement, &trial) }
         } catch {
             trial.untried.append("Slurm's side: \(error)")
@@ -78,16 +80,20 @@ extension DeepSquareGateway {
         }
     }
 
+    /// What an administrator types for a customer without a Unix user.
+    static let mapUser =
+        "map the customer in users.map-file, or make the user, then systemctl reload slurm-grid-agent (docs/users.md)"
+
     /// As far as it says nothing of the job.
-    private var whyNothingIsClaimed: [String] {
+    var whyNothingIsClaimed: [String] {
         var reasons: [String] = []
-        if !isCaughtUp { reasons.append("nothing is claimed yet: what the chain has said is still being read") }
-        if !provider.isApproved { reasons.append("nothing is claimed: the provider is \(provider.words)") }
-        if isDrained { reasons.append("nothing is claimed: drained; `slurm-grid-agent provider resume` goes on") }
-        if isRegistering { reasons.append("nothing is claimed: \(registrationWords ?? "prices change")") }
-        if let trouble = ledger.storageTrouble { reasons.append("nothing is claimed: \(trouble)") }
+        if !isCaughtUp { reasons.append("what the chain has said is still being read") }
+        if !provider.isApproved { reasons.append("the provider is \(standingWords)") }
+        if isDrained { reasons.append("drained; `slurm-grid-agent provider resume` goes on") }
+        if isRegistering { reasons.append(registrationWords ?? "prices change") }
+        if let trouble = ledger.storageTrouble { reasons.append(trouble) }
         if let limit = settings.maximumJobs, claims.count - crowded.count >= limit {
-            reasons.append("nothing is claimed: this provider runs up to \(limit) jobs at once (policy.max-jobs)")
+            reasons.append("this provider runs up to \(limit) jobs at once (policy.max-jobs)")
         }
         return reasons
     }

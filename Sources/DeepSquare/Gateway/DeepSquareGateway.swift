@@ -94,6 +94,12 @@ public actor DeepSquareGateway: Gateway, Service {
     /// Where the customers' logs go, as the sbatch service said last.
     var loggerAddress: String?
     var lastProblem: GridStatus.Problem?
+    /// At start it is looked whether the chain knows this provider, and one that it does not know is registered.
+    var hasTriedToRegister = false
+    /// A registration is on its way to the chain, as of the last look.
+    var isRegistrationSent = false
+    /// The key of the registration that is being handed over: there is one at a time.
+    var registrationInHand: String?
     /// Why the registration could not be compared at start, as told last.
     var registrationTrouble: String?
     /// Changes with each save of a claim that was paid.

@@ -26,8 +26,11 @@ public struct GridOutcomes: Codable, Sendable, Hashable {
         public var reason: String
         /// Unix seconds.
         public var at: Int64
+        /// Nobody can run it; otherwise it went back to the grid. nil: an agent of an earlier release.
+        public var isFailure: Bool?
 
-        public init(job: String, customer: String, reason: String, at: Int64) {
+        public init(job: String, customer: String, reason: String, at: Int64, isFailure: Bool? = nil) {
+            self.isFailure = isFailure
             self.job = job
             self.customer = customer
             self.reason = reason
@@ -126,7 +129,8 @@ struct OutcomeLog: Sendable {
             // Slurm takes jobs in that it never starts: those are given back.
             inARow = max(inARow, counted[Key(claim)]?.inARow ?? 0) + (isPassing ? 0 : 1)
             newest = .init(
-                job: claim.name, customer: claim.customer.checksummed, reason: outcome.reason ?? "", at: outcome.at)
+                job: claim.name, customer: claim.customer.checksummed, reason: outcome.reason ?? "", at: outcome.at,
+                isFailure: outcome.kind == .failed)
         case .finished, .endedFailed, .endedOtherwise: break
         }
     }

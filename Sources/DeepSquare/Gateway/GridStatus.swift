@@ -66,6 +66,10 @@ public struct GridStatus: Codable, Sendable {
     public var provider: String
     public var state: String
     public var isApproved: Bool
+    /// nil: an agent of an earlier release, as with the next one.
+    public var standing: ProviderStanding?
+    /// Why no new jobs are claimed; empty: they are.
+    public var obstacles: [String]?
     public var isOpen: Bool
     public var isDrained: Bool
     /// A registration with other prices is not decided on yet; nothing is claimed until it is.
@@ -95,8 +99,9 @@ extension DeepSquareGateway {
             return job(claim, retries[key] ?? [:], holds[key])
         }
         return GridStatus(
-            contract: contracts.metaScheduler.checksummed, provider: address.checksummed, state: provider.words,
-            isApproved: provider.isApproved, isOpen: provider.isOpen, isDrained: isDrained,
+            contract: contracts.metaScheduler.checksummed, provider: address.checksummed, state: standingWords,
+            isApproved: provider.isApproved, standing: standing, obstacles: whyNothingIsClaimed,
+            isOpen: provider.isOpen, isDrained: isDrained,
             isRegistering: isRegistering, registration: registrationWords,
             credits: provider.credits.map { "\($0)" }, creditsAt: provider.creditsAt,
             creditsBlock: provider.creditsBlock,
@@ -116,12 +121,14 @@ extension DeepSquareGateway {
     }
 
     private func job(_ claim: GridClaim, _ retries: [Work: Retry], _ hold: GridStatus.Hold?) -> GridStatus.Job {
-        GridStatus.Job(
+        let trouble = retries.values.filter { $0.tries > 0 }.map(\.why).sorted().first
+        return GridStatus.Job(
             job: claim.name, claim: claim.number, customer: claim.customer.hex, slurmJob: claim.slurm.jobID,
             minutes: claim.paidMinutes, limitMinutes: claim.slurm.granted,
             chainStatus: claim.chain.isOurs ? "\(claim.chain.status)" : "not ours any more",
-            state: claim.words, reportedMinutes: claim.final?.kind == .end ? claim.final?.minutes : nil, hold: hold,
-            trouble: retries.values.filter { $0.tries > 0 }.map(\.why).sorted().first,
+            state: trouble != nil && claim.isUndecided ? "waits to become a Slurm job" : claim.words,
+            reportedMinutes: claim.final?.kind == .end ? claim.final?.minutes : nil, hold: hold,
+            trouble: trouble,
             wasBilledTooMuch: claim.wasBilledTooMuch, isOver: claim.isClosed, earned: claim.earned.map { "\($0)" },
             steps: claim.timeline)
     }

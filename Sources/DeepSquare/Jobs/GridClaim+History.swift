@@ -78,7 +78,7 @@ extension GridClaim {
             case .ended: "ended: \(detail)"
             case .lost: "lost: neither Slurm nor its accounting knows it"
             case .doubtful: "not taken for it: Slurm job \(detail), which bears its name"
-            case .held: "held until \(detail)"
+            case .held: "delayed until \(detail)"
             case .reportedRunning: "reported Running"
             case .reportedEnd: "reported \(detail)"
             case .givenBack: "given back"

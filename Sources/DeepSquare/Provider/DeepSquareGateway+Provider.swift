@@ -28,7 +28,7 @@ struct ProviderView: Sendable, Hashable {
         if !wasRead { return "not known yet: no node has answered" }
         if isBanned { return "banned" }
         if isApproved { return isWaiting ? "approved; a new registration waits for approval" : "approved" }
-        return isWaiting ? "waits for approval" : "not registered"
+        return isWaiting ? "registered, waits for approval" : "not registered"
     }
 }
 
@@ -38,7 +38,10 @@ extension DeepSquareGateway {
         while !Task.isCancelled {
             await refreshProvider()
             // Until it is known what the cluster is, and whether the chain knows that.
-            if isFirst, provider.wasRead { isFirst = await !registerAtStart() }
+            if isFirst, provider.wasRead {
+                isFirst = await !registerAtStart()
+                hasTriedToRegister = !isFirst
+            }
             // The chain's events tell of what changes; a job under way is worth another look.
             let isQuiet = claims.isEmpty && provider.isApproved
             let pause: Duration = isFirst ? .seconds(provider.wasRead ? 5 : 1) : .seconds(isQuiet ? 60 : 30)
@@ -48,6 +51,8 @@ extension DeepSquareGateway {
 
     func refreshProvider() async {
         let own: [ABIValue] = [.address(address)]
+        // Before the chain is asked: what is mined meanwhile is on its way or there, not gone.
+        isRegistrationSent = await isRegistrationOpen
         do throws(GridError) {
             let (answers, block) = try await reader.askWithBlock([
                 .init(ContractABI.isValidForScheduling, own, at: contracts.providers),

@@ -26,6 +26,8 @@ extension DeepSquareGateway {
         public var cluster: Entry
         /// Between the newest of the chain's entries and the cluster.
         public var differences: [String]
+        /// A registration is sent, or about to be sent by the agent itself; nil: an agent of an earlier release.
+        public var isUnderWay: Bool?
     }
 
     public enum RegisterAnswer: Codable, Sendable, Hashable {
@@ -35,6 +37,27 @@ extension DeepSquareGateway {
         /// chain has decided on it.
         case draining(jobs: Int)
         case sent(transaction: String)
+        /// One that was sent before, by the agent itself or by this command, is not over: no second one was sent.
+        case underWay(transaction: String)
+    }
+
+    public var standing: ProviderStanding {
+        provider.standing(isSent: isRegistrationSent || registrationInHand != nil, isComing: !hasTriedToRegister)
+    }
+
+    /// For people.
+    var standingWords: String {
+        switch standing {
+        case .sent: "not registered yet: the registration is sent and waits for its transaction"
+        case .coming:
+            "not registered yet: the agent registers by itself"
+                + (registrationTrouble.map { ", and tries again because \($0)" } ?? "")
+        case .unknown, .banned, .approved, .waiting, .unregistered: provider.words
+        }
+    }
+
+    var isRegistrationOpen: Bool {
+        get async { await !manager.openKeys(prefix: Self.registrationPrefix).isEmpty }
     }
 
     func registration() async throws(GridError) -> Registration {
@@ -82,11 +105,12 @@ extension DeepSquareGateway {
         }
         let newest = waiting ?? approved
         return ProviderReport(
-            address: address.checksummed, state: provider.words,
+            address: address.checksummed, state: standingWords,
             onChain: approved.map { entry($0.hardware, $0.prices, $0.labels) },
             waiting: waiting.map { entry($0.hardware, $0.prices, $0.labels) },
             cluster: entry(ours.hardware, ours.prices, ours.labels),
-            differences: newest.map(ours.differences) ?? ["the chain knows no registration of this provider"])
+            differences: newest.map(ours.differences) ?? ["the chain knows no registration of this provider"],
+            isUnderWay: standing == .sent || standing == .coming || isRegistrationSent)
     }
 
     /// At start: a registration is sent only when the chain knows none, or when the configuration says so.
@@ -125,18 +149,28 @@ extension DeepSquareGateway {
 
     /// `provider register`.
     public func register() async throws(GridError) -> RegisterAnswer {
+        let open = await manager.openKeys(prefix: Self.registrationPrefix)
+        if let key = open.first ?? registrationInHand { return .underWay(transaction: key) }
         let (approved, waiting) = try await entries()
         let ours = try await registration()
         if let newest = waiting ?? approved, ours.differences(from: newest).isEmpty { return .unchanged }
         // Prices are read again when jobs end, so those under way end first.
         if let approved, approved.prices != ours.prices { return try await changePrices() }
-        return .sent(transaction: try await sendRegistration(ours.keeping(labelsOf: waiting ?? approved)))
+        return try await sendRegistration(ours.keeping(labelsOf: waiting ?? approved))
     }
 
-    private func sendRegistration(_ registration: Registration) async throws(GridError) -> String {
+    /// None while another one is on its way: both would be paid for, and the grid would have to decide twice.
+    private func sendRegistration(_ registration: Registration) async throws(GridError) -> RegisterAnswer {
+        if let registrationInHand { return .underWay(transaction: registrationInHand) }
         let key = Self.registrationPrefix + UUID().uuidString
+        registrationInHand = key
+        defer { registrationInHand = nil }
+        if let open = await manager.openKeys(prefix: Self.registrationPrefix).first {
+            return .underWay(transaction: open)
+        }
         try await send(registration, key: key)
-        return key
+        isRegistrationSent = true
+        return .sent(transaction: key)
     }
 
     func send(_ registration: Registration, key: String) async throws(GridError) {

@@ -79,8 +79,8 @@ public struct GridProbe: Sendable {
             since: found.from <= first ? time : times[found.from] ?? head.timestamp)
     }
 
-    /// What the chain says of the provider, in words, and whether it may work.
-    public func approval() async throws(GridError) -> (words: String, isApproved: Bool) {
+    /// What the chain says of the provider. Whether an agent is about to register it is not known here.
+    public func standing() async throws(GridError) -> ProviderStanding {
         let own: [ABIValue] = [.address(account)]
         let answers = try await reader.ask([
             .init(ContractABI.isValidForScheduling, own, at: contracts.providers),
@@ -92,7 +92,7 @@ public struct GridProbe: Sendable {
         view.isWaiting = (try? answers[1].get())?.first?.bool ?? false
         view.isBanned = (try? answers[2].get())?.first?.bool ?? false
         view.wasRead = true
-        return (view.words, view.isApproved)
+        return view.standing(isSent: false, isComing: false)
     }
 
     /// The chain's clock, Unix seconds: of its newest block.

@@ -106,6 +106,7 @@ enum GridTransport {
     static func words(_ error: any Error) -> String {
         var text = "\(error)"
         if let error = error as? GRPCCore.RPCError {
+            if let cause = error.cause.flatMap(ConnectionWords.describe) { return cause }
             text = "\(error.code): \(error.message)\(error.cause.map { ": \($0)" } ?? "")"
         }
         // In the middle of OpenSSL's words.

@@ -103,5 +103,8 @@ public struct RPCEndpoint: Hashable, Sendable, CustomStringConvertible {
 
     var isEncrypted: Bool { scheme == "https" || scheme == "wss" }
 
+    /// With a sign for a path or query, which may be a key: that there is one.
+    public var shown: String { description + (target == "/" ? "" : "/…") }
+
     public var description: String { "\(scheme)://\(host):\(port)" }
 }

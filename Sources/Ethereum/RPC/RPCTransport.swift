@@ -70,8 +70,7 @@ public final class HTTPTransport: RPCTransport {
         } catch let error as HTTPClientError where error == .deadlineExceeded || error == .connectTimeout {
             throw RPCError(.timedOut, "\(endpoint): no answer within \(timeout)")
         } catch {
-            let words = TLSClient.describe("\(error)", key: "chain.certificate-authority") ?? "\(error)"
-            throw RPCError(.unreachable, "\(endpoint): \(words)")
+            throw RPCError(.unreachable, "\(endpoint): \(Self.words(error))")
         }
     }
 }
@@ -79,6 +78,15 @@ public final class HTTPTransport: RPCTransport {
 extension HTTPTransport {
     /// Of an answer whose status is not 200.
     private static let errorLimit = 1 << 20
+
+    static func words(_ error: any Error) -> String {
+        if let words = ConnectionWords.describe(error) { return words }
+        switch error as? HTTPClientError {
+        case .remoteConnectionClosed: return "it closed the connection without an answer"
+        case .tlsHandshakeTimeout: return "the TLS handshake took too long: is it https that is spoken there?"
+        default: return TLSClient.describe("\(error)", key: "chain.certificate-authority") ?? "\(error)"
+        }
+    }
 
     private static func error(
         _ response: HTTPClientResponse, _ content: [UInt8], _ endpoint: RPCEndpoint

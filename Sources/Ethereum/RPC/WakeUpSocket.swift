@@ -60,7 +60,7 @@ public struct WakeUpSocket: Service {
                 } catch {
                     logger.log(
                         level: failures == 0 ? .info : .debug, "no wake-ups from the node: it is asked by the clock",
-                        metadata: ["node": "\(endpoint)", "why": "\(error)"])
+                        metadata: ["node": "\(endpoint)", "why": "\(HTTPTransport.words(error))"])
                 }
                 onState(false)
                 // What was missed meanwhile.

@@ -46,6 +46,16 @@ extension ChainStore {
         try await read { try Self.meta($0, "account")?.split(separator: " ").first.flatMap { UInt64($0) } }
     }
 
+    /// The account of before, and how many of its transactions are not over; nil in a new file.
+    public func boundAccount() async throws(ChainStoreError) -> (account: Address, open: Int)? {
+        try await read { database in
+            guard let word = try Self.meta(database, "account")?.split(separator: " ").last,
+                let account = Address(hex: String(word))
+            else { return nil }
+            return (account, try Int.fetchOne(database, sql: "SELECT count(*) FROM intents WHERE state < 2") ?? 0)
+        }
+    }
+
     static func meta(_ database: Database, _ name: String) throws -> String? {
         try String.fetchOne(database, sql: "SELECT value FROM meta WHERE name = ?", arguments: [name])
     }

@@ -14,10 +14,15 @@ public struct TransactionClass: Hashable, Sendable {
     /// The gas limit of a call that was never seen, with up to 256 bytes of calldata: no node is asked. nil: one is asked, and
     /// the class waits for its answer.
     public var firstGas: UInt64?
+    /// What its transactions do, for people: `claims of jobs`.
+    public var purpose: String
 
+    /// - Parameter purpose: nil: its name says it.
     public init(
-        _ name: String, priority: Int, isEssential: Bool, dailyCap: BigUInt? = nil, firstGas: UInt64? = nil
+        _ name: String, priority: Int, isEssential: Bool, dailyCap: BigUInt? = nil, firstGas: UInt64? = nil,
+        purpose: String? = nil
     ) {
+        self.purpose = purpose ?? "\"\(name)\""
         precondition(!isEssential || dailyCap == nil, "an essential class has no cap")
         self.name = name
         self.priority = priority

@@ -179,7 +179,7 @@ extension TransactionMachine {
             raise(
                 .insufficientFunds,
                 "\(address) has \(Wei.text(view.balance)) coins, \(Wei.text(reserved)) of them for what is in flight: "
-                    + "\"\(name)\" waits for more"
+                    + "the next of \(kind?.purpose ?? name) may cost \(Wei.text(cost)) and waits: send it coins"
             )
             return false
         }
@@ -187,7 +187,10 @@ extension TransactionMachine {
         let ofClass = open.filter { sending[$0.intent]?.intent.className == name }
         let total = spending.total(name, on: now) + ofClass.reduce(cost) { $0 + $1.maximumCost }
         guard total <= cap else {
-            raise(.spendCap, "\"\(name)\" has reached its \(Wei.text(cap)) coins for today (UTC): it goes on tomorrow")
+            raise(
+                .spendCap,
+                "\(kind?.purpose ?? name): they reached their \(Wei.text(cap)) coins for today (UTC): it goes on tomorrow"
+            )
             return false
         }
         clear(.spendCap)

@@ -12,7 +12,10 @@ extension Ledger {
         public var openOrders = 0
         public var waitingDeliveries = 0
         public var parkedDeliveries = 0
+        /// What is asked until somebody has answered it.
         public var hints = 0
+        /// Vanished runs whose end slurmdbd may learn yet: it is asked now and then, for some days, and nothing waits for that.
+        public var vanishedHints = 0
         public var parkedHints = 0
         public var refusedFrames = 0
         public var vanished = 0
@@ -28,15 +31,20 @@ extension Ledger {
             for row in try Row.fetchAll(database, sql: "SELECT name, value FROM counters") {
                 kept[row[0], default: 0] += row[1] as Int
             }
+            let followed = try Int.fetchOne(database, sql: Self.vanishedHints) ?? 0
             return Counts(
                 jobs: kept["jobs"] ?? 0, openRuns: kept["open_runs"] ?? 0, openOrders: kept["open_orders"] ?? 0,
                 waitingDeliveries: kept["waiting"] ?? 0, parkedDeliveries: kept["parked"] ?? 0,
-                hints: kept["hints"] ?? 0, parkedHints: kept["parked_hints"] ?? 0,
+                hints: max(0, (kept["hints"] ?? 0) - followed), vanishedHints: followed,
+                parkedHints: kept["parked_hints"] ?? 0,
                 refusedFrames: kept["refused_frames"] ?? 0, vanished: kept["vanished"] ?? 0,
                 surplus: kept["surplus"] ?? 0, surplusRunning: kept["surplus_running"] ?? 0,
                 lastSequence: try Int64.fetchOne(database, sql: "SELECT max(sequence) FROM transitions") ?? 0)
         }
     }
+
+    private static let vanishedHints =
+        "SELECT count(*) FROM hints INDEXED BY hints_vanished WHERE reason = 'vanished' AND parked = 0"
 
     /// What one gateway has still to be told.
     public struct Backlog: Sendable, Hashable {

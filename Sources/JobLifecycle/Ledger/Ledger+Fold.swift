@@ -93,11 +93,13 @@ extension LedgerTransaction {
         let known = try known(seen)
         let rule = RunFold(policy: policy)
         try noteMarked(seen)
+        try noteHeldAgain(seen)
         if case .task = key.part, seen.jobID == key.number, seen.source != .accounting {
             try disperse(array: key.number, by: seen)
         }
         if let known, let isTold = try restore(known, seen, force: force) { return isTold }
         if var run = known {
+            try noteEndLost(run, seen)
             guard let outcome = rule.fold(run.record, seen) else { return try stillThere(run, seen) }
             if outcome.isNews(after: run.record) {
                 var job = try job(run.job)

@@ -135,8 +135,8 @@ extension Ledger {
     func noteReleased(_ ledgerJob: Int64) async throws(LedgerError) -> String? {
         try await transact { transaction in
             try transaction.database.execute(
-                sql: "UPDATE jobs SET order_phase = 'released', last_error = NULL WHERE id = ?",
-                arguments: [ledgerJob])
+                sql: "UPDATE jobs SET order_phase = 'released', released_at = ?, last_error = NULL WHERE id = ?",
+                arguments: [transaction.now, ledgerJob])
             return try String.fetchOne(
                 transaction.database, sql: "SELECT withdrawn FROM jobs WHERE id = ?", arguments: [ledgerJob])
         }
@@ -220,7 +220,8 @@ extension Ledger {
     }
 
     static let orderColumns =
-        "id, gateway, external_id, claim, request, order_phase, tag, number, attempted_at, asks, doubt, withdrawn, tries"
+        "id, gateway, external_id, claim, request, order_phase, tag, number, attempted_at, asks, doubt, withdrawn, tries, "
+        + "released_at IS NOT NULL"
 
     static func order(_ row: Row) -> OrderRecord? {
         guard let phase = (row[5] as String?).flatMap({ OrderPhase(rawValue: $0) }) else { return nil }
@@ -232,7 +233,7 @@ extension Ledger {
                 gateway: row[1], externalID: row[2], claim: row[3], request: request.map { Array($0) } ?? []),
             phase: phase, tag: row[6] ?? "", jobID: row[7], attemptedAt: row[8], asks: row[9],
             doubt: doubt.flatMap { try? JSONDecoder().decode(SubmissionDoubt.self, from: Data($0.utf8)) },
-            withdrawn: row[11], tries: row[12])
+            withdrawn: row[11], tries: row[12], wasReleased: row[13])
     }
 }
 

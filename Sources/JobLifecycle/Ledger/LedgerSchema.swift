@@ -132,6 +132,20 @@ enum LedgerSchema {
             CREATE INDEX jobs_asked_again ON jobs (id) WHERE asks > 1;
             """
         ),
+        (
+            7,
+            """
+            -- Few, and counted apart from what waits for an answer.
+            CREATE INDEX hints_vanished ON hints (job_id) WHERE reason = 'vanished' AND parked = 0;
+            """
+        ),
+        (
+            8,
+            """
+            -- When an order's job was released, Unix microseconds; NULL: not yet, or an older release did it.
+            ALTER TABLE jobs ADD COLUMN released_at INTEGER;
+            """
+        ),
     ]
 
     static var current: Int { steps.last?.version ?? 0 }

@@ -35,6 +35,8 @@ public struct JobObservation: Sendable, Hashable {
     public var details: JobDetails
     /// The second mark of a submission (``OrderTag/session(of:)``), if slurmctld's record may have one. Anybody's job can.
     public var session: UInt32?
+    /// It waits, and is not to start before somebody releases it.
+    public var isHeld = false
     /// slurmctld was asked once this had been heard of, and has the run no more: nothing can take the end back.
     public var isForgotten = false
 

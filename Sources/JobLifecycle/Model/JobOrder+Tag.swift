@@ -40,6 +40,20 @@ public enum OrderTag {
         return found
     }
 
+    /// Beside the tag of a job that the agent has released, and set by the same change: a job that is held and bears the tag
+    /// alone was never released, or slurmctld has lost it. One that is held and bears both is held by somebody else.
+    static let released = "sga-released"
+
+    static func saysReleased(_ adminComment: String?) -> Bool { adminComment?.contains(released) ?? false }
+
+    /// What the admin comment of a job is to be when it is released.
+    static func released(_ tag: String, _ adminComment: String?) -> String {
+        let comment =
+            all(in: adminComment).contains(tag)
+            ? adminComment : [adminComment, tag].compactMap { $0 }.joined(separator: ",")
+        return saysReleased(comment) ? comment ?? "" : "\(comment ?? tag),\(released)"
+    }
+
     /// The second mark: a number made of the tag, for the session number (`AllocSID`) of the submission, which nobody changes
     /// later. Above every process number that Linux gives (2^22), so that no session is taken for it.
     public static func session(of tag: String) -> UInt32 {

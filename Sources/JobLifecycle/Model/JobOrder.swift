@@ -49,6 +49,8 @@ public struct OrderRecord: Sendable, Hashable {
     public var withdrawn: String?
     /// Failed steps in a row.
     var tries = 0
+    /// Its job was released once.
+    var wasReleased = false
 
     /// Its gateway wants the job held, for itself to let it go.
     var staysHeld: Bool { (try? JobSpec(stored: order.request))?.options.staysHeld == true }

@@ -100,6 +100,7 @@ actor HintDriver {
             } else {
                 lastFetch = now
                 let wanted = queue.fetchLimits
+                queue.beginFetch()
                 let due = try await ledger.dueHints(starts: wanted.starts, others: wanted.others)
                 queue.add(due.hints, isComplete: due.isComplete)
                 if let next = due.next {

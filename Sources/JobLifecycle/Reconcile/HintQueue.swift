@@ -69,6 +69,8 @@ struct HintQueue: Sendable {
 
     /// The ledger may have hints that are due and not here.
     private(set) var needsFetch = true
+    /// Taken in by the ledger since a fetch began: what the fetch says of these may be older than that. nil: none is under way.
+    private var appliedInFetch: Set<UInt32>?
 
     init(limits: Limits = Limits()) {
         self.limits = limits
@@ -84,9 +86,20 @@ struct HintQueue: Sendable {
         return (here.starts + limits.lowWater, here.others < limits.lowWater ? here.others + 2 * limits.lowWater : 0)
     }
 
+    /// The ledger is being asked.
+    mutating func beginFetch() { appliedInFetch = [] }
+
+    /// What the ledger has answered.
     mutating func add(_ hints: [Ledger.PendingHint], isComplete: Bool) {
         needsFetch = !isComplete
+        let outdated = appliedInFetch ?? []
+        appliedInFetch = nil
         for hint in hints {
+            if outdated.contains(hint.jobID) {
+                // Asked about again if it is still there.
+                needsFetch = true
+                continue
+            }
             guard var entry = entries[hint.jobID] else {
                 let job = HintedJob(jobID: hint.jobID, hints: [hint])
                 entries[hint.jobID] = Entry(job: job, isStart: job.mayHaveStarted)
@@ -221,6 +234,7 @@ struct HintQueue: Sendable {
 
     /// What was learned of these jobs is in the ledger.
     mutating func applied(_ jobIDs: some Sequence<UInt32>) {
+        appliedInFetch?.formUnion(jobIDs)
         for jobID in jobIDs {
             if entries.removeValue(forKey: jobID)?.isOutdated == true { needsFetch = true }
         }

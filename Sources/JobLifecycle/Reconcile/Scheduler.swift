@@ -29,8 +29,9 @@ public protocol Scheduler: Sendable {
     /// - Throws: an error with `mayHaveHappened` when the job may exist, or yet come about.
     func submitHeld(_ request: [UInt8], tag: String) async throws(SchedulerError) -> UInt32
 
-    /// Lets a held job start. One that has ended, or was let go before, is no error.
-    func release(_ jobID: UInt32) async throws(SchedulerError)
+    /// Lets a held job start. One that has ended, or was released before, is no error.
+    /// - Parameter adminComment: to be set by the same change; nil: it stays.
+    func release(_ jobID: UInt32, adminComment: String?) async throws(SchedulerError)
 
     /// Ends a job. One that has ended is no error.
     func cancel(_ jobID: UInt32) async throws(SchedulerError)

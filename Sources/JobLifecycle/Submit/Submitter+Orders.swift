@@ -142,6 +142,12 @@ extension Submitter {
 
     func release(_ order: OrderRecord) async throws {
         guard let id = order.jobID else { return }
+        if order.wasReleased {
+            logger.notice(
+                order.withdrawn == nil
+                    ? "slurmctld lost that a job was released: it is released again"
+                    : "slurmctld lost the end of a job: it is ended again", metadata: order.logIDs(slurm: id))
+        }
         try await release(order, id)
     }
 
@@ -161,8 +167,22 @@ extension Submitter {
                 "ended before it ran", metadata: order.logIDs(slurm: id).merging(["why": "\(why)"]) { $1 })
         }
         await mark(order, id, seen)
-        if !order.staysHeld { try await scheduler.release(id) }
+        if !order.staysHeld { try await release(id, order, seen) }
         if try await ledger.noteReleased(order.ledgerJob) != nil { try await scheduler.cancel(id) }
+    }
+
+    /// The mark of a release goes with it; where a job_submit plugin does not allow that it goes without.
+    private func release(_ id: UInt32, _ order: OrderRecord, _ seen: [JobObservation]) async throws(SchedulerError) {
+        guard let open = seen.first(where: { !$0.state.base.isEnd }) else {
+            return try await scheduler.release(id, adminComment: nil)
+        }
+        do throws(SchedulerError) {
+            let comment = OrderTag.released(order.tag, open.details.adminComment)
+            try await scheduler.release(id, adminComment: comment)
+        } catch {
+            guard error.code == .refused else { throw error }
+            try await scheduler.release(id, adminComment: nil)
+        }
     }
 
     /// Puts a tag back that a job_submit plugin took away.

@@ -75,8 +75,14 @@ extension SlurmController {
     }
 
     /// Lets a held job start.
-    public func release(_ id: JobID) async throws(SlurmError) {
-        try await update(id) { message, _ in message.priority = cs_INFINITE }
+    /// - Parameter adminComment: set by the same request, so that slurmctld keeps both or neither; nil: it stays. At most 1,024
+    ///   bytes.
+    public func release(_ id: JobID, adminComment: String? = nil) async throws(SlurmError) {
+        if let adminComment { try Self.checkComment("admin comment", adminComment) }
+        try await update(id) { message, owner in
+            message.priority = cs_INFINITE
+            if let adminComment { message.admin_comment = owner.copy(adminComment) }
+        }
     }
 
     /// Puts a running or ended batch job back into the queue.

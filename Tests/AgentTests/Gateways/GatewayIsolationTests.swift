@@ -3,6 +3,7 @@
 import JobLifecycle
 import NIOConcurrencyHelpers
 import ServiceLifecycle
+import Support
 import Testing
 
 @testable import Agent
@@ -137,6 +138,51 @@ struct GatewayIsolationTests {
             #expect(await module.probe.ends(1) == [1])
         }
         #expect(opened.withLockedValue { $0 } == 2 && closed.withLockedValue { $0 } == 2)
+    }
+
+    private struct FailingLater: Service {
+        let gate: Gate
+
+        func run() async throws {
+            await gate.wait()
+            throw GatewayUnavailable("broke off")
+        }
+    }
+
+    @Test("one that breaks off is opened again after the shortest pause if it worked for long", arguments: [60, 29])
+    func pauses(_ seconds: Int) async throws {
+        let clock = VirtualClock()
+        let gate = Gate()
+        let opened = NIOLockedValueBox(0)
+        var module = ProbeModule("breaks")
+        module.opens = { _, probe in
+            let attempt = opened.withLockedValue { opened in
+                opened += 1
+                return opened
+            }
+            if attempt < 4 { throw GatewayUnavailable("attempt \(attempt)") }
+            return OpenGateway(
+                running: probe, services: attempt == 4 ? [FailingLater(gate: gate)] : [], consumer: probe)
+        }
+        let house = try GatewayHouse([module]) {
+            $0.clock = clock
+            $0.retry = RetryPolicy(first: .seconds(1), ceiling: .seconds(30))
+        }
+        try await house.run { house in
+            for _ in 1...3 {
+                while clock.sleepers == 0 { await Task.yield() }
+                clock.advance(by: .seconds(30))
+            }
+            while gate.waiting == 0 { await Task.yield() }
+            clock.advance(by: .seconds(seconds))
+            gate.come()
+            while clock.sleepers == 0 { await Task.yield() }
+            clock.advance(by: .seconds(1))
+            #expect((clock.sleepers == 0) == (seconds >= 30))
+            clock.advance(by: .seconds(30))
+            try await house.jobsEnd(1...1)
+            #expect(await module.probe.ends(1) == [1])
+        }
     }
 
     @Test("what a person has to look at first ends the agent, with its exit status")

@@ -228,7 +228,7 @@ final class ScriptedSlurm: Scheduler, GridCluster {
     func accounting(of jobIDs: [UInt32]) async throws(SchedulerError) -> [JobObservation] { [] }
     func accounting(endedIn window: ClosedRange<Int64>) async throws(SchedulerError) -> [JobObservation] { [] }
     func accounting(tagged tag: String, since time: Int64) async throws(SchedulerError) -> [JobObservation] { [] }
-    func release(_ jobID: UInt32) async throws(SchedulerError) {}
+    func release(_ jobID: UInt32, adminComment: String?) async throws(SchedulerError) {}
     func setTag(_ tag: String, of jobID: UInt32, beside adminComment: String?) async throws(SchedulerError) {}
     func settle() async throws(SchedulerError) {}
     func jobs(of request: [UInt8], tag: String) async throws(SchedulerError) -> [JobObservation] { [] }

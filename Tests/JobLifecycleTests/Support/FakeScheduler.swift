@@ -30,6 +30,8 @@ final class FakeScheduler: Scheduler {
         var submissions: [Submission] = [.works]
         /// A call of ours still hangs.
         var unsettled = false
+        /// Lets nobody change an admin comment with a release.
+        var refusesComments = false
         /// Does not cancel.
         var refusesToCancel = false
         /// Whether a job_submit plugin gives each job a priority, so that it starts as it comes about.
@@ -59,12 +61,14 @@ final class FakeScheduler: Scheduler {
         var endedAt: Int64?
         /// slurmctld has forgotten it.
         var isGone = false
+        var isHeld = true
 
         var observation: JobObservation {
             var seen = JobLifecycleTests.seen(
                 state, key: JobKey(id), submit: appearsAt, start: startedAt ?? endedAt, end: endedAt, tag: comment)
             seen.details.nodes = startedAt == nil ? nil : "n1"
             seen.session = OrderTag.session(of: tag)
+            seen.isHeld = state == .pending && isHeld
             return seen
         }
     }
@@ -259,10 +263,25 @@ final class FakeScheduler: Scheduler {
 
     func forget(_ jobID: UInt32) { change(jobID) { $0.isGone = true } }
 
-    func release(_ jobID: UInt32) async throws(SchedulerError) {
+    func release(_ jobID: UInt32, adminComment: String?) async throws(SchedulerError) {
+        if adminComment != nil, state.refusesComments { throw SchedulerError(.refused, "a job_submit plugin says no") }
         _ = try ask("release \(jobID)")
         box.withLockedValue { $0.released.append(jobID) }
+        change(jobID) { job in
+            job.isHeld = false
+            job.comment = adminComment ?? job.comment
+        }
     }
+
+    /// slurmctld was killed before it saved that it had let the job go, or ended it.
+    func lose(_ jobID: UInt32, comment: String?) {
+        change(jobID) { job in
+            (job.isHeld, job.comment, job.state, job.endedAt) = (true, comment, .pending, nil)
+        }
+    }
+
+    /// As somebody does it by hand.
+    func hold(_ jobID: UInt32) { change(jobID) { $0.isHeld = true } }
 
     func cancel(_ jobID: UInt32) async throws(SchedulerError) {
         guard try !ask("cancel \(jobID)").refusesToCancel else {

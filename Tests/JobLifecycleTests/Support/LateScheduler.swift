@@ -142,8 +142,10 @@ final class LateScheduler: Scheduler {
         }
     }
 
-    func release(_ jobID: UInt32) async throws(SchedulerError) {
-        try await call(.release) { [base] () async throws(SchedulerError) in try await base.release(jobID) }
+    func release(_ jobID: UInt32, adminComment: String?) async throws(SchedulerError) {
+        try await call(.release) { [base] () async throws(SchedulerError) in
+            try await base.release(jobID, adminComment: adminComment)
+        }
     }
 
     func cancel(_ jobID: UInt32) async throws(SchedulerError) {

@@ -76,7 +76,7 @@ final class WorldScheduler: Scheduler {
     func submitHeld(_ request: [UInt8], tag: String) async throws(SchedulerError) -> UInt32 {
         throw SchedulerError(.refused, "not for this test")
     }
-    func release(_ jobID: UInt32) async throws(SchedulerError) {}
+    func release(_ jobID: UInt32, adminComment: String?) async throws(SchedulerError) {}
     func cancel(_ jobID: UInt32) async throws(SchedulerError) {}
     func setTag(_ tag: String, of jobID: UInt32, beside comment: String?) async throws(SchedulerError) {}
     func settle() async throws(SchedulerError) {}

@@ -72,7 +72,7 @@ final class SlowScheduler: Scheduler {
         throw SchedulerError(.refused, "not for this test")
     }
 
-    func release(_ jobID: UInt32) async throws(SchedulerError) {}
+    func release(_ jobID: UInt32, adminComment: String?) async throws(SchedulerError) {}
     func settle() async throws(SchedulerError) {}
     func cancel(_ jobID: UInt32) async throws(SchedulerError) {}
     func setTag(_ tag: String, of jobID: UInt32, beside comment: String?) async throws(SchedulerError) {}

@@ -4,7 +4,8 @@
 #
 #   slurm-conf files                each slurm.conf that daemons or commands of this host use, one a line
 #   slurm-conf setting FILE KEY     each value that FILE, or a file that it includes, gives to KEY
-#   slurm-conf required FILE        each plugstack.conf, FILE or one that it includes, with spank_grid_agent as required
+#   slurm-conf spank FILE           each line of plugstack.conf, FILE or one that it includes, that loads spank_grid_agent:
+#                                   PATH:NUMBER: TEXT
 #
 # Exit status 0: all was read; a file that is included and not there counts as empty. 3: something could not be read, and
 # the answer may lack something; stderr says what. 64: used wrongly. 124 or 137: it took too long.
@@ -126,15 +127,15 @@ $text
 END
 }
 
-# required FILE
-required() {
+# spank FILE
+spank() {
     fresh "$1" || return 0
-    text=$(awk '!/^[ \t]*#/ { print $1, $2 }' "$1") || complain "$1 cannot be read to its end"
-    while read -r how what; do
+    text=$(awk '!/^[ \t]*#/ && NF > 1 { sub(/\r$/, ""); $1 = $1; print NR, $0 }' "$1") || complain "$1 cannot be read to its end"
+    while read -r number how what rest; do
         case $how:$what in
-            required:*spank_grid_agent*) printf '%s\n' "$1" ;;
-            include:/*) for file in $what; do required "$file"; done ;;
-            include:*) for file in "${1%/*}"/$what; do required "$file"; done ;;
+            required:*spank_grid_agent* | optional:*spank_grid_agent*) printf '%s:%s: %s\n' "$1" "$number" "$how $what${rest:+ $rest}" ;;
+            include:/*) for file in $what; do spank "$file"; done ;;
+            include:*) for file in "${1%/*}"/$what; do spank "$file"; done ;;
         esac
     done <<END
 $text
@@ -144,7 +145,7 @@ END
 case $#:${1:-} in
     1:files) files ;;
     3:setting) setting "$2" "$3" ;;
-    2:required) required "$2" ;;
+    2:spank) spank "$2" ;;
     *)
         sed -n '3,/^set /{/^#/s/^# \{0,1\}//p}' "$0" >&2
         exit 64

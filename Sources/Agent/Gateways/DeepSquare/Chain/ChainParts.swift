@@ -67,9 +67,9 @@ struct ChainParts: Sendable {
     /// Statuses are what a provider is paid for; whatever else there is waits for them. The contract was seen to use 330,000 gas
     /// for one at most; three times as much is set until it is learned.
     static let classes = [
-        TransactionClass("status", priority: 0, isEssential: true, firstGas: 1_000_000),
-        TransactionClass("claim", priority: 1, isEssential: false),
-        TransactionClass("other", priority: 2, isEssential: false),
+        TransactionClass("status", priority: 0, isEssential: true, firstGas: 1_000_000, purpose: "the reports"),
+        TransactionClass("claim", priority: 1, isEssential: false, purpose: "the claims"),
+        TransactionClass("other", priority: 2, isEssential: false, purpose: "the registrations"),
     ]
 
     /// Before the services run.

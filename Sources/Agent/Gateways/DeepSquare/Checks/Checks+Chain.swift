@@ -31,7 +31,7 @@ extension Checks {
         } catch {
             return [failure("chain", "\(error)")]
         }
-        let (finding, key) = key(transport, quiet)
+        let (finding, key) = await bound(key(transport, quiet))
         var expected = settings.id
         if expected == nil { expected = await boundChain() }
         let client = RPCClient(endpoints: settings.nodes, chainID: expected, transport: transport, logger: quiet)
@@ -74,6 +74,16 @@ extension Checks {
         } catch {
             return (failure("key", "\(error)"), .missing("there is no key"))
         }
+    }
+
+    /// The state is of one account, and its transactions are sent by no other.
+    private func bound(_ found: (Finding, Key)) async -> (Finding, Key) {
+        guard let signer = found.1.signer, access(configuration.stateFolder + "/chain.sqlite", F_OK) == 0,
+            let store = try? ChainStore(reading: configuration.stateFolder + "/chain.sqlite")
+        else { return found }
+        defer { store.close() }
+        guard let bound = try? await store.boundAccount(), bound.account != signer.address else { return found }
+        return (Self.otherAccount(signer.address, bound.account, open: bound.open, store.path), found.1)
     }
 
     /// What the agent that runs here found itself: of what only it can try.
@@ -188,11 +198,7 @@ extension Checks {
             return findings
         }
         do throws(GridError) {
-            let approval = try await approval(probe)
-            findings.append(
-                approval.isApproved
-                    ? ok("provider", approval.words)
-                    : warning("provider", approval.words + Self.unapproved))
+            findings.append(Self.provider(try await standing(probe, contract, key.signer?.address)))
         } catch {
             findings.append(failure("provider", error.description))
         }
@@ -209,17 +215,6 @@ extension Checks {
         } catch {
             return failure("sbatch service", error.description)
         }
-    }
-
-    static let unapproved =
-        ": nothing is claimed or reported until the grid approves it: ask its administrators; one that is not registered: "
-        + "slurm-grid-agent provider register"
-
-    /// An agent that runs knows.
-    private func approval(_ probe: GridProbe) async throws(GridError) -> (words: String, isApproved: Bool) {
-        guard let gateway = running?.now.grid else { return try await probe.approval() }
-        let status = await gateway.status
-        return (status.state, status.isApproved)
     }
 
     /// An idle chain makes no blocks: only a clock that runs ahead of ours can be told.

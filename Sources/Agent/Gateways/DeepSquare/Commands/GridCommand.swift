@@ -44,25 +44,24 @@ struct GridCommand: AsyncParsableCommand {
     }
 
     static func text(_ status: GridStatus) -> String {
-        let claiming =
-            status.isDrained
-            ? "drained: none is claimed"
-            : status.isRegistering ? "none is claimed: \(status.registration ?? "prices change")" : "are claimed"
         var lines = [
             "contract   \(status.contract)", "provider   \(status.provider)", "state      \(status.state)",
-            "new jobs   \(status.isOpen ? "" : "the contract is closed to them; ")\(claiming)",
+            "new jobs   \(status.isOpen ? "" : "the contract is closed to them; ")\(claiming(status))",
             "credits    \(credits(status))",
         ]
         if let outcomes = status.outcomes {
             let day = outcomes.lastDay
             lines.append(
-                "in 24 h    \(day.submitted) became Slurm jobs, \(day.refused) refused, \(day.failed) failed before; "
+                "in 24 h    \(day.submitted) became Slurm jobs; of the others \(day.refused) were refused (the grid "
+                    + "gives them to somebody else) and \(day.failed) failed (nobody can run them); of the Slurm jobs "
                     + "\(day.finished) finished, \(day.endedFailed) failed in Slurm, \(day.endedOtherwise) ended otherwise"
             )
             if let newest = outcomes.newest {
                 let time = LocalTime.text(Date(timeIntervalSince1970: Double(newest.at)))
                 let job = "job \(short(newest.job)) of \(newest.customer)"
-                lines.append(Table.printable("refused    \(time), \(job): \(newest.reason)"))
+                lines.append(
+                    Table.printable(
+                        "\(newest.isFailure == true ? "failed     " : "refused    ")\(time), \(job): \(newest.reason)"))
             }
         }
         for (name, queue) in status.queues.sorted(by: { $0.key < $1.key }) {
@@ -73,7 +72,7 @@ struct GridCommand: AsyncParsableCommand {
         }
         if status.waitingReports > 0 {
             lines.append(
-                "HELD       reports of \(status.waitingReports) jobs wait until the chain approves this provider")
+                "DELAYED    reports of \(status.waitingReports) jobs wait until the chain approves this provider")
         }
         if let problem = status.lastProblem {
             lines.append(
@@ -81,6 +80,16 @@ struct GridCommand: AsyncParsableCommand {
         }
         lines.append(status.jobs.isEmpty ? "no job of the grid is open" : "\n" + table(status.jobs))
         return lines.joined(separator: "\n")
+    }
+
+    private static func claiming(_ status: GridStatus) -> String {
+        if let obstacles = status.obstacles {
+            return obstacles.isEmpty ? "are claimed" : "none is claimed: " + obstacles.joined(separator: "; ")
+        }
+        // An agent of an earlier release.
+        if status.isDrained { return "none is claimed: drained" }
+        if status.isRegistering { return "none is claimed: \(status.registration ?? "prices change")" }
+        return status.isApproved ? "are claimed" : "none is claimed: the provider is \(status.state)"
     }
 
     private static func credits(_ status: GridStatus) -> String {
@@ -96,7 +105,7 @@ struct GridCommand: AsyncParsableCommand {
             var state = job.state
             if let hold = job.hold {
                 state +=
-                    "; held until \(LocalTime.text(Date(timeIntervalSince1970: Double(hold.until)))): the contract would "
+                    "; delayed until \(LocalTime.text(Date(timeIntervalSince1970: Double(hold.until)))): the contract would "
                     + "not pay \(hold.minutes) minutes before"
             }
             if job.wasBilledTooMuch { state += "; BILLED TOO MUCH" }

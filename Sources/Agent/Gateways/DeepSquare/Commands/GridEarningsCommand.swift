@@ -70,7 +70,7 @@ struct GridEarningsCommand: AsyncParsableCommand {
         let since =
             statement.since > 0
             ? "since \(Date(timeIntervalSince1970: Double(statement.since)).ISO8601Format())" : "in the last 400 days"
-        guard !statement.rows.isEmpty else { return "nothing was paid \(since)" }
+        guard !statement.rows.isEmpty else { return "nothing has been paid \(since)" }
         var table = Table([statement.by.rawValue.uppercased(), "JOBS", "CREDITS"], rightAligned: [1, 2])
         func row(_ name: String, _ jobs: Int, _ credits: String) {
             table.add([name, "\(jobs)", Amount(wei: credits)?.rounded ?? "?"])

@@ -37,7 +37,10 @@ struct ProviderCommand: AsyncParsableCommand {
                     print("The chain's entry says the same as the cluster and the configuration.")
                 } else {
                     for difference in report.differences { print("differs: \(difference)") }
-                    print("`slurm-grid-agent provider register` sends what the cluster is.")
+                    print(
+                        report.isUnderWay == true
+                            ? "A registration is on its way already: there is nothing to type."
+                            : "`slurm-grid-agent provider register` sends what the cluster is.")
                 }
             }
         }
@@ -63,6 +66,11 @@ struct ProviderCommand: AsyncParsableCommand {
                 case .draining(let jobs):
                     let time = jobs == 0 ? "in a moment" : "when the \(jobs) jobs under way are over"
                     print("Prices change: it is sent \(time); nothing is claimed until the grid has approved it.")
+                case .underWay(let transaction):
+                    print(
+                        "A registration is on its way already, and no second one was sent: "
+                            + "`slurm-grid-agent chain tx show \"\(transaction)\"`. When it is mined, `provider show` tells "
+                            + "whether anything still differs.")
                 case .sent(let transaction):
                     print("Sent; it waits for approval. `slurm-grid-agent chain tx show \"\(transaction)\"`")
                 }

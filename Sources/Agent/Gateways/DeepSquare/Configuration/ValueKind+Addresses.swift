@@ -27,13 +27,13 @@ extension ValueKind where Value == ServiceEndpoint {
 
 extension ValueKind where Value == RPCEndpoint {
     static var http: Self {
-        Self("URL", allowed: "http:// or https:// address") { text throws(Problem) in
+        Self("URL", allowed: "http:// or https:// address", show: \.shown) { text throws(Problem) in
             try endpoint(text, RPCEndpoint.init(http:))
         }
     }
 
     static var webSocket: Self {
-        Self("URL", allowed: "ws:// or wss:// address") { text throws(Problem) in
+        Self("URL", allowed: "ws:// or wss:// address", show: \.shown) { text throws(Problem) in
             try endpoint(text, RPCEndpoint.init(webSocket:))
         }
     }

@@ -34,10 +34,8 @@ struct DeepSquareReport: Sendable {
             credits: word.credits)
         status.jobs.ofGrid += word.jobs.count
         // The gateway hears of an approval with the block that brings it, the checks a round later.
-        status.set(
-            .init(
-                name: "provider", level: word.isApproved ? .ok : .warning,
-                text: word.isApproved ? word.state : word.state + Checks.unapproved))
+        let provider = Checks.provider(Checks.Standing(word))
+        status.set(.init(name: provider.subject, level: .init(provider.level), text: provider.text))
         if let outcomes = word.outcomes {
             status.outcomes = outcomes
             status.set(.init(outcomes))

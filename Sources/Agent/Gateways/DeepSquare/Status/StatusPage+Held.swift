@@ -38,8 +38,8 @@ extension StatusPage {
                 """
         }
         return section(
-            "held", "Held reports",
+            "held", "Delayed reports",
             "Ends of jobs that are kept back for a while because that is paid better, or because something is missing.",
-            items.isEmpty ? Self.empty("None is held.") : "<ul class=\"parts\">\(items)</ul>")
+            items.isEmpty ? Self.empty("None is delayed.") : "<ul class=\"parts\">\(items)</ul>")
     }
 }

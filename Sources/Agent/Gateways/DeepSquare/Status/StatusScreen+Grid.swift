@@ -43,7 +43,8 @@ extension StatusScreen {
             return wrap("\(report.reason)\(until)", label: "\(job(report.job))\(slurm)  ", limit: isTight ? 1 : 2)
         }
         return .init(
-            name: "HELD REPORTS", title: "HELD REPORTS", entries: entries, whereElse: "slurm-grid-agent grid jobs")
+            name: "DELAYED", title: "DELAYED: kept back for full pay, or tried again", entries: entries,
+            whereElse: "slurm-grid-agent grid jobs")
     }
 
     var jobs: ScreenLayout.Block {
