@@ -42,7 +42,7 @@ plugins: ## Build the Slurm plugins
 .PHONY: test
 test: build-tests plugins ## Run all tests, and say how long each part took; needs root, for the lab
 	@Tests/run-all.sh test-unit test-configuration test-lab test-plugins test-chain test-integration test-events \
-		test-clustercockpit test-grid test-page test-package
+		test-clustercockpit test-jarvice test-grid test-page test-package
 
 .PHONY: test-plugins
 test-plugins: plugins ## Tests of the plugins without Slurm
@@ -116,6 +116,17 @@ test-grid: build-tests plugins ## The DeepSquare gateway: contracts, services, m
 	python3 Tests/Grid/jobs_state.py
 	python3 Tests/Faults/faults.py --quick
 	python3 Tests/Grid/soak.py --short
+
+.PHONY: test-jarvice
+test-jarvice: build plugins ## The JARVICE gateway on a live cluster, called by a double of an upstream; needs root
+	@lab/install.sh --dbd
+	python3 Tests/Jarvice/jobs.py
+	python3 Tests/Jarvice/soak.py 40 6
+
+.PHONY: soak-jarvice
+soak-jarvice: build plugins ## JARVICE submits while the agent is killed (JOBS=300 KILLS=40 SEED=); last line a JSON verdict; needs root
+	@lab/install.sh --dbd
+	@python3 Tests/Jarvice/soak.py $(if $(filter command line,$(origin JOBS)),$(JOBS),300) $(if $(filter command line,$(origin KILLS)),$(KILLS),40) $(SEED)
 
 .PHONY: test-state
 test-state: build plugins ## The state's files damaged, lost and old, in pairs and all at once, with jobs under way (CASES=108, SEED=…); needs root

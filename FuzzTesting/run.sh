@@ -8,7 +8,9 @@ seconds=${1:-20}
 shift || true
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || { sed -n '3,4s/^# //p' "$0"; exit 64; }
 targets=("$@")
-[ $# -gt 0 ] || targets=(Hostlist GRES TRES States AccountingLine Tidy Frames RLP ABI Answers Backend)
+[ $# -gt 0 ] || targets=(
+  Hostlist GRES TRES States AccountingLine Tidy Frames RLP ABI Answers Backend Forms Template Devices Tokens
+)
 export SWIFT_BACKTRACE=enable=no # libFuzzer reports crashes itself; both at once hang
 
 model=../Sources/Slurm/Model
@@ -16,6 +18,7 @@ calls=../Sources/Slurm/Calls
 bridge=../Sources/SpankBridge
 ethereum=../Sources/Ethereum
 cockpit=../Sources/ClusterCockpit
+jarvice=../Sources/Jarvice
 declare -A sources=(
   [Frames]="$bridge/Frame/Frame.swift $bridge/Frame/FrameDecoder.swift $bridge/Events/PluginEvent.swift
     $bridge/Events/JobText.swift"
@@ -26,6 +29,12 @@ declare -A sources=(
     $ethereum/RPC/JSONValue.swift $ethereum/RPC/RPCError.swift $ethereum/RPC/RPCCodec.swift $ethereum/RPC/ChainTypes.swift"
   [Backend]="$cockpit/Protocol/BackendAnswer.swift $cockpit/Protocol/BackendDocuments.swift
     $cockpit/Protocol/BackendRelease.swift $cockpit/Protocol/ReleaseProbe.swift $cockpit/Placement/Topology.swift"
+  [Forms]="$jarvice/Text/*.swift"
+  [Template]="$jarvice/Text/*.swift"
+  [Devices]="$jarvice/Text/*.swift $jarvice/JarviceError.swift $jarvice/Script/DeviceList.swift
+    $jarvice/Script/SbatchOption.swift"
+  [Tokens]="$jarvice/Text/*.swift $jarvice/JarviceError.swift $jarvice/Identity/TokenSettings.swift
+    $jarvice/Identity/TokenHeader.swift"
   [Hostlist]="$model/Hostlist.swift"
   [GRES]="$model/GRES.swift $model/TRES.swift"
   [TRES]="$model/TRES.swift"

@@ -37,6 +37,11 @@ rm "$work/deepsquare.sqlite"
 sed 's,^ExecStart=[^ ]*,ExecStart=/bin/true,' "$debian/slurm-grid-agent.service" >"$work/slurm-grid-agent.service"
 silent "the unit" systemd-analyze verify --man=no "$work/slurm-grid-agent.service"
 silent "the unit's sandbox" systemd-analyze security --offline=true --threshold=16 "$work/slurm-grid-agent.service"
+for name in slurm-grid-agent-files.socket slurm-grid-agent-files@.service; do
+    sed 's,^ExecStart=[^ ]*,ExecStart=/bin/true,' "$debian/$name" >"$work/$name"
+done
+silent "the reader of files" systemd-analyze verify --man=no "$work/slurm-grid-agent-files.socket"
+silent "its sandbox" systemd-analyze security --offline=true --threshold=32 "$work/slurm-grid-agent-files@.service"
 echo 'Restrat=no' >>"$work/slurm-grid-agent.service"
 systemd-analyze verify --man=no "$work/slurm-grid-agent.service" 2>&1 | grep -q Restrat || die "systemd-analyze finds no misspelt key any more"
 
@@ -55,7 +60,12 @@ for line in 'internal import DeepSquare' 'import Ethereum' '@testable import str
         rm "$work/tree/Sources/Agent/$place"
     done
 done
-echo 'internal import ClusterCockpit' >"$work/tree/Sources/Agent/Gateways/DeepSquare/A.swift"
+mkdir -p "$work/tree/Sources/Agent/Gateways/Jarvice"
+echo 'internal import Jarvice' >"$work/tree/Sources/Agent/Gateways/Jarvice/A.swift"
+./imports.sh "$work/tree" || die "imports.sh forbids Jarvice where it belongs"
+cp "$work/tree/Sources/Agent/Gateways/Jarvice/A.swift" "$work/tree/Sources/Agent/Gateways/DeepSquare/B.swift"
+! ./imports.sh "$work/tree" >/dev/null 2>&1 || die "imports.sh allows Jarvice in another gateway's folder"
+echo 'internal import ClusterCockpit' >"$work/tree/Sources/Agent/Gateways/DeepSquare/C.swift"
 ! ./imports.sh "$work/tree" >/dev/null 2>&1 || die "imports.sh allows one gateway another's module"
 
 while IFS='|' read -r version wanted; do

@@ -51,6 +51,11 @@ unit=$to/etc/systemd/system/slurm-grid-agent.service
 mkdir -p "$(dirname "$unit")"
 sed -e "s,/usr/bin/slurm-grid-agent,$prefix/bin/slurm-grid-agent," -e "s,^User=.*,User=$user," -e "s,^Group=.*,Group=$group," \
     "$debian/slurm-grid-agent.service" >"$unit"
+# For JARVICE: systemctl enable --now slurm-grid-agent-files.socket
+for name in slurm-grid-agent-files.socket slurm-grid-agent-files@.service; do
+    sed -e "s,/usr/bin/slurm-grid-agent,$prefix/bin/slurm-grid-agent," -e "s,^SocketUser=.*,SocketUser=$user," \
+        -e "s,--peer slurm\$,--peer $user," "$debian/$name" >"$(dirname "$unit")/$name"
+done
 install -D -m 644 "$debian/slurm-grid-agent.tmpfiles" "$to/etc/tmpfiles.d/slurm-grid-agent.conf"
 install -d -m 755 "$to/etc/slurm-grid-agent"
 install -d -m 700 "$to/etc/slurm-grid-agent/credentials"

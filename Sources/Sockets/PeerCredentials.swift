@@ -10,6 +10,9 @@ public struct PeerCredentials: Sendable, Hashable {
     public var uid: UInt32 = .max
     public var gid: UInt32 = .max
 
+    /// Of nobody.
+    public init() {}
+
     /// nil when the channel is no Unix socket or its peer has no credentials.
     ///
     /// To be asked for by the channel's initializer: once the channel reads, a peer that has sent its message and left

@@ -71,6 +71,23 @@ struct HeldAgainTests {
         #expect(try await phase(bench) == .released)
     }
 
+    @Test("one that its gateway wants held is left alone, and released by nobody here")
+    func staysHeld() async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler(clock: bench.clock)
+        var spec = JobSpec(userID: 1000, script: "#!/bin/sh\n", name: "n")
+        spec.options.staysHeld = true
+        try await bench.ledger.accept(JobOrder(gateway: "grid", externalID: "0xa", request: try spec.stored))
+        try await drive(bench, fake)
+        for _ in 1...2 {
+            fake.hold(101)
+            try await poll(bench, fake)
+            #expect(try await phase(bench) == .released)
+            try await drive(bench, fake)
+            #expect(fake.state.released.isEmpty && fake.state.submitted.count == 1)
+        }
+    }
+
     @Test("a plugin that lets nobody change the admin comment keeps no job from its release")
     func refused() async throws {
         let bench = try Bench()

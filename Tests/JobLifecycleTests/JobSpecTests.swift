@@ -83,7 +83,51 @@ struct JobSpecTests {
             stored:
                 ##"{"format":2,"memory_per_node_mib":5,"name":"0x01","script":"#!/bin/sh\ntrue\n","umask":18,"user_id":1000}"##,
             spec: spec { $0.memory = .perNode(5) }),
+        Case(
+            name: "form 2, with what only some gateways ask for",
+            stored: ##"""
+                {"format":2,"name":"0x01","options":{"array":"0-3","begin":1700000000,"constraint":"fast",\##
+                "dependency":"afterok:7","excluded_nodes":"n9","exclusive":"nodes",\##
+                "gpus_per_job":[{"count":4}],"gpus_per_node":[{"count":2,"type":"a100"},{"count":1}],\##
+                "gpus_per_task":[{"count":1,"type":"h100"}],"gres":"shard:4","licenses":"matlab:2","mail_events":["begin","end"],\##
+                "mail_recipient":"a@example.org","mcs_label":"m","minimum_cpus_per_node":3,"node_list":"n[1-2]","nodes":2,\##
+                "requeue":true,"reservation":"r","standard_error":"/e","standard_input":"/i","stays_held":true,\##
+                "tasks_per_node":5,"unlimited":true,"wckey":"w","work_directory":"/home/a"},\##
+                "script":"#!/bin/sh\ntrue\n","umask":18,"user_id":1000}
+                """##,
+            spec: spec { $0.options = allOptions }),
+        Case(
+            name: "form 2, on parts of nodes",
+            stored: ##"""
+                {"format":2,"name":"0x01","options":{"exclusive":"user"},"script":"#!/bin/sh\ntrue\n","umask":18,\##
+                "user_id":1000}
+                """##,
+            spec: spec { $0.options.exclusive = .user }),
     ]
+
+    /// Each of them once.
+    private static var allOptions: JobSpec.Options {
+        var options = JobSpec.Options()
+        (options.nodes, options.tasksPerNode, options.minimumCPUsPerNode) = (2, 5, 3)
+        options.exclusive = .nodes
+        options.gpusPerJob = [.init(count: 4)]
+        options.gpusPerNode = [.init(count: 2, type: "a100"), .init(count: 1)]
+        options.gpusPerTask = [.init(count: 1, type: "h100")]
+        (options.gres, options.isUnlimited, options.licenses) = ("shard:4", true, "matlab:2")
+        (options.reservation, options.constraint, options.wckey) = ("r", "fast", "w")
+        (options.nodeList, options.excludedNodes, options.mcsLabel) = ("n[1-2]", "n9", "m")
+        (options.array, options.dependency, options.begin) = ("0-3", "afterok:7", 1_700_000_000)
+        (options.workDirectory, options.standardError, options.standardInput) = ("/home/a", "/e", "/i")
+        (options.mailEvents, options.mailRecipient) = (["begin", "end"], "a@example.org")
+        (options.requeue, options.staysHeld) = (true, true)
+        return options
+    }
+
+    @Test("the fixture has every option")
+    func allOfThem() {
+        let values = Mirror(reflecting: Self.allOptions).children.map { "\($0.label ?? ""): \($0.value)" }
+        #expect(values.count == 26 && !values.contains { $0.hasSuffix(": nil") }, "\(values)")
+    }
 
     @Test("every form that a release wrote is read", arguments: cases.indices)
     func read(_ index: Int) throws {

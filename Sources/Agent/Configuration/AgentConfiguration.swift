@@ -92,9 +92,9 @@ struct AgentConfiguration: Equatable, Sendable {
     }
 
     private func checkSockets() throws(Conflict) {
-        let sockets = [
-            ("bridge.socket", bridgeSocket), ("control.socket", controlSocket), ("admin.socket", admin.socket),
-        ]
+        let sockets =
+            [("bridge.socket", bridgeSocket), ("control.socket", controlSocket), ("admin.socket", admin.socket)]
+            + Gateways.all.flatMap { $0.sockets(in: self) }.map { ($0.key, $0.path) }
         for (index, (key, path)) in sockets.enumerated() {
             guard let other = sockets[..<index].first(where: { $0.1 == path })?.0 else { continue }
             throw Conflict(keys: [key, other], text: "\(path) is the path of \(other) too: each socket needs its own")

@@ -95,7 +95,9 @@ extension AgentConfiguration {
     mutating func take(environment: [String: String]) throws(Problem) {
         var problem = Problem([])
         for key in ConfigurationKey.all {
-            let names = [key.variable] + [key.supervisorVariable].compactMap { $0 }
+            let names =
+                [key.variable] + [key.supervisorVariable].compactMap { $0 }
+                + Gateways.all.flatMap { $0.variables(of: key.name) }
             guard let name = names.first(where: { environment[$0]?.isEmpty == false }), let text = environment[name]
             else { continue }
             do throws(Problem) {
@@ -108,6 +110,9 @@ extension AgentConfiguration {
             guard let secret = key.secret, environment[secret.variable]?.isEmpty == false else { continue }
             secret.note(&self)
             places[key.name] = .environment(secret.variable)
+        }
+        for module in Gateways.all {
+            do throws(Problem) { try module.take(environment: environment, &self) } catch { problem.add(error) }
         }
         // Variables may have this prefix for other reasons: only what looks like a mistake is told.
         let known = ConfigurationKey.all.map(\.variable)

@@ -22,6 +22,12 @@ protocol GatewayModule: Sendable {
 
     /// Its keys: `name.…`. Their values lie in a `GatewaySettings` of its own.
     var configuration: [ConfigurationSection] { get }
+    /// Environment variables that set one of its keys, beside the key's own: those of what it takes the place of.
+    func variables(of key: String) -> [String]
+    /// What such an environment says beyond single keys. Asked once the keys have been taken from it.
+    func take(
+        environment: [String: String], _ configuration: inout AgentConfiguration
+    ) throws(AgentConfiguration.Problem)
     /// What must fit together, and what has to be read beside; notices by `AgentConfiguration.notify`.
     func settle(_ configuration: inout AgentConfiguration) -> AgentConfiguration.Problem
     func isConfigured(in configuration: AgentConfiguration) -> Bool
@@ -29,6 +35,8 @@ protocol GatewayModule: Sendable {
     func secretKeys(in configuration: AgentConfiguration) -> [String]
     /// Where it listens, by key: no two listen at one place.
     func listeners(in configuration: AgentConfiguration) -> [(key: String, address: ListenAddress)]
+    /// Its Unix sockets, by key: no two have one path.
+    func sockets(in configuration: AgentConfiguration) -> [(key: String, path: String)]
 
     // MARK: running
 
@@ -151,9 +159,14 @@ struct GatewayPage {
 extension GatewayModule {
     var isUpstream: Bool { true }
     var configuration: [ConfigurationSection] { [] }
+    func variables(of key: String) -> [String] { [] }
+    func take(
+        environment: [String: String], _ configuration: inout AgentConfiguration
+    ) throws(AgentConfiguration.Problem) {}
     func settle(_ configuration: inout AgentConfiguration) -> AgentConfiguration.Problem { .init([]) }
     func secretKeys(in configuration: AgentConfiguration) -> [String] { [] }
     func listeners(in configuration: AgentConfiguration) -> [(key: String, address: ListenAddress)] { [] }
+    func sockets(in configuration: AgentConfiguration) -> [(key: String, path: String)] { [] }
     func interest(in configuration: AgentConfiguration) -> Ledger.Interest.Scope? { nil }
     func lastTransition(_ configuration: AgentConfiguration, folder: String) async -> Int64? { nil }
     func take(_ configuration: AgentConfiguration, running: any Sendable) async {}

@@ -3,5 +3,7 @@
 /// Of which gateways this agent is made: the one place that names them.
 enum Gateways {
     /// In the order of the documentation. The last one is the first to end.
-    static let all: [any GatewayModule] = [DeepSquareModule(), ClusterCockpitModule(), JournalModule()]
+    static let all: [any GatewayModule] = [
+        DeepSquareModule(), JarviceModule(), ClusterCockpitModule(), JournalModule(),
+    ]
 }

@@ -12,7 +12,7 @@ struct AdminToken: Sendable, CustomStringConvertible {
     static let minimumLength = 16
     private static let sizeLimit = 4096
 
-    private let bytes: [UInt8]
+    let bytes: [UInt8]
 
     /// - Parameter file: of this user or root, with a mode of 0600 or 0400; 0640 and 0440 for root's own with this user's group.
     ///   One line of visible ASCII characters; blanks and line ends around it do not count.

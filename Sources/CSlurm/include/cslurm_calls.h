@@ -41,6 +41,19 @@ static inline int cs_load_job(job_info_msg_t **answer, uint32_t job_id, uint16_t
     return slurm_load_job(answer, CS_JOB_KEY(job_id), show_flags);
 }
 
+/*
+ * A job's record as scontrol prints it, over several lines; NULL where libslurm has no printer for others (24.11 on). Only for
+ * a short-lived process: see cs_job_cores_on_node(). Nothing in slurm.h frees it.
+ */
+static inline char *cs_job_text(slurm_job_info_t *job) {
+#if SLURM_VERSION_NUMBER < CS_SERIES(24, 11)
+    return slurm_sprint_job_info(job, 0);
+#else
+    (void)job;
+    return NULL;
+#endif
+}
+
 static inline int cs_notify_job(uint32_t job_id, char *message) {
     return slurm_notify_job(CS_JOB_KEY(job_id), message);
 }

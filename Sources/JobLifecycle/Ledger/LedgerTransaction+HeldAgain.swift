@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import FoundationEssentials
 internal import GRDB
 
 /// A release, or the end of a job that had not begun, that a killed slurmctld has lost.
@@ -9,7 +10,7 @@ extension LedgerTransaction {
     mutating func noteHeldAgain(_ seen: JobObservation) throws {
         guard seen.source == .controller, seen.isHeld, !OrderTag.saysReleased(seen.details.adminComment),
             let order = try order(taggedIn: seen.details.adminComment), order.orderPhase == .released,
-            order.number == seen.orderNumber
+            order.number == seen.orderNumber, !(try staysHeld(order.id))
         else { return }
         try database.cachedStatement(
             sql: """
@@ -19,6 +20,13 @@ extension LedgerTransaction {
                 """
         ).execute(arguments: [order.id, seen.time])
         changedOrders = true
+    }
+
+    /// Its gateway wants it held, so nobody has released it.
+    private func staysHeld(_ ledgerJob: Int64) throws -> Bool {
+        let statement = try database.cachedStatement(sql: "SELECT request FROM jobs WHERE id = ?")
+        guard let request = try Data.fetchOne(statement, arguments: [ledgerJob]) else { return false }
+        return (try? JobSpec(stored: Array(request)))?.options.staysHeld == true
     }
 
     /// An order's job that had ended before it began, as was told, and that slurmctld, asked later, has again: it is ended once

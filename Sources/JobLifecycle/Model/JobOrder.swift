@@ -46,11 +46,14 @@ public struct OrderRecord: Sendable, Hashable {
     var asks: Int64 = 0
     var doubt: SubmissionDoubt?
     /// Why it is to become no job any more.
-    var withdrawn: String?
+    public var withdrawn: String?
     /// Failed steps in a row.
     var tries = 0
     /// Its job was released once.
     var wasReleased = false
+
+    /// Its gateway wants the job held, for itself to let it go.
+    var staysHeld: Bool { (try? JobSpec(stored: order.request))?.options.staysHeld == true }
 
     /// There can be no second job: slurmctld was asked once.
     var wasAskedOnce: Bool { asks == 1 }

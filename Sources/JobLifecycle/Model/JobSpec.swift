@@ -34,6 +34,7 @@ public struct JobSpec: Sendable, Hashable {
     /// Where its output goes, as sbatch's `--output`.
     public var output: String?
     public var umask: UInt16 = 0o022
+    public var options = Options()
 
     public init(userID: UInt32, script: String, name: String) {
         self.userID = userID
@@ -101,6 +102,7 @@ private struct SecondForm: Codable {
     var timeLimit: UInt32?
     var output: String?
     var umask: UInt16?
+    var options: JobSpec.Options?
 
     enum CodingKeys: String, CodingKey {
         case format
@@ -111,7 +113,7 @@ private struct SecondForm: Codable {
         case memoryPerNode = "memory_per_node_mib"
         case gpus
         case timeLimit = "time_limit_minutes"
-        case output, umask
+        case output, umask, options
     }
 
     init(_ spec: JobSpec) {
@@ -134,6 +136,7 @@ private struct SecondForm: Codable {
         timeLimit = spec.timeLimit
         output = spec.output
         umask = spec.umask
+        options = spec.options == JobSpec.Options() ? nil : spec.options
     }
 
     var spec: JobSpec {
@@ -149,6 +152,7 @@ private struct SecondForm: Codable {
         spec.timeLimit = timeLimit
         spec.output = output
         spec.umask = umask ?? spec.umask
+        spec.options = options ?? spec.options
         return spec
     }
 }

@@ -167,7 +167,7 @@ extension Submitter {
                 "ended before it ran", metadata: order.logIDs(slurm: id).merging(["why": "\(why)"]) { $1 })
         }
         await mark(order, id, seen)
-        try await release(id, order, seen)
+        if !order.staysHeld { try await release(id, order, seen) }
         if try await ledger.noteReleased(order.ledgerJob) != nil { try await scheduler.cancel(id) }
     }
 

@@ -109,6 +109,13 @@ extension SlurmController {
         }
     }
 
+    /// Jobs whose name begins so. As ``readJobs(changedSince:into:)`` gives them.
+    public func findJobs(namePrefix prefix: String) async throws(SlurmError) -> [Job] {
+        try await findJobs { record in
+            record.pointee.name.map { strncmp($0, prefix, prefix.utf8.count) == 0 } ?? false
+        }
+    }
+
     private func findJobs(
         _ isWanted: @escaping @Sendable (UnsafePointer<slurm_job_info_t>) -> Bool
     ) async throws(SlurmError) -> [Job] {

@@ -30,6 +30,7 @@ public enum SlurmHelper {
         case probe
         case accounting
         case explain
+        case describe
     }
 
     /// Runs the helper's side. Never returns normally when libslurm ends the process.
@@ -52,6 +53,8 @@ public enum SlurmHelper {
             return AccountingHelper.serve()
         case .explain:
             return RefusalHelper.serve()
+        case .describe:
+            return DescriptionHelper.serve()
         }
     }
 

@@ -28,6 +28,8 @@ public struct Cluster: Sendable, Hashable {
     /// PluginDir: folders, in the order in which they are searched.
     public var pluginFolders: [String]
     public var mcsPlugin: String?
+    /// SelectType: what is counted when jobs are placed.
+    public var selectType: String
     public var stateSaveLocation: String?
     /// Bytes.
     public var maximumScriptSize: Int
@@ -100,6 +102,7 @@ public struct Cluster: Sendable, Hashable {
             plugstackFile: optionalText(conf.plugstack) ?? plugstackFile(beside: optionalText(conf.slurm_conf)),
             pluginFolders: (optionalText(conf.plugindir) ?? "").split(separator: ":").map(String.init),
             mcsPlugin: optionalText(conf.mcs_plugin),
+            selectType: optionalText(conf.select_type) ?? "",
             stateSaveLocation: optionalText(conf.state_save_location),
             maximumScriptSize: scriptSize(optionalText(conf.sched_params)),
             maximumArraySize: conf.max_array_sz,

@@ -61,7 +61,7 @@ public struct UserAccount: Sendable, Hashable {
     }
 
     /// Whether the group is the user's primary one or one that it is a member of.
-    func isMember(of group: UInt32) -> Bool {
+    public func isMember(of group: UInt32) -> Bool {
         if group == groupID { return true }
         var count: Int32 = 64
         while count <= 65_536 {

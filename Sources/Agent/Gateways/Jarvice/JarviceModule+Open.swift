@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Glibc
+internal import Jarvice
+internal import JobLifecycle
+internal import Logging
+internal import NIOConcurrencyHelpers
+internal import NIOPosix
+internal import ServiceLifecycle
+internal import Sockets
+internal import Support
+
+/// The gateway, and who answers at its doors.
+struct JarviceRunning: Sendable {
+    let gateway: JarviceGateway
+    let doors = JarviceDoors()
+}
+
+/// By the part of `status` why nobody can come in at a door, or as somebody.
+final class JarviceDoors: Sendable {
+    private let state = NIOLockedValueBox<[String: String]>([:])
+
+    var troubles: [String: String] { state.withLockedValue { $0 } }
+
+    /// - Parameter why: nil: it is open.
+    func tell(_ key: String, _ why: String?) { state.withLockedValue { $0[key] = why } }
+}
+
+extension JarviceModule {
+    func open(_ context: GatewayContext) async throws -> OpenGateway? {
+        guard let slurm = context.slurm else { throw Patience.Trouble(description: "there is no binding to Slurm") }
+        let jarvice = context.configuration.jarvice
+        let files = try await NIOThreadPool.singleton.runIfActive { try JarviceFiles(jarvice) }
+        if files.mapHasKeys {
+            context.logger.warning(
+                "JARVICE: the user map has private ssh keys, which nobody needs any more: remove them")
+        }
+        let gateway = JarviceGateway(
+            settings: files.settings, ledger: context.ledger,
+            cluster: SlurmJarviceCluster(controller: slurm.controller, accounting: slurm.accounting),
+            machine: Self.machine,
+            files: jarvice.filesSocket.map { HelperFiles(socket: $0, logger: context.logger) }, logger: context.logger)
+        let running = JarviceRunning(gateway: gateway)
+        var services: [any Service] = try Self.servers(jarvice, files).map { key, settings in
+            CallServer(settings, gateway: gateway, logger: context.logger, onTrouble: { running.doors.tell(key, $0) })
+        }
+        if let path = jarvice.mapFile {
+            services.append(
+                UserMapWatch(
+                    path: path, logger: context.logger, onTrouble: { running.doors.tell("jarvice users", $0) },
+                    onChange: { gateway.change(users: .mapping($0)) }))
+        }
+        report(jarvice, context.logger)
+        return OpenGateway(running: running, services: services, consumer: gateway)
+    }
+
+    private static func servers(
+        _ jarvice: JarviceConfiguration, _ files: JarviceFiles
+    ) throws -> [(key: String, settings: CallServer.Settings)] {
+        var servers: [(key: String, settings: CallServer.Settings)] = []
+        if let listen = jarvice.listen {
+            let address = DoorAddress.tcp(host: listen.host, port: listen.port)
+            servers.append(("jarvice.listen", .init(address: address, access: files.access, tls: files.tls)))
+        }
+        if let path = jarvice.socket {
+            do throws(UnixSocketPath.Problem) {
+                let address = DoorAddress.unix(try UnixSocketPath(path), mode: jarvice.socketMode)
+                servers.append(("jarvice.listen-socket", .init(address: address, access: files.access)))
+            } catch {
+                throw Patience.Trouble(description: "jarvice.listen-socket: \(error)")
+            }
+        }
+        for index in servers.indices { servers[index].settings.callsPerSecond = jarvice.rateLimit }
+        return servers
+    }
+
+    /// Of this host: the cluster's, unless the application says otherwise.
+    private static let machine: String = {
+        var name = utsname()
+        guard uname(&name) == 0 else { return "x86_64" }
+        return withUnsafePointer(to: &name.machine) { pointer in
+            pointer.withMemoryRebound(to: CChar.self, capacity: 65) { String(cString: $0) }
+        }
+    }()
+
+    /// What administrators of today's downstreams look for.
+    private func report(_ jarvice: JarviceConfiguration, _ logger: Logger) {
+        for (name, value) in jarvice.report { logger.notice("JARVICE: \(name)", metadata: ["value": "\(value)"]) }
+        logger.notice("JARVICE: the gateway takes jobs")
+    }
+}

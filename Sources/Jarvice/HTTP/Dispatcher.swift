@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// Every answer, from who may ask to what is said. Reads the body only where a call has one.
+struct Dispatcher: Sendable {
+    /// Of a body. A script of 4 MiB, the most that slurmctld takes unless told otherwise, is 5.6 MiB in base64.
+    static let bodyLimit = 8 << 20
+    static let targetLimit = 8 << 10
+
+    let handler: any CallHandler
+    let access: ServerAccess
+
+    /// - Parameter body: nil: there is more than the limit.
+    func answer(_ request: CallRequest, body: () async throws -> [UInt8]?) async throws -> Answer {
+        guard access.allows(request.authorization) else { return .unauthorized }
+        guard request.target.utf8.count <= Self.targetLimit else { return Answer(414) }
+        let route: Route
+        switch Route.match(
+            method: request.method, target: request.target, host: request.host, scheme: request.scheme)
+        {
+        case .answer(let answer): return answer
+        case .route(let found, hasBody: false): return await shown(found)
+        case .route(let found, hasBody: true): route = found
+        }
+        // Whatever it brings.
+        if route == .online { return Answer(.yes) }
+        if let length = request.contentLength, length > Self.bodyLimit { return .tooLarge }
+        guard let bytes = try await body() else { return .tooLarge }
+        do {
+            return try await posted(route, try Self.arguments(request.contentType, bytes))
+        } catch let error as JarviceError {
+            return .failed(error.message)
+        } catch let error as FormBody.Malformed {
+            return error.isTooLarge ? .tooLarge : .failed(error.description)
+        }
+    }
+
+    private static func arguments(_ type: String?, _ body: [UInt8]) throws -> JSONValue {
+        guard let text = try FormBody.field("args", contentType: type, body: body) else {
+            throw JarviceError(.refused, "the form has no field args")
+        }
+        do {
+            return try JSONValue(parsing: text.utf8)
+        } catch {
+            throw JarviceError(.refused, "args is not JSON: \(error)")
+        }
+    }
+
+    private func shown(_ route: Route) async -> Answer {
+        do {
+            switch route {
+            case .live: return Answer(JSONText(["status": JSONText("OK")]))
+            case .gc:
+                let isUp = await handler.isUp()
+                return Answer(JSONText(["status": JSONText(isUp ? "OK" : "BAD")]), status: isUp ? 200 : 500)
+            case .nodes: return Answer(200, "true")
+            case .running: return Answer(200, type: Answer.json, try await handler.running())
+            case .queued: return Answer(200, type: Answer.json, try await handler.queued())
+            default: return .notFound
+            }
+        } catch {
+            return .failed(error.message)
+        }
+    }
+
+    private func posted(_ route: Route, _ args: JSONValue) async throws -> Answer {
+        switch route {
+        case .submit: return Answer(try await handler.submit(args))
+        case .runstatus: return Answer(try await handler.runStatus(try NamedJob(args)))
+        case .exitstatus: return Answer(try await handler.exitStatus(try NamedJob(args)))
+        case .terminate:
+            try await handler.terminate(try NamedJob(args))
+            return Answer(.yes)
+        case .release:
+            try await handler.release(try NamedJob(args))
+            return Answer(.yes)
+        case .events: return Answer(JSONText(PythonText.stripEnd(try await handler.events(try NamedJob(args)))))
+        case .request(let path): return try await requested(path, args)
+        default: return .notFound
+        }
+    }
+
+    // MARK: /request
+
+    private func requested(_ path: String, _ args: JSONValue) async throws -> Answer {
+        guard case .object? = args["qs"] else { throw JarviceError(.refused, "args has no object qs") }
+        if path == "pvcls" || path == "pvcls/" {
+            return Answer(401, "this gateway does not list directories yet")
+        }
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 4 else { return Answer(400) }
+        let job = NamedJob(name: parts[0], number: parts[1], jobID: parts[2])
+        switch parts[3] {
+        case "shutdown", "abort":
+            try await handler.terminate(job)
+            return Answer(200)
+        case "info":
+            return Answer(
+                JSONText(["about": JSONText(""), "actions": JSONText([:]), "help": JSONText(""), "url": JSONText("")]))
+        case "tail":
+            guard let text = try await handler.tail(job, lines: Self.lines(args["qs"])), !text.isEmpty else {
+                return Answer(404)
+            }
+            return Answer(200, text)
+        default: return Answer(200)
+        }
+    }
+
+    /// As the reference reads them: what is no number, or less than two, is a hundred.
+    static func lines(_ qs: JSONValue?) -> Int {
+        guard case .array(let values)? = qs?["lines"], let first = values.first else { return 100 }
+        let number = first.integer ?? first.string.flatMap(PythonText.integer) ?? 100
+        return number > 1 ? min(number, FileRequest.lineLimit) : 100
+    }
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import FoundationEssentials
+
+/// Who may call: whoever knows `user:password`, if there is one. Else the place where the server listens decides, or a
+/// client's certificate.
+public struct ServerAccess: Sendable, Equatable, CustomStringConvertible {
+    private let key: [UInt8]?
+
+    /// - Parameter key: `user:password`; nil: no password is asked for.
+    public init(key: String?) {
+        self.key = key.map { Array($0.utf8) }
+    }
+
+    public var asksForKey: Bool { key != nil }
+
+    /// Takes as long whatever is wrong with what was given.
+    func allows(_ authorization: String?) -> Bool {
+        guard let key else { return true }
+        let scheme = "basic "
+        guard let authorization, authorization.lowercased().hasPrefix(scheme),
+            let given = Data(base64Encoded: PythonText.strip(authorization.dropFirst(scheme.count)))
+        else { return false }
+        var difference: UInt8 = given.count == key.count ? 0 : 1
+        for (index, byte) in given.enumerated() { difference |= byte ^ key[index % key.count] }
+        return difference == 0
+    }
+
+    public var description: String { key == nil ? "no password" : "a password" }
+}
