@@ -172,6 +172,11 @@ struct SenderTests {
         #expect(site.backend.rows.keys.sorted() == [7])
         let start = site.backend.requests.last { $0.path == "/jobs/start_job/" }
         #expect(start?.body.contains(#""hwthreads":[2]"#) == true)
+        // Trouble that is over is shown no more, though nothing is told since.
+        await site.sender.fail("connection refused")
+        site.move(60)
+        #expect(await site.sender.compare(dryRun: true).problem == nil)
+        #expect(await site.sender.problem == nil)
         // One that never tells it keeps nobody from being told.
         let other = try await SenderHarness()
         for _ in 0..<100 { other.backend.script("/clusters/", 500, "broken") }

@@ -62,6 +62,7 @@ extension BackendSender {
         }
         do throws(CockpitError) {
             var listed = try await client.runningJobs()
+            succeed()
             report.rows = listed.count
             if let jobID { listed.removeAll { $0.jobId != Int64(jobID) } }
             let known = try await store.known(listed, at: name)

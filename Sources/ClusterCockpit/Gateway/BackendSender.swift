@@ -92,8 +92,11 @@ actor BackendSender {
             // One request shows whether a backend that was away is back.
             let room = (failures > 0 ? 1 : settings.parallel) - inFlight.count
             guard room > 0 else { return 60_000 }
-            guard try await store.nextDue(name) != nil else { return 60_000 }
+            let hasWork = try await store.nextDue(name) != nil
+            // What was in trouble is looked at again though there is nothing to tell: its trouble is shown until then.
+            guard hasWork || failures > 0 else { return 60_000 }
             guard await isKnown() else { return max(pausedUntil - now(), 5) }
+            guard hasWork else { return 60_000 }
             let lanes = try await store.dueLanes(name, now: now(), limit: room + inFlight.count)
             let free = lanes.filter { !inFlight.contains($0) }.prefix(room)
             for lane in free {
@@ -200,6 +203,7 @@ actor BackendSender {
             let answer = try await client.topology()
             isTopologyRead = true
             topologyFailures = 0
+            succeed()
             if answer == nil {
                 logger.warning(
                     "the backend has no such cluster: set clustercockpit.cluster to the name that it has",
