@@ -190,7 +190,8 @@ let package = Package(
         .executableTarget(
             name: "Agent",
             dependencies: [
-                "ClusterCockpit", "DeepSquare", "Ethereum", "Jarvice", "JobLifecycle", "Persistence", "Slurm", "Sockets",
+                "ClusterCockpit", "DeepSquare", "Ethereum", "Jarvice", "JobLifecycle", "Persistence", "Slurm",
+                "Sockets",
                 "SpankBridge", "Support",
                 "TLSClient",
                 .product(name: "BigInt", package: "BigInt"),
@@ -381,7 +382,8 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "CSlurm", "ClusterCockpit", "DeepSquare", "Ethereum", "Jarvice", "JobLifecycle", "Slurm", "Sockets",
+                "Agent", "CSlurm", "ClusterCockpit", "DeepSquare", "Ethereum", "Jarvice", "JobLifecycle", "Slurm",
+                "Sockets",
                 "SpankBridge", "Support", "TestCertificates",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

@@ -166,4 +166,19 @@ struct CheckLineTests {
         #expect(HealthRounds.line(of: down, before: [up]) == nil)
         #expect(HealthRounds.line(of: up, before: [down]) == nil)
     }
+
+    @Test("a port that somebody has is the agent's only if the agent says that it listens there")
+    func portsOfTheAgent() throws {
+        let address = try #require(ListenAddress("127.0.0.1:6821"))
+        func level(_ listening: [String]?, failing: Bool = false) -> Finding.Level? {
+            var status = AgentStatus(version: "1", startedAt: 1, now: 2, health: .ok, summary: "", isReady: true)
+            status.listening = listening
+            if failing { status.set(.init(name: "bridge.listen", level: .failure, text: "another process has it")) }
+            return Checks.port("bridge.listen", address, status)?.level
+        }
+        #expect(level(["admin.listen", "bridge.listen"]) == .ok)
+        #expect(level(["admin.listen"]) == nil, "just started: it has not tried yet, and another process has the port")
+        #expect(level(["admin.listen"], failing: true) == .failure)
+        #expect(level(nil) == .ok && level(nil, failing: true) == .failure, "an earlier release")
+    }
 }

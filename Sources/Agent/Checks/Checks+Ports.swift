@@ -20,9 +20,17 @@ extension Checks {
         guard trouble?.number == EADDRINUSE, case .success(let status) = agentStatus else {
             return trouble.map { failure(key, $0.text) } ?? ok(key, "\(address)")
         }
-        // It may be its own.
-        return status.parts.first { $0.name == key && $0.level == .failure }.map { failure(key, $0.text) }
-            ?? ok(key, "\(address): the agent listens there")
+        return Self.port(key, address, status) ?? failure(key, trouble?.text ?? "\(address)")
+    }
+
+    /// What the running agent says of a port that somebody has; nil: it is not the agent. One of an earlier release tells of those
+    /// alone at which it cannot listen.
+    static func port(_ key: String, _ address: ListenAddress, _ status: AgentStatus) -> Finding? {
+        if let part = status.parts.first(where: { $0.name == key && $0.level == .failure }) {
+            return Finding(level: .failure, subject: key, text: part.text)
+        }
+        guard status.listening?.contains(key) ?? true else { return nil }
+        return Finding(level: .ok, subject: key, text: "\(address): the agent listens there")
     }
 
     static func trouble(listeningAt address: ListenAddress) -> (number: Int32, text: String)? {

@@ -22,6 +22,8 @@ final class RunningParts: Sendable {
         var gateways: [String: GatewayState] = [:]
         /// By the key that names it, why nobody can come in at a door.
         var doors: [String: String] = [:]
+        /// The keys of those at which it listens.
+        var openDoors: Set<String> = []
         /// The newest answers of the checks; empty until all has been looked at once.
         var findings: [Finding] = []
         /// Why the state folder's disk cannot be written.
@@ -79,7 +81,12 @@ final class RunningParts: Sendable {
     /// - Parameters:
     ///   - key: of the configuration.
     ///   - why: nil: it is open.
-    func door(_ key: String, _ why: String?) { change { $0.doors[key] = why } }
+    func door(_ key: String, _ why: String?) {
+        change { state in
+            state.doors[key] = why
+            if why == nil { state.openDoors.insert(key) } else { state.openDoors.remove(key) }
+        }
+    }
 
     /// Beside the names of parts: the first answers of the checks.
     static let firstLook = "the first look at all parts"

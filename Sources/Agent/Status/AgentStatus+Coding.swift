@@ -4,7 +4,7 @@
 extension AgentStatus {
     private enum CodingKeys: String, CodingKey {
         case version, startedAt, now, health, summary, isReady, cluster, slurmVersion, parts, jobs, deliveries, problems
-        case problemCounts
+        case problemCounts, listening
     }
 
     init(from decoder: any Decoder) throws {
@@ -23,6 +23,7 @@ extension AgentStatus {
         deliveries = try container.decode([Deliveries].self, forKey: .deliveries)
         problems = try container.decode([Problem].self, forKey: .problems)
         problemCounts = try container.decodeIfPresent([String: Int].self, forKey: .problemCounts)
+        listening = try container.decodeIfPresent([String].self, forKey: .listening)
         sections = try AllGatewaySections(from: decoder)
     }
 
@@ -41,6 +42,7 @@ extension AgentStatus {
         try container.encode(deliveries, forKey: .deliveries)
         try container.encode(problems, forKey: .problems)
         try container.encodeIfPresent(problemCounts, forKey: .problemCounts)
+        try container.encodeIfPresent(listening, forKey: .listening)
         try sections.encode(to: encoder)
     }
 }

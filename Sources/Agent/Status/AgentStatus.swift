@@ -79,6 +79,8 @@ struct AgentStatus: Codable, Sendable, Equatable {
     var problems: [Problem] = []
     /// How many warnings and errors were logged since the start, by level (`warning`, `error`, `critical`); nil: not counted.
     var problemCounts: [String: Int]?
+    /// The keys (`bridge.listen`, …) of the doors at which it listens; nil: an earlier release.
+    var listening: [String]?
     /// What each gateway shows of itself; in JSON beside the rest.
     var sections = AllGatewaySections()
 }

@@ -60,6 +60,7 @@ struct StatusSource: Sendable {
         for (key, why) in now.doors.sorted(by: { $0.key < $1.key }) {
             status.set(.init(name: key, level: .failure, text: why))
         }
+        status.listening = now.openDoors.sorted()
         let reports = await parts.answers.all(parts.modules, "status", within: Self.patience) { [parts] module in
             await module.report(now, parts.configuration)
         }

@@ -18,12 +18,21 @@ struct JarviceRunning: Sendable {
 
 /// By the part of `status` why nobody can come in at a door, or as somebody.
 final class JarviceDoors: Sendable {
-    private let state = NIOLockedValueBox<[String: String]>([:])
+    private let state = NIOLockedValueBox<(troubles: [String: String], open: Set<String>)>(([:], []))
 
-    var troubles: [String: String] { state.withLockedValue { $0 } }
+    var troubles: [String: String] { state.withLockedValue { $0.troubles } }
+    var open: [String] { state.withLockedValue { $0.open.sorted() } }
+
+    /// Of what is no door.
+    func note(_ key: String, _ why: String?) { state.withLockedValue { $0.troubles[key] = why } }
 
     /// - Parameter why: nil: it is open.
-    func tell(_ key: String, _ why: String?) { state.withLockedValue { $0[key] = why } }
+    func tell(_ key: String, _ why: String?) {
+        state.withLockedValue { state in
+            state.troubles[key] = why
+            if why == nil { state.open.insert(key) } else { state.open.remove(key) }
+        }
+    }
 }
 
 extension JarviceModule {
@@ -47,7 +56,7 @@ extension JarviceModule {
         if let path = jarvice.mapFile {
             services.append(
                 UserMapWatch(
-                    path: path, logger: context.logger, onTrouble: { running.doors.tell("jarvice users", $0) },
+                    path: path, logger: context.logger, onTrouble: { running.doors.note("jarvice users", $0) },
                     onChange: { gateway.change(users: .mapping($0)) }))
         }
         report(jarvice, context.logger)

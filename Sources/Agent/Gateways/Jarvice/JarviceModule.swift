@@ -92,9 +92,12 @@ struct JarviceModule: GatewayModule {
     func report(_ parts: RunningParts.State, _ configuration: AgentConfiguration) async -> StatusReport {
         guard let running = parts.gateways[name]?.running as? JarviceRunning else { return { _ in } }
         let word = await running.gateway.status()
-        let doors = running.doors.troubles
+        let (doors, open) = (running.doors.troubles, running.doors.open)
         let isInsecure = configuration.jarvice.settings.tokens.isInsecure
-        return { $0.take(word, doors: doors, isInsecure: isInsecure) }
+        return { status in
+            status.take(word, doors: doors, isInsecure: isInsecure)
+            status.listening? += open
+        }
     }
 
     let statusSection: (any GatewayStatusSection.Type)? = JarviceSection.self
