@@ -144,6 +144,12 @@ test-page: build-tests plugins ## The status page in headless Chromium (pictures
 	python3 Tests/Page/examples.py
 	python3 Tests/Page/live.py
 
+.PHONY: screenshot
+screenshot: build ## Take README's picture of the status page again
+	@Tests/Page/install.sh >/dev/null
+	python3 Tests/Page/page.py
+	cp .build/screenshots/busy-desktop-light.png docs/images/status-page.png
+
 .PHONY: test-package
 test-package: build deb ## The packages on a Debian that boots in a container, and each command of the administrator's pages; needs root
 	@$(DEPS) boot

@@ -27,6 +27,7 @@ for my $page (@pages) {
     open(my $in, '<:encoding(UTF-8)', $page) or die "$page: $!\n";
     my $text = do { local $/; <$in> };
     $text =~ s/^ *<!--.*?-->\n//gms;
+    $text =~ s/^!\[[^\]]*\]\([^()]*\)\n\n?//gm; # pictures are not installed
     $text =~ s/\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)/linked($1, $2)/ge;
     my $file = "$out/" . basename($page);
     open(my $to, '>:encoding(UTF-8)', $file) or die "$file: $!\n";
