@@ -36,7 +36,7 @@ public struct PastRun: Sendable, Hashable {
     }
 }
 
-/// What is told of a node.
+/// What is reported of a node.
 public struct CockpitNode: Sendable, Hashable {
     public enum State: String, Sendable, Hashable, Codable {
         case allocated, reserved, idle, down, mixed, unknown

@@ -105,7 +105,7 @@ struct Dispatcher: Sendable {
         }
     }
 
-    /// As the reference reads them: what is no number, or less than two, is a hundred.
+    /// As the reference reads them: what is not a number, or less than two, is a hundred.
     static func lines(_ qs: JSONValue?) -> Int {
         guard case .array(let values)? = qs?["lines"], let first = values.first else { return 100 }
         let number = first.integer ?? first.string.flatMap(PythonText.integer) ?? 100

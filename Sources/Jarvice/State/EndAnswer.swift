@@ -2,7 +2,7 @@
 
 internal import JobLifecycle
 
-/// What upstream is told of a job that is over.
+/// The answer to upstream about a job that has ended.
 struct EndAnswer: Sendable, Equatable {
     var code: Int
     var elapsed: String

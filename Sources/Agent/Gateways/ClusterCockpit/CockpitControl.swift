@@ -33,7 +33,7 @@ struct CockpitControl {
         ]
     }
 
-    /// What is no number names no job, and must not mean all.
+    /// What is not a number names no job, and must not mean all.
     private func job(_ request: ControlRequest) throws(ControlFailure) -> UInt32? {
         guard let text = request.arguments?["job"] else { return nil }
         guard let number = UInt32(text) else { throw ControlFailure(description: "\(quoted(text)) is no job id") }
