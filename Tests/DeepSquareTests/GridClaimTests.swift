@@ -110,6 +110,48 @@ struct GridClaimTests {
         Case("the start of a second run is no news", onChain + [.requeued(300), .pending, .running], []),
     ]
 
+    static let reportedEnd: [Act] = onChain + [fiveMinutes, .sent, .succeeded(.end), .closed]
+    static let givenBack: [Act] = [.refused("no room"), .sent, .succeeded(.refuse), .closed]
+    /// The chain loses the blocks of reports that were over, and what it says of them then.
+    static let lostBlocks: [Case] = [
+        Case("the end's block is lost: it is waited for", reportedEnd + [.blockLost(attempt: 2)], []),
+        Case(
+            "and mined again: over", reportedEnd + [.blockLost(attempt: 2), .succeeded(.end)], ["close"]),
+        Case(
+            "the contract refuses it now: it is asked", reportedEnd + [.blockLost(attempt: 2), .reverted(.end)],
+            ["read"]),
+        Case(
+            "the job runs on the chain: its end is decided again",
+            reportedEnd + [.blockLost(attempt: 2), .reverted(.end), .word(.running, start: 0)],
+            ["send Finished 5 exit 0"]),
+        Case(
+            "the provider may not report: it waits",
+            reportedEnd + [.blockLost(attempt: 2), .reverted(.end), .word(.running, start: 0), .approved(false)], []),
+        Case(
+            "somebody else ended it: over",
+            reportedEnd + [.blockLost(attempt: 2), .reverted(.end), .word(.cancelled, start: 0)], ["close"]),
+        Case(
+            "both blocks are lost, and the contract takes neither",
+            reportedEnd + [
+                .blockLost(attempt: 2), .blockLost(attempt: 1), .reverted(.running), .reverted(.end),
+                .word(.scheduled, start: 0), .after(4),
+            ],
+            ["send Running", "send Finished 5 exit 0"]),
+        Case("another attempt's block is none of its", reportedEnd + [.blockLost(attempt: 7)], []),
+        Case("Running's block is lost: it is waited for", onChain + [.blockLost(attempt: 1)], []),
+        Case(
+            "Running is not taken any more: the contract is asked, then told again",
+            onChain + [.blockLost(attempt: 1), .reverted(.running), .word(.scheduled, start: 0)], ["send Running"]),
+        Case(
+            "Failed waits for a Running whose block was lost",
+            onChain + [.blockLost(attempt: 1), .ended(.failed, 300, exit: 256)], []),
+        Case("a return's block is lost", givenBack + [.blockLost(attempt: 1)], []),
+        Case(
+            "and the return is not taken any more",
+            givenBack + [.blockLost(attempt: 1), .reverted(.refuse), .word(.scheduled, start: 0)], ["refuse: no room"]),
+        Case("and taken again", givenBack + [.blockLost(attempt: 1), .succeeded(.refuse)], ["close"]),
+    ]
+
     /// Reports that overtake, fail, or cannot be sent.
     static let reports: [Case] = [
         Case(
@@ -305,7 +347,7 @@ struct GridClaimTests {
             [.accepted, .after(1800), .refusedBySlurm("for too long", .withdrawn)], ["refuse: for too long"]),
     ]
 
-    @Test(arguments: life + reports + holds + customers + refusals)
+    @Test(arguments: life + reports + lostBlocks + holds + customers + refusals)
     func steps(_ row: Case) throws {
         var stage = ClaimStage()
         for act in row.acts {

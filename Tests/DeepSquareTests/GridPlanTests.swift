@@ -27,9 +27,13 @@ struct GridPlanTests {
             job: hash(1), number: 1, customer: customer, definition: definition, minutes: 60,
             place: GridClaim.Place(block: 100, index: 5), claimedAt: 1000, needsExamination: false)
         let payment = GridPayment(transaction: hash(9), place: 0, block: 1, learnedAt: 1000, wei: "1")
+        claim.final = GridClaim.Report(kind: .end, status: .finished, attempt: 1)
         claim.succeeded(.end, block: 1, transaction: hash(9), payments: [payment], now: 1000)
         try await store.save([claim], logs: [TakenLog(transaction: hash(1), place: 0, block: 1)])
         claim.take(ClaimStage.transition(.submitted, sequence: 1), now: 1000)
+        claim.revision += 1
+        try await store.save([claim])
+        _ = claim.lose(attempt: 1)
         claim.revision += 1
         try await store.save([claim])
         _ = try await store.openClaims()

@@ -878,6 +878,7 @@ struct TransactionMachineTests {
             stage.drive()
             #expect(stage.sent.count == 2 && stage.sent[0].hash == stage.sent[1].hash)
             #expect(stage.changes.contains(.reopened(intent: 1, nonce: 5)))
+            #expect(stage.machine.takeReopened() == ["a"] && stage.machine.takeReopened().isEmpty)
             let spent = stage.machine.spending
             stage.poll(count: 6, head: 103)
             stage.receive(stage.last(5), block: 103)

@@ -14,6 +14,9 @@ private final class OneNode: RPCTransport {
         var mined: [(hash: String, nonce: Int)] = []
         var waiting: [(hash: String, nonce: Int)] = []
         var head = 100
+        /// Of what is mined from now on.
+        var status = "0x1"
+        var statuses: [String: String] = [:]
         /// Asked for, and never answered.
         var estimates = 0
     }
@@ -24,7 +27,17 @@ private final class OneNode: RPCTransport {
         state.withLock { state in
             state.head += 1
             state.mined += state.waiting
+            for entry in state.waiting { state.statuses[entry.hash] = state.status }
             state.waiting = []
+        }
+    }
+
+    /// What was mined is gone, and no mempool has it; another block stands there. What is mined from now on has no effect.
+    func loseAll() {
+        state.withLock { state in
+            state.head += 1
+            state.mined = []
+            state.status = "0x0"
         }
     }
 
@@ -90,7 +103,8 @@ private final class OneNode: RPCTransport {
                 }
                 return [
                     "transactionHash": hash, "blockNumber": "0x" + String(state.head, radix: 16),
-                    "blockHash": Self.hash(state.head), "status": "0x1", "gasUsed": "0x5208", "logs": [],
+                    "blockHash": Self.hash(state.head), "status": state.statuses[hash] ?? "0x1", "gasUsed": "0x5208",
+                    "logs": [],
                 ]
             default: return NSNull()
             }
@@ -163,6 +177,43 @@ struct TransactionManagerTests {
         await manager.drive()
         #expect(try await manager.outcome("a") != nil)
         #expect(told.withLock { $0 } == [true])
+        store.close()
+    }
+
+    @Test("a block with a transaction that was over is lost: its reader learns of that, and of the other outcome")
+    func lostBlock() async throws {
+        let folder = NSTemporaryDirectory() + "manager-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let store = try ChainStore(path: folder + "/chain.sqlite")
+        let node = OneNode()
+        let client = RPCClient(
+            endpoints: [try RPCEndpoint(http: "http://node")], chainID: 1337, transport: node, logger: Self.quiet)
+        let manager = TransactionManager(
+            client: client, chainID: 1337, signer: LocalSigner(Stage.key), store: store, classes: Stage.classes,
+            logger: Self.quiet)
+        try await manager.start()
+        await manager.poll()
+        try await manager.submit(
+            TransactionIntent(key: "a", className: "status", recipient: Stage.contract, gasLimit: 50_000))
+        while node.waiting < 1 { try await Task.sleep(for: .milliseconds(2)) }
+        node.mine()
+        await manager.poll()
+        await manager.drive()
+        #expect(try await manager.outcome("a")?.hasEffect == true)
+        var lost = await manager.reopened().makeAsyncIterator()
+        node.loseAll()
+        while node.waiting < 1 {
+            await manager.poll()
+            await manager.drive()
+            try await Task.sleep(for: .milliseconds(2))
+        }
+        #expect(await lost.next() == "a")
+        #expect(await manager.openKeys(prefix: "a") == ["a"])
+        node.mine()
+        await manager.poll()
+        await manager.drive()
+        #expect(try await manager.outcome("a")?.hasEffect == false)
         store.close()
     }
 

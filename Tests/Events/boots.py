@@ -45,6 +45,7 @@ def boot(lab):
 def waits(lab, agent, job):
     eventually(f"{job} has its node", lambda: state(lab, job) == "CONFIGURING", 60, 0.05)
     eventually("the agent has seen that", lambda: agent.query(f"SELECT phase, state FROM runs WHERE number = {job}") == [("pending", "RUNNING")], 30)
+    agent.deliver()
     expect(of(agent, job), kinds(agent, job) == ["pending"])
 
 

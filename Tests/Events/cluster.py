@@ -219,6 +219,10 @@ class Agent:
             return []
         return [json.loads(line) for line in self.journal.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
+    def deliver(self):
+        """Waits until the journal has what the ledger has: its reader comes after the ledger's commit."""
+        eventually("everything is in the journal", lambda: self.query("SELECT count(*) FROM deliveries WHERE state <> 1")[0][0] == 0)
+
     def runs(self):
         """The ledger's runs by (job, submit time)."""
         database = sqlite3.connect(f"file:{self.lab.state}/ledger.sqlite?mode=ro", uri=True, timeout=20)

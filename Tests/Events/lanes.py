@@ -48,6 +48,7 @@ def hung_slurmdbd():
             lab.fault("resume", "slurmdbd")
         eventually("the forgotten one is told", lambda: kinds(agent, forgotten)[-1:] == ["ended"], 120, 0.5)
         eventually("nothing is open", lambda: agent.query(OPEN)[0][0] == 0, 60)
+        agent.deliver()
         told = [t for t in agent.transitions() if t["job_id"] == forgotten and t["final"]]
         expect(told, len(told) == 1 and told[0]["exit_status"] == 5 << 8)
         agent.stop()

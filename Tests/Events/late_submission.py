@@ -99,6 +99,7 @@ class Stage:
 
     def wait(self, names, within=150):
         eventually(f"{names} are over", lambda: all(self.row(name)[2] for name in names), within, 0.5)
+        self.agent.deliver()
 
     def check(self, names, state="COMPLETED", runs=1):
         for name in names:
@@ -294,6 +295,7 @@ def surplus_untagged(stage):
     eventually("it is ended", lambda: [job[1] for job in others()] == ["CANCELLED"], 60, 0.5)
     eventually("that is told", lambda: "ended a job that was one too many" in stage.agent.log.read_text(), 30, 0.5)
     expect("the request's own ran once", len((stage.runs / names[0]).read_text().splitlines()) == 1)
+    stage.agent.deliver()
     finals = [t for t in stage.agent.transitions() if t.get("external_id") == names[0] and t["final"]]
     expect(f"it ends once: {finals}", [t.get("state") for t in finals] == ["COMPLETED"])
     findings = stage.agent.ask("ledger", "verify", "--state-folder", stage.lab.state)

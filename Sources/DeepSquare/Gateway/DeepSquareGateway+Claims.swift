@@ -173,9 +173,7 @@ extension DeepSquareGateway {
         spawn {
             let outcome = await self.outcome(of: key)
             if Task.isCancelled { return }
-            var succeeded = false
-            if case .succeeded = outcome { succeeded = true }
-            await self.claimOver(kind, key, succeeded)
+            await self.claimOver(kind, key, outcome?.hasEffect == true)
         }
     }
 

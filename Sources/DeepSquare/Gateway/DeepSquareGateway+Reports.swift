@@ -8,7 +8,19 @@ internal import Logging
 extension DeepSquareGateway {
     /// Job ids are small numbers in practice: another contract has the same ones.
     func intentKey(_ key: Key, _ attempt: Int) -> String {
-        "deepsquare \(contracts.metaScheduler.hex) \(key) \(attempt)"
+        "\(Self.intentPrefix)\(contracts.metaScheduler.hex) \(key) \(attempt)"
+    }
+
+    static let intentPrefix = "deepsquare "
+
+    /// The claim and the attempt of a report; nil for intents that are none.
+    func report(of intent: String) -> (Key, attempt: Int)? {
+        let parts = intent.split(separator: " ")
+        guard parts.count == 5, parts[1] == contracts.metaScheduler.hex, let job = Hash32(hex: parts[2]),
+            let number = Int64(parts[3]), let attempt = Int(parts[4])
+        else { return nil }
+        let key = Key(job: job, number: number)
+        return intentKey(key, attempt) == intent ? (key, attempt) : nil
     }
 
     /// Committed here, then by the transaction manager, which broadcasts it at once: a crash between the two is made good at the
@@ -158,7 +170,7 @@ extension DeepSquareGateway {
         retries[key, default: [:]][.recall] = Retry(notBefore: now() + 5)
     }
 
-    private func watch(_ report: GridClaim.Report, _ key: Key) {
+    func watch(_ report: GridClaim.Report, _ key: Key) {
         let intent = intentKey(key, report.attempt)
         spawn {
             guard let outcome = await self.outcome(of: intent) else { return }  // The gateway ends.

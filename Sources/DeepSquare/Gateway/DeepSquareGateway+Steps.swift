@@ -216,7 +216,8 @@ extension DeepSquareGateway {
             failed(.send, key, "\(error)")
             return
         }
-        guard let claim = claims[key] else { return }
+        // The chain may have lost its end meanwhile.
+        guard let claim = claims[key], claim.isClosed else { return }
         logger.info("over", metadata: ids(key, ["status": "\(claim.chain.status)"]))
         claims.removeValue(forKey: key)
         inherited.remove(key)

@@ -139,6 +139,7 @@ public actor DeepSquareGateway: Gateway, Service {
     // MARK: running
 
     public func run() async throws {
+        let reopened = await manager.reopened()
         try await load()
         let sbatch = sbatch
         await cancelWhenGracefulShutdown {
@@ -148,6 +149,7 @@ public actor DeepSquareGateway: Gateway, Service {
                 group.addTask { await self.claimLoop() }
                 group.addTask { await self.refreshLoop() }
                 group.addTask { await self.eventLoop() }
+                group.addTask { for await intent in reopened { await self.reopen(intent) } }
                 await withTaskCancellationHandler {
                     while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
                 } onCancel: {
@@ -189,6 +191,7 @@ public actor DeepSquareGateway: Gateway, Service {
             try await resume(key)
             if claim.verdict == .undecided { inherited.insert(key) }
         }
+        try await reopenLost(over + claims.values)
         for kind in ClaimKind.allCases {
             let open = await manager.openKeys(prefix: kind.keyPrefix)
             queues[kind] = ClaimQueue(inFlight: Set(open))

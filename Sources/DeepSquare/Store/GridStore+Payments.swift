@@ -9,6 +9,10 @@ extension GridStore {
 
     /// A claim's payments, each in one row: told again it only learns its time.
     static func savePayments(of claim: GridClaim, _ database: Database) throws {
+        for transaction in claim.lostEnds {
+            try database.cachedStatement(sql: "DELETE FROM payments WHERE tx = ?").execute(arguments: ["\(transaction)"]
+            )
+        }
         for payment in claim.payments ?? [] {
             try database.cachedStatement(
                 sql: """

@@ -69,6 +69,11 @@ public enum TransactionOutcome: Hashable, Sendable {
     /// Taken back by an administrator before it was mined.
     case cancelled
 
+    /// It was mined, and did what it was meant to.
+    public var hasEffect: Bool {
+        if case .succeeded = self { true } else { false }
+    }
+
     public var receipt: TransactionReceipt? {
         switch self {
         case .succeeded(let receipt), .reverted(let receipt): receipt

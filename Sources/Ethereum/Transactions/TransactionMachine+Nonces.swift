@@ -237,9 +237,8 @@ extension TransactionMachine {
             attempt.versions[index].sentAt = now
             attempt.versions[index].head = view?.head.number
         }
-        sending[settled.intent.id] = settled.intent
+        reopen(settled.intent, nonce: nonce)
         insert(attempt)
-        change(.reopened(intent: settled.intent.id, nonce: nonce))
         if let last = attempt.versions.last { broadcast(last.hash) }
     }
 

@@ -99,6 +99,7 @@ struct TransactionMachine {
     private var changes: [Change] = []
     private var broadcasts: [Hash32] = []
     private var outcomes: [(intent: TransactionIntent, outcome: TransactionOutcome)] = []
+    private var reopened: [String] = []
 
     init(chainID: UInt64, address: Address, settings: TransactionSettings, classes: [TransactionClass]) {
         self.chainID = chainID
@@ -125,6 +126,12 @@ struct TransactionMachine {
     mutating func takeOutcomes() -> [(intent: TransactionIntent, outcome: TransactionOutcome)] {
         defer { outcomes = [] }
         return outcomes
+    }
+
+    /// Keys of intents that were over, and are not any more.
+    mutating func takeReopened() -> [String] {
+        defer { reopened = [] }
+        return reopened
     }
 
     /// Whether a nonce was ever given to something of ours.
@@ -195,6 +202,13 @@ struct TransactionMachine {
         sending[pending.id] = nil
         changes.append(.ended(intent: pending.id, nonce: nonce, outcome))
         outcomes.append((pending.intent, outcome))
+    }
+
+    /// One that was over: the chain lost its block.
+    mutating func reopen(_ pending: PendingIntent, nonce: UInt64) {
+        sending[pending.id] = pending
+        changes.append(.reopened(intent: pending.id, nonce: nonce))
+        reopened.append(pending.intent.key)
     }
 
     // MARK: alarms

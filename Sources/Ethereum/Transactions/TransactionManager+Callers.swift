@@ -84,6 +84,15 @@ extension TransactionManager {
         }
     }
 
+    /// Keys of intents whose outcome may have been told, and whose block the chain has lost since: they are on their way again
+    /// and may end otherwise. From now on; for one reader, the latest.
+    public func reopened() -> AsyncStream<String> {
+        let (stream, reader) = AsyncStream.makeStream(of: String.self)
+        reopenedReader?.finish()
+        reopenedReader = reader
+        return stream
+    }
+
     private func giveUp(_ waiter: Int, _ key: String) {
         outcomeWaiters[key]?.removeValue(forKey: waiter)?.resume(returning: nil)
     }

@@ -57,10 +57,12 @@ public actor TransactionManager: Service {
     private var commitWaiters: [CheckedContinuation<Result<Void, ChainStoreError>, Never>] = []
     var outcomeWaiters: [String: [Int: CheckedContinuation<TransactionOutcome?, Never>]] = [:]
     var nextWaiter = 0
+    var reopenedReader: AsyncStream<String>.Continuation?
     struct Decided {
         var changes: [TransactionMachine.Change] = []
         var broadcasts: [SignedTransaction] = []
         var outcomes: [(intent: TransactionIntent, outcome: TransactionOutcome)] = []
+        var reopened: [String] = []
     }
 
     /// A commit is under way.
@@ -196,6 +198,7 @@ public actor TransactionManager: Service {
         uncommitted.changes += machine.takeChanges()
         uncommitted.broadcasts += machine.takeBroadcasts()
         uncommitted.outcomes += machine.takeOutcomes()
+        uncommitted.reopened += machine.takeReopened()
         let decided = uncommitted
         isCommitting = true
         defer { isCommitting = false }
@@ -204,6 +207,7 @@ public actor TransactionManager: Service {
             uncommitted.changes.removeFirst(decided.changes.count)
             uncommitted.broadcasts.removeFirst(decided.broadcasts.count)
             uncommitted.outcomes.removeFirst(decided.outcomes.count)
+            uncommitted.reopened.removeFirst(decided.reopened.count)
             machine.clear(.storage)
             return .success(decided)
         } catch {
@@ -214,6 +218,7 @@ public actor TransactionManager: Service {
     }
 
     private func tell(_ done: Decided) async {
+        for key in done.reopened { reopenedReader?.yield(key) }
         for transaction in done.broadcasts {
             let attempt = machine.attempts.first { $0.nonce == transaction.unsigned.nonce }
             let isFirst = attempt?.versions.last?.madeAt == attempt?.versions.last?.sentAt

@@ -48,6 +48,8 @@ struct ClaimStage {
         case reverted(GridClaim.Report.Kind)
         /// An administrator took the transaction back.
         case withdrawn(GridClaim.Report.Kind)
+        /// The chain lost the block of the report, and it is on its way again.
+        case blockLost(attempt: Int)
         case held(until: Int64)
         /// By an examination.
         case lost
@@ -171,6 +173,7 @@ struct ClaimStage {
         case .reverted(let kind):
             claim.reverted(kind, block: block, transaction: Self.transaction(block), now: seconds)
         case .withdrawn(let kind): claim.reverted(kind, block: 0, transaction: nil, now: seconds)
+        case .blockLost(let attempt): _ = claim.lose(attempt: attempt)
         case .held(let until): claim.hold(until: Self.epoch + until, losing: 12, now: seconds)
         case .lost: claim.lost(now: seconds)
         case .cancelled: claim.slurm.isCancelled = true

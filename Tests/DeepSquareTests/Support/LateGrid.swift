@@ -187,6 +187,7 @@ final class LateGrid: @unchecked Sendable {
                 $0.claims[key]?.succeeded(report.kind, block: 200, transaction: hash(200), now: now)
             }
             await stage.gateway.saveOrRetry(key)
+            await stage.manager.mined(await stage.gateway.intentKey(key, report.attempt))
         }
     }
 
@@ -236,7 +237,7 @@ final class LateGrid: @unchecked Sendable {
         #expect(order?.phase == .released, "\(row)")
         #expect(try await stage.ledger.counts().jobs == 1, "\(row)")
         // Which of them the contract has taken, each once.
-        let calls = await stage.manager.openCalls.map { $0.split(separator: ":").last.map(String.init) ?? "" }
+        let calls = try await stage.manager.calls.map { $0.split(separator: ":").last.map(String.init) ?? "" }
         let cancelled = stage.slurm.state.withLockedValue { $0.cancelled }
         switch story {
         case .runs, .toppedUp: #expect(calls == ["Running", "Finished"], "\(row)")
@@ -250,6 +251,18 @@ final class LateGrid: @unchecked Sendable {
 }
 
 extension TransactionManager {
-    /// What they are, in the order in which they were handed over.
-    fileprivate var openCalls: [String] { machine.queue.map(\.intent.call) }
+    /// What was handed over, in that order.
+    fileprivate var calls: [String] {
+        get async throws { try await store.list().reversed().map { $0.call } }
+    }
+
+    /// Such an intent is over, and had its effect.
+    fileprivate func mined(_ key: String) async {
+        guard let place = machine.queue.firstIndex(where: { $0.intent.key == key }) else { return }
+        let receipt = TransactionReceipt(
+            transaction: hash(200), block: BlockReference(number: 200, hash: hash(200)), succeeded: true, gasUsed: 1,
+            gasPrice: nil, logs: [])
+        machine.finish(machine.queue.remove(at: place), nonce: nil, .succeeded(receipt))
+        await drive()
+    }
 }
