@@ -554,6 +554,45 @@ def banned_its_reports_wait(world):
     same(world.grid.balance(PROVIDER) - paid, cost * 80 // 100, "what the provider gets")
 
 
+def loses_its_end(world, meanwhile):
+    """The block with a job's end is lost when the agent has seen it, and the provider is banned when the end comes again."""
+    job = world.request("true", 10)
+    ends(world, job, "Finished")
+    over_here(world, job)
+    selector = "0x" + world.grid.meta.encode("providerSetJobStatus", contracts.job_id(0), 0, 0, "", 0)[:4].hex()
+    meanwhile()
+    before = world.grid.balance(PROVIDER)
+    lost = eventually("the end's block is lost", lambda: world.chain.call("lab_lose", PROVIDER, selector, 0, True))
+    world.bot.provider("ban", PROVIDER)
+    try:
+        same(status(world, job), "Running", "its status on the chain")
+        yield
+        eventually("the end is not taken", lambda: any(row[1] == lost[0] and not row[2] for row in transactions(world)), 60)
+        eventually("the agent knows", lambda: known(world, job) and not world.ask("grid")["is_approved"])
+    finally:
+        world.bot.provider("unban", PROVIDER)
+    if not is_approved(world):
+        world.bot.provider("approve", PROVIDER)
+    ends(world, job, "Finished")
+    over_here(world, job)
+    same(world.grid.balance(PROVIDER) - before, 0, "what the provider got, as of the first time")
+    same(len(world.slurm_jobs(job)), 1, "Slurm jobs")
+
+
+@AWAY.alone
+def a_lost_end_that_is_refused_is_reported_again(world):
+    """The contract takes no report of a banned provider: also one that it had taken before its block was lost."""
+    for _ in loses_its_end(world, lambda: None):
+        pass
+
+
+@AWAY.alone
+def a_lost_end_is_found_by_the_next_agent(world):
+    """The agent is away when the block is lost."""
+    for _ in loses_its_end(world, world.agent.kill):
+        world.agent.start()
+
+
 @AWAY.alone
 def w05_missed_claim_is_submitted(world):
     """A ClaimJobEvent that nobody listened to left a job without a Slurm job: killed while the claim is on its way."""
