@@ -3,6 +3,7 @@
 import Foundation
 import GRDB
 import JobLifecycle
+import Persistence
 import PlanCheck
 import Testing
 

@@ -3,6 +3,7 @@
 import BigInt
 import Foundation
 import GRDB
+import Persistence
 import PlanCheck
 import Testing
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import GRDB
+internal import Persistence
 
 extension CockpitStore {
     /// One job at one backend.

@@ -3,6 +3,7 @@
 internal import FoundationEssentials
 internal import GRDB
 internal import JobLifecycle
+internal import Persistence
 
 extension CockpitStore {
     static let runColumns = """

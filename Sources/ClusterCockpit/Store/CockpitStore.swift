@@ -14,7 +14,7 @@ final class CockpitStore: Sendable {
     let queue: DatabaseQueue
     /// It was damaged: it lies there now, and this is a new one.
     let setAside: DatabaseFile.SetAside?
-    private let gate = ClosingGate()
+    let gate = ClosingGate()
 
     /// Blocks; for the start.
     init(path: String, now: Date = Date(), trace: (@Sendable (String) -> Void)? = nil) throws(CockpitError) {
@@ -49,9 +49,7 @@ final class CockpitStore: Sendable {
     }
 
     /// Closes the file once what is under way is done; all else throws from now on.
-    func close() {
-        gate.close { [queue] in try? queue.close() }
-    }
+    func close() { closeFile() }
 
     // MARK: meta
 
@@ -112,43 +110,8 @@ final class CockpitStore: Sendable {
             }
         }
     }
+}
 
-    // MARK: access
-
-    func read<Answer: Sendable>(
-        _ body: @escaping @Sendable (Database) throws -> Answer
-    ) async throws(CockpitError) -> Answer {
-        do {
-            return try await gate.use { [queue] in try await queue.read(body) }
-        } catch {
-            throw Self.translate(error, path: path)
-        }
-    }
-
-    func write<Answer: Sendable>(
-        _ body: @escaping @Sendable (Database) throws -> Answer
-    ) async throws(CockpitError) -> Answer {
-        do {
-            return try await gate.use { [queue] in try await queue.write(body) }
-        } catch {
-            throw Self.translate(error, path: path)
-        }
-    }
-
-    private static func translate(_ error: any Error, path: String) -> CockpitError {
-        if let error = error as? CockpitError { return error }
-        if error is ClosingGate.Closed || error is CancellationError {
-            return CockpitError(.storage, "\(path): it is closed: the agent is ending")
-        }
-        if case DatabaseFile.Failure.newer(let found, let current)? = error as? DatabaseFile.Failure {
-            return CockpitError(
-                .storage, "\(path) has format \(found), this release reads format \(current): install the later one")
-        }
-        if let error = error as? DatabaseError {
-            let advice = FileFault.advice(writing: path).map { ": \($0)" } ?? ""
-            return CockpitError(
-                .storage, "\(path): \(error.message ?? "SQLite error \(error.resultCode.rawValue)")\(advice)")
-        }
-        return CockpitError(.storage, "\(path): \(error)")
-    }
+extension CockpitStore: DatabaseStore {
+    static func failure(_ fault: DatabaseFault) -> CockpitError { CockpitError(.storage, fault.words) }
 }

@@ -2,6 +2,7 @@
 
 internal import Ethereum
 internal import GRDB
+internal import Persistence
 
 extension GridStore {
     /// For how long payments are kept: a year's accounts can be made in the month after.

@@ -16,7 +16,7 @@ final class GridStore: Sendable {
     let setAside: DatabaseFile.SetAside?
     /// It had been used when it was opened.
     private let wasBound: Bool
-    private let gate = ClosingGate()
+    let gate = ClosingGate()
 
     /// Blocks; for the start.
     init(path: String, now: Date = Date()) throws(GridError) {
@@ -66,9 +66,7 @@ final class GridStore: Sendable {
     }
 
     /// Closes the file once what is under way is done; all else throws from now on.
-    func close() {
-        gate.close { [queue] in try? queue.close() }
-    }
+    func close() { closeFile() }
 
     // MARK: meta
 
@@ -160,61 +158,19 @@ final class GridStore: Sendable {
     }
 
     func hadContent() async throws -> Bool { wasBound }
+}
 
-    // MARK: access
-
-    func read<Answer: Sendable>(
-        _ body: @escaping @Sendable (Database) throws -> Answer
-    ) async throws(GridError) -> Answer {
-        do {
-            return try await gate.use { [queue] in try await queue.read(body) }
-        } catch {
-            throw Self.translate(error, path: path)
-        }
-    }
-
-    func write<Answer: Sendable>(
-        _ body: @escaping @Sendable (Database) throws -> Answer
-    ) async throws(GridError) -> Answer {
-        do {
-            return try await gate.use { [queue] in try await queue.write(body) }
-        } catch {
-            throw Self.translate(error, path: path)
-        }
-    }
-
-    private static func translate(_ error: any Error, path: String) -> GridError {
-        if let error = error as? GridError { return error }
-        if error is ClosingGate.Closed || error is CancellationError {
-            return GridError(.storage, "\(path): it is closed: the agent is ending")
-        }
-        if let failure = error as? DatabaseFile.Failure {
-            switch failure {
-            case .newer(let found, let current):
-                return GridError(
-                    .configuration,
-                    "\(path) has format \(found), this release reads up to \(current): install the later release again")
-            case .cannotSetAside(let why):
-                return GridError(.storage, "\(path) is damaged and cannot be renamed (\(why)): move it away")
-            case .foreign:
-                return GridError(.storage, "\(path) is another program's database: move it away")
-            }
-        }
-        guard let error = error as? DatabaseError else { return GridError(.storage, "\(path): \(error)") }
-        let detail = error.message ?? "SQLite error \(error.resultCode.rawValue)"
-        switch error.resultCode {
-        case .SQLITE_CORRUPT, .SQLITE_NOTADB:
-            return GridError(
+extension GridStore: DatabaseStore {
+    static func failure(_ fault: DatabaseFault) -> GridError {
+        switch fault.kind {
+        case .damaged:
+            GridError(
                 .storage,
-                "\(path) is damaged (\(detail)): restart the agent, which sets it aside and makes it anew from the chain, the ledger and Slurm"
+                fault.words
+                    + ": restart the agent, which sets it aside and makes it again from the chain, the ledger and Slurm"
             )
-        case .SQLITE_FULL:
-            return GridError(.storage, "\(path): \(detail): make room on its file system")
-        case .SQLITE_READONLY, .SQLITE_IOERR, .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
-            return GridError(
-                .storage, "\(path): \(detail): \(FileFault.advice(writing: path) ?? "the disk fails: look at dmesg")")
-        default:
-            return GridError(.storage, "\(path): \(detail)")
+        case .newer: GridError(.configuration, fault.words)
+        case .closed, .full, .unusable, .failed: GridError(.storage, fault.words)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 internal import FoundationEssentials
 internal import GRDB
+internal import Persistence
 
 extension ChainStore {
     func cursor(_ feed: String) async throws(ChainStoreError) -> BlockReference? {

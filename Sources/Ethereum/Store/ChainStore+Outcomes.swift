@@ -2,6 +2,7 @@
 
 internal import FoundationEssentials
 internal import GRDB
+internal import Persistence
 
 extension ChainStore {
     /// An intent of this key, and its outcome when it is over.

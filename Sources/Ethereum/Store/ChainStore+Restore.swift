@@ -3,6 +3,7 @@
 internal import BigInt
 internal import FoundationEssentials
 internal import GRDB
+internal import Persistence
 
 extension ChainStore {
     /// Everything that is open, put into a new machine.

@@ -3,6 +3,7 @@
 internal import BigInt
 public import FoundationEssentials
 internal import GRDB
+internal import Persistence
 
 extension ChainStore {
     // MARK: binding

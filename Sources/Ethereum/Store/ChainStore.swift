@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import GRDB
+package import GRDB
 internal import Glibc
 public import Persistence
-internal import Support
+package import Support
 
 /// What the chain client must not forget, in an SQLite file of its own beside the ledger: a damaged ledger can be rebuilt
 /// from Slurm, these transactions from nowhere.
@@ -11,8 +11,8 @@ internal import Support
 /// A write that returns is on the disk (WAL, synchronous=FULL).
 public final class ChainStore: Sendable {
     public let path: String
-    let queue: DatabaseQueue
-    private let gate = ClosingGate()
+    package let queue: DatabaseQueue
+    package let gate = ClosingGate()
     /// It had been used when it was opened.
     private let wasBound: Bool
 
@@ -22,7 +22,7 @@ public final class ChainStore: Sendable {
     public init(path: String) throws(ChainStoreError) {
         self.path = path
         do {
-            let opened = try Self.openChecked(path)
+            let opened = try ChainSchema.file(path).open { try DatabaseQueue(path: $0, configuration: $1) }.writer
             wasBound = try opened.read { try Self.meta($0, "account") != nil }
             queue = opened
         } catch {
@@ -56,63 +56,24 @@ public final class ChainStore: Sendable {
     }
 
     /// Closes the file once what is under way is done; from now on all else throws `.closed`.
-    public func close() {
-        gate.close { [queue] in try? queue.close() }
-    }
+    public func close() { closeFile() }
 
-    private static func openChecked(_ path: String) throws -> DatabaseQueue {
-        do {
-            return try ChainSchema.file(path).open { try DatabaseQueue(path: $0, configuration: $1) }.writer
-        } catch let failure as DatabaseFile.Failure {
-            throw ChainStoreError(failure, path: path)
-        }
-    }
+}
 
-    func read<Answer: Sendable>(
-        _ body: @escaping @Sendable (Database) throws -> Answer
-    ) async throws(ChainStoreError) -> Answer {
-        do {
-            return try await gate.use { [queue] in try await queue.read(body) }
-        } catch {
-            throw Self.translate(error, path: path)
-        }
-    }
-
-    func write<Answer: Sendable>(
-        _ body: @escaping @Sendable (Database) throws -> Answer
-    ) async throws(ChainStoreError) -> Answer {
-        do {
-            return try await gate.use { [queue] in try await queue.write(body) }
-        } catch {
-            throw Self.translate(error, path: path)
-        }
-    }
-
-    static func translate(_ error: any Error, path: String) -> ChainStoreError {
-        if let error = error as? ChainStoreError { return error }
-        if error is ClosingGate.Closed || error is CancellationError {
-            return ChainStoreError(.closed, "\(path): it is closed: the agent is ending")
-        }
-        guard let error = error as? DatabaseError else { return ChainStoreError(.failed, "\(path): \(error)") }
-        let detail = error.message ?? "SQLite error \(error.resultCode.rawValue)"
-        switch error.resultCode {
-        case .SQLITE_CORRUPT, .SQLITE_NOTADB:
-            return ChainStoreError(
+extension ChainStore: DatabaseStore {
+    package static func failure(_ fault: DatabaseFault) -> ChainStoreError {
+        switch fault.kind {
+        case .closed: ChainStoreError(.closed, fault.words)
+        case .damaged:
+            ChainStoreError(
                 .damaged,
-                "\(path) is damaged (\(detail)): move it away, this file alone; the agent begins a new one and reads from the "
-                    + "chain what became of its transactions")
-        case .SQLITE_FULL:
-            return ChainStoreError(.full, "\(path): \(detail): make room on its file system")
-        case .SQLITE_READONLY, .SQLITE_IOERR:
-            return ChainStoreError(
-                .full, "\(path): \(detail): \(FileFault.advice(writing: path) ?? "the disk fails: look at dmesg")")
-        case .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
-            return ChainStoreError(
-                .unusable,
-                "\(path): \(detail): \(FileFault.advice(writing: path) ?? "it and its folder must belong to this user")"
-            )
-        default:
-            return ChainStoreError(.failed, "\(path): \(detail)")
+                fault.words
+                    + ": move it away, this file alone; the agent begins a new one and reads from the chain what "
+                    + "became of its transactions")
+        case .full: ChainStoreError(.full, fault.words)
+        case .unusable: ChainStoreError(.unusable, fault.words)
+        case .newer: ChainStoreError(.newer, fault.words)
+        case .failed: ChainStoreError(.failed, fault.words)
         }
     }
 }
@@ -126,19 +87,6 @@ extension ChainStore: StateFile {
     public func setIdentity(_ identity: StateIdentity) async throws { try await write { try identity.write($0) } }
 
     public func hadContent() async throws -> Bool { wasBound }
-}
-
-extension ChainStoreError {
-    init(_ failure: DatabaseFile.Failure, path: String) {
-        switch failure {
-        case .newer(let found, let current):
-            self.init(
-                .newer,
-                "\(path) has format \(found), this release reads up to \(current): install the later release again")
-        case .cannotSetAside(let why): self.init(.unusable, "\(path): \(why)")
-        case .foreign: self.init(.unusable, "\(path) is another program's database: move it away")
-        }
-    }
 }
 
 /// The file's format, counted by `user_version`.

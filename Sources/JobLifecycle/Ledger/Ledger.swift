@@ -4,6 +4,7 @@ public import FoundationEssentials
 internal import GRDB
 internal import Glibc
 internal import NIOConcurrencyHelpers
+internal import Persistence
 internal import Support
 
 /// Everything the agent must not forget, in one SQLite file.
@@ -181,26 +182,14 @@ public final class Ledger: Sendable {
 
     static func translate(_ error: any Error, path: String) -> LedgerError {
         if let error = error as? LedgerError { return error }
-        if error is ClosingGate.Closed || error is CancellationError {
-            return LedgerError(.closed, "\(path): it is closed: the agent is ending")
-        }
-        guard let error = error as? DatabaseError else { return LedgerError(.failed, "\(path): \(error)") }
-        let detail = error.message ?? "SQLite error \(error.resultCode.rawValue)"
-        switch error.resultCode {
-        case .SQLITE_FULL:
-            return LedgerError(.full, "\(path): \(detail): make room on its file system")
-        case .SQLITE_READONLY, .SQLITE_IOERR:
-            return LedgerError(
-                .full, "\(path): \(detail): \(FileFault.advice(writing: path) ?? "the disk fails: look at dmesg")")
-        case .SQLITE_CORRUPT, .SQLITE_NOTADB:
-            return LedgerError(.damaged, "\(path) is damaged: \(detail)")
-        case .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
-            return LedgerError(
-                .unusable,
-                "\(path): \(detail): \(FileFault.advice(writing: path) ?? "it and its folder must belong to this user")"
-            )
-        default:
-            return LedgerError(.failed, "\(path): \(detail)")
+        let fault = DatabaseFault(error, path: path)
+        return switch fault.kind {
+        case .closed: LedgerError(.closed, fault.words)
+        case .damaged: LedgerError(.damaged, fault.words)
+        case .full: LedgerError(.full, fault.words)
+        case .unusable: LedgerError(.unusable, fault.words)
+        case .newer: LedgerError(.newer, fault.words)
+        case .failed: LedgerError(.failed, fault.words)
         }
     }
 }

@@ -16,14 +16,10 @@ struct LedgerFile {
     static func suspicion(_ path: String) -> String { DatabaseFile.suspicion(path) }
 
     func openOrSetAside(now: Date) throws -> (DatabasePool, isChecked: Bool, Ledger.Opening?) {
-        do {
-            let (pool, isChecked, setAside) = try file.openOrSetAside(now: now) {
-                try DatabasePool(path: $0, configuration: $1)
-            }
-            return (pool, isChecked, setAside.map { .replaced(aside: $0.aside, why: $0.reason) })
-        } catch let failure as DatabaseFile.Failure {
-            throw LedgerError(failure, path: path)
+        let (pool, isChecked, setAside) = try file.openOrSetAside(now: now) {
+            try DatabasePool(path: $0, configuration: $1)
         }
+        return (pool, isChecked, setAside.map { .replaced(aside: $0.aside, why: $0.reason) })
     }
 
     private var file: DatabaseFile {
@@ -45,21 +41,5 @@ struct LedgerFile {
             }
         }
         return file
-    }
-}
-
-extension LedgerError {
-    init(_ failure: DatabaseFile.Failure, path: String) {
-        switch failure {
-        case .newer(let found, let current):
-            self.init(
-                .newer,
-                "the ledger has format \(found), this release knows formats up to \(current): install the newer agent "
-                    + "again, or restore the ledger from before it")
-        case .cannotSetAside(let why):
-            self.init(.unusable, "\(path) is damaged and cannot be renamed (\(why)): move it away")
-        case .foreign:
-            self.init(.unusable, "\(path) is another program's database: move it away")
-        }
     }
 }
