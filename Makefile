@@ -42,7 +42,7 @@ plugins: ## Build the Slurm plugins
 .PHONY: test
 test: build-tests plugins ## Run all tests, and say how long each part took; needs root, for the lab
 	@Tests/run-all.sh test-unit test-configuration test-lab test-plugins test-chain test-integration test-events \
-		test-clustercockpit test-jarvice test-grid test-page test-package
+		test-clustercockpit test-jarvice test-grid test-benchmark test-page test-package
 
 .PHONY: test-plugins
 test-plugins: plugins ## Tests of the plugins without Slurm
@@ -116,6 +116,12 @@ test-grid: build-tests plugins ## The DeepSquare gateway: contracts, services, m
 	python3 Tests/Grid/jobs_state.py
 	python3 Tests/Faults/faults.py --quick
 	python3 Tests/Grid/soak.py --short
+
+.PHONY: test-benchmark
+test-benchmark: build plugins ## Benchmarks with real programs on the nodes of a lab; needs root
+	@lab/install.sh && Tests/Benchmark/install.sh >/dev/null
+	$$(Tests/Benchmark/install.sh) Tests/Benchmark/names.py
+	python3 Tests/Benchmark/live.py
 
 .PHONY: test-jarvice
 test-jarvice: build plugins ## The JARVICE gateway on a live cluster, called by a double of an upstream; needs root

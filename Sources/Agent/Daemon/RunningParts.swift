@@ -78,6 +78,20 @@ final class RunningParts: Sendable {
         }
     }
 
+    /// Labels that are configured, with what gateways know of them; one that does not answer knows nothing.
+    func labels(_ configured: [String: String]) async -> [String: String] {
+        var labels = configured
+        for module in modules {
+            guard let running = now.gateways[module.name]?.running else { continue }
+            let before = labels
+            labels =
+                await answers.ask("\(module.name) labels", within: .seconds(5)) { [configuration] in
+                    await module.labels(before, configuration, running: running)
+                } ?? before
+        }
+        return labels
+    }
+
     /// - Parameters:
     ///   - key: of the configuration.
     ///   - why: nil: it is open.

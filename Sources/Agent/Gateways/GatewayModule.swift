@@ -53,6 +53,9 @@ protocol GatewayModule: Sendable {
     func open(_ context: GatewayContext) async throws -> OpenGateway?
     /// What is in force since a reload; `running` is what `open` returned.
     func take(_ configuration: AgentConfiguration, running: any Sendable) async
+    /// What it knows of the labels by which customers choose the cluster, put together with those that are configured.
+    func labels(_ configured: [String: String], _ configuration: AgentConfiguration, running: any Sendable) async
+        -> [String: String]
     /// A sign of life of what must never hang: the watchdog restarts an agent whose part gives none.
     func proveLife(running: any Sendable) async
 
@@ -170,6 +173,11 @@ extension GatewayModule {
     func interest(in configuration: AgentConfiguration) -> Ledger.Interest.Scope? { nil }
     func lastTransition(_ configuration: AgentConfiguration, folder: String) async -> Int64? { nil }
     func take(_ configuration: AgentConfiguration, running: any Sendable) async {}
+    func labels(_ configured: [String: String], _ configuration: AgentConfiguration, running: any Sendable) async
+        -> [String: String]
+    {
+        configured
+    }
     func proveLife(running: any Sendable) async {}
     var stateFiles: [String] { [] }
     func secretFiles(in configuration: AgentConfiguration) -> [SecretFile] { [] }
