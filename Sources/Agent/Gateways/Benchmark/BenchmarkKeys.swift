@@ -76,11 +76,14 @@ extension ConfigurationKey {
             "Nodes too that do not answer.", supervisor: "BENCHMARK_UNRESPONSIVE"),
         ConfigurationKey(
             "benchmark.run-as", \.benchmark.user, .login,
-            "Whose jobs they are; root is taken for `slurm` without the next.",
+            "Whose jobs they are: neither SlurmUser nor root. Root is taken for the next one.",
             supervisor: "BENCHMARK_RUN_AS"),
         ConfigurationKey(
+            "benchmark.fallback-user", \.benchmark.fallbackUser, .optional(.login, else: "none"),
+            "Whose jobs they are where `benchmark.run-as` is root, as the supervisor's default is.", example: "bench"),
+        ConfigurationKey(
             "benchmark.allow-root", \.benchmark.allowsRoot, .boolean,
-            "Root is not taken for `slurm`. The agent submits no job of root all the same."),
+            "Root is not taken for `benchmark.fallback-user`. The agent submits no job of root all the same."),
         ConfigurationKey(
             "benchmark.time-limit", \.benchmark.timeLimit, .duration(.seconds(60), .days(365)), "Time limit of one.",
             supervisor: "BENCHMARK_TIME_LIMIT"),

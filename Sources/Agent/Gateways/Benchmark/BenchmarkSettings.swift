@@ -24,9 +24,11 @@ struct BenchmarkSettings: GatewaySettings {
     var speedtestImage = "registry-1.docker.io#gists/speedtest-cli:1.2.0"
     /// `benchmark.include-unresponsive`: nodes too that do not answer. Default false.
     var includesUnresponsiveNodes = false
-    /// `benchmark.run-as`, login name. Default slurm; root (the supervisor's default) is taken for that without
-    /// `benchmark.allow-root`.
+    /// `benchmark.run-as`, login name. Default slurm, as whom no job runs; root (the supervisor's default) is taken for the next
+    /// one without `benchmark.allow-root`.
     var user = "slurm"
+    /// `benchmark.fallback-user`, login name. Default: none.
+    var fallbackUser: String?
     /// `benchmark.allow-root`. Default false.
     var allowsRoot = false
     /// `benchmark.time-limit`, of one. Default 24h.
@@ -76,15 +78,17 @@ struct BenchmarkSettings: GatewaySettings {
     }
 
     /// Whose jobs they are.
-    var effectiveUser: String { user == "root" && !allowsRoot ? BenchmarkSettings().user : user }
+    var effectiveUser: String {
+        user == "root" && !allowsRoot ? fallbackUser ?? BenchmarkSettings().user : user
+    }
 
     var notices: [String] {
-        isDisabled || user == effectiveUser
-            ? []
-            : [
-                "benchmark.run-as is root, as the supervisor's default is: this agent runs no benchmark as root; it would run as "
-                    + "\(effectiveUser), so name a user for it"
-            ]
+        guard !isDisabled, user != effectiveUser else { return [] }
+        let root = "benchmark.run-as is root, as the supervisor's default is: this agent runs no benchmark as root"
+        return [
+            fallbackUser.map { "\(root); its jobs are those of \($0), by benchmark.fallback-user" }
+                ?? "\(root), so name a user by benchmark.fallback-user"
+        ]
     }
 }
 

@@ -41,7 +41,8 @@ struct SlurmBenchmarkCluster: BenchmarkCluster {
         guard !system.contains(found) else {
             throw BenchmarkError(
                 .configuration,
-                "benchmark.run-as is \(login): no job runs as root, SlurmUser or the agent's user; name another one")
+                "benchmark.run-as is \(login): no job runs as root, SlurmUser or the agent's user; name another one, or "
+                    + "one in root's place by benchmark.fallback-user")
         }
         return found
     }
