@@ -20,6 +20,7 @@ import Testing
             var cancelled: [UInt32] = []
             var isDown = false
             var outputs: [String: String] = [:]
+            var isCut = false
             var sequence: Int64 = 0
         }
 
@@ -58,17 +59,17 @@ import Testing
                 settings: settings, file: try BenchmarkFile.open(path: folder.appending(path: "benchmark.sqlite").path),
                 ledger: ledger, cluster: self, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
                 read: { [state] path, _ in
-                    guard let output = state.withLockedValue({ $0.outputs[path] }) else {
-                        throw ResultError("not there")
+                    try state.withLockedValue { state in
+                        guard let output = state.outputs[path] else { throw ResultError("not there") }
+                        return OutputFile(text: output, isCut: state.isCut)
                     }
-                    return output
                 })
         }
 
         /// What the ledger tells of an order's job.
         func tell(
             _ runner: BenchmarkRunner, _ order: OrderRecord, _ kind: String, job: UInt32? = nil, state: String? = nil,
-            isFinal: Bool = false, sequence: Int64? = nil
+            isFinal: Bool = false, sequence: Int64? = nil, exitStatus: UInt32? = nil, times: (Int64, Int64)? = nil
         ) async throws {
             let number =
                 sequence
@@ -83,6 +84,8 @@ import Testing
             ]
             if let job { fields["job_id"] = job }
             if let state { fields["state"] = state }
+            if let exitStatus { fields["exit_status"] = exitStatus }
+            if let times { (fields["start_time"], fields["end_time"]) = times }
             let transition = try JSONDecoder().decode(
                 JobTransition.self, from: JSONSerialization.data(withJSONObject: fields))
             #expect(try await runner.deliver([transition]) == [.delivered])
@@ -134,6 +137,10 @@ import Testing
         let done = try await runner.history(limit: 5)
         #expect(done.count == 1 && done[0].endedAt != nil)
         #expect(done[0].parts.map(\.state) == [.done, .done])
+        let raw = try await runner.results(run: nil, [])
+        #expect(raw.map(\.name) == ["machine", "hpcc"] && raw[1].content == hpccOutput)
+        #expect(try await runner.results(run: 1, [.machine]).map(\.part) == [.machine])
+        #expect(try await runner.results(run: 2, []).isEmpty)
         let labels = try await runner.measured()
         #expect(labels["compute.gflops"]?.value == "0.01")
         #expect(labels["cpu.microarch"]?.value == "zen2")
@@ -267,6 +274,10 @@ import Testing
         }
         try await measure(["osu-latency": "8 2.5", "osu-bibw": "8 100", "osu-alltoall": "8 9"])
         try await measure(["osu-latency": "8 5.0", "osu-bibw": "nothing"])
+        #expect(
+            try await runner.trends() == [
+                "network.p2p.latency.us": [2.5, 5]
+            ])
         let labels = try await runner.measured()
         #expect(labels["network.p2p.latency.us"]?.value == "5.00" && labels["network.p2p.latency.us"]?.run == 2)
         #expect(labels["network.p2p.bw.mbps"]?.value == "800.00" && labels["network.p2p.bw.mbps"]?.run == 1)
@@ -321,29 +332,5 @@ import Testing
         #expect(try await runner.plan([.network]).skipped.map(\.part) == [.network])
         #expect(try await runner.history(limit: 1).isEmpty)
         #expect(try await stage.orders(runner).isEmpty)
-    }
-}
-
-@Suite struct OutputFileTests {
-    @Test("a file of the job's user, and nothing else")
-    func files() throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "output-\(UUID())")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let file = folder.appending(path: "out").path
-        try Data([0x61, 0xff, 0x0a]).write(to: URL(fileURLWithPath: file))
-        #expect(try OutputFile.read(file, owner: getuid()) == "a\u{fffd}\n")
-        #expect(throws: ResultError.self) { try OutputFile.read(file, owner: getuid() + 1) }
-        #expect(throws: ResultError.self) { try OutputFile.read(folder.path, owner: getuid()) }
-        #expect(throws: ResultError.self) { try OutputFile.read(file + "x", owner: getuid()) }
-        try FileManager.default.createSymbolicLink(atPath: file + "l", withDestinationPath: file)
-        #expect(throws: ResultError.self) { try OutputFile.read(file + "l", owner: getuid()) }
-        mkfifo(file + "p", 0o600)
-        #expect(throws: ResultError.self) { try OutputFile.read(file + "p", owner: getuid()) }
-        // 1 GB, of which nothing is on the disk.
-        let large = open(file + "g", O_WRONLY | O_CREAT, 0o600)
-        ftruncate(large, 1 << 30)
-        close(large)
-        #expect { try OutputFile.read(file + "g", owner: getuid()) } throws: { "\($0)".contains("MiB") }
     }
 }

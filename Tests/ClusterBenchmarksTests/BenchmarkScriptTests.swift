@@ -69,7 +69,8 @@ import Testing
 
     /// Programs that answer in place of those on a node, in a folder of their own that is all there is beside the system's.
     private func run(
-        _ part: BenchmarkPart, programs: [String: String], _ change: (inout BenchmarkOptions, URL) -> Void = { _, _ in }
+        _ part: BenchmarkPart, programs: [String: String], before: String? = nil,
+        _ change: (inout BenchmarkOptions, URL) -> Void = { _, _ in }
     )
         throws -> (result: PartResult, output: String, calls: String)
     {
@@ -91,7 +92,8 @@ import Testing
         let job = try #require(jobs(options).first { $0.part == part })
         let script = folder.appending(path: "script")
         try BenchmarkScript(job, options, token: "t").text.write(to: script, atomically: true, encoding: .utf8)
-        let (_, output) = try bash([script.path], environment: ["PATH": "\(bin.path):/usr/bin:/bin"])
+        let words = before.map { ["-c", $0 + "; . \"$0\"", script.path] } ?? [script.path]
+        let (_, output) = try bash(words, environment: ["PATH": "\(bin.path):/usr/bin:/bin"])
         #expect(try FileManager.default.contentsOfDirectory(atPath: work.path).isEmpty, "the work folder is taken away")
         let calls = try? String(contentsOf: folder.appending(path: "calls"), encoding: .utf8)
         return (PartResult(part, output: output, token: "t", units: .documented), output, calls ?? "")
@@ -171,6 +173,38 @@ import Testing
         #expect(result.labels["storage.scratch.write.bw.mibps"] == "2.00")
         #expect(result.problems == ["shared-tmp: there is no folder /nowhere"])
         #expect(calls.contains("<--size=16M>"))
+    }
+
+    @Test("what cannot be written ends the job with a status of its own")
+    func unwritten() throws {
+        let folder = try folder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        var options = BenchmarkOptions()
+        options.folder = folder.path
+        let script = folder.appending(path: "script")
+        func write() throws {
+            let job = try #require(jobs(options).first { $0.part == .machine })
+            try BenchmarkScript(job, options, token: "t").text.write(to: script, atomically: true, encoding: .utf8)
+        }
+        try write()
+        let full = "bash \(Shell.quoted(script.path)) >/dev/full"
+        #expect(try bash(["-c", full]).0 == Int32(BenchmarkScript.cannotWrite))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["script"])
+        options.folder = "/nowhere"
+        try write()
+        #expect(try bash([script.path]).0 == Int32(BenchmarkScript.cannotWrite))
+    }
+
+    @Test("of a user without a home programs have a path and a home all the same")
+    func noHome() throws {
+        let (result, _, _) = try run(
+            .network,
+            programs: [
+                "osu_latency": "[ -d \"$HOME\" ] && echo '8 2.5'",
+                "mpirun": "shift 2; /usr/bin/printenv PATH >/dev/null && exec \"$@\"",
+            ],
+            before: "export -n PATH; unset HOME")
+        #expect(result.labels["network.p2p.latency.us"] == "2.50", "\(result)")
     }
 
     @Test("this machine's own facts, as its script prints them")

@@ -57,8 +57,23 @@ import Testing
         #expect(one.name == "1x 16 CPUs (1x8x2), 63 GiB, 2 gpu:a100")
     }
 
-    @Test("CPU-only, one node, mixed hardware, GPUs on some nodes: what W19 and W20 ended on")
-    func w19_w20_plans() {
+    @Test("W19: no GPUs, fewer GPUs than nodes, odd counts: each has a grid and a size")
+    func w19_noGPUs() throws {
+        for count in [1, 2, 3, 5, 7, 64, 127] {
+            for gpus in [[:], ["": 1], ["a100": 3]] {
+                let nodes = (1...count).map { node("n\($0)", gpus: gpus) }
+                let job = try #require(
+                    PlannedJob.plan([.compute], on: HardwareClass.find(nodes), BenchmarkOptions()).jobs.first)
+                #expect(job.tasks == count * (gpus.values.first ?? 8))
+                let size = try #require(job.linpack)
+                #expect(size.grid.rows * size.grid.columns == job.tasks && size.grid.rows >= size.grid.columns)
+                #expect(size.order > 0 && size.order % size.blockSize == 0)
+            }
+        }
+    }
+
+    @Test("W20: one node, mixed hardware, GPUs on some nodes: what can be measured is, the rest is skipped")
+    func w20_oneNode() {
         var options = BenchmarkOptions()
         options.blockSize = 64
         let single = PlannedJob.plan(BenchmarkPart.allCases, on: HardwareClass.find([node("n1")]), options)

@@ -92,6 +92,20 @@ final class RunningParts: Sendable {
         return labels
     }
 
+    /// When labels were measured; of a gateway that does not answer nothing is known.
+    func labelTimes() async -> [String: LabelTime] {
+        var times: [String: LabelTime] = [:]
+        for module in modules {
+            guard let running = now.gateways[module.name]?.running else { continue }
+            let found = await answers.ask("\(module.name) labels", within: .seconds(5)) {
+                await module.labelTimes(running: running)
+            }
+            // As with their values.
+            times.merge(found ?? [:]) { _, last in last }
+        }
+        return times
+    }
+
     /// - Parameters:
     ///   - key: of the configuration.
     ///   - why: nil: it is open.

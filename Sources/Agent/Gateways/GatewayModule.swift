@@ -4,6 +4,13 @@ internal import ArgumentParser
 internal import JobLifecycle
 internal import Slurm
 
+/// When a label was measured.
+struct LabelTime: Codable, Sendable, Hashable {
+    var value: String
+    /// Unix seconds.
+    var measuredAt: Int64
+}
+
 /// Everything that one upstream brings to the agent: its keys, what it runs, checks, what it shows, its commands.
 ///
 /// A value without state, made before there is a configuration: `Gateways.all` lists them. What is open is in the
@@ -56,6 +63,8 @@ protocol GatewayModule: Sendable {
     /// What it knows of the labels by which customers choose the cluster, put together with those that are configured.
     func labels(_ configured: [String: String], _ configuration: AgentConfiguration, running: any Sendable) async
         -> [String: String]
+    /// When it measured labels, and as what.
+    func labelTimes(running: any Sendable) async -> [String: LabelTime]
     /// A sign of life of what must never hang: the watchdog restarts an agent whose part gives none.
     func proveLife(running: any Sendable) async
 
@@ -178,6 +187,7 @@ extension GatewayModule {
     {
         configured
     }
+    func labelTimes(running: any Sendable) async -> [String: LabelTime] { [:] }
     func proveLife(running: any Sendable) async {}
     var stateFiles: [String] { [] }
     func secretFiles(in configuration: AgentConfiguration) -> [SecretFile] { [] }

@@ -7,6 +7,8 @@ public struct PartResult: Sendable, Hashable {
     public var problems: [String] = []
     /// Blocks came, and each of them whole.
     public var isWhole = false
+    /// What programs printed, by the name of the result.
+    public var raw: [String: String] = [:]
 
     public init() {}
 
@@ -16,6 +18,7 @@ public struct PartResult: Sendable, Hashable {
     public init(_ part: BenchmarkPart, output: String, token: String, units: BenchmarkLabels.Units) {
         let blocks = ResultBlocks(output, token: token)
         isWhole = !blocks.contents.isEmpty && blocks.broken.isEmpty
+        raw = blocks.contents
         problems = blocks.broken.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
         switch part {
         case .machine: machine(blocks)

@@ -36,10 +36,19 @@ extension BenchmarkFile {
             else {
                 return nil
             }
+            let expected =
+                state.isOpen
+                ? try Int64.fetchOne(
+                    database,
+                    sql: """
+                        SELECT ended_at - started_at FROM parts INDEXED BY parts_done
+                        WHERE state = 'done' AND part = ? AND hardware = ? AND started_at IS NOT NULL ORDER BY id DESC LIMIT 1
+                        """,
+                    arguments: [part.rawValue, row[2] as String]) : nil
             return BenchmarkRun.Part(
                 id: row[0], part: part, hardware: row[2], state: state, job: row[4], jobState: row[5], message: row[6],
                 output: row[7], submittedAt: row[8], startedAt: row[9], endedAt: row[10],
-                labels: try labels(row[0], database))
+                expected: expected, labels: try labels(row[0], database))
         }
     }
 

@@ -183,12 +183,19 @@ public struct BenchmarkFile: Sendable {
                         """,
                     arguments: [
                         one.sequence, one.jobID, one.startTime, one.isFinal,
-                        one.kind == .ended ? one.state?.rawValue : one.kind.rawValue, one.message, time, one.endTime,
+                        one.kind == .ended ? one.state?.rawValue : one.kind.rawValue, Self.message(of: one), time,
+                        one.endTime,
                         id, token,
                         Self.tokenPart,
                     ])
             }
         }
+    }
+
+    private static func message(of transition: JobTransition) -> String? {
+        transition.exitCode == BenchmarkScript.cannotWrite
+            ? "the job could not write to benchmark.result-folder: is its disk full, and is it the job's user's?"
+            : transition.message
     }
 
     private static func part(of transition: JobTransition) -> (id: Int64, token: String)? {
@@ -200,7 +207,8 @@ public struct BenchmarkFile: Sendable {
     }
 
     func finish(
-        _ part: Int64, _ state: BenchmarkRun.Part.State, labels: [String: String] = [:], message: String?
+        _ part: Int64, _ state: BenchmarkRun.Part.State, labels: [String: String] = [:], raw: [String: String] = [:],
+        message: String?
     ) async throws(BenchmarkError) {
         let time = now()
         try await write { database in
@@ -216,6 +224,7 @@ public struct BenchmarkFile: Sendable {
                     sql: "INSERT INTO labels VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
                     arguments: [part, key, value])
             }
+            try Self.keep(raw, of: part, database)
         }
     }
 

@@ -42,8 +42,19 @@ public struct BenchmarkRun: Sendable, Hashable, Codable {
         public var submittedAt: Int64?
         public var startedAt: Int64?
         public var endedAt: Int64?
+        /// Of a part that is not over: how long the last one on the same hardware ran, in seconds.
+        public var expected: Int64?
         public var labels: [String: String]
     }
+}
+
+/// What a program printed.
+public struct RawResult: Sendable, Hashable, Codable {
+    public var run: Int64
+    public var part: BenchmarkPart
+    public var hardware: String
+    public var name: String
+    public var content: String
 }
 
 /// The newest value of a label, and when it was measured.

@@ -137,6 +137,16 @@ extension BenchmarkRunner {
         try await file.history(limit: limit)
     }
 
+    /// What the programs of a run printed; nil: of the newest one.
+    public nonisolated func results(run: Int64?, _ parts: [BenchmarkPart]) async throws(BenchmarkError) -> [RawResult] {
+        try await file.results(run: run, parts)
+    }
+
+    /// The last values of each label that is a number, the oldest first; of those that have more than one.
+    public nonisolated func trends(limit: Int = 20) async throws(BenchmarkError) -> [String: [Double]] {
+        try await file.trends(limit: limit)
+    }
+
     /// The newest value of each label.
     public nonisolated func measured() async throws(BenchmarkError) -> [String: MeasuredLabel] {
         try await file.measured()

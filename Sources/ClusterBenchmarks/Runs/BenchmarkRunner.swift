@@ -33,7 +33,7 @@ public actor BenchmarkRunner: Service {
     let cluster: any BenchmarkCluster
     let logger: Logger
     let clock: any Clock<Duration>
-    private let read: @Sendable (String, UInt32) throws -> String
+    private let read: @Sendable (String, UInt32) throws -> OutputFile
     private let disk = BlockingThread(name: "benchmark")
     let wake = WakeUp()
     /// By part, since when its output is awaited.
@@ -46,7 +46,7 @@ public actor BenchmarkRunner: Service {
     public init(
         settings: Settings, file: BenchmarkFile, ledger: Ledger, cluster: any BenchmarkCluster, logger: Logger,
         clock: any Clock<Duration> = ContinuousClock(),
-        read: (@Sendable (String, UInt32) throws -> String)? = nil
+        read: (@Sendable (String, UInt32) throws -> OutputFile)? = nil
     ) {
         self.settings = settings
         self.file = file
@@ -135,22 +135,25 @@ public actor BenchmarkRunner: Service {
     private func finish(_ part: BenchmarkFile.OpenPart) async throws(BenchmarkError) -> Bool {
         var result = PartResult()
         var missing: String?
+        var isCut = false
         if part.jobID != nil {
             do {
                 let output = try await disk.run(within: .seconds(30)) { [read] in try read(part.output, part.userID) }
-                result = PartResult(part.part, output: output, token: part.token, units: settings.units)
+                result = PartResult(part.part, output: output.text, token: part.token, units: settings.units)
+                isCut = output.isCut
             } catch {
                 missing = "\(error)"
             }
         }
         // A job that came to its end has printed something.
-        let isExpected = part.jobState == "COMPLETED" && !part.isCancelled
+        let isExpected = part.jobState == "COMPLETED" && !part.isCancelled && !isCut
         if isExpected, missing != nil || !result.isWhole {
             let looks = awaited[part.id, default: 0] + 1
             awaited[part.id] = looks
             if Self.pause * looks < Self.outputPatience { return false }
         }
         awaited[part.id] = nil
+        if isCut { missing = "\(part.output) is longer than \(OutputFile.limit >> 20) MiB: its middle is not read" }
         // What did come counts, however the job ended.
         var words =
             [part.message, part.jobState.flatMap { $0 == "COMPLETED" ? nil : "the job ended as \($0)" }, missing]
@@ -161,7 +164,8 @@ public actor BenchmarkRunner: Service {
         let state: BenchmarkRun.Part.State =
             !result.labels.isEmpty ? .done : part.isCancelled ? .cancelled : .failed
         try await file.finish(
-            part.id, state, labels: result.labels, message: words.isEmpty ? nil : words.joined(separator: "; "))
+            part.id, state, labels: result.labels, raw: result.raw,
+            message: words.isEmpty ? nil : words.joined(separator: "; "))
         let metadata: Logger.Metadata = [
             "run": "\(part.run)", "part": "\(part.part.rawValue)", "hardware": "\(part.hardware)",
             "slurm": "\(part.jobID.map(String.init) ?? "none")",

@@ -43,6 +43,17 @@ enum BenchmarkSchema {
             ) STRICT, WITHOUT ROWID;
             CREATE INDEX labels_key ON labels (key, part);
             """
-        )
+        ),
+        (
+            2,
+            """
+            CREATE TABLE results (
+                part INTEGER NOT NULL REFERENCES parts (id),
+                name TEXT NOT NULL,
+                content TEXT NOT NULL,
+                PRIMARY KEY (part, name)
+            ) STRICT, WITHOUT ROWID;
+            """
+        ),
     ]
 }

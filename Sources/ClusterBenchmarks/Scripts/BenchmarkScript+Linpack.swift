@@ -68,7 +68,7 @@ extension BenchmarkScript {
         case $KIND in
         native)
             if has hpcc; then
-                launch \(job.tasks) hpcc >hpcc.log 2>&1 || problem "compute: hpcc: exit status $?: $(tail -n 1 hpcc.log | cut -c 1-150)"
+                logged hpcc.log launch \(job.tasks) hpcc || problem "compute: hpcc: exit status $?: $(last hpcc.log)"
                 if [ -s hpccoutf.txt ]; then block hpcc hpccoutf.txt; fi
             elif has xhpl; then capture hpl launch \(job.tasks) xhpl
             else problem 'compute: there is neither hpcc nor xhpl on the node'; fi ;;
@@ -90,7 +90,7 @@ extension BenchmarkScript {
                 program=hpcc
                 has hpcc || program=xhpl
                 if has mpirun; then mpirun -np \(job.tasksPerNode) -host "$node:\(job.tasksPerNode)" "$program"
-                else srun --mpi=pmix --exact -N 1 -w "$node" -n \(job.tasksPerNode) "$program"; fi >hpl.log 2>&1
+                else srun --mpi=pmix --exact -N 1 -w "$node" -n \(job.tasksPerNode) "$program"; fi 2>&1 | tail -c "$LIMIT" >hpl.log
             ) &
             count=$((count + 1))
         done
@@ -123,7 +123,7 @@ extension BenchmarkScript {
                     capture osu-bibw launch 2 osu_bibw
                     capture osu-alltoall launch \(job.nodes) osu_alltoall
                 elif has hpcc; then
-                    launch \(job.nodes) hpcc >hpcc.log 2>&1 || problem "network: hpcc: exit status $?: $(tail -n 1 hpcc.log | cut -c 1-150)"
+                    logged hpcc.log launch \(job.nodes) hpcc || problem "network: hpcc: exit status $?: $(last hpcc.log)"
                     if [ -s hpccoutf.txt ]; then block hpcc hpccoutf.txt; fi
                 else problem 'network: there is neither osu_latency nor hpcc on the node'; fi ;;
             none) problem 'network: the node has neither osu_latency, hpcc, apptainer, singularity nor pyxis' ;;
@@ -166,20 +166,20 @@ extension BenchmarkScript {
                     if has fio; then
                         if [ "$nodes" = 1 ]; then on_each "$name" "$folder"
                         else srun -N "$nodes" -n "$nodes" --ntasks-per-node=1 bash -c 'on_each "$0" "$1"' "$name" "$folder"; fi \\
-                            2>"$name.errors" || problem "$name: fio: $(tail -n 1 "$name.errors" | cut -c 1-150)"
+                            2>"$name.errors" || problem "$name: fio: $(last "$name.errors")"
                         for file in "$name".fio.*; do
                             if [ -s "$file" ]; then block "$file" "$file"; fi
                         done
                     elif has ior; then
-                        launch "$nodes" ior -w -r -t 2M -b "${SIZE}M" -i 5 -C -e -g -F -o "$folder/file" -O summaryFormat=CSV \\
-                            -O summaryFile="$work/$name.ior" >"$name.log" 2>&1 || problem "$name: ior: $(tail -n 1 "$name.log")"
+                        logged "$name.log" launch "$nodes" ior -w -r -t 2M -b "${SIZE}M" -i 5 -C -e -g -F -o "$folder/file" \\
+                            -O summaryFormat=CSV -O summaryFile="$work/$name.ior" || problem "$name: ior: $(last "$name.log")"
                         if [ -s "$name.ior" ]; then block "$name.ior" "$name.ior"; fi
                     else problem "$name: there is neither fio nor ior on the node"; fi ;;
                 none) problem "$name: the node has neither fio, ior, apptainer, singularity nor pyxis" ;;
                 *)
-                    contained "$KIND" \(Shell.quoted(options.images.ior)) "$folder" -N "$nodes" -n "$nodes" --mpi=pmix -- \\
-                        /usr/local/bin/ior -w -r -t 2M -b "${SIZE}M" -i 5 -C -e -g -F -o "$folder/file" -O summaryFormat=CSV \\
-                        -O summaryFile="$work/$name.ior" >"$name.log" 2>&1 || problem "$name: ior: $(tail -n 1 "$name.log")"
+                    logged "$name.log" contained "$KIND" \(Shell.quoted(options.images.ior)) "$folder" -N "$nodes" -n "$nodes" \\
+                        --mpi=pmix -- /usr/local/bin/ior -w -r -t 2M -b "${SIZE}M" -i 5 -C -e -g -F -o "$folder/file" \\
+                        -O summaryFormat=CSV -O summaryFile="$work/$name.ior" || problem "$name: ior: $(last "$name.log")"
                     if [ -s "$name.ior" ]; then block "$name.ior" "$name.ior"; fi ;;
                 esac
                 rm -rf -- "$folder"

@@ -7,6 +7,9 @@ public struct BenchmarkScript: Sendable {
     /// Letters and digits, random: of the run.
     let token: String
 
+    /// The exit status of a job that cannot write to the result folder.
+    static let cannotWrite: UInt32 = 73
+
     public init(_ job: PlannedJob, _ options: BenchmarkOptions, token: String) {
         self.job = job
         self.options = options
@@ -32,35 +35,48 @@ public struct BenchmarkScript: Sendable {
         #!/bin/bash
         # A benchmark of slurm-grid-agent: \(job.part.rawValue).
         set -u -o pipefail
-        export LC_ALL=C
+        # Of a user without a home Slurm may leave out both, and mpirun starts nothing then; PATH is bash's own.
+        export LC_ALL=C PATH HOME="${HOME:-/}"
         readonly TOKEN=\(Shell.quoted(token)) EXECUTOR=\(options.executor.rawValue) LIMIT=\(ResultBlocks.sizeLimit)
-        work=$(mktemp -d -p \(Shell.quoted(options.folder)) sga-benchmark.XXXXXX) || exit 73
-        cd "$work" || exit 73
+        work=$(mktemp -d -p \(Shell.quoted(options.folder)) sga-benchmark.XXXXXX) || exit \(Self.cannotWrite)
+        cd "$work" || exit \(Self.cannotWrite)
+        unwritten=
 
-        # block NAME FILE: prints a result so that the agent knows it, and knows whether it is whole.
+        # block NAME FILE: prints a result, the end of a long one, so that the agent knows it, and knows whether it is whole.
         block() {
-            printf '\\n@sga begin %s %s %s %s\\n' "$TOKEN" "$1" "$(wc -c <"$2")" "$(cksum <"$2" | cut -d' ' -f1)"
-            base64 <"$2" | sed 's/^/@sga . /'
-            printf '@sga end %s %s\\n' "$TOKEN" "$1"
+            local file=$2
+            if [ "$(wc -c <"$file")" -gt "$LIMIT" ]; then
+                tail -c "$LIMIT" "$file" >"$work/cut" || unwritten=yes
+                file=$work/cut
+            fi
+            {
+                printf '\\n@sga begin %s %s %s %s\\n' "$TOKEN" "$1" "$(wc -c <"$file")" "$(cksum <"$file" | cut -d' ' -f1)" &&
+                    base64 <"$file" | sed 's/^/@sga . /' && printf '@sga end %s %s\\n' "$TOKEN" "$1"
+            } || unwritten=yes
         }
-        problem() { printf '%s\\n' "$1" >>"$work/problem"; }
+        problem() { printf '%s\\n' "$1" >>"$work/problem" || unwritten=yes; }
         finish() {
             if [ -s "$work/problem" ]; then block problem "$work/problem"; fi
             cd / && rm -rf -- "$work"
+            if [ -n "$unwritten" ]; then exit \(Self.cannotWrite); fi
         }
         trap finish EXIT
         trap 'exit 143' TERM
         has() { command -v "$1" >/dev/null 2>&1; }
 
+        # last FILE: its last line that says something.
+        last() { grep -v '^[-=* ]*$' "$1" | tail -n 1 | cut -c 1-150; }
+
         # capture NAME COMMAND...: the end of what it prints is the result NAME.
         capture() {
             local name=$1 status
             shift
-            "$@" 2>"$work/$name.errors" | tail -c "$LIMIT" >"$work/$name.output"
+            # Neither fills the folder.
+            { "$@" 2>&3 | tail -c "$LIMIT" >"$work/$name.output"; } 3>&1 | tail -c 4096 >"$work/$name.errors"
             status=$?
             if [ -s "$work/$name.output" ]; then block "$name" "$work/$name.output"; fi
             if [ "$status" != 0 ]; then
-                problem "$name: exit status $status: $(grep -v '^ *$' "$work/$name.errors" | tail -n 1 | cut -c 1-150)"
+                problem "$name: exit status $status: $(last "$work/$name.errors")"
             fi
             return "$status"
         }
@@ -90,6 +106,13 @@ public struct BenchmarkScript: Sendable {
                 has apptainer || program=singularity
                 srun "${step[@]}" "$program" exec --nv --bind "$work,$folder" "docker://${image/\\#//}" "$@"
             fi
+        }
+
+        # logged FILE COMMAND...: the end of what it prints is in the file.
+        logged() {
+            local file=$1
+            shift
+            "$@" 2>&1 | tail -c 65536 >"$file"
         }
 
         # launch PROCESSES PROGRAM...: by MPI, on all nodes of the job.

@@ -12,6 +12,9 @@ import Testing
 
         func isConfigured(in configuration: AgentConfiguration) -> Bool { true }
         func open(_ context: GatewayContext) async throws -> OpenGateway? { nil }
+        func labelTimes(running: any Sendable) async -> [String: LabelTime] {
+            adds.mapValues { LabelTime(value: $0, measuredAt: 7) }
+        }
         func labels(
             _ configured: [String: String], _ configuration: AgentConfiguration, running: any Sendable
         ) async -> [String: String] {
@@ -34,5 +37,6 @@ import Testing
             await parts.labels(["zone": "west", "cpu": "own"]) == [
                 "zone": "west", "cpu": "a", "gpu": "c",
             ])
+        #expect(await parts.labelTimes().mapValues(\.value) == ["cpu": "a", "gpu": "c"])
     }
 }

@@ -8,25 +8,13 @@ struct BenchmarkCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "benchmark", abstract: "Run benchmarks: what this cluster is worth, by jobs of its own.",
         discussion: "Asks the running agent; run it as root or SlurmUser. benchmark.result-folder must be set.",
-        subcommands: [Run.self, Show.self, History.self, Cancel.self], defaultSubcommand: Show.self)
+        subcommands: [Run.self, Show.self, History.self, Results.self, Cancel.self], defaultSubcommand: Show.self)
 
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Submit a run: one job after the other, as the queue lets them.")
 
-        @Option(
-            help: ArgumentHelp(
-                "Only this one of \(BenchmarkPart.allCases.map(\.rawValue).joined(separator: ", ")); may be given again.",
-                valueName: "part"),
-            completion: .list(BenchmarkPart.allCases.map(\.rawValue)), transform: read)
-        var part: [BenchmarkPart] = []
-
-        @Sendable private static func read(_ word: String) throws -> BenchmarkPart {
-            guard let part = BenchmarkPart(rawValue: word) else {
-                throw ValidationError("there is no part \(quoted(word))")
-            }
-            return part
-        }
+        @OptionGroup var parts: PartOptions
 
         @Flag(help: "Show the jobs and their scripts; submit nothing.")
         var dryRun = false
@@ -36,7 +24,7 @@ struct BenchmarkCommand: AsyncParsableCommand {
         func run() async throws {
             try await reportingControl {
                 var request = ControlRequest(dryRun ? "benchmark-plan" : "benchmark-run")
-                request.arguments = ["parts": part.map(\.rawValue).joined(separator: ",")]
+                request.arguments = ["parts": parts.words]
                 let answer = try options.client.answer(to: request)
                 if options.json { return print(answer) }
                 guard dryRun else {
@@ -58,6 +46,24 @@ struct BenchmarkCommand: AsyncParsableCommand {
         }
     }
 
+    struct PartOptions: ParsableArguments {
+        @Option(
+            help: ArgumentHelp(
+                "Only this one of \(BenchmarkPart.allCases.map(\.rawValue).joined(separator: ", ")); may be given again.",
+                valueName: "part"),
+            completion: .list(BenchmarkPart.allCases.map(\.rawValue)), transform: read)
+        var part: [BenchmarkPart] = []
+
+        var words: String { part.map(\.rawValue).joined(separator: ",") }
+
+        @Sendable private static func read(_ word: String) throws -> BenchmarkPart {
+            guard let part = BenchmarkPart(rawValue: word) else {
+                throw ValidationError("there is no part \(quoted(word))")
+            }
+            return part
+        }
+    }
+
     private static func shown(_ options: ControlOptions, limit: Int) throws -> (String, BenchmarkControl.Shown) {
         var request = ControlRequest("benchmark")
         request.limit = limit
@@ -75,7 +81,7 @@ struct BenchmarkCommand: AsyncParsableCommand {
                 table.add([
                     "\(run.id)", part.part.rawValue, part.hardware.isEmpty ? "-" : part.hardware, part.state.rawValue,
                     part.job.map { "\($0)" } ?? "-", LocalTime.short(part.startedAt ?? run.begunAt, now: now),
-                    seconds ?? "-",
+                    part.expected.map { "\(seconds ?? "0") of \($0)" } ?? seconds ?? "-",
                     part.message ?? "",
                 ])
             }
@@ -120,6 +126,37 @@ struct BenchmarkCommand: AsyncParsableCommand {
             try await reportingControl {
                 let (answer, shown) = try BenchmarkCommand.shown(options, limit: limit)
                 print(options.json ? answer : BenchmarkCommand.table(shown.runs))
+            }
+        }
+    }
+
+    struct Results: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show what the programs of a run printed.",
+            discussion: "The newest run, unless another one is named.")
+
+        @Option(name: .customLong("run"), help: ArgumentHelp("Of this run.", valueName: "number"))
+        var number: Int64?
+
+        @OptionGroup var parts: PartOptions
+
+        @OptionGroup var options: ControlOptions
+
+        func run() async throws {
+            try await reportingControl {
+                var request = ControlRequest("benchmark-results")
+                request.arguments = ["parts": parts.words]
+                request.arguments?["run"] = number.map { "\($0)" }
+                let answer = try options.client.answer(to: request)
+                if options.json { return print(answer) }
+                let results = try ControlAnswer.decode([RawResult].self, answer)
+                if results.isEmpty { return print("Nothing is kept of that.") }
+                for one in results {
+                    print("# run \(one.run), \(one.part.rawValue) on \(one.hardware): \(one.name)")
+                    for line in one.content.split(separator: "\n", omittingEmptySubsequences: false) {
+                        print(Table.printable(String(line)))
+                    }
+                }
             }
         }
     }

@@ -30,6 +30,10 @@ struct BenchmarkControl {
                 try ControlServer.single(Begun(run: try await runner().begin(try Self.wanted(request))))
             },
             "benchmark-cancel": { _ in try ControlServer.single(Cancelled(run: try await runner().cancel())) },
+            "benchmark-results": { request in
+                let run = try Self.run(request)
+                return try ControlServer.single(try await runner().results(run: run, try Self.wanted(request)))
+            },
             "benchmark": { request in
                 let runner = try await runner()
                 return try ControlServer.single(
@@ -51,6 +55,15 @@ struct BenchmarkControl {
                         : "benchmark.result-folder is not set: a folder that nodes and agent share")
         }
         return try await parts.running(module, "benchmarks' part") { $0 as? BenchmarkRunner }
+    }
+
+    /// - Returns: nil: the newest one.
+    private static func run(_ request: ControlRequest) throws(ControlFailure) -> Int64? {
+        guard let word = request.arguments?["run"] else { return nil }
+        guard let number = Int64(word) else {
+            throw ControlFailure(description: "\(quoted(word)) is not the number of a run")
+        }
+        return number
     }
 
     /// - Returns: none: all.

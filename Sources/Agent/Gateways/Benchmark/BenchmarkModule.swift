@@ -72,6 +72,11 @@ struct BenchmarkModule: GatewayModule {
             operator: configured, measured: measured.mapValues(\.value), prefer: configuration.benchmark.preference)
     }
 
+    func labelTimes(running: any Sendable) async -> [String: LabelTime] {
+        guard let runner = running as? BenchmarkRunner, let measured = try? await runner.measured() else { return [:] }
+        return measured.mapValues { LabelTime(value: $0.value, measuredAt: $0.measuredAt) }
+    }
+
     // MARK: checks
 
     let stateFiles = ["benchmark.sqlite"]

@@ -9,6 +9,8 @@ struct BenchmarkSection: GatewayStatusSection {
     /// The newest run.
     var run: BenchmarkRun?
     var labels: [String: MeasuredLabel] = [:]
+    /// The last values of those that are numbers, the oldest first.
+    var trends: [String: [Double]]?
     /// Why it does not go on.
     var trouble: String?
 
@@ -18,6 +20,7 @@ struct BenchmarkSection: GatewayStatusSection {
         trouble = await runner.trouble
         do throws(BenchmarkError) {
             (run, labels) = (try await runner.history(limit: 1).first, try await runner.measured())
+            trends = try await runner.trends()
         } catch {
             trouble = error.description
         }
@@ -35,20 +38,37 @@ struct BenchmarkSection: GatewayStatusSection {
         var text = "run \(run.id): \(done) of \(all) done, \(part.part.rawValue)"
         if let job = part.job { text += ", job \(job)" }
         if let since = part.startedAt { text += ", runs for \(max(0, now - since)) s" } else { text += " waits" }
+        if let expected = part.expected { text += ", last time \(expected) s" }
         return text + "; " + known
     }
 
     func html(_ page: StatusPage) -> HTML {
         let rows: [HTML] = labels.sorted { $0.key < $1.key }.map { key, label in
-            "<tr><td>\(key)</td><td>\(label.value)</td><td>\("\(label.run)")</td></tr>"
+            """
+            <tr><td>\(key)</td><td>\(label.value)</td><td>\("\(label.run)")</td><td class="bar">\(Self.plot(trends?[key] ?? []))</td></tr>
+
+            """
         }
         let body: HTML =
             rows.isEmpty
             ? StatusPage.empty("Nothing measured yet: slurm-grid-agent benchmark run")
-            : "<table><thead><tr><th>label</th><th>value</th><th>run</th></tr></thead><tbody>\(rows)</tbody></table>"
+            : "<table><thead><tr><th>label</th><th>value</th><th>run</th><td class=\"bar\"></td></tr></thead><tbody>\(rows)</tbody></table>"
         return page.section(
             "benchmark", "Benchmarks", "What of the cluster was measured.", "<p>\(text(at: page.status.now))</p>\(body)"
         )
+    }
+
+    /// The last values as a line, from nought to the most; nothing where there are not two.
+    static func plot(_ values: [Double]) -> HTML {
+        guard values.count > 1, let most = values.max(), most > 0 else { return "" }
+        let points = values.enumerated().map { index, value in
+            let (x, y) = (Double(index) / Double(values.count - 1) * 100, 8 - max(0, value) / most * 7)
+            return "\(Int(x.rounded())),\(Int(y.rounded()))"
+        }
+        return """
+            <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><polyline points="\(points.joined(separator: " "))" \
+            fill="none" stroke="currentColor"/></svg>
+            """
     }
 
     static let metrics = [
