@@ -122,6 +122,14 @@ test-benchmark: build plugins ## Benchmarks with real programs on the nodes of a
 	@lab/install.sh && Tests/Benchmark/install.sh >/dev/null
 	$$(Tests/Benchmark/install.sh) Tests/Benchmark/names.py
 	python3 Tests/Benchmark/live.py
+	python3 Tests/Benchmark/faults.py
+	python3 Tests/Benchmark/soak.py 1 20
+	python3 Tests/Benchmark/moving.py
+
+.PHONY: soak-benchmark
+soak-benchmark: build plugins ## Benchmarks while the agent is killed and slurmctld is restarted (RUNS=10 KILLS=20 in each, SEED=); last line a JSON verdict; needs root
+	@lab/install.sh && Tests/Benchmark/install.sh >/dev/null
+	@python3 Tests/Benchmark/soak.py $(or $(RUNS),10) $(if $(filter command line,$(origin KILLS)),$(KILLS),20) $(SEED)
 
 .PHONY: test-jarvice
 test-jarvice: build plugins ## The JARVICE gateway on a live cluster, called by a double of an upstream; needs root
@@ -314,7 +322,7 @@ soak-calls: build-tests ## Calls to Slurm while its daemons are killed and pause
 # Not $(MAKE), which would make of `make -n demo` a run.
 .PHONY: demo
 demo: ## The main job from nothing: a cluster, a chain, a grid's jobs and their ends (KEEP=1 leaves it running); needs root
-	@SECONDS=0 && $(DEPS) build plugins && lab/install.sh && python=$$(lab/grid/install.sh) && installed=$$SECONDS && \
+	@SECONDS=0 && $(DEPS) build plugins && lab/install.sh && Tests/Benchmark/install.sh --programs && python=$$(lab/grid/install.sh) && installed=$$SECONDS && \
 		make -s build plugins && "$$python" -B lab/grid/artifacts.py >/dev/null && \
 		BINARY=$(BINARY) lab/demo.py --installed $$installed --built $$((SECONDS - installed))
 
