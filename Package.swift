@@ -355,7 +355,8 @@ let package = Package(
         .testTarget(
             name: "ClusterBenchmarksTests",
             dependencies: [
-                "ClusterBenchmarks", "JobLifecycle",
+                "ClusterBenchmarks", "JobLifecycle", "PlanCheck",
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ],

@@ -10,13 +10,22 @@ public struct BenchmarkFile: Sendable {
     let queue: DatabaseQueue
     private let now: @Sendable () -> Int64
 
-    /// - Parameter onSetAside: a damaged file was renamed, and a new one made: where it lies, and what was wrong.
+    /// - Parameters:
+    ///   - trace: is told of each statement.
+    ///   - onSetAside: a damaged file was renamed, and a new one made: where it lies, and what was wrong.
     public static func open(
         path: String, now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) },
-        onSetAside: (String, String) -> Void = { _, _ in }
+        trace: (@Sendable (String) -> Void)? = nil, onSetAside: (String, String) -> Void = { _, _ in }
     ) throws(BenchmarkError) -> BenchmarkFile {
         try word {
-            let file = DatabaseFile(path: path, label: "benchmark", steps: BenchmarkSchema.steps)
+            var file = DatabaseFile(path: path, label: "benchmark", steps: BenchmarkSchema.steps)
+            if let trace {
+                file.configuration.prepareDatabase { database in
+                    database.trace { event in
+                        if case .statement(let statement) = event { trace(statement.sql) }
+                    }
+                }
+            }
             let opened = try file.openOrSetAside(now: Date()) { try DatabaseQueue(path: $0, configuration: $1) }
             if let aside = opened.setAside { onSetAside(aside.aside, aside.reason) }
             return BenchmarkFile(queue: opened.writer, now: now)
