@@ -126,6 +126,11 @@ test-benchmark: build plugins ## Benchmarks with real programs on the nodes of a
 	python3 Tests/Benchmark/soak.py 1 20
 	python3 Tests/Benchmark/moving.py
 
+.PHONY: test-apptainer
+test-apptainer: build plugins ## The scripts of benchmarks with Debian unstable's apptainer; not part of `test`; needs root and Debian's mirror
+	@lab/install.sh
+	python3 Tests/Benchmark/apptainer.py
+
 .PHONY: soak-benchmark
 soak-benchmark: build plugins ## Benchmarks while the agent is killed and slurmctld is restarted (RUNS=10 KILLS=20 in each, SEED=); last line a JSON verdict; needs root
 	@lab/install.sh && Tests/Benchmark/install.sh >/dev/null

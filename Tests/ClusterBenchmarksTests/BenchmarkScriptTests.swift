@@ -132,6 +132,11 @@ import Testing
                 options.executor = .apptainer
                 options.images.osu = "registry.example#library/osu:1"
             }
+            let (_, _, local) = try run(.network, programs: ["srun": start, program: Self.osu]) { options, _ in
+                options.executor = .apptainer
+                options.images.osu = "/images/osu.sif"
+            }
+            #expect(local.contains("</images/osu.sif> </osu-micro-benchmarks/mpi/pt2pt/osu_latency>"))
             #expect(result.labels.count == 3, "\(result)")
             #expect(calls.contains("\(program) <exec> <--nv> <--bind> <"))
             #expect(

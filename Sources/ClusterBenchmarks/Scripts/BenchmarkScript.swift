@@ -102,9 +102,11 @@ public struct BenchmarkScript: Sendable {
             if [ "$kind" = pyxis ]; then
                 srun "${step[@]}" --container-image="$image" --container-mounts="$work:$work:rw,$folder:$folder:rw" "$@"
             else
-                local program=apptainer
+                local program=apptainer source="docker://${image/\\#//}"
                 has apptainer || program=singularity
-                srun "${step[@]}" "$program" exec --nv --bind "$work,$folder" "docker://${image/\\#//}" "$@"
+                # A file, or a folder with what is in one.
+                case $image in /*) source=$image ;; esac
+                srun "${step[@]}" "$program" exec --nv --bind "$work,$folder" "$source" "$@"
             fi
         }
 
