@@ -22,6 +22,20 @@ extension BenchmarkRunnerTests {
         #expect(part.state == .failed && part.message?.contains("could not write to benchmark.result-folder") == true)
     }
 
+    @Test("a damaged file is kept aside, and a new one begun")
+    func damagedFile() async throws {
+        let stage = try Stage()
+        let path = stage.folder.appending(path: "benchmark.sqlite").path
+        try Data(repeating: 0x41, count: 8192).write(to: URL(fileURLWithPath: path))
+        var aside: String?
+        let file = try BenchmarkFile.open(path: path, onSetAside: { place, _ in aside = place })
+        file.close()
+        #expect(try Data(contentsOf: URL(fileURLWithPath: try #require(aside))).first == 0x41)
+        let runner = try stage.runner()
+        defer { runner.close() }
+        #expect(try await runner.begin([.machine]) == 1)
+    }
+
     @Test("of an output that is too long what is read counts, and it is not awaited")
     func longOutput() async throws {
         let stage = try Stage()
