@@ -42,7 +42,7 @@ plugins: ## Build the Slurm plugins
 .PHONY: test
 test: build-tests plugins ## Run all tests, and say how long each part took; needs root, for the lab
 	@Tests/run-all.sh test-unit test-configuration test-lab test-plugins test-chain test-integration test-events \
-		test-clustercockpit test-jarvice test-grid test-page test-package
+		test-clustercockpit test-jarvice test-grid test-benchmark test-page test-package
 
 .PHONY: test-plugins
 test-plugins: plugins ## Tests of the plugins without Slurm
@@ -116,6 +116,25 @@ test-grid: build-tests plugins ## The DeepSquare gateway: contracts, services, m
 	python3 Tests/Grid/jobs_state.py
 	python3 Tests/Faults/faults.py --quick
 	python3 Tests/Grid/soak.py --short
+
+.PHONY: test-benchmark
+test-benchmark: build plugins ## Benchmarks with real programs on the nodes of a lab; needs root
+	@lab/install.sh && Tests/Benchmark/install.sh >/dev/null
+	$$(Tests/Benchmark/install.sh) Tests/Benchmark/names.py
+	python3 Tests/Benchmark/live.py
+	python3 Tests/Benchmark/faults.py
+	python3 Tests/Benchmark/soak.py 1 20
+	python3 Tests/Benchmark/moving.py
+
+.PHONY: test-apptainer
+test-apptainer: build plugins ## The scripts of benchmarks with Debian unstable's apptainer; not part of `test`; needs root and Debian's mirror
+	@lab/install.sh
+	python3 Tests/Benchmark/apptainer.py
+
+.PHONY: soak-benchmark
+soak-benchmark: build plugins ## Benchmarks while the agent is killed and slurmctld is restarted (RUNS=10 KILLS=20 in each, SEED=); last line a JSON verdict; needs root
+	@lab/install.sh && Tests/Benchmark/install.sh >/dev/null
+	@python3 Tests/Benchmark/soak.py $(or $(RUNS),10) $(if $(filter command line,$(origin KILLS)),$(KILLS),20) $(SEED)
 
 .PHONY: test-jarvice
 test-jarvice: build plugins ## The JARVICE gateway on a live cluster, called by a double of an upstream; needs root
@@ -308,7 +327,7 @@ soak-calls: build-tests ## Calls to Slurm while its daemons are killed and pause
 # Not $(MAKE), which would make of `make -n demo` a run.
 .PHONY: demo
 demo: ## The main job from nothing: a cluster, a chain, a grid's jobs and their ends (KEEP=1 leaves it running); needs root
-	@SECONDS=0 && $(DEPS) build plugins && lab/install.sh && python=$$(lab/grid/install.sh) && installed=$$SECONDS && \
+	@SECONDS=0 && $(DEPS) build plugins && lab/install.sh && Tests/Benchmark/install.sh --programs && python=$$(lab/grid/install.sh) && installed=$$SECONDS && \
 		make -s build plugins && "$$python" -B lab/grid/artifacts.py >/dev/null && \
 		BINARY=$(BINARY) lab/demo.py --installed $$installed --built $$((SECONDS - installed))
 

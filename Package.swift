@@ -154,6 +154,17 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "ClusterBenchmarks",
+            dependencies: [
+                "JobLifecycle", "Persistence", "Support",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "ClusterCockpit",
             dependencies: [
                 "JobLifecycle", "Persistence", "Support", "TLSClient",
@@ -191,10 +202,9 @@ let package = Package(
         .executableTarget(
             name: "Agent",
             dependencies: [
-                "ClusterCockpit", "DeepSquare", "Ethereum", "Jarvice", "JobLifecycle", "Persistence", "Slurm",
-                "Sockets",
-                "SpankBridge", "Support",
-                "TLSClient",
+                "ClusterBenchmarks", "ClusterCockpit", "DeepSquare", "Ethereum", "Jarvice", "JobLifecycle",
+                "Persistence", "Slurm",
+                "Sockets", "SpankBridge", "Support", "TLSClient",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -340,6 +350,16 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ClusterBenchmarksTests",
+            dependencies: [
+                "ClusterBenchmarks", "JobLifecycle", "PlanCheck",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ],
             swiftSettings: strict
         ),

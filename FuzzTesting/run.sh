@@ -9,7 +9,7 @@ shift || true
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || { sed -n '3,4s/^# //p' "$0"; exit 64; }
 targets=("$@")
 [ $# -gt 0 ] || targets=(
-  Hostlist GRES TRES States AccountingLine Tidy Frames RLP ABI Answers Backend Forms Template Devices Tokens
+  Hostlist GRES TRES States AccountingLine Tidy Frames RLP ABI Answers Backend Forms Template Devices Tokens Results
 )
 export SWIFT_BACKTRACE=enable=no # libFuzzer reports crashes itself; both at once hang
 
@@ -17,6 +17,7 @@ model=../Sources/Slurm/Model
 calls=../Sources/Slurm/Calls
 bridge=../Sources/SpankBridge
 ethereum=../Sources/Ethereum
+benchmarks=../Sources/ClusterBenchmarks
 cockpit=../Sources/ClusterCockpit
 jarvice=../Sources/Jarvice
 declare -A sources=(
@@ -27,6 +28,7 @@ declare -A sources=(
   [ABI]="$ethereum/Encoding/*.swift $ethereum/ABI/*.swift"
   [Answers]="$ethereum/Encoding/*.swift $ethereum/ABI/ABI.swift $ethereum/ABI/ABIType.swift $ethereum/ABI/ABIValue.swift
     $ethereum/RPC/JSONValue.swift $ethereum/RPC/RPCError.swift $ethereum/RPC/RPCCodec.swift $ethereum/RPC/ChainTypes.swift"
+  [Results]="$benchmarks/Results/*.swift $benchmarks/Labels/*.swift $benchmarks/Hardware/*.swift"
   [Backend]="$cockpit/Protocol/BackendAnswer.swift $cockpit/Protocol/BackendDocuments.swift
     $cockpit/Protocol/BackendRelease.swift $cockpit/Protocol/ReleaseProbe.swift $cockpit/Placement/Topology.swift"
   [Forms]="$jarvice/Text/*.swift"

@@ -137,13 +137,46 @@ class Demo:
     def join(self, world):
         self.world = world
         self.preamble = self.stage_writer()
+        owner = world.customers[0].address.lower()
+        results = world.lab.base / "results"
+        results.mkdir(mode=0o755)
+        shutil.chown(results, owner)
+        world.configure({
+            "benchmark.result-folder": results, "benchmark.run-as": owner, "benchmark.executor": "native",
+            "benchmark.storage": f"scratch={results}", "benchmark.storage-size": 16,
+            # More processes than this machine has cores: who waits lets others work.
+            "benchmark.env": "OMPI_MCA_mpi_yield_when_idle=1"})
         world.agent.start()
         self.tell("agent", f"started as user slurm, pid {world.agent.process.pid}; it registers this cluster with the grid")
         eventually("the registration", lambda: world.grid.providers.call("isWaitingForApproval", PROVIDER), 60)
+        self.measure()
         self.tell("chain", f"provider {PROVIDER} waits for approval")
         world.approve()
         self.tell("grid", "approves it, and gives it every job that is asked for")
         world.give_jobs()
+
+    def measure(self):
+        """The labels by which customers choose a cluster, as far as this machine has programs for them."""
+        ask, programs = self.world.ask, {"machine": "lscpu", "network": "hpcc", "storage": "fio"}
+        parts = [part for part, program in programs.items() if shutil.which(program)]
+        self.tell("agent", f"measures the cluster by jobs of its own: {', '.join(parts)}")
+        ask("benchmark", "run", *(word for part in parts for word in ("--part", part)))
+        eventually("the benchmarks", lambda: ask("benchmark", "history", "--limit", 1)["runs"][0].get("ended_at"), PATIENCE)
+        shown = ask("benchmark", "show")
+        for part in shown["runs"][0]["parts"]:
+            self.expect(f"the benchmark of {part['part']}", part["state"], "done")
+        measured = {key: label["value"] for key, label in shown["labels"].items()}
+        ask("provider", "register")
+
+        def registered():
+            entry = ask("provider", "show").get("waiting")
+            labels = {one["key"]: one["value"] for one in entry["labels"]} if entry else {}
+            return labels if measured.items() <= labels.items() else None
+
+        labels = eventually("the labels on the chain", registered, 60)
+        self.tell("chain", "the cluster's labels, measured on it or named by its operator:")
+        for key in sorted(labels):
+            print(f"{'':36}| {key} = {labels[key]}", flush=True)
 
     def stage_writer(self):
         """Puts what jobs send their output with where any user can read it. -> the first lines of a script that does so"""

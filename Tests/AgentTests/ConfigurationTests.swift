@@ -230,7 +230,7 @@ struct ConfigurationTests {
         }
         #expect(
             both?.lines.map { $0.split(separator: ":").first } == [
-                "environment variable BENCHMARK_RUN_AS", "environment variable TLS_ENABLE", "--l", "--retention",
+                "environment variable TLS_ENABLE", "environment variable BENCHMARK_RUN_AS", "--l", "--retention",
             ])
     }
 

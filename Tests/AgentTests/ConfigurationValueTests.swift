@@ -132,6 +132,14 @@ struct ConfigurationValueTests {
             (["BENCHMARK_RUN_AS": "root"], 1, "slurm"),
             (["BENCHMARK_RUN_AS": "root", "BENCHMARK_DISABLE": "true"], 0, "slurm"),
             (["BENCHMARK_RUN_AS": "root", "SLURM_GRID_AGENT_BENCHMARK_ALLOW_ROOT": "1"], 0, "root"),
+            (["BENCHMARK_RUN_AS": "root", "SLURM_GRID_AGENT_BENCHMARK_FALLBACK_USER": "bench"], 1, "bench"),
+            (
+                [
+                    "BENCHMARK_RUN_AS": "root", "SLURM_GRID_AGENT_BENCHMARK_FALLBACK_USER": "bench",
+                    "SLURM_GRID_AGENT_BENCHMARK_ALLOW_ROOT": "1",
+                ], 0, "root"
+            ),
+            (["BENCHMARK_RUN_AS": "bench", "SLURM_GRID_AGENT_BENCHMARK_FALLBACK_USER": "other"], 0, "bench"),
             (["BENCHMARK_RUN_AS": "bench"], 0, "bench"), ([:], 0, "slurm"),
         ] as [([String: String], Int, String)])
     func benchmarksAsRoot(_ environment: [String: String], _ notices: Int, _ user: String) throws {

@@ -2,6 +2,7 @@
 """Scenarios of an agent's first start on a cluster where another one has worked, and of its registration."""
 
 import json
+import shutil
 import threading
 import time
 
@@ -216,6 +217,27 @@ def w18_operators_labels_stay(world):
     world.approve()
     eventually("nothing differs", lambda: not differences(world))
     check("unchanged" in world.ask("provider", "register"), "sent again")
+
+
+@STAGE.alone
+def measured_labels_are_registered(world):
+    """What a benchmark measured is registered beside the operator's labels, when the operator says so."""
+    before = registrations(world)
+    results = world.lab.base / "results"
+    results.mkdir(mode=0o755)
+    shutil.chown(results, user(world, 0))
+    restart(world, **{"metascheduler.label": "os=mine,zone=elsewhere", "labels.prefer": "operator",
+                      "benchmark.result-folder": results, "benchmark.run-as": user(world, 0)})
+    world.ask("benchmark", "run", "--part", "machine")
+    shown = eventually("it is measured", lambda: world.ask("benchmark", "show")["labels"])
+    eventually("the difference is told", lambda: any("cpu.microarch" in one for one in differences(world)))
+    same(registrations(world), before, "registrations before `provider register`")
+    check("sent" in world.ask("provider", "register"), "not sent")
+    check(FOREIGN[0] in shown and "os" in shown, f"measured: {shown}")
+    wanted = {key: label["value"] for key, label in shown.items()} | {"os": "mine", "zone": "elsewhere"}
+    eventually("it waits for approval with every label", lambda: waiting_labels(world) == wanted)
+    world.approve()
+    eventually("nothing differs", lambda: not differences(world))
 
 
 @STAGE.alone

@@ -78,6 +78,34 @@ final class RunningParts: Sendable {
         }
     }
 
+    /// Labels that are configured, with what gateways know of them; one that does not answer knows nothing.
+    func labels(_ configured: [String: String]) async -> [String: String] {
+        var labels = configured
+        for module in modules {
+            guard let running = now.gateways[module.name]?.running else { continue }
+            let before = labels
+            labels =
+                await answers.ask("\(module.name) labels", within: .seconds(5)) { [configuration] in
+                    await module.labels(before, configuration, running: running)
+                } ?? before
+        }
+        return labels
+    }
+
+    /// When labels were measured; of a gateway that does not answer nothing is known.
+    func labelTimes() async -> [String: LabelTime] {
+        var times: [String: LabelTime] = [:]
+        for module in modules {
+            guard let running = now.gateways[module.name]?.running else { continue }
+            let found = await answers.ask("\(module.name) labels", within: .seconds(5)) {
+                await module.labelTimes(running: running)
+            }
+            // As with their values.
+            times.merge(found ?? [:]) { _, last in last }
+        }
+        return times
+    }
+
     /// - Parameters:
     ///   - key: of the configuration.
     ///   - why: nil: it is open.

@@ -20,6 +20,8 @@ struct GatewayContext: Sendable {
     let logger: Logger
     /// Keeps what is opened once a process, from one opening to the next.
     let memory: GatewayMemory
+    /// The labels of an offer, by name: those that are configured, and what other gateways have of them.
+    let labels: @Sendable ([String: String]) async -> [String: String]
     /// Says why the gateway is not open: shown until it is.
     let notReady: @Sendable (Patience.Trouble) -> Void
 

@@ -4,6 +4,13 @@ internal import ArgumentParser
 internal import JobLifecycle
 internal import Slurm
 
+/// When a label was measured.
+struct LabelTime: Codable, Sendable, Hashable {
+    var value: String
+    /// Unix seconds.
+    var measuredAt: Int64
+}
+
 /// Everything that one upstream brings to the agent: its keys, what it runs, checks, what it shows, its commands.
 ///
 /// A value without state, made before there is a configuration: `Gateways.all` lists them. What is open is in the
@@ -53,6 +60,11 @@ protocol GatewayModule: Sendable {
     func open(_ context: GatewayContext) async throws -> OpenGateway?
     /// What is in force since a reload; `running` is what `open` returned.
     func take(_ configuration: AgentConfiguration, running: any Sendable) async
+    /// What it knows of the labels by which customers choose the cluster, put together with those that are configured.
+    func labels(_ configured: [String: String], _ configuration: AgentConfiguration, running: any Sendable) async
+        -> [String: String]
+    /// When it measured labels, and as what.
+    func labelTimes(running: any Sendable) async -> [String: LabelTime]
     /// A sign of life of what must never hang: the watchdog restarts an agent whose part gives none.
     func proveLife(running: any Sendable) async
 
@@ -170,6 +182,12 @@ extension GatewayModule {
     func interest(in configuration: AgentConfiguration) -> Ledger.Interest.Scope? { nil }
     func lastTransition(_ configuration: AgentConfiguration, folder: String) async -> Int64? { nil }
     func take(_ configuration: AgentConfiguration, running: any Sendable) async {}
+    func labels(_ configured: [String: String], _ configuration: AgentConfiguration, running: any Sendable) async
+        -> [String: String]
+    {
+        configured
+    }
+    func labelTimes(running: any Sendable) async -> [String: LabelTime] { [:] }
     func proveLife(running: any Sendable) async {}
     var stateFiles: [String] { [] }
     func secretFiles(in configuration: AgentConfiguration) -> [SecretFile] { [] }

@@ -4,6 +4,6 @@
 enum Gateways {
     /// In the order of the documentation. The last one is the first to end.
     static let all: [any GatewayModule] = [
-        DeepSquareModule(), JarviceModule(), ClusterCockpitModule(), JournalModule(),
+        DeepSquareModule(), BenchmarkModule(), JarviceModule(), ClusterCockpitModule(), JournalModule(),
     ]
 }

@@ -52,6 +52,8 @@ public actor DeepSquareGateway: Gateway, Service {
     let address: Address
     let logger: Logger
     let now: @Sendable () -> Date
+    /// What is registered beside the labels that are configured.
+    let labels: @Sendable ([String: String]) async -> [String: String]
     private let wake: WakeUp
     let claimWake = WakeUp()
 
@@ -111,11 +113,14 @@ public actor DeepSquareGateway: Gateway, Service {
     /// - Parameters:
     ///   - file: opened with `GridFile.open`.
     ///   - wake: raised by the log feed when it has something.
+    ///   - labels: puts the configured ones together with those that others know.
     public init(
         settings: GridSettings, file: GridFile, client: RPCClient, manager: TransactionManager, feed: LogFeed,
         signer: any TransactionSigner, ledger: Ledger, cluster: any GridCluster, wake: WakeUp, logger: Logger,
-        now: @escaping @Sendable () -> Date = { Date() }
+        now: @escaping @Sendable () -> Date = { Date() },
+        labels: @escaping @Sendable ([String: String]) async -> [String: String] = { $0 }
     ) throws(GridError) {
+        self.labels = labels
         self.settings = settings
         contracts = file.contracts
         examinedBlocks = file.examinedBlocks

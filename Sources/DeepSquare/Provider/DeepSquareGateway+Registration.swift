@@ -61,9 +61,11 @@ extension DeepSquareGateway {
     }
 
     func registration() async throws(GridError) -> Registration {
-        Registration(
-            hardware: try await cluster.hardware(partition: settings.partition), prices: settings.prices,
-            labels: settings.labels)
+        let configured = Dictionary(settings.labels.cleaned.map { ($0.key, $0.value) }) { _, last in last }
+        let labels = await labels(configured).map { Label(key: $0.key, value: $0.value) }.sorted { $0.key < $1.key }
+        return Registration(
+            hardware: try await cluster.hardware(partition: settings.partition), prices: settings.prices, labels: labels
+        )
     }
 
     /// The approved entry and the one that waits.

@@ -26,6 +26,7 @@ struct DeepSquareControl {
                 return try ControlServer.single(
                     await parts.grid().tryJob(of: customer, trial.definition, minutes: trial.minutes))
             },
+            "label-times": { _ in try ControlServer.single(await parts.labelTimes()) },
             "provider-register": { _ in try ControlServer.single(try await parts.grid().register()) },
             "drain": { _ in
                 try await parts.grid().setDrained(true)

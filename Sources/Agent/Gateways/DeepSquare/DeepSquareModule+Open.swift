@@ -30,7 +30,7 @@ extension DeepSquareModule {
             let grid = try await context.patiently {
                 try await GridParts.open(
                     context.configuration, chain: chain, folder: context.folder, ledger: context.ledger,
-                    scheduler: slurm, logger: context.logger)
+                    scheduler: slurm, labels: context.labels, logger: context.logger)
             }
             guard let grid else {
                 chain.close()

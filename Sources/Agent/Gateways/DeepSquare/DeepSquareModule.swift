@@ -40,7 +40,7 @@ struct DeepSquareModule: GatewayModule {
                     subject: "password file", kind: .password, path: $0,
                     remedy: "put it back, or correct chain.key-password-file")
             },
-            configuration.benchmark.keyFile.map {
+            configuration.supervisorEndpoint.keyFile.map {
                 SecretFile(subject: "TLS key file", kind: .token, path: $0, remedy: SecretFile.putBack)
             },
         ].compactMap { $0 }
@@ -59,7 +59,7 @@ struct DeepSquareModule: GatewayModule {
         if checks.isThorough || !checks.again.isDisjoint(with: Checks.ofCustomers) {
             findings += await checks.customers(cluster, controller)
         }
-        return findings + checks.benchmarkUser(cluster)
+        return findings
     }
 
     func clusterSubjects(in configuration: AgentConfiguration) -> [String] {
@@ -109,7 +109,6 @@ struct DeepSquareModule: GatewayModule {
         "account": .init(metricName: "account", meaning: "who is charged for the grid's jobs"),
         "associations": .init(metricName: "associations", meaning: "in whose account they run"),
         "balance": .init(metricName: "balance", meaning: "pays for transactions"),
-        "benchmark.run-as": .init(metricName: "benchmark_user"),
         "chain": .init(metricName: "chain", meaning: "the nodes that the agent talks to"),
         "contract": .init(metricName: "contract", meaning: "the grid's program on the chain"),
         "customers": .init(metricName: "customers", meaning: "as whom the grid's jobs run"),
@@ -125,8 +124,8 @@ struct DeepSquareModule: GatewayModule {
         "sbatch service": .init(metricName: "sbatch_service", meaning: "hands out the jobs' scripts"),
         "supervisor": .init(metricName: "supervisor", meaning: "what this agent replaces"),
         "transactions": .init(metricName: "transactions", meaning: "what the account sends"),
-        "users.map": .init(metricName: "users_map", meaning: "as whom the grid's jobs run"),
         "TLS key file": .init(metricName: "tls_key_file"),
+        "users.map": .init(metricName: "users_map", meaning: "as whom the grid's jobs run"),
     ]
 
     // MARK: commands

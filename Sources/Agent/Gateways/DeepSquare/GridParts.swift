@@ -17,7 +17,8 @@ struct GridParts: Sendable {
     /// Throws a `Daemon.StartFailure` for what this host's own files say, and `Patience.Trouble` for what may change.
     static func open(
         _ configuration: AgentConfiguration, chain: ChainParts, folder: String, ledger: Ledger,
-        scheduler: SlurmScheduler, logger: Logger
+        scheduler: SlurmScheduler, labels: @escaping @Sendable ([String: String]) async -> [String: String],
+        logger: Logger
     ) async throws -> GridParts? {
         guard let contract = configuration.chain.contract else { return nil }
         do {
@@ -52,7 +53,7 @@ struct GridParts: Sendable {
                 signer: chain.signer, ledger: ledger,
                 cluster: SlurmGridCluster(controller: scheduler.controller, accounting: scheduler.accounting),
                 wake: wake,
-                logger: logger)
+                logger: logger, labels: labels)
             chain.follow(with: .init(feed: feed, contractTouched: { gateway.headChanged() }))
             return GridParts(gateway: gateway, contracts: file.contracts, state: state)
         } catch let error as LedgerError {

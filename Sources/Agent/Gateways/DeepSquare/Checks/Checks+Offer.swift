@@ -41,19 +41,6 @@ extension Checks {
         }
     }
 
-    /// benchmark.run-as, where somebody has set it.
-    func benchmarkUser(_ cluster: Cluster) -> [Finding] {
-        let benchmark = configuration.benchmark
-        guard configuration.places["benchmark.run-as"] != nil, !benchmark.isDisabled,
-            Self.isSystemUser(benchmark.effectiveUser, cluster)
-        else { return [] }
-        return [
-            warning(
-                "benchmark.run-as",
-                "\(benchmark.effectiveUser): no job runs as root, SlurmUser or the agent's user; name another one")
-        ]
-    }
-
     /// Today's supervisor marks its jobs so.
     func supervisorJobs(_ controller: SlurmController) async -> [Finding] {
         let jobs: [Job]

@@ -80,7 +80,7 @@ struct ProviderCommand: AsyncParsableCommand {
 
     struct Labels: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show the labels, as they are or would be registered.")
+            abstract: "Show the labels, as they are or would be registered, and when they were measured.")
 
         @OptionGroup var options: ControlOptions
 
@@ -92,14 +92,30 @@ struct ProviderCommand: AsyncParsableCommand {
                     uniquingKeysWith: { _, last in last })
                 let ours = Dictionary(
                     report.cluster.labels.map { ($0.key, $0.value) }, uniquingKeysWith: { _, last in last })
-                if options.json { return print(try ControlAnswer.encode(["chain": chain, "cluster": ours])) }
-                var table = Table(["LABEL", "CHAIN", "CONFIGURATION"])
+                // Of an operator's own value it says nothing.
+                let measured = try ControlAnswer.decode(
+                    [String: LabelTime].self, options.client.answer(to: ControlRequest("label-times"))
+                ).filter { ours[$0.key] == $0.value.value }.mapValues(\.measuredAt)
+                if options.json {
+                    return try printJSON(
+                        LabelReport(chain: chain, cluster: ours, measuredAt: measured), pretty: false)
+                }
+                let now = Int64(Date().timeIntervalSince1970)
+                var table = Table(["LABEL", "CHAIN", "CLUSTER", "MEASURED"])
                 for key in Set(chain.keys).union(ours.keys).sorted() {
-                    table.add([key, chain[key] ?? "-", ours[key] ?? "-"])
+                    let time = measured[key].map { "\(LocalTime.short($0, now: now)), \((now - $0) / 86400) days ago" }
+                    table.add([key, chain[key] ?? "-", ours[key] ?? "-", time ?? "-"])
                 }
                 print(table.render())
             }
         }
+    }
+
+    private struct LabelReport: Encodable {
+        var chain: [String: String]
+        var cluster: [String: String]
+        /// Unix seconds; of labels whose value was measured.
+        var measuredAt: [String: Int64]
     }
 
     /// `cpu 0.95, gpu 8.5, mem 0.00008 credits a minute`: memory costs too little to be rounded.

@@ -12,8 +12,8 @@ struct DeepSquareSettings: GatewaySettings {
     var usersFile: UserMapFile? {
         didSet { grid.customers = usersFile?.customers ?? [:] }
     }
-    /// `benchmark.…` and where results arrive.
-    var benchmark = BenchmarkSettings()
+    /// `grpc.listen-address`, `public-address`, `tls…`
+    var supervisorEndpoint = SupervisorEndpoint()
     /// `sbatch.tls…`, of which `grid.security` is made.
     var sbatchTLS = SbatchTLS() {
         didSet { grid.security = sbatchTLS.security }
@@ -38,9 +38,9 @@ extension AgentConfiguration {
         get { deepSquare.usersFile }
         set { deepSquare.usersFile = newValue }
     }
-    var benchmark: BenchmarkSettings {
-        get { deepSquare.benchmark }
-        set { deepSquare.benchmark = newValue }
+    var supervisorEndpoint: SupervisorEndpoint {
+        get { deepSquare.supervisorEndpoint }
+        set { deepSquare.supervisorEndpoint = newValue }
     }
     var sbatchTLS: SbatchTLS {
         get { deepSquare.sbatchTLS }
@@ -62,16 +62,15 @@ extension DeepSquareModule {
             ConfigurationSection(
                 title: "The grid: what is reported of a job", introduction: "", keys: ConfigurationKey.billing),
             ConfigurationSection(
-                title: "Benchmarks",
-                introduction:
-                    "This version runs no benchmark yet: these keys are checked and kept for the one that does.",
-                keys: ConfigurationKey.benchmark),
+                title: "The grid: where the supervisor took results",
+                introduction: "Taken and checked, and not used: see benchmarks.md.",
+                keys: ConfigurationKey.supervisorEndpoint),
         ]
     }
 
     func settle(_ configuration: inout AgentConfiguration) -> AgentConfiguration.Problem {
         let checks: [() throws(AgentConfiguration.Conflict) -> Void] = [
-            configuration.chain.check, configuration.sbatchTLS.check, configuration.benchmark.check,
+            configuration.chain.check, configuration.sbatchTLS.check, configuration.supervisorEndpoint.check,
         ]
         var problem = AgentConfiguration.Problem([])
         for check in checks {
@@ -86,7 +85,7 @@ extension DeepSquareModule {
         } catch {
             problem.add(error)
         }
-        for notice in configuration.chain.notices + configuration.sbatchTLS.notices + configuration.benchmark.notices {
+        for notice in configuration.chain.notices + configuration.sbatchTLS.notices {
             configuration.notify(notice)
         }
         return problem
@@ -102,6 +101,5 @@ extension DeepSquareModule {
             ("chain.signer", [chain.signer].compactMap { $0 }),
         ]
         return addresses.filter { $0.1.contains(where: \.hasSecret) }.map(\.0)
-            + (configuration.benchmark.environment.isEmpty ? [] : ["benchmark.env"])
     }
 }

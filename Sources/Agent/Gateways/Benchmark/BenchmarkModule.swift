@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import ArgumentParser
+internal import ClusterBenchmarks
+internal import JobLifecycle
+internal import Slurm
+
+/// `benchmark.…`: what the cluster is worth, measured by jobs of its own; with a grid and without one.
+struct BenchmarkModule: GatewayModule {
+    let name = BenchmarkRunner.gatewayName
+    /// Nobody sends jobs by it.
+    let isUpstream = false
+
+    let configuration = [
+        ConfigurationSection(
+            title: "Benchmarks", introduction: "What of the cluster is measured, and how. See benchmarks.md.",
+            keys: ConfigurationKey.benchmark)
+    ]
+
+    func settle(_ configuration: inout AgentConfiguration) -> AgentConfiguration.Problem {
+        for notice in configuration.benchmark.notices { configuration.notify(notice) }
+        do throws(AgentConfiguration.Conflict) {
+            try configuration.benchmark.check()
+            return .init([])
+        } catch {
+            return configuration.problem(error)
+        }
+    }
+
+    func isConfigured(in configuration: AgentConfiguration) -> Bool {
+        !configuration.benchmark.isDisabled && configuration.benchmark.resultFolder != nil
+    }
+
+    func secretKeys(in configuration: AgentConfiguration) -> [String] {
+        configuration.benchmark.environment.isEmpty ? [] : ["benchmark.env"]
+    }
+
+    // MARK: running
+
+    func interest(in configuration: AgentConfiguration) -> Ledger.Interest.Scope? {
+        isConfigured(in: configuration) ? .ownJobs : nil
+    }
+
+    func open(_ context: GatewayContext) async throws -> OpenGateway? {
+        guard isConfigured(in: context.configuration) else { return nil }
+        guard let slurm = context.slurm else { throw Patience.Trouble(description: "there is no binding to Slurm") }
+        let logger = context.logger
+        let file = try BenchmarkFile.open(
+            path: context.folder + "/" + stateFiles[0],
+            onSetAside: { aside, reason in
+                logger.error(
+                    "benchmark.sqlite was damaged: it is kept aside, a new one is begun",
+                    metadata: ["aside": "\(aside)", "why": "\(reason)"])
+            })
+        let grid = context.configuration.grid
+        let runner = BenchmarkRunner(
+            settings: context.configuration.benchmark.runner(
+                partition: grid.partition, account: grid.account, qos: grid.qos),
+            file: file, ledger: context.ledger,
+            cluster: SlurmBenchmarkCluster(controller: slurm.controller, partition: grid.partition), logger: logger)
+        return OpenGateway(
+            running: runner, services: [runner], consumer: runner, close: { runner.close() })
+    }
+
+    func labels(_ configured: [String: String], _ configuration: AgentConfiguration, running: any Sendable) async
+        -> [String: String]
+    {
+        guard let runner = running as? BenchmarkRunner, let measured = try? await runner.measured() else {
+            return configured
+        }
+        return BenchmarkLabels.merge(
+            operator: configured, measured: measured.mapValues(\.value), prefer: configuration.benchmark.preference)
+    }
+
+    func labelTimes(running: any Sendable) async -> [String: LabelTime] {
+        guard let runner = running as? BenchmarkRunner, let measured = try? await runner.measured() else { return [:] }
+        return measured.mapValues { LabelTime(value: $0.value, measuredAt: $0.measuredAt) }
+    }
+
+    // MARK: checks
+
+    let stateFiles = ["benchmark.sqlite"]
+
+    func checks(_ checks: Checks) async -> [Finding] {
+        guard isConfigured(in: checks.configuration) else { return [] }
+        return await checks.benchmarkLabels()
+    }
+
+    func checks(_ checks: Checks, cluster: Cluster, controller: SlurmController) async -> [Finding] {
+        checks.benchmarkUser(cluster)
+    }
+
+    // MARK: what is shown
+
+    func report(_ parts: RunningParts.State, _ configuration: AgentConfiguration) async -> StatusReport {
+        guard let runner = parts.gateways[name]?.running as? BenchmarkRunner else { return { _ in } }
+        let section = await BenchmarkSection(runner)
+        return { $0[BenchmarkSection.self] = section }
+    }
+
+    let statusSection: (any GatewayStatusSection.Type)? = BenchmarkSection.self
+
+    func screen(of status: AgentStatus, _ screen: StatusScreen) -> GatewayScreen {
+        guard let section = status[BenchmarkSection.self] else { return GatewayScreen() }
+        return GatewayScreen(
+            lines: screen.wrap(section.text(at: status.now), name, limit: 2),
+            alarms: section.trouble.map { [(name: name, text: $0)] } ?? [])
+    }
+
+    func page(of status: AgentStatus, _ page: StatusPage) -> GatewayPage {
+        status[BenchmarkSection.self].map { GatewayPage(right: [$0.html(page)]) } ?? GatewayPage()
+    }
+
+    let metrics = BenchmarkSection.metrics
+
+    let parts: [String: GatewayPart] = [
+        "benchmark": .init(metricName: "benchmark", meaning: "measures what the cluster is worth"),
+        "benchmark.run-as": .init(metricName: "benchmark_user"),
+    ]
+
+    // MARK: commands
+
+    func control(_ parts: RunningParts) -> [String: ControlServer.Handler] { BenchmarkControl(parts: parts).all }
+
+    var commands: [any AsyncParsableCommand.Type] { [BenchmarkCommand.self] }
+}

@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A provider that comes from the supervisor, from nothing to its first job: the supervisor's environment as its chart renders it,
+`BENCHMARK_RUN_AS=root` included, and a file with the three keys that it has no name for. The agent starts, says whose the
+benchmarks' jobs are, measures, registers with what was measured, is approved and takes a job. Real programs. Needs root."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = subprocess.run([ROOT / "lab/grid/install.sh"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+sys.dont_write_bytecode = True
+if sys.executable != PYTHON:
+    # The chain's libraries are in the lab's own Python.
+    os.execv(PYTHON, [PYTHON, *sys.argv])
+sys.path += [str(ROOT / part) for part in ("lab/grid", "Tests/Chain", "Tests/Events", "Tests/Benchmark")]
+
+from fixture import blocks, check  # noqa: E402
+from world import KEY, PROVIDER, World, eventually, say  # noqa: E402
+
+from cluster import Agent  # noqa: E402
+
+
+def environment(world):
+    """The supervisor's, with the names and defaults of its help; what is not set is empty."""
+    return {
+        "BENCHMARK_DISABLE": "false", "BENCHMARK_HPL_IMAGE": "registry-1.deepsquare.run#library/hpc-benchmarks:23.5",
+        "BENCHMARK_HPL_SINGLE_NODE": "false", "BENCHMARK_HPL_BLOCK_SIZE": "32", "BENCHMARK_HPL_MEMORY_PERCENT": "0.005",
+        "BENCHMARK_UNRESPONSIVE": "false", "BENCHMARK_IOR_IMAGE": "registry-1.deepsquare.run#library/ior-benchmarks:latest",
+        "BENCHMARK_IOR_SINGLE_NODE": "false", "BENCHMARK_OSU_IMAGE": "registry-1.deepsquare.run#library/osu-benchmarks:latest",
+        "BENCHMARK_RUN_AS": "root", "BENCHMARK_SPEEDTEST_IMAGE": "registry-1.docker.io#gists/speedtest-cli:1.2.0",
+        "BENCHMARK_TIME_LIMIT": "24h0m0s", "BENCHMARK_TRACE": "false", "BENCHMARK_ENV": "OMPI_MCA_mpi_yield_when_idle=1",
+        "BENCHMARK_UCX": "false", "BENCHMARK_UCX_AFFINITY": "", "BENCHMARK_UCX_TRANSPORT": "",
+        "METASCHEDULER_CPU_PRICE_PER_MIN": "950000000000000000", "METASCHEDULER_GPU_PRICE_PER_MIN": "8500000000000000000",
+        "METASCHEDULER_MEM_PRICE_PER_MIN": "80000000000000", "METASCHEDULER_ENDPOINT_RPC": world.chain.url(),
+        "METASCHEDULER_ENDPOINT_WS": world.chain.url(scheme="ws"), "METASCHEDULER_LABELS": "zone=lab,name=moved,os=",
+        "METASCHEDULER_SMART_CONTRACT": world.grid.meta.address, "ETH_PRIVATE_KEY": KEY, "NVIDIA_SMI_PATH": "nvidia-smi", "TRACE": "false",
+        "LISTEN_ADDRESS": ":3000", "PUBLIC_ADDRESS": "supervisor.example.com:3000", "SBATCH_ENDPOINT": f"localhost:{world.sbatch.port}",
+        "SBATCH_TLS_ENABLE": "true", "SBATCH_CA": str(world.lab.stage / "grid-ca.pem"), "SBATCH_TLS_INSECURE": "false",
+        "TLS_ENABLE": "false", "TLS_CERT": "", "TLS_KEY": "", "SLURM_SBATCH_PATH": "/usr/bin/sbatch", "SLURM_SCANCEL_PATH": "/usr/bin/scancel",
+        "SLURM_SCONTROL_PATH": "/usr/bin/scontrol", "SLURM_SINFO_PATH": "/usr/bin/sinfo", "SLURM_SQUEUE_PATH": "/usr/bin/squeue",
+        "SLURM_PARTITION": "main", "SLURM_SSH_ADDRESS": "localhost:22", "SLURM_SSH_ADMIN_USER": "root", "SLURM_SSH_PRIVATE_KEY": "",
+    }
+
+
+class Moving:
+    def __init__(self, world):
+        self.world, self.lab = world, world.lab
+        self.user = world.customers[0].address.lower()
+        self.results = self.lab.base / "results"
+        self.results.mkdir(mode=0o755)
+        shutil.chown(self.results, self.user)
+
+    def start(self):
+        world = self.world
+        world.agent = Agent(self.lab, **{
+            "benchmark.result-folder": self.results, "benchmark.fallback-user": self.user,
+            "benchmark.storage": f"scratch={self.results}", "benchmark.storage-size": 4, "vanish-after": "2s"})
+        plain, self.lab.environment = self.lab.environment, {**self.lab.environment, **environment(world)}
+        try:
+            world.agent.start()
+        finally:
+            self.lab.environment = plain
+        eventually("it registers", lambda: world.grid.providers.call("isWaitingForApproval", PROVIDER), 60)
+        log = world.agent.log.read_text()
+        check("benchmark.run-as is root" in log and f"its jobs are those of {self.user}" in log, "it is not told:", log[:3000])
+
+    def measure(self):
+        """-> the labels as programs printed them, as far as they are checked here"""
+        world = self.world
+        world.ask("benchmark", "run")
+        eventually("it is measured", lambda: world.ask("benchmark", "history", "--limit", 1)["runs"][0].get("ended_at"), 300, 1)
+        parts = {part["part"]: part for part in world.ask("benchmark", "show")["runs"][0]["parts"]}
+        for name in ("machine", "compute", "network", "storage"):
+            check(parts[name]["state"] == "done", parts[name])
+        jobs = self.lab.command("scontrol", "--oneliner", "show", "jobs")
+        check(jobs.count(f"UserId={self.user}(") == 5 and "UserId=root" not in jobs, jobs)
+        printed = dict(line.split("=", 1) for line in blocks(parts["compute"]["output"])["hpcc"].splitlines() if line.count("=") == 1)
+        return {"compute.gflops": f"{float(printed['HPL_Tflops']) * 1000:.2f}", "zone": "lab", "name": "moved", "os": "linux"}
+
+    def register(self, printed):
+        world = self.world
+        shown = world.ask("benchmark", "show")["labels"]
+        check("sent" in world.ask("provider", "register"), "not sent")
+        wanted = {"zone": "lab", "name": "moved"} | {key: label["value"] for key, label in shown.items()}
+
+        def waiting():
+            entry = world.ask("provider", "show").get("waiting")
+            return entry and {one["key"]: one["value"] for one in entry["labels"]} == wanted
+
+        eventually("the chain has what was measured", waiting)
+        check(all(wanted[key] == value for key, value in printed.items()), wanted, printed)
+        labels = world.ask("provider", "labels")
+        check(set(labels["measured_at"]) == set(shown) and time.time() - labels["measured_at"]["compute.gflops"] < 3600, labels)
+        world.approve()
+        world.give_jobs()
+        eventually("nothing differs", lambda: not world.ask("provider", "show")["differences"])
+        return wanted
+
+    def work(self):
+        job = self.world.request("#!/bin/bash\necho it works\n", credits=10)
+        self.world.grid.wait(job, ["Finished"], 120)
+
+
+def main():
+    began = time.monotonic()
+    # One CPU: nodes of one machine with several processes each would take one another's for neighbours in shared memory.
+    with World(LAB_NODES=2, LAB_CPUS=1, LAB_GPUS=0) as world:
+        moving = Moving(world)
+        moving.start()
+        wanted = moving.register(moving.measure())
+        moving.work()
+        say(f"{len(wanted)} labels on the chain, such as compute.gflops {wanted['compute.gflops']}; a job is finished: right, "
+            f"{time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
