@@ -229,6 +229,7 @@ bench: ## Measure against bare C, sbatch and ssh: one JSON object a line; needs 
 	@$(MAKE) -s bench-chain
 	@$(MAKE) -s bench-grid
 	@$(MAKE) -s bench-daemon
+	@$(MAKE) -s bench-jarvice
 
 .PHONY: bench-chain
 bench-chain: ## The part of it about the chain client
@@ -248,6 +249,12 @@ bench-daemon: ## The part of it about the daemon: how soon it is ready, its memo
 		$(RELEASE) --product SlurmBench && $(MAKE) -s -C slurm-plugins all) >&2
 	@BINARY=$(RELEASED)/slurm-grid-agent Benchmarks/daemon/daemon.py
 	@BINARY=$(RELEASED)/slurm-grid-agent BENCH=$(RELEASED)/SlurmBench Benchmarks/daemon/queue.py
+
+.PHONY: bench-jarvice
+bench-jarvice: ## The part of it about JARVICE: our calls against ssh with squeue, sbatch and sacct; needs root
+	@($(DEPS) build plugins && lab/install.sh --ssh && $(RELEASE) --product slurm-grid-agent && \
+		$(MAKE) -s -C slurm-plugins all) >&2
+	@BINARY=$(RELEASED)/slurm-grid-agent Benchmarks/jarvice/jarvice.py
 
 .PHONY: bench-events
 bench-events: ## The part of it about events: plugins, ledger, idle agent

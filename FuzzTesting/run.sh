@@ -9,7 +9,7 @@ shift || true
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || { sed -n '3,4s/^# //p' "$0"; exit 64; }
 targets=("$@")
 [ $# -gt 0 ] || targets=(
-  Hostlist GRES TRES States AccountingLine Tidy Frames RLP ABI Answers Backend Forms Template Devices Tokens Results
+  Hostlist GRES TRES States AccountingLine Tidy Frames RLP ABI Answers Backend Forms Template Devices Tokens Pages Results
 )
 export SWIFT_BACKTRACE=enable=no # libFuzzer reports crashes itself; both at once hang
 
@@ -37,6 +37,7 @@ declare -A sources=(
     $jarvice/Script/SbatchOption.swift"
   [Tokens]="$jarvice/Text/*.swift $jarvice/JarviceError.swift $jarvice/Identity/TokenSettings.swift
     $jarvice/Identity/TokenHeader.swift"
+  [Pages]="$jarvice/Pages/JobsDomain.swift $jarvice/Pages/ForwardedFields.swift"
   [Hostlist]="$model/Hostlist.swift"
   [GRES]="$model/GRES.swift $model/TRES.swift"
   [TRES]="$model/TRES.swift"

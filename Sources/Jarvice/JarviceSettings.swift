@@ -18,5 +18,14 @@ public struct JarviceSettings: Sendable, Equatable {
     /// How long a submission waits for slurmctld.
     public var submitTimeout: Duration = .seconds(20)
 
+    /// How long what a job wrote stays after its end.
+    public var keepOutput: Duration = .seconds(86_400)
+    /// As whom folders are listed for a call without a token; nil: not at all.
+    public var listingUser: String?
+    /// The public names of interactive jobs' pages; nil: there are none, and such jobs are refused.
+    public var jobsDomain: JobsDomain?
+    /// Where interactive applications listen on their job's first node.
+    public var servicePort = 2228
+
     public init() {}
 }

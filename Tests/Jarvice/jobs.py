@@ -11,7 +11,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Events"))
 from cluster import Lab, eventually, say  # noqa: E402
 import troubles  # noqa: E402
-from outputs import outputs  # noqa: E402
+from outputs import outputs, removal  # noqa: E402
+import pages  # noqa: E402
 from place import OK, Site, insist  # noqa: E402
 from upstream import application, submission  # noqa: E402
 
@@ -85,7 +86,6 @@ def words(site):
     site.refused("comment", "control character", keys={"JOBOBJ_DEVICES": '["sbatch_comment=a\\nb"]'})
     site.refused("uid", "user is the one of the token", keys={"JOBOBJ_DEVICES": '["sbatch_uid=0"]'})
     site.refused("brace", "no template", script=application("echo ${HOME}"))
-    site.refused("interactive", "interactive", keys={"JOBOBJ_INTERACTIVE": "True"})
     answer = site.up.ask("POST", "/submit", submission("old", application(OK, JOBOBJ_APPDEFVERSION="1"), "no token"))
     insist("an old application", answer == ["Appdef V2+ is required for this downstream", 400], answer)
     insist("nothing was made of them", not Path("/tmp/never").exists())
@@ -129,7 +129,7 @@ def checks(site):
     said = site.lab.command(site.lab.stage / "slurm-grid-agent", "check", "--json", "--config", site.agent.config, user="slurm", check=False)
     levels = {row["subject"]: row["level"] for row in json.loads(said) if row["subject"].startswith("jarvice")}
     wanted = {f"jarvice {what}": "ok" for what in ("users", "tokens", "files", "key file", "resources")}
-    insist("its rows", levels == {**wanted, "jarvice.listen": "ok"}, said)
+    insist("its rows", levels == {**wanted, "jarvice.listen": "ok", "jarvice.jobs.listen": "ok", "jarvice jobs TLS key": "ok"}, said)
     said = site.agent.ask("jarvice", "status", "--control", site.lab.run / "control.sock")
     insist("its command", "verified" in said and "submitted" in said, said)
 
@@ -145,6 +145,9 @@ def main():
         lives(site)
         words(site)
         outputs(site)
+        removal(site)
+        pages.pages(site)
+        pages.kept(site)
         rotated = troubles.tokens(site)
         foreign(site)
         insist("rotated", site.end(rotated, "rotated")[0] == 0)

@@ -4,6 +4,7 @@
 import json
 import os
 import pwd
+import shutil
 from pathlib import Path
 
 from cluster import eventually, say
@@ -53,6 +54,77 @@ def outputs(site):
     insist("without the reader there is no answer", status == 500 and "cannot be read now" in body, f"{status} {body}")
     site.reader.start()
     eventually("with it there is", lambda: site.end(job, "output")[0] == 0)
+
+
+ASK = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as connection:
+    connection.connect(sys.argv[1])
+    connection.sendall(sys.argv[2].encode() + bytes([10]))
+    print(b"".join(iter(lambda: connection.recv(65536), b"")).decode())
+"""
+
+
+def removal(site):
+    """What the helper takes away as a user: asked as the agent asks it."""
+    say("removal")
+
+    def ask(action, path, user="labu1", **more):
+        request = {"user_id": pwd.getpwnam(user).pw_uid, "path": str(path), "action": action, "lines": 1, "bytes": 1, "before": 1 << 40, **more}
+        return json.loads(site.lab.command("python3", "-c", ASK, site.reader.path, json.dumps(request), user="slurm").splitlines()[0])["kind"]
+
+    base, other = home("labu1") / ".jarvice", home("labu2") / "kept"
+
+    def clean():
+        """Homes outlive a lab."""
+        (base / "away").unlink(missing_ok=True)
+        for path in (other, base / "jobs", base / "roots", base / "pv", base / "mine.out"):
+            if path.is_dir():
+                shutil.rmtree(path)
+            path.unlink(missing_ok=True)
+
+    clean()
+    site.lab.command("mkdir", "-p", base / "jobs/7/a/b", other, user="root")
+    for path in (base, base / "jobs", base / "jobs/7", base / "jobs/7/a", base / "jobs/7/a/b"):
+        os.chown(path, pwd.getpwnam("labu1").pw_uid, -1)
+    (other / "file").write_text("kept")
+    for path in (other, other / "file"):
+        os.chown(path, pwd.getpwnam("labu2").pw_uid, -1)
+        path.chmod(0o777)
+    site.lab.command("ln", "-s", other, base / "jobs/7/link", user="labu1")
+    site.lab.command("ln", "-s", other, base / "away", user="labu1")
+    site.lab.command("cp", "/etc/hostname", base / "mine.out", user="labu1")
+    roots = base / "roots"
+    roots.mkdir(mode=0o755)
+    (roots / "file").write_text("kept")
+    for what, action, path, kind in (
+            ("another user's file", "remove", other / "file", "refused"), ("by a link", "remove", base / "away/file", "nothing"),
+            ("a link", "remove", base / "away", "refused"), ("a folder by a link", "remove_folder", base / "away", "refused"),
+            ("another user's folder", "remove_folder", other, "refused"), ("what only root may", "remove", roots / "file", "nothing"),
+            ("root's folder", "remove_folder", roots, "nothing"), ("its own folder", "remove_folder", base / "jobs/7", "text"),
+            ("its own file", "remove", base / "mine.out", "text"), ("once more", "remove", base / "mine.out", "nothing")):
+        found = ask(action, path)
+        insist(what, found == kind, f"{found} {path}")
+    insist("as root", ask("remove", roots / "file", user="root") == "refused")
+    insist("as SlurmUser", ask("remove", roots / "file", user="slurm") == "refused")
+    insist("what is not its own stays", (other / "file").exists() and (roots / "file").exists())
+    insist("what is its own has gone", not (base / "jobs/7").exists() and not (base / "mine.out").exists())
+    say("pvcls")
+
+    def listed(path, **qs):
+        return site.up.call("POST", "/request/pvcls", {"qs": {"path": [str(path)], **qs}})[::2]
+
+    site.lab.command("mkdir", "-p", base / "pv/sub", user="labu1")
+    site.lab.command("cp", "/etc/hostname", base / "pv/f1", user="labu1")
+    insist("a folder", listed(base / "pv") == (200, f"/data{base}/pv/\n/data{base}/pv/sub/\n/data{base}/pv/f1"), listed(base / "pv"))
+    size = (base / "pv/f1").stat()
+    insist("with details", listed(base / "pv/f1", details=["true"]) == (200, f"{int(size.st_mtime)} {size.st_size} /data{base}/pv/f1"))
+    insist("nothing there", listed(base / "no") == (401, f"/usr/bin/find: '{base}/no': No such file or directory"), listed(base / "no"))
+    for path in (other, "/etc", "/", base / "away"):
+        insist(f"{path} is not shown", listed(path) == (401, ""), listed(path))
+    status, body = site.up.call("POST", "/request/pvcls", {"qs": {"path": [str(home("labu2"))]}, "bearer": site.issuer.token("labu2")})[::2]
+    insist("as the token's user", status == 200 and body.startswith(f"/data{home('labu2')}/"), body)
+    clean()
 
 
 def tail(site, job, lines, name="output"):

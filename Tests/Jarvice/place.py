@@ -28,6 +28,18 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def certificate(folder, name):
+    """A wildcard's, of itself."""
+    chain, key = folder / "jobs.crt", folder / "jobs.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", chain, "-days", "2",
+         "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:*.{name}"], check=True, capture_output=True)
+    slurm = pwd.getpwnam("slurm")
+    os.chown(key, slurm.pw_uid, slurm.pw_gid)
+    key.chmod(0o400)
+    return chain, key
+
+
 class Site:
     def __init__(self, lab):
         self.lab = lab
@@ -43,11 +55,15 @@ class Site:
         secret.chmod(0o400)
         slurm = pwd.getpwnam("slurm")
         os.chown(secret, slurm.pw_uid, slurm.pw_gid)
-        self.port = free_port()
+        self.port, self.jobs_port, self.service_port = free_port(), free_port(), free_port()
+        self.jobs_chain, self.jobs_key = certificate(lab.stage, "jobs.example.org")
         self.agent = Agent(lab, **{
             "jarvice.listen": f"127.0.0.1:{self.port}", "jarvice.server-key-file": secret, "jarvice.token.keys": keys,
             "jarvice.token.issuer": ISSUER, "jarvice.token.audience": AUDIENCE, "jarvice.users.map-file": users,
             "jarvice.registry.system": "us-docker.pkg.dev", "jarvice.registry.system-base": "jarvice-system/images",
+            "jarvice.jobs.domain": "jobs.example.org", "jarvice.jobs.listen": f"127.0.0.1:{self.jobs_port}",
+            "jarvice.jobs.tls.certificate": self.jobs_chain, "jarvice.jobs.tls.key": self.jobs_key, "jarvice.jobs.service-port": self.service_port,
+            "jarvice.listing-user": "labu1",
             "jarvice.files-socket": lab.run / "files.sock", "sweep-interval": "5s"})
         self.reader = Reader(lab)
         self.up = Upstream(self.port)

@@ -46,6 +46,19 @@ import Testing
         }
     }
 
+    @Test func pages() throws {
+        for input in try inputs("Pages") {
+            let lines = String(decoding: input, as: UTF8.self).split(separator: "\n").map(String.init)
+            let found = try ["h/job$", "jobs.example.org", "x$y.h/p"].compactMap { text -> String? in
+                guard case .job(let found)? = try JobsDomain(text).match(host: lines[0], target: lines[1]) else {
+                    return nil
+                }
+                return found.prefix + found.path
+            }
+            #expect(found == [lines[1]])
+        }
+    }
+
     @Test func tokens() throws {
         for input in try inputs("Tokens") {
             let parts = try TokenParts(String(decoding: input, as: UTF8.self))

@@ -15,6 +15,8 @@ final class FakeSlurm: Scheduler {
         var submissions: [String] = []
         var cancelled: [UInt32] = []
         var lists = 0
+        var running: Set<UInt32> = []
+        var addresses: [String: String] = [:]
         /// Why slurmctld refuses the next ones.
         var refusal: String?
     }
@@ -124,12 +126,17 @@ struct FakeCluster: JarviceCluster {
             state.lists += 1
             guard state.isUp else { return nil }
             return state.jobs.keys.map {
-                ListedJob(id: $0, name: prefix + "x", userID: 1001, partition: "p", priority: 1, state: .pending)
+                ListedJob(
+                    id: $0, name: prefix + "x", userID: 1001, partition: "p", priority: 1,
+                    state: state.running.contains($0) ? .running : .pending,
+                    nodes: state.running.contains($0) ? ["n1", "n2"] : [])
             }
         }
         guard let jobs else { throw JarviceError(.unavailable, "away") }
         return jobs
     }
+
+    func nodeAddresses() async throws(JarviceError) -> [String: String] { slurm.state.withLockedValue { $0.addresses } }
 
     func isUp() async -> Bool { slurm.state.withLockedValue { $0.isUp } }
 
@@ -145,7 +152,10 @@ struct GatewaySite {
     let gateway: JarviceGateway
     let folder: URL
 
-    init(submitTimeout: Duration = .seconds(60)) throws {
+    init(
+        submitTimeout: Duration = .seconds(60), files: FakeFiles? = nil,
+        now: @escaping @Sendable () -> Date = { Date() }, change: (inout JarviceSettings) -> Void = { _ in }
+    ) throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "jarvice-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         ledger = try Ledger(
@@ -158,9 +168,10 @@ struct GatewaySite {
         settings.slurmTimeout = .seconds(60)
         settings.executor.registries.systemRegistry = "r"
         settings.executor.registries.systemBase = "b"
+        change(&settings)
         gateway = JarviceGateway(
             settings: settings, ledger: ledger, cluster: FakeCluster(slurm: slurm), machine: "x86_64", keySource: nil,
-            logger: .init(label: "test"))
+            files: files, logger: .init(label: "test"), now: now)
     }
 
     /// With the core's own part at work.
@@ -181,11 +192,12 @@ struct GatewaySite {
         return try value.get()
     }
 
-    static func args(_ name: String = "n", user: String = "alice", number: String = "1", version: Int = 2) throws
-        -> JSONValue
-    {
+    static func args(
+        _ name: String = "n", user: String = "alice", number: String = "1", version: Int = 2,
+        isInteractive: Bool = false
+    ) throws -> JSONValue {
         let script =
-            "JOBOBJ_INTERACTIVE=False\nJOBOBJ_APPDEFVERSION=\(version)\nJARVICE_CPU_CORES=2\nJOBOBJ_REPO=a/b\n"
+            "JOBOBJ_INTERACTIVE=\(isInteractive ? "True" : "False")\nJOBOBJ_APPDEFVERSION=\(version)\nJARVICE_CPU_CORES=2\nJOBOBJ_REPO=a/b\n"
             + "{DOWNSTREAM_PARAMETERS}\necho it's\n"
         func encoded(_ text: String) -> String { Data(text.utf8).base64EncodedString() }
         let token = "\(encoded("{\"alg\":\"none\"}")).\(encoded("{\"preferred_username\":\"\(user)\"}")).x"
@@ -195,5 +207,41 @@ struct GatewaySite {
                 {"name":"\(name)","number":\(number),"nodes":3,"bearer":"\(token)",
                 "hpc_script":{"singularity":"\(encoded(script))"}}
                 """.utf8)
+    }
+}
+
+/// The helper of job files, which only notes what it is asked.
+final class FakeFiles: JobFiles {
+    struct State {
+        var asked: [String] = []
+        var isAway = false
+    }
+
+    let state = NIOLockedValueBox(State())
+
+    private func note(_ text: String) throws(JarviceError) {
+        let isAway = state.withLockedValue { state in
+            if !state.isAway { state.asked.append(text) }
+            return state.isAway
+        }
+        if isAway { throw JarviceError(.unavailable, "away") }
+    }
+
+    func tail(of path: String, as userID: UInt32, lines: Int) async throws(JarviceError) -> String? {
+        try note("tail \(path) \(userID)")
+        return "text"
+    }
+
+    func remove(_ path: String, as userID: UInt32, before: Int64) async throws(JarviceError) {
+        try note("remove \(path) \(userID)")
+    }
+
+    func removeFolder(_ path: String, as userID: UInt32) async throws(JarviceError) {
+        try note("remove \(path)/ \(userID)")
+    }
+
+    func list(_ path: String, as userID: UInt32, details: Bool) async throws(JarviceError) -> FileListing {
+        try note("list \(path) \(userID) \(details)")
+        return path == "none" ? .nothing("No such file or directory") : .entries("/data\(path)/")
     }
 }

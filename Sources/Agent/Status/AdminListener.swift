@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Glibc
 internal import HTTPTypes
 internal import HummingbirdCore
 internal import Logging
@@ -87,7 +88,9 @@ struct AdminListener: Sendable {
             },
             configuration: .init(
                 additionalChannelHandlers: [
-                    ConnectionGuard(deadlines: deadlines, onTrusted: onTrusted)
+                    SlowClientGuard(
+                        deadlines: deadlines, untrusted: [400, 401, 413, 414, 421],
+                        completeHead: AdminResponse.complete, onTrusted: onTrusted)
                 ],
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,
@@ -107,6 +110,13 @@ extension AdminRequest {
 }
 
 extension AdminResponse {
+    @Sendable fileprivate static func complete(_ head: inout HTTPResponse) {
+        for (name, value) in commonHeaders {
+            if let name = HTTPField.Name(name), head.headerFields[name] == nil { head.headerFields[name] = value }
+        }
+        if let date = PageTime.http(Int64(time(nil))) { head.headerFields[.date] = date }
+    }
+
     fileprivate var head: HTTPResponse {
         var fields = HTTPFields()
         for (name, value) in headers {

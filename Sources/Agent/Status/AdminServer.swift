@@ -37,7 +37,8 @@ struct AdminServer: Service {
         /// Of all headers together, with the path.
         var headerBytes = 16 * 1024
         var headerCount = 64
-        var deadlines = ConnectionGuard.Deadlines()
+        var deadlines = SlowClientGuard.Deadlines(
+            firstRequest: .seconds(10), answer: .seconds(30), nextRequest: .seconds(60))
         /// How much later a wrong token is answered.
         var guessDelay: Duration = .seconds(1)
         /// Between two attempts at a place that cannot be used.

@@ -52,14 +52,28 @@ public struct FileHelper: Sendable {
     /// As the user that this process is.
     func answer(_ request: FileRequest, home: String, on connection: Int32) -> Int32 {
         do throws(FileWalk.Failure) {
-            let file = try FileWalk.open(request.path, below: [home] + roots)
-            defer { close(file) }
-            let text = try FileWalk.tail(
-                file, lines: min(max(1, request.lines), FileRequest.lineLimit),
-                bytes: min(max(1, request.bytes), FileRequest.byteLimit))
+            let text = try done(request, below: [home] + roots)
             return Self.send(FileLine.encode(FileAnswer(kind: .text, size: text.count)) + text, connection) ? 0 : 1
         } catch {
             return Self.send(FileLine.encode(FileAnswer(kind: error.kind, why: error.why)), connection) ? 0 : 1
+        }
+    }
+
+    private func done(_ request: FileRequest, below roots: [String]) throws(FileWalk.Failure) -> [UInt8] {
+        let bytes = min(max(1, request.bytes), FileRequest.byteLimit)
+        switch request.action {
+        case nil:
+            let file = try FileWalk.open(request.path, below: roots)
+            defer { close(file) }
+            return try FileWalk.tail(file, lines: min(max(1, request.lines), FileRequest.lineLimit), bytes: bytes)
+        case .remove:
+            try FileWalk.remove(request.path, below: roots, before: request.before ?? 0)
+            return []
+        case .removeFolder:
+            try FileWalk.removeFolder(request.path, below: roots)
+            return []
+        case .list:
+            return try FileWalk.list(request.path, below: roots, details: request.details == true, bytes: bytes)
         }
     }
 

@@ -23,18 +23,10 @@ enum FileWalk {
     ///
     /// - Parameter roots: absolute; links in these themselves are followed.
     static func open(_ path: String, below roots: [String]) throws(Failure) -> Int32 {
-        guard let (root, names) = split(path, roots), let last = names.last else {
-            throw Failure(kind: .refused, why: "\(path) is not below a folder that is read")
-        }
-        var folder = Glibc.open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK)
-        guard folder >= 0 else { throw .of(errno, root) }
+        let (root, names) = try checked(path, roots)
+        guard let last = names.last else { throw Failure(kind: .refused, why: "\(path) is not a regular file") }
+        let folder = try folder(root, names.dropLast())
         defer { close(folder) }
-        for name in names.dropLast() {
-            let next = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
-            guard next >= 0 else { throw .of(errno, name) }
-            close(folder)
-            folder = next
-        }
         // Looked at before it is opened: to open a device may do something.
         var before = stat()
         guard fstatat(folder, last, &before, AT_SYMLINK_NOFOLLOW) == 0 else { throw .of(errno, last) }
@@ -49,16 +41,46 @@ enum FileWalk {
         return file
     }
 
+    /// The root, and what is below it.
+    static func checked(
+        _ path: String, _ roots: [String], orRoot: Bool = false
+    ) throws(Failure) -> (root: String, names: [String]) {
+        guard let found = split(path, roots, orRoot: orRoot) else {
+            throw Failure(kind: .refused, why: "\(path) is not below a folder that is read")
+        }
+        return found
+    }
+
+    /// A folder below a root, by folders that are no links.
+    static func folder(_ root: String, _ names: ArraySlice<String>) throws(Failure) -> Int32 {
+        var folder = Glibc.open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK)
+        guard folder >= 0 else { throw .of(errno, root) }
+        for name in names {
+            let next = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+            let number = errno
+            close(folder)
+            guard next >= 0 else { throw .of(number, name) }
+            folder = next
+        }
+        return folder
+    }
+
     private static func isFile(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFREG }
 
     /// The longest root that the path is below, and the names from there on.
-    static func split(_ path: String, _ roots: [String]) -> (root: String, names: [String])? {
+    /// - Parameter orRoot: the root itself too.
+    static func split(
+        _ path: String, _ roots: [String], orRoot: Bool = false
+    ) -> (root: String, names: [String])? {
         guard !path.utf8.contains(0) else { return nil }
         let all = path.split(separator: "/").map(String.init)
         guard path.hasPrefix("/"), !all.contains(where: { $0 == ".." || $0 == "." }) else { return nil }
         let fitting = roots.filter { $0.hasPrefix("/") }.map { root in
             (root: root, parts: root.split(separator: "/").map(String.init))
-        }.filter { !$0.parts.isEmpty && all.count > $0.parts.count && Array(all.prefix($0.parts.count)) == $0.parts }
+        }.filter {
+            !$0.parts.isEmpty && all.count > $0.parts.count - (orRoot ? 1 : 0)
+                && Array(all.prefix($0.parts.count)) == $0.parts
+        }
         return fitting.max { $0.parts.count < $1.parts.count }.map { ($0.root, Array(all.dropFirst($0.parts.count))) }
     }
 

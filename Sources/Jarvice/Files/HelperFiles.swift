@@ -23,7 +23,27 @@ public struct HelperFiles: JobFiles {
     }
 
     public func tail(of path: String, as userID: UInt32, lines: Int) async throws(JarviceError) -> String? {
-        let request = FileRequest(userID: userID, path: path, lines: lines, bytes: FileRequest.byteLimit)
+        let (answer, text) = try await ask(FileRequest(userID: userID, path: path, lines: lines))
+        return answer.kind == .text ? text : nil
+    }
+
+    public func remove(_ path: String, as userID: UInt32, before: Int64) async throws(JarviceError) {
+        _ = try await ask(FileRequest(userID: userID, path: path, action: .remove, before: before))
+    }
+
+    public func removeFolder(_ path: String, as userID: UInt32) async throws(JarviceError) {
+        _ = try await ask(FileRequest(userID: userID, path: path, action: .removeFolder))
+    }
+
+    public func list(_ path: String, as userID: UInt32, details: Bool) async throws(JarviceError) -> FileListing {
+        let (answer, text) = try await ask(FileRequest(userID: userID, path: path, action: .list, details: details))
+        // The helper's words begin with a name.
+        let why = answer.why.map { why in String(why[(why.lastIndex(of: ":") ?? why.startIndex)...].dropFirst(2)) }
+        return answer.kind == .text ? .entries(text) : .nothing(answer.kind == .nothing ? why : nil)
+    }
+
+    /// What the helper says, and the text behind it; whatever is no answer is thrown.
+    private func ask(_ request: FileRequest) async throws(JarviceError) -> (answer: FileAnswer, text: String) {
         let isFree = open.withLockedValue { open in
             guard open < Self.atOnce else { return false }
             open += 1
@@ -47,14 +67,16 @@ public struct HelperFiles: JobFiles {
         switch answer.kind {
         case .text:
             guard text.count == answer.size else { throw Self.away("\(socket): its answer was cut") }
-            return String(decoding: text, as: UTF8.self)
-        case .nothing: return nil
+            return (answer, String(decoding: text, as: UTF8.self))
+        case .nothing: return (answer, "")
         case .refused:
             logger.warning(
-                "JARVICE: a file of a job is not read",
-                metadata: ["path": "\(path)", "uid": "\(userID)", "why": "\(answer.why ?? "no reason")"])
-            return nil
-        case .failed: throw Self.away("\(path): \(answer.why ?? "no reason")")
+                "JARVICE: a file of a job is left alone",
+                metadata: [
+                    "path": "\(request.path)", "uid": "\(request.userID)", "why": "\(answer.why ?? "no reason")",
+                ])
+            return (answer, "")
+        case .failed: throw Self.away("\(request.path): \(answer.why ?? "no reason")")
         }
     }
 

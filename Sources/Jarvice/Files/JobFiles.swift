@@ -9,6 +9,22 @@ public protocol JobFiles: Sendable {
     /// - Returns: nil: there is nothing that the user can read.
     /// - Throws: `unavailable`: it could not be looked at.
     func tail(of path: String, as userID: UInt32, lines: Int) async throws(JarviceError) -> String?
+
+    /// Removes a file that was not written after a time (Unix seconds); one that is not there, or that the user cannot remove,
+    /// stays so.
+    func remove(_ path: String, as userID: UInt32, before: Int64) async throws(JarviceError)
+
+    /// The same with a folder, and all that is in it.
+    func removeFolder(_ path: String, as userID: UInt32) async throws(JarviceError)
+
+    /// A folder's entries as the reference prints them.
+    func list(_ path: String, as userID: UInt32, details: Bool) async throws(JarviceError) -> FileListing
+}
+
+public enum FileListing: Sendable, Equatable {
+    case entries(String)
+    /// Nothing that the user can see; why, in Unix's words, where it has some.
+    case nothing(String?)
 }
 
 /// What the helper is asked: one line of JSON.
@@ -16,12 +32,23 @@ struct FileRequest: Codable, Sendable, Equatable {
     /// As whom.
     var userID: UInt32
     var path: String
-    var lines: Int
-    var bytes: Int
+    /// nil: the last lines are read.
+    var action: Action?
+    var lines = 1
+    var bytes = FileRequest.byteLimit
+    /// Of a removal, Unix seconds.
+    var before: Int64?
+    /// Of a list.
+    var details: Bool?
+
+    enum Action: String, Codable, Sendable {
+        case remove, list
+        case removeFolder = "remove_folder"
+    }
 
     enum CodingKeys: String, CodingKey {
         case userID = "user_id"
-        case path, lines, bytes
+        case path, action, lines, bytes, before, details
     }
 
     static let sizeLimit = 16 << 10

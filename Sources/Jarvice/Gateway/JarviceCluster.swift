@@ -21,6 +21,9 @@ public protocol JarviceCluster: Sendable {
     /// All of slurmctld's jobs whose name has the prefix.
     func jobs(prefix: String) async throws(JarviceError) -> [ListedJob]
 
+    /// By name, where the nodes are reached.
+    func nodeAddresses() async throws(JarviceError) -> [String: String]
+
     /// Whether slurmctld answers.
     func isUp() async -> Bool
 

@@ -93,7 +93,7 @@ extension JarviceGateway: CallHandler {
     // MARK: the end
 
     /// The last word of the ledger on a job; nil: it is not over.
-    private func end(of order: OrderRecord) async throws(JarviceError) -> JobTransition? {
+    func end(of order: OrderRecord) async throws(JarviceError) -> JobTransition? {
         try await ledgerAnswer { [ledger] in
             try await ledger.transitions(ofLedgerJob: order.ledgerJob).last { $0.isFinal }
         }

@@ -15,7 +15,9 @@ extension JarviceGateway {
 
     private func accepted(_ args: JSONValue) async throws(JarviceError) -> JSONText {
         let arguments = try SubmitArguments(args, executor: settings.executor.executor)
-        let site = ApplicationScript.Site(executor: settings.executor, machine: machine)
+        let site = ApplicationScript.Site(
+            executor: settings.executor, machine: machine, hasPages: settings.jobsDomain != nil,
+            servicePort: settings.servicePort)
         guard let application = try ApplicationScript(base64: arguments.script, site: site) else {
             return JSONText([JSONText(ApplicationScript.tooOld), JSONText(400)])
         }
@@ -35,9 +37,12 @@ extension JarviceGateway {
         return try answer.get()
     }
 
-    private func user(_ bearer: String) async throws(JarviceError) -> JarviceUser {
+    func user(_ bearer: String) async throws(JarviceError) -> JarviceUser {
         let claims = try await verifier.claims(of: bearer)
-        let login = try users.login(claims)
+        return try await allowed(login: try users.login(claims))
+    }
+
+    func allowed(login: String) async throws(JarviceError) -> JarviceUser {
         guard let user = try await cluster.user(login: login, groups: settings.groups) else {
             throw JarviceError(.identity, "the token's user \(login) is not a user of this host")
         }

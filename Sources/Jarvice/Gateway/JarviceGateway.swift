@@ -22,6 +22,9 @@ public final class JarviceGateway: Sendable {
     let cluster: any JarviceCluster
     let verifier: TokenVerifier
     let index: QueueIndex
+    let nodes: NodeAddresses
+    let relays = JobRelays()
+    let removals = RemovalTries()
     let machine: String
     /// nil: what jobs write is not read.
     let files: (any JobFiles)?
@@ -66,6 +69,7 @@ public final class JarviceGateway: Sendable {
         self.now = now
         verifier = TokenVerifier(settings: settings.tokens, source: keySource, now: now)
         index = QueueIndex(cluster, limit: settings.slurmTimeout)
+        nodes = NodeAddresses(cluster)
     }
 
     /// A file costs nothing to read again.
@@ -146,6 +150,10 @@ extension JarviceGateway: Gateway {
     public func deliver(_ transitions: [JobTransition]) async throws(GatewayUnavailable) -> [Delivery] {
         for transition in transitions {
             if transition.kind == .ended { counters.count(\.ended) }
+            // What listens on its node from now on is not the job's page.
+            if let jobID = transition.jobID, [.ended, .requeued, .vanished].contains(transition.kind) {
+                relays.cut(jobID)
+            }
             wake(transition.ledgerJob)
         }
         return transitions.map { _ in .delivered }

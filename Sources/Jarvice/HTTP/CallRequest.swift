@@ -23,6 +23,10 @@ protocol CallHandler: Sendable {
     func terminate(_ job: NamedJob) async throws(JarviceError)
     func release(_ job: NamedJob) async throws(JarviceError)
     func events(_ job: NamedJob) async throws(JarviceError) -> String
+    /// - Parameter bearer: of the call, where it has one.
+    func list(_ path: String, details: Bool, bearer: String?) async throws(JarviceError) -> FileListing
+    /// Where the page of an interactive job is; nil: there is none now.
+    func url(_ job: NamedJob) async throws(JarviceError) -> String?
     /// nil: there is nothing to show.
     func tail(_ job: NamedJob, lines: Int) async throws(JarviceError) -> String?
 }

@@ -13,13 +13,6 @@ public import Sockets
 
 /// The place where upstream calls: HTTP/1.1 on TCP or a Unix socket. What goes wrong there is logged and tried again.
 public struct CallServer: Service {
-    public struct Deadlines: Sendable {
-        public var firstRequest: Duration = .seconds(10)
-        /// With the body's arrival. A submission may wait for slurmctld.
-        public var answer: Duration = .seconds(60)
-        public var nextRequest: Duration = .seconds(120)
-    }
-
     public struct Settings: Sendable {
         public var address: DoorAddress
         public var access: ServerAccess
@@ -31,7 +24,9 @@ public struct CallServer: Service {
         public var headerCount = 64
         /// Of all bodies at once.
         public var bodyBytes = 64 << 20
-        public var deadlines = Deadlines()
+        /// A submission may wait for slurmctld.
+        public var deadlines = SlowClientGuard.Deadlines(
+            firstRequest: .seconds(10), answer: .seconds(60), nextRequest: .seconds(120))
         /// How much later a wrong password is answered.
         public var guessDelay: Duration = .seconds(1)
         public var retry: Duration = .seconds(10)
@@ -126,7 +121,10 @@ public struct CallServer: Service {
         return HTTP1Channel(
             responder: { request, writer, channel in try await respond(request, writer, channel) },
             configuration: .init(
-                additionalChannelHandlers: [SlowClientGuard(deadlines: deadlines, onTrusted: onTrusted)],
+                additionalChannelHandlers: [
+                    SlowClientGuard(
+                        deadlines: deadlines, untrusted: [400, 401, 413, 414, 429], onTrusted: onTrusted)
+                ],
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: settings.headerBytes, maxHeaderListSize: settings.headerBytes,
                     maxHeaderFieldCount: settings.headerCount)))

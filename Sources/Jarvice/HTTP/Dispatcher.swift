@@ -84,7 +84,7 @@ struct Dispatcher: Sendable {
     private func requested(_ path: String, _ args: JSONValue) async throws -> Answer {
         guard case .object? = args["qs"] else { throw JarviceError(.refused, "args has no object qs") }
         if path == "pvcls" || path == "pvcls/" {
-            return Answer(401, "this gateway does not list directories yet")
+            return try await listed(args)
         }
         let parts = path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 4 else { return Answer(400) }
@@ -94,14 +94,37 @@ struct Dispatcher: Sendable {
             try await handler.terminate(job)
             return Answer(200)
         case "info":
+            let url = try await handler.url(job) ?? ""
             return Answer(
-                JSONText(["about": JSONText(""), "actions": JSONText([:]), "help": JSONText(""), "url": JSONText("")]))
+                JSONText(["about": JSONText(""), "actions": JSONText([:]), "help": JSONText(""), "url": JSONText(url)]))
         case "tail":
             guard let text = try await handler.tail(job, lines: Self.lines(args["qs"])), !text.isEmpty else {
                 return Answer(404)
             }
             return Answer(200, text)
         default: return Answer(200)
+        }
+    }
+
+    private func listed(_ args: JSONValue) async throws -> Answer {
+        func first(_ key: String) throws(JarviceError) -> String? {
+            switch args["qs"]?[key] {
+            case .array(let values)?:
+                guard let value = values.first?.string else { throw JarviceError(.refused, "qs.\(key) has no text") }
+                return value
+            // As the reference has it: by the letter.
+            case .string(let text)?:
+                guard let letter = text.first else { throw JarviceError(.refused, "qs.\(key) is empty") }
+                return String(letter)
+            default: return nil
+            }
+        }
+        let path = try first("path") ?? "."
+        let details = try first("details")?.lowercased() == "true"
+        switch try await handler.list(path, details: details, bearer: args["bearer"]?.string) {
+        case .entries(let text) where !text.isEmpty: return Answer(200, text)
+        case .entries: return Answer(401)
+        case .nothing(let why): return Answer(401, why.map { "/usr/bin/find: '\(path)': \($0)" } ?? "")
         }
     }
 

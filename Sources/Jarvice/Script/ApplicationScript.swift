@@ -7,13 +7,19 @@ public struct ApplicationScript: Sendable {
         public var executor: ExecutorSettings
         /// As `uname -m` says it.
         public var machine: String
+        /// Users can open the pages of interactive jobs.
+        public var hasPages: Bool
+        public var servicePort: Int
 
-        public init(executor: ExecutorSettings, machine: String) {
+        public init(executor: ExecutorSettings, machine: String, hasPages: Bool = false, servicePort: Int = 2228) {
             self.executor = executor
             self.machine = machine
+            self.hasPages = hasPages
+            self.servicePort = servicePort
         }
     }
 
+    public var isInteractive: Bool
     public var cores: Int
     public var gpus: Int?
     /// GiB a node.
@@ -45,11 +51,13 @@ public struct ApplicationScript: Sendable {
         licenses = keys["JOBOBJ_LICENSES"]
         let repository = try keys.required("JOBOBJ_REPO")
         guard version >= 2 else { return nil }
-        guard keys["JOBOBJ_INTERACTIVE"] == "False" else {
+        // Whatever else it says, or nothing.
+        isInteractive = keys["JOBOBJ_INTERACTIVE"] != "False"
+        guard !isInteractive || site.hasPages else {
             throw JarviceError(
                 .refused,
-                "an interactive job: this gateway has no proxy for them yet, batch jobs only "
-                    + "(JOBOBJ_INTERACTIVE=False)")
+                "an interactive job (JOBOBJ_INTERACTIVE is not False), and jarvice.jobs.domain and jarvice.jobs.listen "
+                    + "are not set: batch jobs only")
         }
         guard cores > 0 else { throw JarviceError(.refused, "JARVICE_CPU_CORES is \(cores)") }
         let registries = site.executor.registries
@@ -64,7 +72,8 @@ public struct ApplicationScript: Sendable {
         let found = try Self.devices(keys["JOBOBJ_DEVICES"])
         let parameters = DownstreamParameters(
             settings: site.executor, images: images, application: application, initial: initial,
-            overlay: found.list?.overlay ?? site.executor.overlay, command: keys["JARVICE_CMD"])
+            overlay: found.list?.overlay ?? site.executor.overlay, command: keys["JARVICE_CMD"],
+            servicePort: site.servicePort)
         do throws(FormatTemplate.Malformed) {
             text = try FormatTemplate.format(script, name: "DOWNSTREAM_PARAMETERS", value: parameters.text)
         } catch {

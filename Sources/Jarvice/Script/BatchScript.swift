@@ -10,6 +10,8 @@ struct BatchScript: Sendable {
     var nodes: Int
     /// Where all output goes: absolute, as the job's user sees it.
     var output: String
+    /// Of an interactive job.
+    var secret: JobSecret?
 
     static let bindings = """
         export PROCESS_PROCID=$SLURM_PROCID
@@ -34,7 +36,7 @@ struct BatchScript: Sendable {
         let end = Self.delimiter(for: task)
         return """
             #!/bin/bash
-            mkdir -p -- "$HOME/.jarvice" || exit 1
+            \(secret.map { $0.line + "\n" } ?? "")mkdir -p -- "$HOME/.jarvice" || exit 1
             exec >\(ShellText.word(output)) 2>&1 </dev/null || exit 1
             echo "Hello from $(hostname)"
             echo 'Entering parallel region'

@@ -10,11 +10,12 @@ struct DownstreamParameters: Sendable {
     var overlay: Int
     /// Verbatim; nil: the word `None`.
     var command: String?
+    var servicePort = 2228
 
     /// The names in whose lines credentials stand.
     static let secrets = [
         "SINGULARITY_DOCKER_USERNAME", "SINGULARITY_DOCKER_PASSWORD", "JARVICE_INIT_DOCKER_USERNAME",
-        "JARVICE_INIT_DOCKER_PASSWORD", "JARVICE_DOCKER_USERNAME", "JARVICE_DOCKER_PASSWORD",
+        "JARVICE_INIT_DOCKER_PASSWORD", "JARVICE_DOCKER_USERNAME", "JARVICE_DOCKER_PASSWORD", JobSecret.variable,
     ]
 
     var text: String {
@@ -22,7 +23,7 @@ struct DownstreamParameters: Sendable {
         export JARVICE_JOB_SCRATCH_DIR=\(ShellText.path(ExecutorSettings.directory(settings.scratch)))
         export JARVICE_JOB_GLOBAL_SCRATCH_DIR=\(ShellText.path(ExecutorSettings.directory(settings.globalScratch)))
         export JARVICE_JOB_APP_IS_IN_GLOBAL_REGISTRIES="\(images.isInGlobalRegistries ? "True" : "False")"
-        export SINGULARITYENV_JARVICE_SERVICE_PORT=2228
+        export SINGULARITYENV_JARVICE_SERVICE_PORT=\(servicePort)
         export SINGULARITYENV_JARVICE_SSH_PORT=2227
         export JARVICE_SINGULARITY_TMPDIR=\(ShellText.path(settings.temporaryDirectory))
         export JOB_LOCAL_USER=$USER

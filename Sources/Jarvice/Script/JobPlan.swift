@@ -49,7 +49,8 @@ public struct JobPlan: Sendable {
         gpusPerNode = try application.gpus.map { value throws(JarviceError) in
             try Self.count("JOBOBJ_GPUS", (value, false))
         }
-        isExclusive = !application.devices.sharesNodes || application.gpus != nil
+        // The application's port is the node's.
+        isExclusive = !application.devices.sharesNodes || application.gpus != nil || application.isInteractive
         isHeld = arguments.isHeld
         timeLimit = application.timeLimit
         licenses = application.licenses
@@ -59,13 +60,19 @@ public struct JobPlan: Sendable {
         script =
             BatchScript(
                 application: application.text, nodes: arguments.nodes,
-                output: Self.output(of: arguments.name, executor: executor, user: user)
+                output: Self.output(of: arguments.name, executor: executor, user: user),
+                secret: application.isInteractive ? JobSecret() : nil
             ).text
     }
 
     /// Where a job writes.
     static func output(of name: String, executor: ExecutorSettings, user: JarviceUser) -> String {
         executor.scratch(home: user.home, user: user.login) + ".jarvice/\(name).out"
+    }
+
+    /// What a job's application may leave there.
+    static func folder(of jobID: UInt32, executor: ExecutorSettings, user: JarviceUser) -> String {
+        executor.scratch(home: user.home, user: user.login) + ".jarvice/jobs/\(jobID)"
     }
 
     private static func count(

@@ -61,7 +61,7 @@ public enum SbatchOption: String, Sendable, Hashable, CaseIterable {
         "nodefile": "no file of this host is read; name the nodes with sbatch_nodelist",
         "container": "the executor starts the container",
         "bbf": "no file of this host is read",
-        "open-mode": "the output is made anew for each job",
+        "open-mode": "each job's output is created again",
         "signal": notOffered, "nice": notOffered, "priority": notOffered, "hint": notOffered,
         "acctg-freq": notOffered, "batch": notOffered, "bb": notOffered, "cluster-constraint": notOffered,
         "core-spec": notOffered, "cores-per-socket": notOffered, "cpu-freq": notOffered, "cpus-per-gpu": notOffered,

@@ -152,11 +152,12 @@ extension Ledger {
 
     // MARK: cursors
 
-    func cursor(_ name: String) async throws(LedgerError) -> Int64? {
+    /// How far somebody has come; nil: nowhere yet.
+    public func cursor(_ name: String) async throws(LedgerError) -> Int64? {
         try await read { try Int64.fetchOne($0, sql: "SELECT value FROM meta WHERE name = ?", arguments: [name]) }
     }
 
-    func setCursor(_ name: String, _ value: Int64) async throws(LedgerError) {
+    public func setCursor(_ name: String, _ value: Int64) async throws(LedgerError) {
         try await transact { transaction in
             try transaction.database.execute(
                 sql: "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",

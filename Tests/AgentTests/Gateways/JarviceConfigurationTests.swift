@@ -144,10 +144,13 @@ struct JarviceConfigurationTests {
             #expect(chmod(path, 0o644) == 0)
         }
         let told = NIOLockedValueBox((maps: [UserMapping](), troubles: [String?]()))
-        let watch = UserMapWatch(
-            path: path, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+        let watch = FileWatch(
+            paths: [path], name: "map", logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             onTrouble: { why in told.withLockedValue { $0.troubles.append(why) } },
-            onChange: { map in told.withLockedValue { $0.maps.append(map) } })
+            read: {
+                let map = try JarviceFiles.mapping(path)
+                told.withLockedValue { $0.maps.append(map) }
+            })
         func logins() -> [[String]] { told.withLockedValue { $0.maps.map { $0.entries.map(\.login) } } }
         func troubles() -> [String?] { told.withLockedValue { $0.troubles } }
         try write("users_id_mapping:\n- {mail: a@b, mapped_user: alice}\n")

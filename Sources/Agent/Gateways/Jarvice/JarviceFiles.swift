@@ -11,6 +11,7 @@ struct JarviceFiles: Sendable {
     var settings: JarviceSettings
     var access: ServerAccess
     var tls: TLSConfiguration?
+    var jobsTLS: TLSConfiguration?
     var mapHasKeys = false
 
     /// Blocks.
@@ -27,13 +28,23 @@ struct JarviceFiles: Sendable {
         }
         access = ServerAccess(key: try Self.serverKey(jarvice))
         if let chain = jarvice.certificate, let key = jarvice.certificateKey {
-            do {
-                tls = try ServerCertificate(chain: chain, key: key, clientAuthority: jarvice.clientAuthority)
-                    .configuration()
-                _ = try tls.map { try NIOSSLContext(configuration: $0) }
-            } catch {
-                throw Patience.Trouble(description: "jarvice.tls: \(chain), \(key): \(error)")
-            }
+            tls = try Self.tls(
+                ServerCertificate(chain: chain, key: key, clientAuthority: jarvice.clientAuthority), "jarvice.tls")
+        }
+        settings.jobsDomain = jarvice.takesInteractive ? jarvice.jobsDomain : nil
+        if settings.jobsDomain != nil {
+            jobsTLS = try jarvice.jobsCertificate.map { try Self.tls($0, "jarvice.jobs.tls") }
+        }
+    }
+
+    static func tls(_ certificate: ServerCertificate, _ keys: String) throws -> TLSConfiguration {
+        do {
+            let configuration = try certificate.configuration()
+            // Whether they belong together.
+            _ = try NIOSSLContext(configuration: configuration)
+            return configuration
+        } catch {
+            throw Patience.Trouble(description: "\(keys): \(certificate.chain), \(certificate.key): \(error)")
         }
     }
 

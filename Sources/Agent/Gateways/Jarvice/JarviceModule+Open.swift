@@ -55,12 +55,39 @@ extension JarviceModule {
         }
         if let path = jarvice.mapFile {
             services.append(
-                UserMapWatch(
-                    path: path, logger: context.logger, onTrouble: { running.doors.note("jarvice users", $0) },
-                    onChange: { gateway.change(users: .mapping($0)) }))
+                FileWatch(
+                    paths: [path], name: "map", logger: context.logger,
+                    onTrouble: { running.doors.note("jarvice users", $0) },
+                    read: { gateway.change(users: .mapping(try JarviceFiles.mapping(path))) }))
         }
+        if jarvice.filesSocket != nil { services.append(OutputRemoval(gateway: gateway, logger: context.logger)) }
+        services += try pages(jarvice, files, gateway, running, context.logger)
         report(jarvice, context.logger)
         return OpenGateway(running: running, services: services, consumer: gateway)
+    }
+
+    /// Where users open the pages of interactive jobs.
+    private func pages(
+        _ jarvice: JarviceConfiguration, _ files: JarviceFiles, _ gateway: JarviceGateway, _ running: JarviceRunning,
+        _ logger: Logger
+    ) throws -> [any Service] {
+        guard let domain = files.settings.jobsDomain, let listen = jarvice.jobsListen else { return [] }
+        var services: [any Service] = []
+        var certificate: PageServer.Certificate?
+        if let own = jarvice.jobsCertificate, let configuration = files.jobsTLS {
+            let current = try PageServer.Certificate(configuration)
+            certificate = current
+            services.append(
+                FileWatch(
+                    paths: [own.chain, own.key], name: "certificate", logger: logger,
+                    onTrouble: { running.doors.note("jarvice jobs certificate", $0) },
+                    read: { try current.change(try JarviceFiles.tls(own, "jarvice.jobs.tls")) }))
+        }
+        services.append(
+            PageServer(
+                .init(address: .tcp(host: listen.host, port: listen.port), domain: domain), certificate: certificate,
+                gateway: gateway, logger: logger, onTrouble: { running.doors.tell("jarvice.jobs.listen", $0) }))
+        return services
     }
 
     private static func servers(

@@ -54,7 +54,12 @@ struct JarviceModule: GatewayModule {
     }
 
     func listeners(in configuration: AgentConfiguration) -> [(key: String, address: ListenAddress)] {
-        configuration.jarvice.listen.map { [("jarvice.listen", $0)] } ?? []
+        let jarvice = configuration.jarvice
+        guard jarvice.isOn else { return [] }
+        return [("jarvice.listen", jarvice.listen), ("jarvice.jobs.listen", jarvice.jobsListen)].compactMap {
+            key, address in
+            address.map { (key, $0) }
+        }
     }
 
     func sockets(in configuration: AgentConfiguration) -> [(key: String, path: String)] {
@@ -71,7 +76,10 @@ struct JarviceModule: GatewayModule {
 
     func secretFiles(in configuration: AgentConfiguration) -> [SecretFile] {
         let jarvice = configuration.jarvice
-        let files = [("jarvice key file", jarvice.serverKeyFile), ("jarvice TLS key", jarvice.certificateKey)]
+        let files = [
+            ("jarvice key file", jarvice.serverKeyFile), ("jarvice TLS key", jarvice.certificateKey),
+            ("jarvice jobs TLS key", jarvice.takesInteractive ? jarvice.jobsKey : nil),
+        ]
         return files.compactMap { subject, path in
             path.map { SecretFile(subject: subject, kind: .token, path: $0, remedy: SecretFile.putBack) }
         }
@@ -116,6 +124,11 @@ struct JarviceModule: GatewayModule {
         "jarvice.listen-socket": .init(
             metricName: "jarvice_listen_socket", meaning: "where the JARVICE upstream calls on this host"),
         "jarvice files": .init(metricName: "jarvice_files", meaning: "what reads the output of JARVICE's jobs"),
+        "jarvice.jobs.listen": .init(
+            metricName: "jarvice_jobs_listen", meaning: "where users open the pages of interactive jobs"),
+        "jarvice jobs certificate": .init(
+            metricName: "jarvice_jobs_certificate", meaning: "the certificate of interactive jobs' pages"),
+        "jarvice jobs TLS key": .init(metricName: "jarvice_jobs_tls_key"),
         "jarvice key file": .init(metricName: "jarvice_key_file", meaning: "what the JARVICE upstream shows of itself"),
         "jarvice resources": .init(metricName: "jarvice_resources", meaning: "what JARVICE needs Slurm to count"),
         "jarvice TLS key": .init(metricName: "jarvice_tls_key"),

@@ -92,6 +92,11 @@ struct SlurmJarviceCluster: JarviceCluster {
         }.compactMap { ListedJob($0, now: now) }
     }
 
+    func nodeAddresses() async throws(JarviceError) -> [String: String] {
+        let nodes = try await translate { () async throws(SlurmError) in try await controller.nodes() }
+        return Dictionary(nodes.map { ($0.name, $0.address ?? $0.name) }, uniquingKeysWith: { first, _ in first })
+    }
+
     func isUp() async -> Bool {
         (try? await controller.ping()) != nil
     }

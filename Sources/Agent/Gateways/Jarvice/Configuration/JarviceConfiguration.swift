@@ -30,10 +30,22 @@ struct JarviceConfiguration: GatewaySettings {
     var filesSocket: String?
     /// `jarvice.token.algorithms`, list. Default: all.
     var algorithms: [TokenSettings.Algorithm] = TokenSettings.Algorithm.allCases
+    /// `jarvice.jobs.domain`, text: the public names of interactive jobs. Default: such jobs are refused.
+    var jobsDomain: JobsDomain?
+    /// `jarvice.jobs.listen`, numeric ADDRESS:PORT: where their pages are. Default: off.
+    var jobsListen: ListenAddress?
+    /// `jarvice.jobs.tls.certificate`, `jarvice.jobs.tls.key`, paths. Default: no TLS.
+    var jobsChain: String?
+    var jobsKey: String?
     /// All else.
     var settings = JarviceSettings()
 
     var isOn: Bool { listen != nil || socket != nil }
+
+    var takesInteractive: Bool { jobsDomain != nil && jobsListen != nil }
+    var jobsCertificate: ServerCertificate? {
+        jobsChain.flatMap { chain in jobsKey.map { ServerCertificate(chain: chain, key: $0) } }
+    }
 
     private var hasServerKey: Bool { serverKey != nil || serverKeyFile != nil }
 
@@ -49,6 +61,16 @@ struct JarviceConfiguration: GatewaySettings {
         }
         guard clientAuthority == nil || certificate != nil else {
             throw missing(["jarvice.tls.client-ca"], "clients' certificates need TLS: set jarvice.tls.certificate too")
+        }
+        guard (jobsChain == nil) == (jobsKey == nil) else {
+            throw missing(
+                ["jarvice.jobs.tls.certificate", "jarvice.jobs.tls.key"],
+                "TLS needs both jarvice.jobs.tls.certificate and jarvice.jobs.tls.key")
+        }
+        guard jobsListen == nil || jobsDomain != nil else {
+            throw missing(
+                ["jarvice.jobs.listen"],
+                "what are the pages of interactive jobs called? set jarvice.jobs.domain")
         }
         if let listen, !listen.isOnThisHost, !hasServerKey, clientAuthority == nil {
             throw missing(
@@ -99,6 +121,14 @@ struct JarviceConfiguration: GatewaySettings {
             notices.append(
                 "jarvice.listen: tokens and the password can be read on their way to \(listen): set "
                     + "jarvice.tls.certificate, or listen on 127.0.0.1 behind a TLS proxy")
+        }
+        if jobsDomain != nil, jobsListen == nil {
+            notices.append("jarvice.jobs.domain: interactive jobs are refused until jarvice.jobs.listen is set")
+        }
+        if let jobsListen, !jobsListen.isOnThisHost, jobsChain == nil {
+            notices.append(
+                "jarvice.jobs.listen: what users see of their jobs, and the secrets of their URLs, can be read on their way "
+                    + "to \(jobsListen): set jarvice.jobs.tls.certificate, or listen on 127.0.0.1 behind a TLS proxy")
         }
         if retention < .seconds(86_400) {
             notices.append("retention is less than a day: exit statuses of JARVICE jobs are kept for that long only")

@@ -8,6 +8,7 @@ enum JarviceEnvironment {
         "jarvice.users.claim": ["JARVICE_SLURM_USERNAME_CLAIM"],
         "jarvice.executor": ["JARVICE_BAREMETAL_EXECUTOR"],
         "jarvice.scratch": ["JARVICE_JOB_SCRATCH_DIR", "JARVICE_SLURM_SCRATCH_DIR"],
+        "jarvice.jobs.domain": ["JARVICE_JOBS_DOMAIN"],
         "jarvice.global-scratch": ["JARVICE_JOB_GLOBAL_SCRATCH_DIR"],
         "jarvice.singularity.tmpdir": ["JARVICE_SINGULARITY_TMPDIR"],
         "jarvice.singularity.overlay-size": ["JARVICE_SINGULARITY_OVERLAY_SIZE", "JARVICE_SLURM_OVERLAY_SIZE"],
@@ -32,7 +33,6 @@ enum JarviceEnvironment {
     private static let noShell = "the agent talks to Slurm on this host and needs no ssh"
     private static let noPods = "the agent makes no pods"
     private static let noREST = "the agent talks to slurmctld itself, not to slurmrestd"
-    private static let noProxy = "interactive jobs are not taken yet"
 
     /// Names that mean nothing here, and why.
     static let useless: [String: String] = [
@@ -45,7 +45,7 @@ enum JarviceEnvironment {
         "JARVICE_SLURM_CLIENT": noREST, "JARVICE_SLURMRESTD_URL": noREST, "JARVICE_SLURM_SA_TOKEN": noREST,
         "JARVICE_SLURM_DATA_PARSER_VERSION": noREST, "JARVICE_KEYCLOAK_TOKEN_URL": noREST,
         "JARVICE_KEYCLOAK_CLIENT_ID": noREST, "JARVICE_KEYCLOAK_CLIENT_SECRET": noREST,
-        "JARVICE_JOBS_DOMAIN": noProxy, "JARVICE_JOBS_NAMESPACE": noPods, "JARVICE_JOBS_INGRESS_CLASS": noPods,
+        "JARVICE_JOBS_NAMESPACE": noPods, "JARVICE_JOBS_INGRESS_CLASS": noPods,
         "JARVICE_JOBS_INGRESS_ANNOTATIONS": noPods, "JARVICE_JOBS_INGRESS_CERT_ISSUER": noPods,
         "JARVICE_CLUSTER_TYPE": "the agent is a downstream", "JARVICE_SYSTEM_OMIT_REPO_BASE": noPods,
         "JARVICE_SCHED_LOGLEVEL": "set log-level", "JARVICE_SLURM_SCHED_LOGLEVEL": "set log-level",

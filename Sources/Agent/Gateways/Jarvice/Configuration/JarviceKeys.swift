@@ -3,7 +3,7 @@
 internal import Jarvice
 
 extension ConfigurationKey {
-    static let jarvice = jarviceCalls + jarviceUsers + jarviceJobs + jarviceImages
+    static let jarvice = jarviceCalls + jarviceUsers + jarviceJobs + jarvicePages + jarviceImages
 
     private static let jarviceCalls: [ConfigurationKey] = [
         ConfigurationKey(
@@ -93,6 +93,14 @@ extension ConfigurationKey {
             "Where slurm-grid-agent-files.socket listens, whose helper reads the output of jobs as their users; see jarvice.md, "
                 + "*Output*. Off: upstream gets none.", example: "/run/slurm-grid-agent-files.sock"),
         ConfigurationKey(
+            "jarvice.keep-output", \.jarvice.settings.keepOutput, .duration(.seconds(3600), .seconds(3650 * 86_400)),
+            "How long after its end a job's output, and its directory below `.jarvice/jobs`, stay; then that helper removes "
+                + "them. Until then a lost answer of `/exitstatus` can be asked for again."),
+        ConfigurationKey(
+            "jarvice.listing-user", \.jarvice.settings.listingUser, .optional(.word("USER"), else: "off"),
+            "As whom directories are listed (`pvcls`) for a call without a token: below that user's home and the helper's "
+                + "`--root` directories.", example: "jarvice"),
+        ConfigurationKey(
             "jarvice.global-scratch", \.jarvice.settings.executor.globalScratch, .directoryText,
             "A scratch directory that all share.", example: "/scratch/shared"),
         ConfigurationKey(
@@ -112,6 +120,27 @@ extension ConfigurationKey {
         ConfigurationKey(
             "jarvice.proxy.no", \.jarvice.settings.executor.noProxy, .freeWord("TEXT"), "`no_proxy` of them.",
             example: "localhost,.example.org"),
+    ]
+
+    private static let jarvicePages: [ConfigurationKey] = [
+        ConfigurationKey(
+            "jarvice.jobs.domain", \.jarvice.jobsDomain, .optional(.jobsDomain),
+            "The public names of interactive jobs, `$` for the job's number: `job$.jobs.example.org` (or that without `job$.`), "
+                + "or `jobs.example.org/job$`. Off: such jobs are refused.",
+            example: "jobs.example.org"),
+        ConfigurationKey(
+            "jarvice.jobs.listen", \.jarvice.jobsListen, .optional(.listenAddress),
+            "Where their pages are: a proxy to the first node of each.", example: "0.0.0.0:8443"),
+        ConfigurationKey(
+            "jarvice.jobs.tls.certificate", \.jarvice.jobsChain, .optional(.path),
+            "A PEM file: the certificate of these names, with its chain. Read again when it changes.",
+            example: "/etc/slurm-grid-agent/jarvice-jobs.crt"),
+        ConfigurationKey(
+            "jarvice.jobs.tls.key", \.jarvice.jobsKey, .optional(.path), "Its private key, a PEM file.",
+            example: "/etc/slurm-grid-agent/jarvice-jobs.pem"),
+        ConfigurationKey(
+            "jarvice.jobs.service-port", \.jarvice.settings.servicePort, .number(1...65_535),
+            "Where interactive applications listen on their node."),
     ]
 
     private static let jarviceImages: [ConfigurationKey] = [
@@ -147,6 +176,18 @@ extension ConfigurationKey {
             "jarvice.registry.global", \.jarvice.settings.executor.registries.globalRegistries, .freeWord("TEXT"),
             "Registries whose images every node has, with commas; empty: all.", example: "us-docker.pkg.dev"),
     ]
+}
+
+extension ValueKind where Value == JobsDomain {
+    static var jobsDomain: Self {
+        Self("NAME", allowed: "host, `$` in it or behind it for the job's number") { text throws(Problem) in
+            do throws(JobsDomain.Malformed) {
+                return try JobsDomain(text)
+            } catch {
+                throw Problem(description: "\(quoted(text)) \(error)")
+            }
+        }
+    }
 }
 
 extension ValueKind where Value == String {

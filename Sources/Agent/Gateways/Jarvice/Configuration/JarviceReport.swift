@@ -30,7 +30,11 @@ extension JarviceConfiguration {
             ("overlay size", executor.overlay == 0 ? "writable tmpfs" : "\(executor.overlay) MB"),
             ("proxies", shown(proxies)),
             ("output of jobs", filesSocket.map { "read through \($0)" } ?? "not read"),
-            ("interactive jobs", "refused: not built yet"),
+            (
+                "interactive jobs",
+                takesInteractive
+                    ? "\(jobsDomain?.description ?? "") at \(jobsListen?.description ?? "")" : "refused"
+            ),
         ]
     }
 }

@@ -1,34 +1,37 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import Glibc
-internal import Jarvice
 internal import Logging
 internal import NIOConcurrencyHelpers
 internal import NIOPosix
 internal import ServiceLifecycle
 internal import Support
 
-/// Reads the user map again when its file is another one. One that cannot be read changes nothing, and is told.
-struct UserMapWatch: Service {
-    let path: String
+/// Reads files again when one of them is another one. What cannot be read changes nothing, and is told.
+struct FileWatch: Service {
+    let paths: [String]
+    /// What they are, in one word.
+    let name: String
     let logger: Logger
     let clock: any Clock<Duration>
     /// nil: it is well.
     let onTrouble: @Sendable (String?) -> Void
-    let onChange: @Sendable (UserMapping) -> Void
+    /// Reads them, and blocks.
+    let read: @Sendable () throws -> Void
     private let seen: NIOLockedValueBox<[Int]?>
 
     private static let pause = Duration.seconds(10)
 
     init(
-        path: String, logger: Logger, clock: any Clock<Duration> = ContinuousClock(),
-        onTrouble: @escaping @Sendable (String?) -> Void, onChange: @escaping @Sendable (UserMapping) -> Void
+        paths: [String], name: String, logger: Logger, clock: any Clock<Duration> = ContinuousClock(),
+        onTrouble: @escaping @Sendable (String?) -> Void, read: @escaping @Sendable () throws -> Void
     ) {
-        self.path = path
+        self.paths = paths
+        self.name = name
         self.logger = logger
         self.clock = clock
         self.onTrouble = onTrouble
-        self.onChange = onChange
+        self.read = read
         // What is read first is what it was opened with, whatever has become of it since.
         seen = NIOLockedValueBox(nil)
     }
@@ -44,26 +47,26 @@ struct UserMapWatch: Service {
 
     /// Blocks.
     func look() {
-        let now = Self.identity(path)
+        let now = paths.flatMap(Self.identity)
         let isKnown = seen.withLockedValue { seen in
             defer { seen = now }
             return seen == now
         }
         guard !isKnown else { return }
         do {
-            onChange(try JarviceFiles.mapping(path))
+            try read()
             onTrouble(nil)
         } catch {
             let why = (error as? Patience.Trouble)?.description ?? "\(error)"
-            onTrouble("\(why); the map that was read before stays in force")
-            logger.error("JARVICE: the user map cannot be read again", metadata: ["why": "\(why)"])
+            onTrouble("\(why); the \(name) that was read before stays in force")
+            logger.error("JARVICE: the \(name) cannot be read again", metadata: ["why": "\(why)"])
         }
     }
 
-    /// Empty: there is none.
+    /// A single number: there is none.
     private static func identity(_ path: String) -> [Int] {
         var status = stat()
-        guard stat(path, &status) == 0 else { return [] }
+        guard stat(path, &status) == 0 else { return [0] }
         return [
             Int(bitPattern: UInt(status.st_dev)), Int(bitPattern: UInt(status.st_ino)), Int(status.st_size),
             status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec,

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Interactive jobs: a desktop inside a job, opened through the proxy by its user, and by nobody else."""
+
+import hashlib
+import http.client
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import urllib.parse
+from pathlib import Path
+
+from cluster import eventually, say
+from desktop import masked, read_frame
+from place import OK, certificate, insist
+
+SOURCE = Path(__file__).with_name("desktop.py")
+
+
+class Browser:
+    """Of one user: follows the URL that upstream was told, whatever its name resolves to."""
+
+    def __init__(self, site, url):
+        parts = urllib.parse.urlsplit(url)
+        self.site, self.host, self.path = site, parts.netloc, parts.path
+        insist("the page is below the job's secret", parts.scheme == "https" and len(parts.path.strip("/")) == 32, url)
+
+    def connect(self):
+        context = ssl.create_default_context(cafile=self.site.jobs_chain)
+        plain = socket.create_connection(("127.0.0.1", self.site.jobs_port), timeout=30)
+        return context.wrap_socket(plain, server_hostname=self.host.split(":")[0])
+
+    def get(self, path="", body=None, base=None):
+        connection = http.client.HTTPConnection("127.0.0.1")
+        connection.sock = self.connect()
+        try:
+            connection.request("GET" if body is None else "PUT", (self.path if base is None else base) + path, body, {"Host": self.host})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def open(self):
+        """A WebSocket, as a file for reading and its socket."""
+        wire = self.connect()
+        wire.sendall(
+            f"GET {self.path}ws HTTP/1.1\r\nHost: {self.host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: text, binary\r\n\r\n".encode())
+        file = wire.makefile("rb")
+        head = b"".join(iter(file.readline, b"\r\n")).decode()
+        insist("it is upgraded", head.startswith("HTTP/1.1 101 ") and "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head, head)
+        insist("to the protocol that both know", "Sec-WebSocket-Protocol: binary" in head, head)
+        return file, wire
+
+
+def pages(site):
+    say("interactive jobs")
+    keys = {"JOBOBJ_INTERACTIVE": "True", "JOBOBJ_DEVICES": '["exclusive=False"]'}
+    program = site.lab.stage / "desktop.py"
+    shutil.copy(SOURCE, program)
+
+    def info(job, name):
+        return site.up.ask("POST", f"/request/{name}/1/{job}/info", {"qs": {}})["url"]
+
+    gate, wait = site.gate("pages")
+    # Its first node's, whichever others it has.
+    command = f'[ "$PROCESS_PROCID" = 0 ] || exec sleep 3000; {wait}; python3 {program} $SINGULARITYENV_JARVICE_SERVICE_PORT "alice\'s $SLURM_JOB_ID" & {OK}; wait $!'
+    job, shown = site.submit("desktop", command, keys=keys, nodes=2)
+    eventually("it runs", lambda: job in site.listed("/running"))
+    insist("it has its nodes for itself", "OverSubscribe=NO" in site.up.job("events", job, "desktop"))
+    url = eventually("upstream is told its URL", lambda: info(job, "desktop"))
+    browser = Browser(site, url)
+    insist("the host names the job", browser.host == f"job{job}.jobs.example.org", url)
+    secret = browser.path.strip("/")
+    insist("only info tells the secret", secret not in shown)
+    status, _ = browser.get()
+    insist("before it listens there is nothing", status == 502, status)
+    gate.touch()
+    status, text = eventually("its page", lambda: (found := browser.get("a?b=c"))[0] == 200 and found)
+    insist("is the job's own", f"<h1>alice's {job}</h1> /a?b=c /{secret} 127.0.0.1 0 " in text, text)
+    large = os.urandom(1 << 20) * 24
+    status, text = browser.get("up", large)
+    insist("a large upload", status == 200 and f" {len(large)} {hashlib.sha256(large).hexdigest()}" in text, text)
+    for what, base in (("another secret", f"/{'0' * 32}/"), ("none", "/"), ("a cut one", f"/{secret[:-1]}/")):
+        insist(f"with {what} there is nothing", browser.get(base=base)[0] == 404)
+    batch, _ = site.submit("batch", "sleep 3000", keys={"JOBOBJ_DEVICES": '["exclusive=False"]'})
+    foreign = site.lab.submit("-J", "jarvice_foreign2", body="sleep 3000", user="labu2")
+    eventually("they run", lambda: {batch, foreign} <= set(site.listed("/running")))
+    for other in (batch, foreign, 999999):
+        insist("it has no page", info(other, "x") == "" and Browser(site, url.replace(f"job{job}.", f"job{other}.")).get()[0] == 404)
+    site.lab.command("scancel", batch, foreign)
+
+    file, wire = browser.open()
+    for size in (0, 5, 300, 1 << 20):
+        data = os.urandom(size)
+        wire.sendall(masked(2, data))
+        insist(f"{size} bytes come back", read_frame(file) == (2, data))
+    idle = [browser.open() for _ in range(50)]
+    left = idle.pop()
+    left[1].sendall(b"\x82\xff half a frame")
+    left[1].close()
+    wire.sendall(masked(1, b"still here"))
+    insist("others are not disturbed by one that leaves", read_frame(file) == (1, b"still here"))
+
+    chain, key = certificate(site.lab.stage, "jobs.example.org")
+    insist("a new certificate", (chain, key) == (site.jobs_chain, site.jobs_key))
+    # Verified against the new one alone.
+    eventually("is taken", lambda: fresh(browser), 60)
+    wire.sendall(masked(1, b"and here"))
+    insist("connections from before stay", read_frame(file) == (1, b"and here"))
+
+    insist("shutdown", site.up.call("POST", f"/request/desktop/1/{job}/shutdown", {"qs": {}})[0] == 200)
+    insist("its end cuts every connection", read_frame(file) is None and all(read_frame(other[0]) is None for other in idle))
+    insist("it is ended", site.end(job, "desktop")[0] == -15)
+    insist("then there is no page any more", browser.get()[0] == 404 and info(job, "desktop") == "")
+    log = site.agent.log.read_text()
+    insist("the log has no secret", secret not in log)
+
+
+def fresh(browser):
+    try:
+        return browser.get()[0] == 200
+    except ssl.SSLError:
+        return False
+
+
+def kept(site):
+    """What the node says when the job is over, is not the job's: a server that outlives it is not reached."""
+    say("a server that outlives its job")
+    own = subprocess.Popen(["python3", SOURCE, str(site.service_port), "somebody else's"], stdout=subprocess.PIPE)
+    try:
+        own.stdout.readline()
+        job, _ = site.submit("outlived", f"sleep 3000; {OK}", keys={"JOBOBJ_INTERACTIVE": "True"})
+        url = eventually("it runs", lambda: site.up.ask("POST", f"/request/outlived/1/{job}/info", {"qs": {}})["url"])
+        browser = Browser(site, url)
+        insist("while it runs, its node's port is shown", "somebody else's" in browser.get()[1])
+        file, wire = browser.open()
+        site.lab.command("scancel", job)
+        insist("its end cuts", read_frame(file) is None)
+        eventually("and nothing is shown", lambda: browser.get()[0] == 404)
+        wire.close()
+    finally:
+        own.terminate()
+        own.wait()
