@@ -7,6 +7,8 @@
 //                   each from its fork to its end
 //   --remote N      what spank_remote() says (1)
 //   --without ITEM  this item is not available: job, uid, gid, step, task, status; may be repeated
+//   --cores LIST    S_JOB_ALLOC_CORES; none without
+//   --step NUMBER   S_JOB_STEPID (7)
 //   --node NAME     SLURMD_NODENAME in the job's environment
 //   --no-munge      libmunge cannot be loaded
 //   --no-threads    no thread can be started
@@ -40,7 +42,8 @@ enum { JOB = 4242, USER = 1001, GROUP = 1002, STEP = 7, TASK = 3, STATUS = 0x300
 static int remote = 1;
 static bool missing[6];
 static const char *const items[] = {"job", "uid", "gid", "step", "task", "status"};
-static const char *node;
+static const char *node, *cores;
+static uint32_t step = STEP;
 static bool no_munge, no_threads, short_sends;
 static const char *plugin;
 
@@ -48,12 +51,19 @@ static const char *plugin;
 
 spank_err_t spank_get_item(spank_t spank, spank_item_t item, ...)
 {
-    static const struct {
+    const struct {
         spank_item_t item;
         uint32_t value;
-    } known[] = {{S_JOB_ID, JOB}, {S_JOB_UID, USER}, {S_JOB_GID, GROUP}, {S_JOB_STEPID, STEP}, {S_TASK_GLOBAL_ID, TASK},
+    } known[] = {{S_JOB_ID, JOB}, {S_JOB_UID, USER}, {S_JOB_GID, GROUP}, {S_JOB_STEPID, step}, {S_TASK_GLOBAL_ID, TASK},
         {S_TASK_EXIT_STATUS, STATUS}};
     (void)spank;
+    if (item == S_JOB_ALLOC_CORES) {
+        va_list arguments;
+        va_start(arguments, item);
+        *va_arg(arguments, const char **) = cores;
+        va_end(arguments);
+        return ESPANK_SUCCESS;
+    }
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (known[i].item == item && !missing[i]) {
             va_list arguments;
@@ -291,6 +301,10 @@ int main(int count, char **arguments)
             remote = (int)strtol(value, NULL, 10);
         else if (!strcmp(option, "--node"))
             node = value;
+        else if (!strcmp(option, "--cores"))
+            cores = value;
+        else if (!strcmp(option, "--step"))
+            step = (uint32_t)strtoul(value, NULL, 0);
         else if (!strcmp(option, "--without"))
             for (size_t item = 0; item < sizeof(items) / sizeof(items[0]); item++)
                 missing[item] |= !strcmp(items[item], value);
