@@ -3,10 +3,12 @@
 // fast, never more: each hook ends within a bound and returns success, whatever happened. For plugstack.conf, `optional`.
 #include <slurm/spank.h>
 
-#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -80,18 +82,46 @@ static void put_item(struct event_writer *writer, spank_t spank, spank_item_t it
         event_put_number(writer, tag, number);
 }
 
-static void put_node(struct event_writer *writer, spank_t spank)
+// slurmstepd listens at a socket of its own, NODE_JOB.STEP in slurmd's spool folder. The step's environment is the user's.
+static bool name_of_stepd(spank_t spank, char *name, size_t room)
+{
+    uint32_t job, step;
+    char end[32];
+    if (spank_get_item(spank, S_JOB_ID, &job) != ESPANK_SUCCESS || spank_get_item(spank, S_JOB_STEPID, &step) != ESPANK_SUCCESS)
+        return false;
+    snprintf(end, sizeof(end), "_%u.%u", job, step);
+    for (int descriptor = 0; descriptor < 256; descriptor++) {
+        struct sockaddr_un address = {0};
+        char path[sizeof(address.sun_path) + 1] = "";
+        socklen_t size = sizeof(address);
+        if (getsockname(descriptor, (struct sockaddr *)&address, &size) != 0 || address.sun_family != AF_UNIX)
+            continue;
+        memcpy(path, address.sun_path, sizeof(address.sun_path));
+        char *begin = strrchr(path, '/'), *found = begin ? strstr(begin, end) : NULL;
+        // A component of a heterogeneous step has its number behind.
+        if (!found || (found[strlen(end)] && found[strlen(end)] != '.') || (size_t)(found - begin) > room || found == begin + 1)
+            continue;
+        snprintf(name, room, "%.*s", (int)(found - begin - 1), begin + 1);
+        return true;
+    }
+    return false;
+}
+
+static void put_node(struct event_writer *writer, spank_t spank, enum event_kind kind)
 {
     char name[256] = "";
-    // Where several slurmds share a host, its name would not tell them apart.
-    if (spank_getenv(spank, "SLURMD_NODENAME", name, sizeof(name)) != ESPANK_SUCCESS) {
+    bool found;
+    if (kind == EVENT_STEP_START || kind == EVENT_TASK_EXIT) {
+        found = name_of_stepd(spank, name, sizeof(name));
+    } else {
+        // slurmd's own. Where several slurmds share a host, its name would not tell them apart.
         const char *ours = getenv("SLURMD_NODENAME");
+        found = ours != NULL;
         if (ours)
             snprintf(name, sizeof(name), "%s", ours);
-        else if (gethostname(name, sizeof(name) - 1) != 0)
-            return;
     }
-    event_put_text(writer, TAG_NODE, name);
+    if (found || gethostname(name, sizeof(name) - 1) == 0)
+        event_put_text(writer, TAG_NODE, name);
 }
 
 static int64_t now_ms(void)
@@ -169,7 +199,7 @@ static int report(spank_t spank, enum event_kind kind, int count, char **argumen
     event_put_number(&writer, TAG_JOB_ID, job);
     put_item(&writer, spank, S_JOB_UID, TAG_UID);
     put_item(&writer, spank, S_JOB_GID, TAG_GID);
-    put_node(&writer, spank);
+    put_node(&writer, spank, kind);
     if (kind == EVENT_STEP_START || kind == EVENT_TASK_EXIT)
         put_item(&writer, spank, S_JOB_STEPID, TAG_STEP_ID);
     if (kind == EVENT_TASK_EXIT) {

@@ -9,6 +9,7 @@
 //   --without ITEM  this item is not available: job, uid, gid, step, task, status; may be repeated
 //   --cores LIST    S_JOB_ALLOC_CORES; none without
 //   --step NUMBER   S_JOB_STEPID (7)
+//   --stepd PATH    listens there, as slurmstepd does
 //   --node NAME     SLURMD_NODENAME in the job's environment
 //   --no-munge      libmunge cannot be loaded
 //   --no-threads    no thread can be started
@@ -33,6 +34,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,7 +44,7 @@ enum { JOB = 4242, USER = 1001, GROUP = 1002, STEP = 7, TASK = 3, STATUS = 0x300
 static int remote = 1;
 static bool missing[6];
 static const char *const items[] = {"job", "uid", "gid", "step", "task", "status"};
-static const char *node, *cores;
+static const char *node, *cores, *stepd;
 static uint32_t step = STEP;
 static bool no_munge, no_threads, short_sends;
 static const char *plugin;
@@ -212,6 +214,15 @@ static void ring_all_the_time(void)
     setitimer(ITIMER_REAL, &every, NULL);
 }
 
+static void listen_at(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int descriptor = socket(AF_UNIX, SOCK_STREAM, 0);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    if (bind(descriptor, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(descriptor, 1) != 0)
+        exit(2);
+}
+
 typedef int hook_function(spank_t, int, char **);
 
 static void *load(void)
@@ -238,6 +249,8 @@ static hook_function *find(void *library, const char *hook)
 
 static void call_each(char *hooks, int count, char **arguments, bool linger)
 {
+    if (stepd)
+        listen_at(stepd);
     void *library = load();
     ring_all_the_time();
     for (char *hook = strtok(hooks, ","); hook; hook = strtok(NULL, ",")) {
@@ -303,6 +316,8 @@ int main(int count, char **arguments)
             node = value;
         else if (!strcmp(option, "--cores"))
             cores = value;
+        else if (!strcmp(option, "--stepd"))
+            stepd = value;
         else if (!strcmp(option, "--step"))
             step = (uint32_t)strtoul(value, NULL, 0);
         else if (!strcmp(option, "--without"))

@@ -71,14 +71,14 @@ class LocalTests(Case):
     def test_what_a_message_says(self):
         listener = self.keep(Listener(self.path))
         before = time.time()
-        self.call(f"socket={self.path}", hooks="job_prolog,job_epilog", options=["--node", "n7"])
+        self.call(f"socket={self.path}", hooks="job_prolog,job_epilog", environment={"SLURMD_NODENAME": "n7"})
         for event, kind in zip(self.events(listener, 2), ("prolog", "epilog")):
             self.assertTrue(before - 1 <= event.pop("observed") / 1e6 <= time.time() + 1)
             self.assertEqual(event, {"source": 2, "kind": kind, "job": 4242, "uid": 1001, "gid": 1002, "node": "n7"})
 
     def test_what_slurm_does_not_know_is_left_out(self):
         listener = self.keep(Listener(self.path))
-        self.call(f"socket={self.path}", options=["--without", "uid", "--without", "gid", "--node", "n7"])
+        self.call(f"socket={self.path}", options=["--without", "uid", "--without", "gid"])
         event = self.events(listener)[0]
         self.assertEqual(set(event), {"source", "kind", "job", "node", "observed"})
 
@@ -97,7 +97,7 @@ class LocalTests(Case):
 
     def test_a_name_too_long_for_a_node_does_no_harm(self):
         listener = self.keep(Listener(self.path))
-        self.call(f"socket={self.path}", options=["--node", "n" * 5000])
+        self.call(f"socket={self.path}", environment={"SLURMD_NODENAME": "n" * 5000})
         self.assertLess(len(self.events(listener)[0]["node"]), 256)
 
     def test_a_kernel_that_takes_a_byte_at_a_time(self):
@@ -197,6 +197,18 @@ class PlacementTests(Case):
         for step, count in (("0xfffffffb", 1), ("0xfffffffc", 2), ("0xfffffffa", 3), ("0", 4), ("1", 4), ("7", 4), ("0xfffffffd", 4)):
             self.call(f"socket={self.path}", hooks="init_post_opt", options=["--step", step, "--cores", "1"])
             self.assertEqual(len(listener.wait(count, within=5 if count != 4 or step == "0" else 0.2)), count, step)
+
+    def test_the_nodes_name_is_slurmstepds(self):
+        """The step's environment is the user's: a node that it names is not this one."""
+        listener = self.keep(Listener(self.path))
+        lie = ["--node", "elsewhere", "--cores", "1", *self.BATCH]
+        host = socket.gethostname()
+        sockets = (("n7_4242.4294967291", "n7"), ("a_b_4242.4294967291", "a_b"), ("n7_4242.4294967291.1", "n7"), ("n7_42.4294967291", host),
+                   ("n7_4242.42949672911", host), ("_4242.4294967291", host), ("x", host))
+        for count, (name, node) in enumerate(sockets, 1):
+            self.call(f"socket={self.path}", hooks="init_post_opt", options=[*lie, "--stepd", f"{self.folder}/{name}"],
+                      environment={"SLURMD_NODENAME": "elsewhere"})
+            self.assertEqual(event_of(listener.wait(count)[-1])["node"], node, name)
 
     def test_only_what_is_a_list(self):
         listener = self.keep(Listener(self.path))
