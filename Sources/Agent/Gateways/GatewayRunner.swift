@@ -96,7 +96,7 @@ struct GatewayRunner: Service {
     private func context(_ memory: GatewayMemory) -> GatewayContext {
         GatewayContext(
             configuration: configuration, folder: folder, ledger: ledger, scheduler: scheduler, slurm: slurm,
-            logger: logger, memory: memory, notReady: { tell($0) })
+            nodeReports: parts.nodeReports, logger: logger, memory: memory, notReady: { tell($0) })
     }
 
     private func tell(_ trouble: Patience.Trouble) {
