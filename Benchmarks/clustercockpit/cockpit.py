@@ -100,7 +100,8 @@ def settings(lab, backend):
 
 
 def lab_of(jobs, **knobs):
-    return Lab(LAB_NODES=1, LAB_CPUS=jobs, LAB_MEM=2 * jobs, LAB_CONF_EXTRA=f"MaxJobCount={jobs + 10_000}\n{QUICK}", **knobs)
+    nodes = -(-jobs // 4000)
+    return Lab(LAB_NODES=nodes, LAB_CPUS=-(-jobs // nodes), LAB_MEM=2 * jobs, LAB_CONF_EXTRA=f"MaxJobCount={jobs + 10_000}\n{QUICK}", **knobs)
 
 
 def run_jobs(lab, count):
@@ -140,7 +141,7 @@ def first_sync(lab, count):
     agent.start()
     eventually("all are in the ledger", lambda: agent.query("SELECT count(*) FROM runs WHERE phase = 'running'")[0][0] == count, 300, 0.5)
     agent.stop()
-    backend = Backend(count)
+    backend = Backend(min(count, 4000))
     agent = Agent(lab, **settings(lab, backend))
     agent.start()
     begin = time.monotonic()

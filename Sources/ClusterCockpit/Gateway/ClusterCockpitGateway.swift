@@ -94,7 +94,7 @@ public struct ClusterCockpitGateway: Gateway, Service {
         } catch {
             logger.warning(
                 "what nodes said of jobs is lost: their cores come from slurmctld",
-                metadata: ["jobs": "\(reports.count)", "why": "\(error)"])
+                metadata: ["count": "\(reports.count)", "why": "\(error)"])
             return
         }
         for sender in senders { sender.wakeUp() }
