@@ -41,6 +41,9 @@ struct NodeReportTests {
         #expect(placement.nodes == [.init(host: "n1", hwthreads: [1, 2, 5, 6], accelerators: ["00000000:07:00.0"])])
         #expect(placement.source == .node)
         #expect(placement.usesSMT == true)
+        // slurmctld keeps no indices of a job that is over.
+        let over = Self.placement(words, .init(name: "n1", cores: [0], gpus: []))
+        #expect(over.nodes[0].accelerators == ["00000000:07:00.0"])
         // The site's own table of GPUs still counts first.
         let table = HardwareTable(accelerators: ["n": [1: "T1"]])
         #expect(Self.placement(words, table: table).nodes[0].accelerators == ["T1"])
@@ -139,6 +142,22 @@ struct NodeReportTests {
         site.move(1)
         try await site.run()
         #expect(Self.start(site)?.contains(#""hwthreads":[1,5]"#) == true)
+        // Which GPUs it has slurmctld does not say either.
+        var capture = JobCapture(submitTime: now, nodes: [.init(name: "n1", cores: [0], gpus: [])])
+        capture.gpus = 1
+        site.cluster.state.withLockedValue { [capture] in $0.captures[9] = capture }
+        try await site.tell(.running, job: 3, id: 9, submitted: now, start: now + 1, state: .running)
+        try await site.tell(
+            .ended, job: 3, id: 9, submitted: now, start: now + 1, end: now + 1, state: .completed)
+        try await site.run()
+        #expect(site.backend.rows[9] == nil)
+        try await site.store.take(
+            [.init(jobID: 9, node: "n1", gpus: [0], hardware: NodeHardware(gpus: Self.hardware.gpus))],
+            at: (now + 1) * 1000)
+        site.move(1)
+        try await site.run()
+        #expect(Self.start(site)?.contains(#""accelerators":["00000000:47:00.0"]"#) == true)
+        site.move(-1)
         // It does not: then the job is told without.
         try await site.tell(.running, job: 2, id: 8, submitted: now, start: now + 1, state: .running)
         try await site.run()

@@ -79,7 +79,7 @@ extension BackendSender {
         }
         let placement = await placement(run, nodes, agreed)
         // Nodes that have told of jobs will tell of this one, within a moment.
-        if now() < run.startTime * 1000 + Self.nodePatience, !run.isOver,
+        if now() < run.startTime * 1000 + Self.nodePatience,
             nodes.contains(where: { placement.misses($0, run, words.shares[$0]) && words.hardware[$0] != nil })
         {
             try await store.delay(run.lane, at: name, until: now() + 100)

@@ -73,7 +73,8 @@ struct JobPlacement: Sendable, Hashable {
             node.hwthreads = threads
             sources.append(source)
             if let threads, let cores { smt.append(threads.count > cores) }
-            let gpus = share?.gpus ?? own?.gpus
+            // slurmctld keeps no indices of a job that is over.
+            let gpus = own?.gpus ?? share?.gpus
             let kernel = own?.addresses ?? words.hardware[name]?.gpus.flatMap { Self.pick(gpus, $0) }
             node.accelerators = Self.addresses(gpus, name, kernel, kind, table)
             nodes.append(node)
@@ -141,9 +142,10 @@ struct JobPlacement: Sendable, Hashable {
     /// Its hardware threads, or which GPUs it has, are not known, and its node has not told them.
     func misses(_ name: String, _ run: CockpitRun, _ told: NodeShare?) -> Bool {
         guard let index = names.firstIndex(of: name) else { return false }
-        let held = run.capture?.nodes.first { $0.name == name }
-        let holdsGPUs = (run.capture?.gpus ?? 0) > 0 && held?.gpus == nil
-        return nodes[index].hwthreads == nil && told?.threads == nil || holdsGPUs && told?.gpus == nil
+        // slurmctld keeps no indices of a job that is over.
+        let known = (run.capture?.nodes ?? []).reduce(0) { $0 + ($1.gpus?.count ?? 0) }
+        let missesGPUs = UInt64(known) < run.capture?.gpus ?? 0
+        return nodes[index].hwthreads == nil && told?.threads == nil || missesGPUs && told?.gpus == nil
     }
 }
 
