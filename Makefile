@@ -68,6 +68,8 @@ test-events: build plugins ## Every ending on a live cluster with both plugins, 
 .PHONY: test-clustercockpit
 test-clustercockpit: build plugins ## Jobs of many kinds told to doubles of ClusterCockpit's backend, under faults of all; needs root
 	@lab/install.sh --dbd
+	$(MAKE) -s -C slurm-plugins spank-test-root
+	python3 Tests/ClusterCockpit/placement.py
 	python3 Tests/ClusterCockpit/jobs.py
 	python3 Tests/ClusterCockpit/requeue.py
 
@@ -230,6 +232,13 @@ bench: ## Measure against bare C, sbatch and ssh: one JSON object a line; needs 
 	@$(MAKE) -s bench-grid
 	@$(MAKE) -s bench-daemon
 	@$(MAKE) -s bench-jarvice
+	@$(MAKE) -s bench-clustercockpit
+
+.PHONY: bench-clustercockpit
+bench-clustercockpit: ## The part of it about ClusterCockpit: first sync, start to row, idle; needs root
+	@($(DEPS) build plugins && lab/install.sh && $(RELEASE) --product slurm-grid-agent && \
+		$(MAKE) -s -C slurm-plugins all) >&2
+	@BINARY=$(RELEASED)/slurm-grid-agent Benchmarks/clustercockpit/cockpit.py
 
 .PHONY: bench-chain
 bench-chain: ## The part of it about the chain client
@@ -297,6 +306,7 @@ soak-grid: build plugins ## Jobs of the grid while agent, slurmctld, nodes, serv
 .PHONY: soak-clustercockpit
 soak-clustercockpit: build plugins ## The same with many jobs and kills of the agent (JOBS=2000 KILLS=100 SEED=1); last line a JSON verdict; needs root
 	@lab/install.sh --dbd >&2
+	@$(MAKE) -s -C slurm-plugins spank-test-root >&2
 	@python3 Tests/ClusterCockpit/jobs.py $(JOBS) $(KILLS) $(if $(SEED),$(SEED),1)
 
 .PHONY: soak-scale

@@ -22,7 +22,7 @@ cockpit=../Sources/ClusterCockpit
 jarvice=../Sources/Jarvice
 declare -A sources=(
   [Frames]="$bridge/Frame/Frame.swift $bridge/Frame/FrameDecoder.swift $bridge/Events/PluginEvent.swift
-    $bridge/Events/JobText.swift"
+    $bridge/Events/JobText.swift $bridge/Events/PluginPlacement.swift"
   [RLP]="$ethereum/Encoding/*.swift $ethereum/ABI/ABI.swift $ethereum/ABI/ABIType.swift $ethereum/ABI/ABIValue.swift
     $ethereum/Keys/Signature.swift $ethereum/Keys/Secp256k1.swift $ethereum/Transactions/Transaction.swift"
   [ABI]="$ethereum/Encoding/*.swift $ethereum/ABI/*.swift"

@@ -5,7 +5,7 @@ SPANK_TEST := PLUGIN=$(abspath $(OUT))/spank_grid_agent.so HARNESS=$(abspath $(O
 
 $(OUT)/spank_grid_agent.o: CFLAGS := $(filter-out -fvisibility=hidden,$(CFLAGS))
 
-$(OUT)/spank_grid_agent.so: $(OUT)/spank_grid_agent.o $(OUT)/spank_send.o $(OUT)/event_writer.o
+$(OUT)/spank_grid_agent.so: $(OUT)/spank_grid_agent.o $(OUT)/spank_hardware.o $(OUT)/spank_send.o $(OUT)/event_writer.o
 	$(CC) $(CFLAGS) $(EXTRA) $(filter-out -Wl$(comma)-z$(comma)now,$(LDFLAGS)) -Wl,-z,lazy $^ -o $@
 
 # Its functions stand in for slurmstepd's, so the plugin must see them.
@@ -22,6 +22,20 @@ check-spank: $(OUT)/spank_grid_agent.so $(OUT)/spank_harness
 check-spank-sanitized:
 	$(MAKE) OUT=$(OUT)/sanitized EXTRA="-fsanitize=address,undefined -fno-sanitize-recover=all" check-spank
 
+# What is read of a node, in a program of its own under the sanitizers, with trees that are well and hostile ones.
+$(OUT)/test/hardware: test/hardware.c spank_hardware.c spank_hardware.h
+	@mkdir -p $(@D)
+	$(SANITIZED) test/hardware.c spank_hardware.c -o $@
+
+.PHONY: check-hardware
+check-hardware: $(OUT)/test/hardware
+	HARDWARE=$(abspath $(OUT))/test/hardware python3 -B test/hardware_test.py
+
+# For live tests: the plugin that looks for /sys and /proc where its argument root= says.
+.PHONY: spank-test-root
+spank-test-root:
+	$(MAKE) -s OUT=$(OUT)/root EXTRA=-DGRID_AGENT_TEST_ROOT spank
+
 .PHONY: bench-spank
 bench-spank: $(OUT)/spank_grid_agent.so $(OUT)/spank_harness
 	@$(SPANK_TEST) -B test/spank_bench.py
@@ -30,5 +44,5 @@ bench-spank: $(OUT)/spank_grid_agent.so $(OUT)/spank_harness
 check-spank-live: $(OUT)/spank_grid_agent.so
 	@$(SPANK_TEST) -B test/spank_live.py
 
-check: check-spank
+check: check-spank check-hardware
 bench: bench-spank

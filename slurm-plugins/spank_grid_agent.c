@@ -3,14 +3,17 @@
 // fast, never more: each hook ends within a bound and returns success, whatever happened. For plugstack.conf, `optional`.
 #include <slurm/spank.h>
 
-#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "event_writer.h"
+#include "spank_hardware.h"
 #include "spank_send.h"
 
 SPANK_PLUGIN(grid_agent, 1)
@@ -18,6 +21,11 @@ SPANK_PLUGIN(grid_agent, 1)
 static struct spank_target target;
 static int steps; // also report steps and tasks
 static int configured;
+#ifdef GRID_AGENT_TEST_ROOT
+static char root[256]; // where /sys and /proc are looked for, in a build for tests
+#else
+static const char root[] = "";
+#endif
 
 static void take_argument(const char *argument)
 {
@@ -43,6 +51,10 @@ static void take_argument(const char *argument)
             strcpy(target.munge_socket, value);
         else
             slurm_error("grid_agent: %s is no absolute path; left out", argument);
+#ifdef GRID_AGENT_TEST_ROOT
+    } else if (key == 4 && !strncmp(argument, "root", key)) {
+        snprintf(root, sizeof(root), "%s", value);
+#endif
     } else if (!strcmp(argument, "steps=yes") || !strcmp(argument, "steps=no")) {
         steps = argument[6] == 'y';
     } else {
@@ -70,28 +82,112 @@ static void put_item(struct event_writer *writer, spank_t spank, spank_item_t it
         event_put_number(writer, tag, number);
 }
 
-static void put_node(struct event_writer *writer, spank_t spank)
+// slurmstepd listens at a socket of its own, NODE_JOB.STEP in slurmd's spool folder. The step's environment is the user's.
+static bool name_of_stepd(spank_t spank, char *name, size_t room)
+{
+    uint32_t job, step;
+    char end[32];
+    if (spank_get_item(spank, S_JOB_ID, &job) != ESPANK_SUCCESS || spank_get_item(spank, S_JOB_STEPID, &step) != ESPANK_SUCCESS)
+        return false;
+    snprintf(end, sizeof(end), "_%u.%u", job, step);
+    for (int descriptor = 0; descriptor < 256; descriptor++) {
+        struct sockaddr_un address = {0};
+        char path[sizeof(address.sun_path) + 1] = "";
+        socklen_t size = sizeof(address);
+        if (getsockname(descriptor, (struct sockaddr *)&address, &size) != 0 || address.sun_family != AF_UNIX)
+            continue;
+        memcpy(path, address.sun_path, sizeof(address.sun_path));
+        char *begin = strrchr(path, '/'), *found = begin ? strstr(begin, end) : NULL;
+        // A component of a heterogeneous step has its number behind.
+        if (!found || (found[strlen(end)] && found[strlen(end)] != '.') || (size_t)(found - begin) > room || found == begin + 1)
+            continue;
+        snprintf(name, room, "%.*s", (int)(found - begin - 1), begin + 1);
+        return true;
+    }
+    return false;
+}
+
+static void put_node(struct event_writer *writer, spank_t spank, enum event_kind kind)
 {
     char name[256] = "";
-    // Where several slurmds share a host, its name would not tell them apart.
-    if (spank_getenv(spank, "SLURMD_NODENAME", name, sizeof(name)) != ESPANK_SUCCESS) {
+    bool found;
+    if (kind == EVENT_STEP_START || kind == EVENT_TASK_EXIT) {
+        found = name_of_stepd(spank, name, sizeof(name));
+    } else {
+        // slurmd's own. Where several slurmds share a host, its name would not tell them apart.
         const char *ours = getenv("SLURMD_NODENAME");
+        found = ours != NULL;
         if (ours)
             snprintf(name, sizeof(name), "%s", ours);
-        else if (gethostname(name, sizeof(name) - 1) != 0)
-            return;
     }
-    event_put_text(writer, TAG_NODE, name);
+    if (found || gethostname(name, sizeof(name) - 1) == 0)
+        event_put_text(writer, TAG_NODE, name);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void put_gpu_addresses(struct event_writer *writer, int64_t deadline)
+{
+    char text[EVENT_TEXT_MAX + 1];
+    if (hardware_gpus(root, text, sizeof(text), deadline))
+        event_put_text(writer, TAG_GPU_ADDRESSES, text);
+}
+
+// slurmd's own environment, in a process of root's: nothing that a user sets gets there without a prefix.
+static void put_gpus(struct event_writer *writer, int64_t deadline)
+{
+    uint8_t set[HARDWARE_MAX];
+    const char *gpus = getenv("SLURM_JOB_GPUS");
+    if (!gpus || strlen(gpus) > EVENT_TEXT_MAX || !hardware_list(gpus, set))
+        return;
+    event_put_text(writer, TAG_GPUS, gpus);
+    put_gpu_addresses(writer, deadline);
+}
+
+// The first steps of a job on a node: its batch script, the one that holds foreign processes, salloc's own, srun's first.
+static int is_first_step(spank_t spank)
+{
+    uint32_t step;
+    return spank_get_item(spank, S_JOB_STEPID, &step) == ESPANK_SUCCESS && (step == 0 || (step >= 0xfffffffa && step <= 0xfffffffc));
+}
+
+// What slurmctld has signed: slurmstepd has it from the job's credential. NULL: not told.
+static const char *job_cores(spank_t spank)
+{
+    uint8_t set[HARDWARE_MAX];
+    char *cores = NULL;
+    if (!is_first_step(spank) || spank_get_item(spank, S_JOB_ALLOC_CORES, &cores) != ESPANK_SUCCESS || !cores)
+        return NULL;
+    return strlen(cores) <= EVENT_TEXT_MAX && hardware_list(cores, set) ? cores : NULL;
+}
+
+static void put_cores(struct event_writer *writer, const char *cores, int64_t deadline)
+{
+    char text[EVENT_TEXT_MAX + 1];
+    uint64_t memory = hardware_memory(root);
+    event_put_text(writer, TAG_CORES, cores);
+    if (hardware_cores(root, text, sizeof(text), deadline))
+        event_put_text(writer, TAG_HARDWARE, text);
+    put_gpu_addresses(writer, deadline);
+    if (memory > 0)
+        event_put_number(writer, TAG_MEMORY, memory);
 }
 
 static int report(spank_t spank, enum event_kind kind, int count, char **arguments)
 {
-    uint8_t frame[2048];
+    uint8_t frame[SPANK_FRAME_MAX];
     struct event_writer writer;
     struct timespec now;
     uint32_t job;
+    int64_t begin = now_ms();
+    const char *cores = kind == EVENT_STEP_START ? job_cores(spank) : NULL;
     configure(count, arguments);
-    if ((kind == EVENT_STEP_START || kind == EVENT_TASK_EXIT) && !steps)
+    if ((kind == EVENT_STEP_START || kind == EVENT_TASK_EXIT) && !steps && !cores)
         return ESPANK_SUCCESS;
     if (spank_get_item(spank, S_JOB_ID, &job) != ESPANK_SUCCESS)
         return ESPANK_SUCCESS;
@@ -103,7 +199,7 @@ static int report(spank_t spank, enum event_kind kind, int count, char **argumen
     event_put_number(&writer, TAG_JOB_ID, job);
     put_item(&writer, spank, S_JOB_UID, TAG_UID);
     put_item(&writer, spank, S_JOB_GID, TAG_GID);
-    put_node(&writer, spank);
+    put_node(&writer, spank, kind);
     if (kind == EVENT_STEP_START || kind == EVENT_TASK_EXIT)
         put_item(&writer, spank, S_JOB_STEPID, TAG_STEP_ID);
     if (kind == EVENT_TASK_EXIT) {
@@ -112,8 +208,16 @@ static int report(spank_t spank, enum event_kind kind, int count, char **argumen
         if (spank_get_item(spank, S_TASK_EXIT_STATUS, &status) == ESPANK_SUCCESS)
             event_put_number(&writer, TAG_TASK_STATUS, (uint32_t)status);
     }
+    // Reading has half of the time limit, sending what is left of it.
+    if (kind == EVENT_PROLOG)
+        put_gpus(&writer, begin + target.timeout_ms / 2);
+    if (cores)
+        put_cores(&writer, cores, begin + target.timeout_ms / 2);
+    struct spank_target to = target;
+    int64_t used = now_ms() - begin;
+    to.timeout_ms = used < target.timeout_ms ? target.timeout_ms - (unsigned)used : 1;
     size_t length = event_end(&writer);
-    const char *problem = length ? spank_send(&target, frame, length) : "the message does not fit";
+    const char *problem = length ? spank_send(&to, frame, length) : "the message does not fit";
     // Every job of a cluster whose agent is away would say so: only for who looks.
     if (problem)
         slurm_debug("grid_agent: job %u not reported: %s", job, problem);
@@ -130,7 +234,8 @@ int slurm_spank_job_epilog(spank_t spank, int count, char **arguments)
     return report(spank, EVENT_EPILOG, count, arguments);
 }
 
-// Not user_init: that runs as the job's user, whom the agent does not believe. This one runs in sbatch and srun too.
+// Not user_init: that runs as the job's user, whom the agent does not believe. This one runs in sbatch and srun too. A first
+// step is reported whatever `steps` says: it tells the job's cores.
 int slurm_spank_init_post_opt(spank_t spank, int count, char **arguments)
 {
     return spank_remote(spank) == 1 ? report(spank, EVENT_STEP_START, count, arguments) : ESPANK_SUCCESS;

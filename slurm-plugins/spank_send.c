@@ -161,7 +161,7 @@ struct message {
     struct spank_target target;
     int64_t deadline;
     size_t length;
-    uint8_t frame[2048];
+    uint8_t frame[SPANK_FRAME_MAX];
 };
 
 static void release(struct message *message)

@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+/// Of a frame that is sent.
+#define SPANK_FRAME_MAX 10240
+
 /// Where messages go, and how long one may take.
 struct spank_target {
     char socket[108];       // the agent's, on this host; empty: none

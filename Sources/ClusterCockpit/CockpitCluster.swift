@@ -9,6 +9,8 @@ public protocol CockpitCluster: Sendable {
     /// The names in a list of nodes; nil: it is none.
     func expand(_ nodes: String) -> [String]?
     func nodes() async throws(CockpitError) -> [CockpitNode]
+    /// What Slurm believes its nodes to be made of.
+    func shapes() async throws(CockpitError) -> [String: NodeShape]
     /// What the ledger, slurmctld and slurmdbd know of runs of these jobs.
     func history(of jobIDs: [UInt32]) async throws(CockpitError) -> [PastRun]
 }

@@ -14,6 +14,7 @@ from cluster import Agent, Lab, eventually, say  # noqa: E402, F401
 
 from backend import Backend  # noqa: E402
 from clusters import configuration  # noqa: E402
+from fakesys import write  # noqa: E402
 from machine import Machine, gpus  # noqa: E402
 
 # The numbers of its hardware threads are not socket × cores + core.
@@ -194,12 +195,18 @@ class Site:
         return True
 
 
-def backend_of(folder, release):
+def backend_of(folder, release, machine=MACHINE):
     """A double that knows the lab's nodes."""
-    return Backend(folder, release, [configuration(subclusters=[("main", "n[1-4]", MACHINE)])], commit_seconds=5).start()
+    return Backend(folder, release, [configuration(subclusters=[("main", "n[1-4]", machine)])], commit_seconds=5).start()
 
 
 def lab_of():
     machine = {"LAB_SOCKETS": MACHINE.sockets, "LAB_CORES": MACHINE.cores, "LAB_THREADS": MACHINE.threads}
     extra = "KillWait=1\nOverTimeLimit=0\nSchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=2,bf_interval=2"
-    return Lab(LAB_DBD=1, LAB_NODES=4, LAB_CRED_EXPIRE=5, LAB_CONF_EXTRA=extra, **machine)
+    lab = Lab(LAB_DBD=1, LAB_NODES=4, LAB_CRED_EXPIRE=5, LAB_CONF_EXTRA=extra, **machine)
+    # Each node's kernel says that it is that machine.
+    write(MACHINE, lab.base / "hardware")
+    shutil.copy(TOP / "slurm-plugins/build/root/spank_grid_agent.so", lab.stage / "spank_grid_agent.so")
+    line = (lab.stage / "plugstack.conf").read_text().rstrip()
+    (lab.stage / "plugstack.conf").write_text(f"{line} root={lab.base / 'hardware'}\n")
+    return lab

@@ -106,6 +106,7 @@ final class FakeCluster: CockpitCluster {
         var past: [PastRun] = []
         var isAway = false
         var asked = 0
+        var shapes: [String: NodeShape] = [:]
     }
 
     let state = NIOLockedValueBox(State())
@@ -122,6 +123,11 @@ final class FakeCluster: CockpitCluster {
     func login(of userID: UInt32) async throws(CockpitError) -> String? { userID == 1001 ? "bob" : nil }
     func expand(_ nodes: String) -> [String]? { nodes.split(separator: ",").map(String.init) }
     func nodes() async throws(CockpitError) -> [CockpitNode] { [] }
+    func shapes() async throws(CockpitError) -> [String: NodeShape] {
+        let (shapes, isAway) = state.withLockedValue { ($0.shapes, $0.isAway) }
+        if isAway { throw CockpitError(.unavailable, "slurmctld is away") }
+        return shapes
+    }
     func history(of jobIDs: [UInt32]) async throws(CockpitError) -> [PastRun] {
         state.withLockedValue { state in state.past.filter { jobIDs.contains($0.jobID) } }
     }

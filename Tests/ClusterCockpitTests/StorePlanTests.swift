@@ -30,6 +30,8 @@ struct StorePlanTests {
         try await site.tell(.running, job: 1, id: 7, submitted: 90, start: 100, state: .running)
         try await site.tell(.requeued, job: 1, id: 7, submitted: 90, start: 100, end: 110)
         try await site.tell(.restored, job: 1, id: 7, submitted: 90, start: 100, end: 110, state: .running)
+        try await store.take(
+            [.init(jobID: 7, node: "n1", cores: [0], hardware: NodeHardware(cores: [[0, 1]]))], at: 100_000)
         _ = try await store.openRuns(after: 0, limit: 9)
         _ = try await store.uncaptured(limit: 9)
         _ = try await store.open(at: "main")
@@ -37,6 +39,7 @@ struct StorePlanTests {
         _ = try await store.dueLanes("main", now: .max, limit: 9)
         _ = try await store.nextDue("main")
         let run = try #require(try await store.runs(ofJob: 7).first)
+        #expect(try await store.words(of: run, nodes: ["n1"]).shares["n1"]?.threads == [0, 1])
         try await store.capture(run.id, JobCapture(submitTime: 90))
         try await store.save(.init(run: run.id, row: BackendRow()), at: "main", delaying: 7)
         try await store.delay(7, at: "main", until: 0)

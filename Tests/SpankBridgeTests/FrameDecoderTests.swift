@@ -165,6 +165,66 @@ struct FrameDecoderTests {
         #expect(event.comment == "grüße" && event.adminComment == "sga:1-ff,other" && event.nodes == "n[1-4]")
     }
 
+    private func fixture(_ name: String) throws -> Frame? {
+        let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+            "../../slurm-plugins/fixtures/v1/\(name).bin")
+        guard case .frame(let frame) = decode([UInt8](try Data(contentsOf: path.standardized))).items.first else {
+            return nil
+        }
+        return frame
+    }
+
+    @Test("what a node says of a job and of itself")
+    func placement() throws {
+        let prolog = try PluginEvent(#require(try fixture("prolog-gpus")))
+        #expect(prolog.kind == .prolog && prolog.placement?.gpus == [0, 2, 3] && prolog.placement?.cores == nil)
+        #expect(
+            prolog.placement?.gpuAddresses == ["0000:47:00.0", "0000:4e:00.0", "0000:07:00.0", "0000:0f:00.0"])
+        var frame = try #require(try fixture("step-cores"))
+        let step = try PluginEvent(frame)
+        #expect(step.kind == .stepStart && step.placement?.cores == [0, 1, 5] && step.placement?.memory == 515_072)
+        #expect(
+            step.placement?.hardware == [
+                [0, 8], [1, 9], [2, 10], [3, 11], [4, 12], [5, 13], [6, 14], [7, 15],
+            ])
+        // Cut is not whole, and no job completion plugin is on a node.
+        frame.fields = frame.fields.map { field in
+            var field = field
+            if field.tag == FieldTag.hardware.rawValue { field.isTruncated = true }
+            return field
+        }
+        #expect(try PluginEvent(frame).placement?.hardware == nil)
+        frame.fields.removeAll { $0.tag == FieldTag.source.rawValue || $0.tag == FieldTag.bootID.rawValue }
+        frame.append(.source, 1)
+        frame.append(.bootID, bytes: Array(0..<16))
+        #expect(try PluginEvent(frame).placement == nil)
+    }
+
+    @Test(
+        "lists that are none",
+        arguments: [
+            "", ",", "0,", ",0", "-", "0-", "-1", "3-1", "0,0", "1,0", "0-3,3", "4096", "0-4096", "99999",
+            "0-4294967295",
+            "0x1", " 1", "1 ", "1\n", "1-2-3", "+1", "a", "0;1", "é", "18446744073709551616",
+        ])
+    func noList(text: String) {
+        #expect(PluginPlacement.list(Array(text.utf8)) == nil)
+        #expect(PluginPlacement.hardware(Array((text + ";x").utf8)) == nil)
+        #expect(PluginPlacement.addresses(Array(text.utf8)) == nil)
+    }
+
+    @Test("hardware that contradicts itself")
+    func noHardware() {
+        for text in ["0,0", "0;0", "0/1/0", "0//1", "0;;1", "/0", "0/", "0-3", "0,", "4096"] {
+            #expect(PluginPlacement.hardware(Array(text.utf8)) == nil, "\(text)")
+        }
+        #expect(PluginPlacement.hardware(Array("5/4,0".utf8)) == [[5], [4, 0]])
+        for text in ["0000:47:00.0,0000:47:00.0", "0000:47:00.0,", "0000:47:00", "0000:47:00.0 ", "0000:C7:00.0"] {
+            #expect(PluginPlacement.addresses(Array(text.utf8)) == nil, "\(text)")
+        }
+        #expect(PluginPlacement.list(Array("0-4095".utf8))?.count == 4096)
+    }
+
     @Test("inputs on which a fuzzer once failed, and its seeds")
     func fuzzCases() throws {
         let top = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(

@@ -7,6 +7,9 @@
 //                   each from its fork to its end
 //   --remote N      what spank_remote() says (1)
 //   --without ITEM  this item is not available: job, uid, gid, step, task, status; may be repeated
+//   --cores LIST    S_JOB_ALLOC_CORES; none without
+//   --step NUMBER   S_JOB_STEPID (7)
+//   --stepd PATH    listens there, as slurmstepd does
 //   --node NAME     SLURMD_NODENAME in the job's environment
 //   --no-munge      libmunge cannot be loaded
 //   --no-threads    no thread can be started
@@ -31,6 +34,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,7 +44,8 @@ enum { JOB = 4242, USER = 1001, GROUP = 1002, STEP = 7, TASK = 3, STATUS = 0x300
 static int remote = 1;
 static bool missing[6];
 static const char *const items[] = {"job", "uid", "gid", "step", "task", "status"};
-static const char *node;
+static const char *node, *cores, *stepd;
+static uint32_t step = STEP;
 static bool no_munge, no_threads, short_sends;
 static const char *plugin;
 
@@ -48,12 +53,19 @@ static const char *plugin;
 
 spank_err_t spank_get_item(spank_t spank, spank_item_t item, ...)
 {
-    static const struct {
+    const struct {
         spank_item_t item;
         uint32_t value;
-    } known[] = {{S_JOB_ID, JOB}, {S_JOB_UID, USER}, {S_JOB_GID, GROUP}, {S_JOB_STEPID, STEP}, {S_TASK_GLOBAL_ID, TASK},
+    } known[] = {{S_JOB_ID, JOB}, {S_JOB_UID, USER}, {S_JOB_GID, GROUP}, {S_JOB_STEPID, step}, {S_TASK_GLOBAL_ID, TASK},
         {S_TASK_EXIT_STATUS, STATUS}};
     (void)spank;
+    if (item == S_JOB_ALLOC_CORES) {
+        va_list arguments;
+        va_start(arguments, item);
+        *va_arg(arguments, const char **) = cores;
+        va_end(arguments);
+        return ESPANK_SUCCESS;
+    }
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (known[i].item == item && !missing[i]) {
             va_list arguments;
@@ -202,6 +214,15 @@ static void ring_all_the_time(void)
     setitimer(ITIMER_REAL, &every, NULL);
 }
 
+static void listen_at(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int descriptor = socket(AF_UNIX, SOCK_STREAM, 0);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    if (bind(descriptor, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(descriptor, 1) != 0)
+        exit(2);
+}
+
 typedef int hook_function(spank_t, int, char **);
 
 static void *load(void)
@@ -228,6 +249,8 @@ static hook_function *find(void *library, const char *hook)
 
 static void call_each(char *hooks, int count, char **arguments, bool linger)
 {
+    if (stepd)
+        listen_at(stepd);
     void *library = load();
     ring_all_the_time();
     for (char *hook = strtok(hooks, ","); hook; hook = strtok(NULL, ",")) {
@@ -291,6 +314,12 @@ int main(int count, char **arguments)
             remote = (int)strtol(value, NULL, 10);
         else if (!strcmp(option, "--node"))
             node = value;
+        else if (!strcmp(option, "--cores"))
+            cores = value;
+        else if (!strcmp(option, "--stepd"))
+            stepd = value;
+        else if (!strcmp(option, "--step"))
+            step = (uint32_t)strtoul(value, NULL, 0);
         else if (!strcmp(option, "--without"))
             for (size_t item = 0; item < sizeof(items) / sizeof(items[0]); item++)
                 missing[item] |= !strcmp(items[item], value);

@@ -131,11 +131,15 @@ class OtherHosts(unittest.TestCase):
         process = self.start(sys.executable, "-B", HERE / "spank_peer.py", "listen", CONTROLLER, str(PORT), self.munge_socket)
         self.assertIn("listening", json.loads(process.stdout.readline()))
         job = self.lab.job("-N2")
-        arrived = [json.loads(process.stdout.readline()) for _ in range(4)]
+        arrived = [json.loads(process.stdout.readline()) for _ in range(7)]
         self.assertEqual({message["signer"]["uid"] for message in arrived}, {0})
         self.assertEqual({message["event"]["job"] for message in arrived}, {job})
         seen = sorted((message["event"]["node"], message["event"]["kind"]) for message in arrived)
-        self.assertEqual(seen, [(node, kind) for node in ("c1", "c2") for kind in ("epilog", "prolog")])
+        wanted = [(node, kind) for node in ("c1", "c2") for kind in ("epilog", "prolog")]
+        # Of the batch script, and of srun's first step on both.
+        self.assertEqual(seen, sorted(wanted + [("c1", "step start")] * 2 + [("c2", "step start")]))
+        self.assertEqual({message["event"]["kind"] for message in arrived if "cores" in message["event"]}, {"step start"})
+        self.assertTrue(all("cores" in message["event"] for message in arrived if message["event"]["kind"] == "step start"))
 
     @unittest.skipUnless(AGENT.exists(), "no agent is built")
     def test_the_agent_believes_root_only_and_once(self):
@@ -168,8 +172,8 @@ class OtherHosts(unittest.TestCase):
 
         await_count("events", 0)
         self.lab.job("-N2")
-        await_count("credentials_opened", 4)
-        await_count("events", 4)
+        await_count("credentials_opened", 7)
+        await_count("events", 7)
         event = frame_of(EVENT, [(1, 2), (3, 3), (11, 4242), (50, b"c1")])
         record = frame_of(EVENT, [(1, 1), (2, bytes(16)), (3, 2), (11, 4242)])
 
@@ -181,7 +185,7 @@ class OtherHosts(unittest.TestCase):
 
         good = seal(event)
         for frame, counter, wanted in (
-            (good, "credentials_opened", 5),
+            (good, "credentials_opened", 8),
             (good, "credentials_replayed", 1),
             (seal(event, USER), "credentials_wrong_user", 1),
             (frame_of(SEALED, [(60, b"MUNGE:nonsense:")]), "credentials_invalid", 1),
@@ -192,7 +196,7 @@ class OtherHosts(unittest.TestCase):
             with self.subTest(counter):
                 post(frame)
                 await_count(counter, wanted)
-        self.assertEqual(bridge()["events"], 5, "of all these only one counts")
+        self.assertEqual(bridge()["events"], 8, "of all these only one counts")
 
 
 if __name__ == "__main__":

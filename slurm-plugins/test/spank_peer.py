@@ -20,8 +20,8 @@ import time
 from pathlib import Path
 
 EVENT, SEALED = 2, 5
-NUMBERS = {1: "source", 3: "kind", 5: "observed", 11: "job", 20: "uid", 21: "gid", 51: "step", 52: "task", 53: "status"}
-TEXTS = {50: "node"}
+NUMBERS = {1: "source", 3: "kind", 5: "observed", 11: "job", 20: "uid", 21: "gid", 51: "step", 52: "task", 53: "status", 58: "memory"}
+TEXTS = {50: "node", 54: "gpus", 55: "cores", 56: "hardware", 57: "addresses"}
 KINDS = {3: "prolog", 4: "epilog", 5: "step start", 6: "task exit"}
 
 

@@ -41,9 +41,10 @@ class Case(unittest.TestCase):
         self.addCleanup(thing.close)
         return thing
 
-    def call(self, *arguments, hooks="job_prolog", options=(), limit=0.2, left_open=0):
+    def call(self, *arguments, hooks="job_prolog", options=(), limit=0.2, left_open=0, environment=None):
         """Calls the hooks, each of which must return success in time."""
-        done = subprocess.run([HARNESS, *options, hooks, PLUGIN, *arguments], capture_output=True, text=True, timeout=30, check=False)
+        words = [HARNESS, *options, hooks, PLUGIN, *arguments]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False, env={**os.environ, **(environment or {})})
         call = Call(done.stdout, done.stderr, done.returncode)
         self.check(call, hooks, limit, left_open)
         return call
@@ -70,14 +71,14 @@ class LocalTests(Case):
     def test_what_a_message_says(self):
         listener = self.keep(Listener(self.path))
         before = time.time()
-        self.call(f"socket={self.path}", hooks="job_prolog,job_epilog", options=["--node", "n7"])
+        self.call(f"socket={self.path}", hooks="job_prolog,job_epilog", environment={"SLURMD_NODENAME": "n7"})
         for event, kind in zip(self.events(listener, 2), ("prolog", "epilog")):
             self.assertTrue(before - 1 <= event.pop("observed") / 1e6 <= time.time() + 1)
             self.assertEqual(event, {"source": 2, "kind": kind, "job": 4242, "uid": 1001, "gid": 1002, "node": "n7"})
 
     def test_what_slurm_does_not_know_is_left_out(self):
         listener = self.keep(Listener(self.path))
-        self.call(f"socket={self.path}", options=["--without", "uid", "--without", "gid", "--node", "n7"])
+        self.call(f"socket={self.path}", options=["--without", "uid", "--without", "gid"])
         event = self.events(listener)[0]
         self.assertEqual(set(event), {"source", "kind", "job", "node", "observed"})
 
@@ -96,7 +97,7 @@ class LocalTests(Case):
 
     def test_a_name_too_long_for_a_node_does_no_harm(self):
         listener = self.keep(Listener(self.path))
-        self.call(f"socket={self.path}", options=["--node", "n" * 5000])
+        self.call(f"socket={self.path}", environment={"SLURMD_NODENAME": "n" * 5000})
         self.assertLess(len(self.events(listener)[0]["node"]), 256)
 
     def test_a_kernel_that_takes_a_byte_at_a_time(self):
@@ -175,6 +176,69 @@ class StepTests(Case):
         self.assertEqual(call.log, [], "who submits a job is not told of the administrator's mistakes")
 
 
+class PlacementTests(Case):
+    BATCH = ("--step", "0xfffffffb")
+
+    def events_of(self, listener, **call):
+        self.call(f"socket={self.path}", hooks="init_post_opt", **call)
+        return [event_of(one) for one in listener.wait(1, within=0.3)]
+
+    def test_the_first_step_tells_the_cores(self):
+        """Also where steps are not reported, with what this node is made of."""
+        listener = self.keep(Listener(self.path))
+        event, = self.events_of(listener, options=[*self.BATCH, "--cores", "0-3,8"])
+        self.assertEqual((event["kind"], event["job"], event["step"], event["cores"]), ("step start", 4242, 0xFFFFFFFB, "0-3,8"))
+        threads = re.split("[,;/]", event["hardware"])
+        self.assertEqual(len(set(threads)), os.sysconf("SC_NPROCESSORS_ONLN"))
+        self.assertGreater(event["memory"], 100)
+
+    def test_which_steps(self):
+        listener = self.keep(Listener(self.path))
+        for step, count in (("0xfffffffb", 1), ("0xfffffffc", 2), ("0xfffffffa", 3), ("0", 4), ("1", 4), ("7", 4), ("0xfffffffd", 4)):
+            self.call(f"socket={self.path}", hooks="init_post_opt", options=["--step", step, "--cores", "1"])
+            self.assertEqual(len(listener.wait(count, within=5 if count != 4 or step == "0" else 0.2)), count, step)
+
+    def test_the_nodes_name_is_slurmstepds(self):
+        """The step's environment is the user's: a node that it names is not this one."""
+        listener = self.keep(Listener(self.path))
+        lie = ["--node", "elsewhere", "--cores", "1", *self.BATCH]
+        host = socket.gethostname()
+        sockets = (("n7_4242.4294967291", "n7"), ("a_b_4242.4294967291", "a_b"), ("n7_4242.4294967291.1", "n7"), ("n7_42.4294967291", host),
+                   ("n7_4242.42949672911", host), ("_4242.4294967291", host), ("x", host))
+        for count, (name, node) in enumerate(sockets, 1):
+            self.call(f"socket={self.path}", hooks="init_post_opt", options=[*lie, "--stepd", f"{self.folder}/{name}"],
+                      environment={"SLURMD_NODENAME": "elsewhere"})
+            self.assertEqual(event_of(listener.wait(count)[-1])["node"], node, name)
+
+    def test_only_what_is_a_list(self):
+        listener = self.keep(Listener(self.path))
+        for cores in ("", "x", "0-", "3-1", "0,0", "5000", "0-3;", " 1", "1,1", "0x1", "9" * 5000):
+            self.assertEqual(self.events_of(listener, options=[*self.BATCH, "--cores", cores]), [], cores)
+        self.assertEqual(self.events_of(listener, options=self.BATCH), [])
+        # Not where jobs are submitted, whatever stands there.
+        self.assertEqual(self.events_of(listener, options=[*self.BATCH, "--cores", "1", "--remote", "0"]), [])
+
+    def test_the_prolog_tells_the_gpus(self):
+        listener = self.keep(Listener(self.path))
+        for count, (gpus, told) in enumerate((("0,2-3", "0,2-3"), ("10", "10"), ("", None), ("0;1", None), ("1,0", None), ("a100", None)), 1):
+            self.call(f"socket={self.path}", environment={"SLURM_JOB_GPUS": gpus})
+            self.assertEqual(event_of(listener.wait(count)[-1]).get("gpus"), told, gpus)
+
+    def test_a_steps_environment_tells_nothing(self):
+        listener = self.keep(Listener(self.path))
+        self.call(
+            f"socket={self.path}", "steps=yes", hooks="init_post_opt,task_exit", options=self.BATCH,
+            environment={"SLURM_JOB_GPUS": "0", "SLURM_JOB_CORES": "0", "CUDA_VISIBLE_DEVICES": "1"})
+        for event in self.events(listener, 2):
+            self.assertLess(event.keys(), {"source", "kind", "observed", "job", "uid", "gid", "node", "step", "task", "status", "x"})
+
+    def test_in_time(self):
+        """Reading has a part of the limit, not one of its own."""
+        self.keep(Hung(self.path, full=True))
+        call = self.call(f"socket={self.path}", "timeout_ms=100", hooks="init_post_opt", options=[*self.BATCH, "--cores", "1"], limit=0.1)
+        self.assertIn("not reported", call.log[0])
+
+
 class RemoteTests(Case):
     @classmethod
     def setUpClass(cls):
@@ -217,6 +281,11 @@ class RemoteTests(Case):
         self.call(controller, self.by)
         self.arrived(listener)
         self.assertEqual(unseal(listener.messages[0], self.munged.socket)[0], None)
+
+    def test_cores_are_signed_too(self):
+        listener, controller = self.listen()
+        self.call(controller, self.by, hooks="init_post_opt", options=[*PlacementTests.BATCH, "--cores", "0-1"])
+        self.assertEqual(self.arrived(listener)["cores"], "0-1")
 
     def test_steps_are_signed_too(self):
         listener, controller = self.listen()

@@ -10,12 +10,16 @@ internal import SpankBridge
 final class EventSink: BridgeSink {
     private let ledger: Ledger
     private let registry: PluginRegistry
+    private let nodeReports: NodeReports
     /// The last sequence in the ledger of each plugin process.
     private let marks: NIOLockedValueBox<[[UInt8]: UInt64]>
 
-    init(ledger: Ledger, registry: PluginRegistry, marks: [[UInt8]: UInt64]) {
+    init(
+        ledger: Ledger, registry: PluginRegistry, nodeReports: NodeReports = NodeReports(), marks: [[UInt8]: UInt64]
+    ) {
         self.ledger = ledger
         self.registry = registry
+        self.nodeReports = nodeReports
         self.marks = NIOLockedValueBox(marks)
     }
 
@@ -49,6 +53,7 @@ final class EventSink: BridgeSink {
         }
         try await ledger.fold(intake)
         registry.committed(delivery.events)
+        nodeReports.tell(delivery.events)
         marks.withLockedValue { marks in
             for mark in highest.values { marks[mark.bootID] = max(mark.sequence, marks[mark.bootID] ?? 0) }
         }

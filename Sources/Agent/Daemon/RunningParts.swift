@@ -43,6 +43,7 @@ final class RunningParts: Sendable {
 
     let startedAt = Int64(Date().timeIntervalSince1970)
     let registry = PluginRegistry()
+    let nodeReports = NodeReports()
     let modules: [any GatewayModule]
     let answers: GatewayAnswers
     /// What the agent was started with.

@@ -31,7 +31,10 @@ struct SlurmPart: Service {
         defer { ledger.close() }
         let scheduler = SlurmScheduler(
             controller: controller, accounting: SlurmAccounting(configurationFile: configuration.slurmConf))
-        let sink = EventSink(ledger: ledger, registry: parts.registry, marks: try await ledger.marks())
+        if gateways.contains(where: \.wantsNodeReports) { parts.nodeReports.want() }
+        let sink = EventSink(
+            ledger: ledger, registry: parts.registry, nodeReports: parts.nodeReports,
+            marks: try await ledger.marks())
         let bridge = try makeBridge(sink)
         parts.change {
             $0.scheduler = scheduler

@@ -17,6 +17,8 @@ struct GatewayContext: Sendable {
     let scheduler: any Scheduler
     /// The binding to libslurm, for what the core does not ask: partitions, nodes, accounting. nil: there is none, in a test.
     let slurm: SlurmScheduler?
+    /// What nodes say of jobs' cores and GPUs.
+    var nodeReports = NodeReports()
     let logger: Logger
     /// Keeps what is opened once a process, from one opening to the next.
     let memory: GatewayMemory

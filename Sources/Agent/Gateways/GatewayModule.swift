@@ -49,6 +49,8 @@ protocol GatewayModule: Sendable {
 
     /// Which transitions its consumer gets; nil: none, it has no consumer. Asked before the ledger is opened.
     func interest(in configuration: AgentConfiguration) -> Ledger.Interest.Scope?
+    /// It asks for `GatewayContext.nodeReports`; of all modules one may.
+    var wantsNodeReports: Bool { get }
     /// The highest transition that it has been told of, by its own files; nil: none, or not known.
     func lastTransition(_ configuration: AgentConfiguration, folder: String) async -> Int64?
     /// Opens what it needs. May take as long as it likes, and may be called again after it has thrown or its services have
@@ -180,6 +182,7 @@ extension GatewayModule {
     func listeners(in configuration: AgentConfiguration) -> [(key: String, address: ListenAddress)] { [] }
     func sockets(in configuration: AgentConfiguration) -> [(key: String, path: String)] { [] }
     func interest(in configuration: AgentConfiguration) -> Ledger.Interest.Scope? { nil }
+    var wantsNodeReports: Bool { false }
     func lastTransition(_ configuration: AgentConfiguration, folder: String) async -> Int64? { nil }
     func take(_ configuration: AgentConfiguration, running: any Sendable) async {}
     func labels(_ configured: [String: String], _ configuration: AgentConfiguration, running: any Sendable) async

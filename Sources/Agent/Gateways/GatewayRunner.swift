@@ -96,7 +96,8 @@ struct GatewayRunner: Service {
     private func context(_ memory: GatewayMemory) -> GatewayContext {
         GatewayContext(
             configuration: configuration, folder: folder, ledger: ledger, scheduler: scheduler, slurm: slurm,
-            logger: logger, memory: memory, labels: { [parts] in await parts.labels($0) }, notReady: { tell($0) })
+            nodeReports: parts.nodeReports, logger: logger, memory: memory,
+            labels: { [parts] in await parts.labels($0) }, notReady: { tell($0) })
     }
 
     private func tell(_ trouble: Patience.Trouble) {

@@ -69,7 +69,22 @@ extension BackendSender {
         if let reason = filter.reason(run, nodes: nodes) { return try await skip(entry, reason) }
         guard !nodes.isEmpty else { return try await park(entry, "Slurm does not say on which nodes it ran") }
         guard !run.user.isEmpty else { return try await park(entry, "Slurm does not say whose job it is") }
-        let placement = await placement(run, nodes)
+        let words = try await store.words(of: run, nodes: nodes)
+        let agreed: NodeWords
+        do throws(CockpitError) {
+            agreed = try await agreement(words)
+        } catch {
+            try await wait(entry, "Slurm does not tell its nodes: \(error)")
+            return false
+        }
+        let placement = await placement(run, nodes, agreed)
+        // Nodes that have told of jobs will tell of this one, within a moment.
+        if now() < run.startTime * 1000 + Self.nodePatience,
+            nodes.contains(where: { placement.misses($0, run, words.shares[$0]) && words.hardware[$0] != nil })
+        {
+            try await store.delay(run.lane, at: name, until: now() + 100)
+            return false
+        }
         let data = filter.metaData.of(run, placementSource: placement.source)
         let message = StartMessage(
             run, placement: placement, metaData: data, tags: settings.tags, cluster: settings.cluster, release: release)
@@ -249,22 +264,6 @@ extension BackendSender {
     func nodes(of run: CockpitRun) -> [String] {
         let held = run.capture?.nodes.map(\.name) ?? []
         return held.isEmpty ? run.details.nodes.flatMap { cluster.expand($0) } ?? [] : held
-    }
-
-    private func placement(_ run: CockpitRun, _ nodes: [String]) async -> JobPlacement {
-        var placement = JobPlacement(run, nodes: nodes, topology: topology, table: settings.hardware)
-        guard !placement.unknownNodes.isEmpty else { return placement }
-        // Nodes may be new; each minute is often enough to ask.
-        if now() - (topologyReadAt ?? 0) > 60_000 {
-            await readTopology(isNeeded: false)
-            placement = JobPlacement(run, nodes: nodes, topology: topology, table: settings.hardware)
-        }
-        if !placement.unknownNodes.isEmpty {
-            logger.warning(
-                "nodes are in no subcluster of the backend: add them to its cluster.json",
-                metadata: metadata(run, placement.unknownNodes.joined(separator: ",")))
-        }
-        return placement
     }
 
     func metadata(_ run: CockpitRun, _ reason: String) -> Logger.Metadata {

@@ -26,6 +26,8 @@ actor BackendSender {
     var isTopologyRead = false
     /// In a row.
     var topologyFailures = 0
+    /// What Slurm believes its nodes to be made of, and when it was asked, Unix ms.
+    var shapes: (known: [String: NodeShape], at: Int64)?
     /// Jobs whose next step is being taken.
     var inFlight: Set<Int64> = []
     /// In a row, of the backend itself.

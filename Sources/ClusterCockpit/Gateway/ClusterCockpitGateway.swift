@@ -87,6 +87,19 @@ public struct ClusterCockpitGateway: Gateway, Service {
         return transitions.map { _ in .delivered }
     }
 
+    /// What nodes say when jobs begin there. It is said once; what cannot be kept is missing at the backends, no more.
+    public func take(_ reports: [NodeReport]) async {
+        do throws(CockpitError) {
+            try await store.take(reports, at: now())
+        } catch {
+            logger.warning(
+                "what nodes said of jobs is lost: their cores come from slurmctld",
+                metadata: ["count": "\(reports.count)", "why": "\(error)"])
+            return
+        }
+        for sender in senders { sender.wakeUp() }
+    }
+
     // MARK: running
 
     public func run() async throws {
@@ -222,9 +235,10 @@ public struct ClusterCockpitGateway: Gateway, Service {
     /// The newest first.
     public func jobs(jobID: UInt32? = nil, limit: Int) async throws(CockpitError) -> [CockpitJob] {
         var jobs: [CockpitJob] = []
+        let shapes = (try? await cluster.shapes()) ?? [:]
         for entry in try await store.list(jobID: jobID, limit: limit) {
             guard let sender = senders.first(where: { $0.name == entry.backend }) else { continue }
-            jobs.append(await sender.shown(entry))
+            jobs.append(try await sender.shown(entry, shapes))
         }
         return jobs
     }

@@ -55,9 +55,13 @@ extension BackendSender {
             comparedAt: comparedAt ?? record?.comparedAt, problem: problem)
     }
 
-    func shown(_ entry: CockpitStore.Listed) -> CockpitJob {
+    func shown(
+        _ entry: CockpitStore.Listed, _ shapes: [String: NodeShape]
+    ) async throws(CockpitError) -> CockpitJob {
         let nodes = nodes(of: entry.run)
-        let placement = JobPlacement(entry.run, nodes: nodes, topology: topology, table: settings.hardware)
+        let words = try await store.words(of: entry.run, nodes: nodes).agreeing(with: shapes)
+        let placement = JobPlacement(
+            entry.run, nodes: nodes, topology: topology, table: settings.hardware, words: words)
         return CockpitJob(
             backend: name, job: entry.run.job, slurmJob: entry.run.jobID, start: entry.run.startTime,
             end: entry.run.endTime,

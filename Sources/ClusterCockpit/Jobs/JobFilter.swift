@@ -7,13 +7,17 @@ struct JobFilter: Sendable {
     private let ignored: String?
 
     init(_ settings: CockpitSettings) throws(CockpitError) {
-        do {
+        do throws(SecretPatterns.Problem) {
             metaData = MetaData(
                 limit: settings.metaDataLimit, withScript: settings.withScript,
                 secrets: try SecretPatterns(settings.secretPatterns))
+        } catch {
+            throw CockpitError(.configuration, "a pattern of clustercockpit.secret-patterns: \(error)")
+        }
+        do {
             if let hosts = settings.ignoreHosts { _ = try Regex(hosts) }
         } catch {
-            throw CockpitError(.configuration, "a pattern is not a regular expression: \(error)")
+            throw CockpitError(.configuration, "clustercockpit.ignore-hosts is not a regular expression: \(error)")
         }
         optOut = settings.optOut
         ignored = settings.ignoreHosts

@@ -15,12 +15,18 @@ struct MetaData: Sendable {
         var data: [String: String] = [:]
         func set(_ name: String, _ value: String?) {
             guard let value, !value.isEmpty else { return }
-            data[name] = bounded(value.filter { $0 != "\0" })
+            data[name] = bounded(value)
         }
-        set("jobName", run.details.name)
+        /// What users write: zero bytes first, which would hide a secret from its pattern and then be gone.
+        func clean(_ text: String) -> String {
+            var text = text
+            text.unicodeScalars.removeAll { $0 == "\0" }
+            return secrets.redact(text)
+        }
+        set("jobName", run.details.name.map(clean))
         set("submitTime", "\(run.submitTime)")
-        set("slurmInfo", run.capture?.slurmInfo.map(secrets.redact))
-        if withScript { set("jobScript", run.capture?.script.map(secrets.redact)) }
+        set("slurmInfo", run.capture?.slurmInfo.map(clean))
+        if withScript { set("jobScript", run.capture?.script.map(clean)) }
         if let leader = run.details.hetJobID {
             set("hetJobId", "\(leader)")
             set("hetJobOffset", run.details.hetJobOffset.map { "\($0)" })
@@ -42,43 +48,5 @@ struct MetaData: Sendable {
             size += bytes
         }
         return kept + Self.cut
-    }
-}
-
-/// What a site does not want to leave the cluster: a line in which one of its patterns is found loses that part.
-public struct SecretPatterns: Sendable {
-    private let patterns: [@Sendable (Substring) -> Substring?]
-
-    /// - Throws: for a pattern that is not a regular expression.
-    public init(_ texts: [String]) throws {
-        patterns = try texts.map { text in
-            _ = try Regex(text)
-            return { line in
-                // Regex is not Sendable; a job's start is rare enough to make it again.
-                guard let regex = try? Regex(text), let match = line.firstMatch(of: regex), !match.range.isEmpty else {
-                    return nil
-                }
-                return line[match.range]
-            }
-        }
-    }
-
-    public static let replacement = "[removed]"
-
-    func redact(_ text: String) -> String {
-        guard !patterns.isEmpty else { return text }
-        return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-            var line = String(line)
-            for pattern in patterns {
-                // Each turn makes what is left to look at shorter.
-                var done = line.startIndex
-                while done < line.endIndex, let found = pattern(line[done...]) {
-                    let distance = line.utf8.distance(from: line.startIndex, to: found.startIndex)
-                    line.replaceSubrange(found.startIndex..<found.endIndex, with: Self.replacement)
-                    done = line.utf8.index(line.startIndex, offsetBy: distance + Self.replacement.utf8.count)
-                }
-            }
-            return line
-        }.joined(separator: "\n")
     }
 }

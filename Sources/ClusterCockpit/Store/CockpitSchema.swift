@@ -39,7 +39,19 @@ enum CockpitSchema {
                 name TEXT PRIMARY KEY, release TEXT, cluster TEXT NOT NULL DEFAULT '', compared_at INTEGER
             ) WITHOUT ROWID;
             """
-        )
+        ),
+        (
+            2,
+            """
+            -- What nodes are made of, by their last word, and what each said of a job when it began there (JSON). seen: Unix ms.
+            CREATE TABLE hardware (node TEXT PRIMARY KEY, hardware TEXT NOT NULL, seen INTEGER NOT NULL) WITHOUT ROWID;
+            CREATE TABLE shares (
+                id INTEGER PRIMARY KEY, job_id INTEGER NOT NULL, seen INTEGER NOT NULL, node TEXT NOT NULL, share TEXT NOT NULL
+            );
+            CREATE INDEX shares_job ON shares (job_id, seen);
+            CREATE INDEX shares_seen ON shares (seen);
+            """
+        ),
     ]
 
     static func file(_ path: String) -> DatabaseFile {

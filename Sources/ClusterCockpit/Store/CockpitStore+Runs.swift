@@ -136,8 +136,11 @@ extension CockpitStore {
         ).execute(arguments: [lane])
     }
 
-    private static func json(_ value: some Encodable) throws -> String {
-        String(decoding: try JSONEncoder().encode(value), as: UTF8.self)
+    static func json(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        // The same value is the same text.
+        encoder.outputFormatting = .sortedKeys
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 
     /// Runs of which Slurm has still to be asked, the earliest first.
@@ -218,6 +221,7 @@ extension CockpitStore {
                         LIMIT ?)
                     """, arguments: [time, limit])
             let count = database.changesCount
+            try Self.pruneShares(before: time, limit: limit, database)
             if count > 0 {
                 try database.execute(
                     sql:

@@ -64,6 +64,8 @@ public struct PluginEvent: Sendable, Hashable {
     public var stepID: UInt32?
     public var taskID: UInt32?
     public var taskStatus: UInt32?
+    /// SPANK: what the job holds on the node, and what that is made of.
+    public var placement: PluginPlacement?
 
     init(_ frame: Frame) throws(FrameRefusal.Incomplete) {
         guard let source = frame.number(.source).flatMap({ UInt8(exactly: $0) }).flatMap(Source.init) else {
@@ -117,6 +119,7 @@ public struct PluginEvent: Sendable, Hashable {
         stepID = frame.number32(.stepID)
         taskID = frame.number32(.taskID)
         taskStatus = frame.number32(.taskStatus)
+        placement = source == .spank ? PluginPlacement(frame) : nil
     }
 }
 

@@ -26,7 +26,7 @@ enum FieldTag: UInt16 {
     case uid = 20, gid, state, exitCode, submitTime, eligibleTime, startTime, endTime, suspendTime
     case runTimeBeforeSuspension, timeSuspended, restartCount, timeLimit
     case name = 40, partition, nodes, account, adminComment, comment, allocatedTRES, cluster
-    case node = 50, stepID, taskID, taskStatus
+    case node = 50, stepID, taskID, taskStatus, gpus, cores, hardware, gpuAddresses, memory
     case credential = 60
     case host = 70, pid, builtFor, running, modeReason, socket, spoolFolder, ringLimit, spoolLimit, chain, chainState
     case chainErrors, chainMaximum, spooled, spoolRefused, spoolTrouble, callbackMaximum, pluginVersion, settingsFrom

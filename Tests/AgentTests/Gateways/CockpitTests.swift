@@ -56,6 +56,14 @@ struct CockpitTests {
             "clustercockpit: {backends: {a: 'https://x'}, token-files: {a: /t}, ignore-hosts: '('}",
             "not a regular expression"
         ),
+        (
+            "clustercockpit: {backends: {a: 'https://x'}, token-files: {a: /t}, secret-patterns: ['ok', '(']}",
+            "\"(\": not a regular expression"
+        ),
+        (
+            "clustercockpit: {backends: {a: 'https://x'}, token-files: {a: /t}, secret-patterns: ['(token=\\S+)?']}",
+            "finds the empty string"
+        ),
     ])
     func whatDoesNotFitIsSaid(yaml: String, words: String) throws {
         var configuration = AgentConfiguration()

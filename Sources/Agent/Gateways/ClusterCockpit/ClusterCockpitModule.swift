@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import ClusterCockpit
 internal import JobLifecycle
+internal import ServiceLifecycle
 internal import Slurm
 internal import Support
 
@@ -56,8 +57,12 @@ struct ClusterCockpitModule: GatewayModule {
             settings: context.configuration.clusterCockpit.settings(cluster: slurm.controller.clusterName),
             path: context.folder + "/" + Self.file, ledger: context.ledger,
             cluster: SlurmCockpitCluster(scheduler: slurm, ledger: context.ledger), logger: context.logger)
-        return OpenGateway(running: gateway, services: [gateway], consumer: gateway, close: { gateway.close() })
+        return OpenGateway(
+            running: gateway, services: [gateway, NodeReportReader(reports: context.nodeReports, gateway: gateway)],
+            consumer: gateway, close: { gateway.close() })
     }
+
+    let wantsNodeReports = true
 
     // MARK: checks
 
@@ -137,6 +142,31 @@ struct ClusterCockpitModule: GatewayModule {
     func control(_ parts: RunningParts) -> [String: ControlServer.Handler] { CockpitControl(parts: parts).all }
 
     var commands: [any AsyncParsableCommand.Type] { [CockpitCommand.self] }
+}
+
+/// Hands on what nodes say, as fast as the gateway's file takes it.
+struct NodeReportReader: Service {
+    let reports: NodeReports
+    let gateway: ClusterCockpitGateway
+
+    func run() async {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                let some = await reports.next()
+                if !some.isEmpty { await gateway.take(some.map(NodeReport.init)) }
+            }
+        }
+    }
+}
+
+extension NodeReport {
+    init(_ report: NodeReports.Report) {
+        let told = report.placement
+        self.init(
+            jobID: report.jobID, node: report.node, cores: told.cores, gpus: told.gpus,
+            hardware: NodeHardware(
+                cores: told.hardware.map { $0.map { $0.map(Int.init) } }, gpus: told.gpuAddresses, memory: told.memory))
+    }
 }
 
 extension AgentConfiguration {

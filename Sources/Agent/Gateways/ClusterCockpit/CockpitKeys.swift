@@ -79,16 +79,14 @@ struct CockpitConfiguration: GatewaySettings {
                         + "clustercockpit.token-credentials for it" + (count > 1 ? ", not both" : ""))
             }
         }
-        for (key, patterns) in [
-            ("clustercockpit.ignore-hosts", ignoreHosts.map { [$0] } ?? []),
-            ("clustercockpit.secret-patterns", secretPatterns),
-        ] {
-            for pattern in patterns {
-                do {
-                    _ = try SecretPatterns([pattern])
-                } catch {
-                    throw .init(keys: [key], text: "\(quoted(pattern)) is not a regular expression")
-                }
+        if let hosts = ignoreHosts, (try? Regex(hosts)) == nil {
+            throw .init(keys: ["clustercockpit.ignore-hosts"], text: "\(quoted(hosts)) is not a regular expression")
+        }
+        for pattern in secretPatterns {
+            do throws(SecretPatterns.Problem) {
+                _ = try SecretPatterns([pattern])
+            } catch {
+                throw .init(keys: ["clustercockpit.secret-patterns"], text: "\(quoted(pattern)): \(error)")
             }
         }
     }
@@ -167,7 +165,7 @@ extension ConfigurationKey {
             "clustercockpit.job-script", \.clusterCockpit.withScript, .boolean, "Tells the batch script too."),
         ConfigurationKey(
             "clustercockpit.secret-patterns", \.clusterCockpit.secretPatterns, .list(.pattern),
-            "What these regular expressions find in the script and in what `scontrol` shows is removed.",
+            "What these regular expressions find in the job's name, its script and what `scontrol` shows is removed, also over several lines. One that can find the empty string is refused.",
             example: "(?i)(password|token)\\s*=\\s*\\S+"),
         ConfigurationKey(
             "clustercockpit.metadata-limit", \.clusterCockpit.metaDataLimit, .number(1024...1_000_000, "bytes"),

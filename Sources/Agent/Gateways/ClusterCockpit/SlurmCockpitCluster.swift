@@ -112,6 +112,19 @@ struct SlurmCockpitCluster: CockpitCluster {
         return Self.nodes(nodes, jobs)
     }
 
+    func shapes() async throws(CockpitError) -> [String: NodeShape] {
+        let nodes = try await word { () async throws(SlurmError) in try await controller.nodes() }
+        return Dictionary(
+            nodes.map { node in
+                let gpus = node.gpus.map { $0.values.reduce(0, &+) } ?? 0
+                return (
+                    node.name,
+                    NodeShape(cores: Int(node.sockets) * Int(node.coresPerSocket), gpus: Int(clamping: gpus))
+                )
+            }
+        ) { first, _ in first }
+    }
+
     /// How many jobs hold each node; drained nodes that hold none are down to observers.
     static func nodes(_ nodes: [Node], _ jobs: [Job]) -> [CockpitNode] {
         struct Load {

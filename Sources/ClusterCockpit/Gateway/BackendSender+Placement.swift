@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import Logging
+
+/// Where the cores and GPUs of a run come from.
+extension BackendSender {
+    /// Unix ms after a start for which its nodes are waited for.
+    static let nodePatience: Int64 = 3000
+    /// Slurm's nodes do not change often.
+    private static let shapesLast: Int64 = 600_000
+    private static let strangersLast: Int64 = 60_000
+
+    /// What of the nodes' words agrees with what Slurm believes; asked only where there is one.
+    func agreement(_ words: NodeWords) async throws(CockpitError) -> NodeWords {
+        guard !words.shares.isEmpty || !words.hardware.isEmpty else { return words }
+        let names = Set(words.shares.keys).union(words.hardware.keys)
+        let age = shapes.map { now() - $0.at } ?? .max
+        // A node may be new; one that Slurm does not have is not asked for all the time.
+        let isKnown = names.allSatisfy { shapes?.known[$0] != nil } || age < Self.strangersLast
+        guard age >= Self.shapesLast || !isKnown else { return words.agreeing(with: shapes?.known ?? [:]) }
+        do throws(CockpitError) {
+            shapes = (try await cluster.shapes(), now())
+        } catch {
+            // slurmctld may be away for long: what it said last does.
+            guard shapes != nil else { throw error }
+        }
+        return words.agreeing(with: shapes?.known ?? [:])
+    }
+
+    func placement(_ run: CockpitRun, _ nodes: [String], _ words: NodeWords) async -> JobPlacement {
+        var placement = JobPlacement(
+            run, nodes: nodes, topology: topology, table: settings.hardware, words: words)
+        guard !placement.unknownNodes.isEmpty else { return placement }
+        // Nodes may be new; each minute is often enough to ask.
+        if now() - (topologyReadAt ?? 0) > 60_000 {
+            await readTopology(isNeeded: false)
+            placement = JobPlacement(run, nodes: nodes, topology: topology, table: settings.hardware, words: words)
+        }
+        if !placement.unknownNodes.isEmpty {
+            logger.warning(
+                "nodes are in no subcluster of the backend: add them to its cluster.json",
+                metadata: metadata(run, placement.unknownNodes.joined(separator: ",")))
+        }
+        return placement
+    }
+}

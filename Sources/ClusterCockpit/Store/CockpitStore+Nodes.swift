@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+internal import FoundationEssentials
+internal import GRDB
+
+extension CockpitStore {
+    /// - Parameter time: Unix ms.
+    func take(_ reports: [NodeReport], at time: Int64) async throws(CockpitError) {
+        try await write { database in
+            for report in reports {
+                let share = NodeShare(report)
+                if !share.isEmpty {
+                    try database.cachedStatement(
+                        sql: "INSERT INTO shares (job_id, seen, node, share) VALUES (?, ?, ?, ?)"
+                    ).execute(arguments: [report.jobID, time, report.node, try Self.json(share)])
+                }
+                guard report.hardware.cores != nil else { continue }
+                // Most say what they said before.
+                try database.cachedStatement(
+                    sql: """
+                        INSERT INTO hardware VALUES (?, ?, ?)
+                        ON CONFLICT (node) DO UPDATE SET hardware = excluded.hardware, seen = excluded.seen
+                        WHERE hardware != excluded.hardware
+                        """
+                ).execute(arguments: [report.node, try Self.json(report.hardware), time])
+            }
+        }
+    }
+
+    /// What was said while the run was on the nodes, and what the nodes are made of.
+    func words(of run: CockpitRun, nodes: [String]) async throws(CockpitError) -> NodeWords {
+        try await read { database in
+            var words = NodeWords()
+            let last = run.endTime.map { ($0 + 1) * 1000 } ?? .max
+            for row in try Row.fetchAll(
+                database.cachedStatement(
+                    sql: """
+                        SELECT node, share FROM shares INDEXED BY shares_job
+                        WHERE job_id = ? AND seen >= ? AND seen <= ? ORDER BY seen, id
+                        """), arguments: [run.jobID, run.startTime * 1000, last])
+            {
+                guard let share: NodeShare = Self.value(row[1]) else { continue }
+                if words.shares[row[0]]?.take(share) == nil { words.shares[row[0]] = share }
+            }
+            let statement = try database.cachedStatement(sql: "SELECT hardware FROM hardware WHERE node = ?")
+            for node in nodes {
+                guard let text = try String.fetchOne(statement, arguments: [node]) else { continue }
+                words.hardware[node] = Self.value(text)
+            }
+            return words
+        }
+    }
+
+    /// What was said of jobs of which nothing is known any more.
+    static func pruneShares(before time: Int64, limit: Int, _ database: Database) throws {
+        try database.execute(
+            sql: """
+                DELETE FROM shares WHERE id IN (
+                    SELECT s.id FROM shares s INDEXED BY shares_seen WHERE s.seen < ?
+                        AND NOT EXISTS (SELECT 1 FROM runs r INDEXED BY runs_lane WHERE r.lane = s.job_id) LIMIT ?)
+                """, arguments: [time * 1000, limit])
+    }
+
+    private static func value<Value: Decodable>(_ text: String) -> Value? {
+        try? JSONDecoder().decode(Value.self, from: Data(text.utf8))
+    }
+}
