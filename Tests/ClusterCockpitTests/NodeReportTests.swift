@@ -3,6 +3,7 @@
 import GRDB
 import JobLifecycle
 import NIOConcurrencyHelpers
+import Persistence
 import Testing
 
 @testable import ClusterCockpit

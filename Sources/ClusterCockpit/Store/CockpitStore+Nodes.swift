@@ -2,6 +2,7 @@
 
 internal import FoundationEssentials
 internal import GRDB
+internal import Persistence
 
 extension CockpitStore {
     /// - Parameter time: Unix ms.
