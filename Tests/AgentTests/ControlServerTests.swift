@@ -65,6 +65,21 @@ struct ControlServerTests {
         }
     }
 
+    @Test(
+        "an answer of any length arrives whole, also to whoever takes it late",
+        arguments: [200_000, 300_000, 5_000_000])
+    func long(_ count: Int) async throws {
+        let words = String(repeating: "x", count: count)
+        let handlers: [String: ControlServer.Handler] = ["long": { _ in try ControlServer.single([words]) }]
+        try await withServer(handlers: handlers) { path in
+            let client = try RawClient(unix: path)
+            try client.send("{\"command\":\"long\"}\n")
+            // Others are served meanwhile.
+            for _ in 0..<20 { #expect(try await ask(path) == "{\"pong\":true}\n") }
+            #expect(try await client.answer().utf8.count == count + 5)
+        }
+    }
+
     @Test("others than root and SlurmUser are told so")
     func strangers() async throws {
         try await withServer(users: [12345]) { path in

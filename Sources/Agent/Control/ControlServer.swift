@@ -127,10 +127,11 @@ struct ControlServer: Service {
         let deadline = ChannelDeadline(underlying)
         defer { deadline.clear() }
         deadline.set(limits.request)
-        try await channel.executeThenClose { inbound, outbound in
+        try await channel.executeThenClose { inbound, _ in
+            // By the channel, which says when the client has it: the end of the connection drops what only waits to be sent.
             @Sendable func write(_ line: ByteBuffer) async throws {
                 deadline.set(limits.line)
-                try await outbound.write(line)
+                try await underlying.writeAndFlush(line)
                 deadline.clear()
             }
             guard let peer, allowedUsers.contains(peer.uid) else {
