@@ -4,7 +4,7 @@
 # and makes its calls against a lab of each. What is called and looked at is in lab/probe.
 #
 #   SUITE    bookworm-host (this machine), trixie, sid; all three when none is named
-#   --fresh  makes the Debian roots of trixie and sid anew
+#   --fresh  makes the Debian roots of trixie and sid again
 #
 # The roots are kept in SLURM_GRID_AGENT_ROOTS (/var/tmp/slurm-grid-agent-roots) and reused; a lab in one has
 # processes, mounts and a network of its own, which end with it. Logs of making a root lie beside it. They are made

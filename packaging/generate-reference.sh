@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Writes the tables of docs/configuration.md anew, from the keys in the code. BINARY: the agent; default the debug build.
+# Writes the tables of docs/configuration.md again, from the keys in the code. BINARY: the agent; default the debug build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

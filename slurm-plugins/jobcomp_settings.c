@@ -122,7 +122,7 @@ struct key_pair {
     char *value;
 };
 
-// Later series lay slurm_conf_t out anew; they list it by name instead.
+// Later series lay slurm_conf_t out again; they list it by name instead.
 static bool take_key_pairs(struct settings *settings, void *conf)
 {
     void *(*pairs)(void *) = (void *(*)(void *))dlsym(RTLD_DEFAULT, "slurm_ctl_conf_2_key_pairs");

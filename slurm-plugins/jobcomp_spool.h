@@ -60,7 +60,7 @@ void spool_make(struct spool *spool, const char *folder, uint64_t limit, const c
 bool spool_scan(struct spool *spool);
 /// Adds a frame to our own file. False: it is not there (no room, no folder, over the limit).
 bool spool_append(struct spool *spool, const uint8_t *frame, size_t length);
-/// Brings what was appended to the disk. False: none of it since the last time counts, and it is to be appended anew.
+/// Brings what was appended to the disk. False: none of it since the last time counts, and it is to be appended again.
 bool spool_commit(struct spool *spool);
 /// The next frame that has not been sent on this connection. 0: there is none now, or it is longer than `capacity`
 /// (EVENT_FRAME_MAX suffices). `*file` and `*after` are for spool_ack().

@@ -207,7 +207,7 @@ struct AdminServerTests {
         }
     }
 
-    @Test("a socket that is removed is made anew")
+    @Test("a socket that is removed is made again")
     func vanished() async throws {
         try await withServer { path in
             #expect(unlink(path) == 0)

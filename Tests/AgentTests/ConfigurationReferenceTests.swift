@@ -13,7 +13,7 @@ struct ConfigurationReferenceTests {
         return configuration
     }
 
-    @Test("docs/configuration.md has what the code says; packaging/generate-reference.sh writes it anew")
+    @Test("docs/configuration.md has what the code says; packaging/generate-reference.sh writes it again")
     func page() throws {
         let url = BrokenConfiguration.top.appendingPathComponent("docs/configuration.md")
         let page = try String(contentsOf: url, encoding: .utf8)

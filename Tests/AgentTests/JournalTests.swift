@@ -46,7 +46,7 @@ struct JournalTests {
         }
     }
 
-    @Test("a line torn by a crash is cut off and written anew", arguments: [1, 40, 200])
+    @Test("a line torn by a crash is cut off and written again", arguments: [1, 40, 200])
     func torn(_ left: Int) async throws {
         try await withFile { path in
             _ = try await JournalGateway(path: path).deliver(Self.batch(1, 2))
@@ -58,7 +58,7 @@ struct JournalTests {
         }
     }
 
-    @Test("moved away: begun anew; something else in its place: retried with the reason")
+    @Test("moved away: begun again; something else in its place: retried with the reason")
     func places() async throws {
         try await withFile { path in
             let gateway = JournalGateway(path: path)

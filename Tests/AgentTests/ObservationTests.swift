@@ -27,7 +27,7 @@ struct ObservationTests {
         #expect(flags == (flag.isEmpty ? [] : [flag]))
     }
 
-    @Test("nodes that are started: slurmctld will set the start anew")
+    @Test("nodes that are started: slurmctld will set the start again")
     func poweringUp() throws {
         let state = try #require(SchedulerState(JobState(.running, [.configuring, .powerUpNode])))
         #expect(state.isConfiguring && state.isPoweringUp)

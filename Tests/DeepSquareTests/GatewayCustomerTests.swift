@@ -58,7 +58,7 @@ struct GatewayCustomerTests {
 
     private static let words = "this provider runs up to 2 jobs of a customer at once"
 
-    @Test("what is claimed beyond a customer's places goes back at once, and is decided anew when it comes again")
+    @Test("what is claimed beyond a customer's places goes back at once, and is decided again when it comes again")
     func beyond() async throws {
         let jobs = (1...5).map { Self.claim($0) }
         let theirs = Self.claim(6, of: Self.other)

@@ -86,7 +86,7 @@ struct GatewayStateTests {
         #expect(await stage.claim?.slurm.ending?.status == .panicked)
     }
 
-    @Test("the ledger lost an order that was no job yet: it is decided anew")
+    @Test("the ledger lost an order that was no job yet: it is decided again")
     func newLedgerOrdered() async throws {
         let stage = try await GatewayStage(examinedBlocks: 100)
         stage.slurm.state.withLockedValue { $0.users = [customer.hex: 1000] }

@@ -471,7 +471,7 @@ struct GridClaimTests {
         #expect(!ClaimStage([.refused("no"), .sent, .reverted(.refuse)]).claim.wasRefusedForGood)
         #expect(!ClaimStage([.failed("no"), .sent]).claim.wasRefusedForGood)
         #expect(!ClaimStage(Self.queued + [.chain(.pending)]).claim.wasRefusedForGood)
-        // What may be otherwise soon is decided anew.
+        // What may be otherwise soon is decided again.
         #expect(!ClaimStage([.refusedForNow("away"), .sent]).claim.wasRefusedForGood)
         let late: [Act] = [.accepted, .refusedBySlurm("for too long", .withdrawn), .sent]
         #expect(!ClaimStage(late).claim.wasRefusedForGood)

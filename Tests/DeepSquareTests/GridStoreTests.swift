@@ -89,7 +89,7 @@ struct GridStoreTests {
             try await store.known([Self.delivered(1), logs[0], logs[2]]) == [TakenLog(logs[0]), TakenLog(logs[2])])
         store.close()
         let again = try GridStore(path: folder.file)
-        // The chain's file was made anew.
+        // The chain's file was made again.
         let renumbered = [Self.delivered(1, transaction: 4), Self.delivered(4, transaction: 77)]
         #expect(try await again.known(renumbered) == [TakenLog(renumbered[0])])
     }

@@ -201,7 +201,7 @@ struct ChainStoreTests {
             try await store.bind(chainID: 1, account: account)
             var machine = Stage().machine
             try await store.restore(&machine, at: stage.now)
-            #expect(machine.nonceFloor == nil, "another chain counts anew")
+            #expect(machine.nonceFloor == nil, "another chain counts again")
         }
     }
 

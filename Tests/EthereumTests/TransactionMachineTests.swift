@@ -683,7 +683,7 @@ struct TransactionMachineTests {
 
     static let doubts: [MachineCase] = [
         MachineCase(
-            "counted and without receipt: looked for, not sent anew", guards: "null receipts that make a second payment"
+            "counted and without receipt: looked for, not resent", guards: "null receipts that make a second payment"
         ) { stage in
             stage.poll()
             stage.submit("a")
@@ -982,7 +982,7 @@ struct TransactionMachineTests {
         #expect(stage.changes.contains(.forgiven(nil)) && stage.changes.contains(.forgiven(9)))
     }
 
-    @Test("an old copy of the chain's file: nonces used since are this agent's; what waited in it is decided anew")
+    @Test("an old copy of the chain's file: nonces used since are this agent's; what waited in it is decided again")
     func forgivesOld() {
         var stage = Stage()
         stage.poll()

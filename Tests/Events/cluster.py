@@ -30,7 +30,7 @@ class Lab:
         self.base.chmod(0o755)
         slurm = pwd.getpwnam("slurm")
         self.uid = slurm.pw_uid
-        self.home = self.folder("agent", 0o755)  # SlurmUser may make folders in it anew
+        self.home = self.folder("agent", 0o755)  # SlurmUser may make folders in it again
         self.state = self.folder("agent/state", 0o700)
         self.run = self.folder("agent/run", 0o755)
         self.stage = self.base / "stage"

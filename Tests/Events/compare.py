@@ -6,7 +6,7 @@ import re
 ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "DEADLINE", "OUT_OF_MEMORY", "REQUEUED"}
 ORDER = {"submitted": 0, "pending": 1, "running": 2, "suspended": 3, "resumed": 3, "requeued": 4, "ended": 4, "vanished": 4, "refused": 4,
          "corrected": 5}
-# Begins a run's transitions anew: slurmctld lost that it had put the run back.
+# Begins a run's transitions again: slurmctld lost that it had put the run back.
 RESTORED = "restored"
 
 
@@ -25,7 +25,7 @@ class Verdict:
 def compare(rows, runs, transitions, findings, recovered=frozenset()):
     """rows: of slurmdbd; runs: of the ledger; transitions: of the journal; findings: of `ledger verify`.
 
-    recovered: numbers of jobs that a new slurmctld took from its saved state. It tells slurmdbd of them anew, and after a
+    recovered: numbers of jobs that a new slurmctld took from its saved state. It tells slurmdbd of them again, and after a
     kill runs some a second time, so what slurmdbd has now is not what was told when the run ended. That it ended, and
     was told once, is held against them as against all others."""
     verdict = Verdict()

@@ -155,7 +155,7 @@ def soak(lab, count, kills, seed, stopped):
         file.writelines(f"{key} {row}\n" for key, row in rows.items())
     for complaint in verdict.complaints()[:40]:
         say(complaint)
-    say(f"{len(rows)} runs in slurmdbd, {len(runs)} in the ledger, {len(transitions)} transitions; {verdict.rewritten} runs that slurmctld told slurmdbd of anew")
+    say(f"{len(rows)} runs in slurmdbd, {len(runs)} in the ledger, {len(transitions)} transitions; {verdict.rewritten} runs that slurmctld told slurmdbd of again")
     # An error of the file system is no reason to set a file aside.
     aside = sorted(path.name for path in (lab.lab / "state/grid-agent").glob("*refused*"))
     if aside:

@@ -59,7 +59,7 @@ private struct Lossy: Scheduler {
 struct SubmitOnceTests {
     private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-    /// A submitter over a ledger that is opened anew, as after a crash, for some seconds.
+    /// A submitter over a ledger that is opened again, as after a crash, for some seconds.
     private func run(_ path: String, _ scheduler: any Scheduler, for time: Duration) async throws {
         let ledger = try Ledger(path: path, cluster: "lab")
         let service = Submitter(ledger: ledger, scheduler: scheduler, logger: Self.quiet)

@@ -174,7 +174,7 @@ struct FinalEndTests {
         #expect(try await bench.ledger.verify().isEmpty)
     }
 
-    @Test("slurmdbd's row comes when the job waits anew, which slurmdbd has not heard of yet")
+    @Test("slurmdbd's row comes when the job waits again, which slurmdbd has not heard of yet")
     func rowAfterRequeue() async throws {
         for state in [SchedulerState.Base.nodeFail, .preempted, .bootFail] {
             let bench = try Bench()

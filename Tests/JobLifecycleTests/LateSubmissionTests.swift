@@ -147,7 +147,7 @@ struct LateSubmissionTests {
         try await stage.checkSettled()
     }
 
-    @Test("a slurmctld that was started anew has lost it: asked again without the long wait")
+    @Test("a slurmctld that was started again has lost it: asked again without the long wait")
     func restarted() async throws {
         let stage = try SubmissionStage(.requestLost, .works)
         stage.fake.state.startedAt = 0

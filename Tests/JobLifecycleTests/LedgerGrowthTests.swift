@@ -163,7 +163,7 @@ struct LedgerGrowthTests {
         #expect(try await ledger.unconfigured() == [.init(gateway: "gone", deliveries: 6, since: 1_005_000)])
         #expect(try await ledger.prune(olderThan: .seconds(1000)) == 0)
         ledger.close()
-        // Configured again in time: nothing is lost, and the time begins anew.
+        // Configured again in time: nothing is lost, and the time begins again.
         ledger = try open("all", "gone")
         clock.advance(5000)
         #expect(try await ledger.prune(olderThan: .seconds(1000)) == 0)

@@ -10,7 +10,7 @@ import Testing
 struct LedgerStateTests {
     private static let order = JobOrder(gateway: "grid", externalID: "0xa", request: [1, 2, 3])
 
-    /// The ledger is opened once more as it is now, as by an agent that was started anew.
+    /// The ledger is opened once more as it is now, as by an agent that was started again.
     private static func reopened(_ bench: Bench) throws -> Ledger {
         bench.ledger.close()
         return try Ledger(path: bench.folder.ledger, cluster: "lab", interests: [], now: bench.clock.now)

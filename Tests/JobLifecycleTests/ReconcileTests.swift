@@ -186,7 +186,7 @@ struct ReconcileTests {
         #expect(try await bench.ledger.dueHints(limit: 9).map(\.jobID).sorted() == [7, 9])
     }
 
-    @Test("a record is taken in anew, although the list has it as before, when somebody spoke of the job in between")
+    @Test("a record is taken in again, although the list has it as before, when somebody spoke of the job in between")
     func spokenOfBetween() async throws {
         let bench = try Bench()
         let fake = FakeScheduler()

@@ -78,7 +78,7 @@ def without_secrets(head):
     expect("it runs without", head.is_active() and head.pid() == pid)
     head.write(CONFIG, shipped)
     head.run("systemd-tmpfiles --create slurm-grid-agent.conf && systemctl restart agent")
-    expect("the folder is made anew", head.run("stat -c '%a %U' /etc/slurm-grid-agent/credentials").strip() == "700 root")
+    expect("the folder is made again", head.run("stat -c '%a %U' /etc/slurm-grid-agent/credentials").strip() == "700 root")
 
 
 def checked(head):

@@ -245,7 +245,7 @@ struct BridgeServerTests {
         }
     }
 
-    @Test("a socket that vanishes is made anew")
+    @Test("a socket that vanishes is made again")
     func vanished() async throws {
         try await withServer { path, _, _ in
             let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path

@@ -10,7 +10,7 @@ if ! command -v openssl >/dev/null; then
     echo "lab: installing openssl, for the services' certificates" >&2
     apt-get install -y --no-install-recommends openssl >&2
 fi
-# The folder is made anew when the chain's needs change: what is remembered goes with it.
+# The folder is made again when the chain's needs change: what is remembered goes with it.
 stamp=$(dirname "$(dirname "$python")")/grid.sha256
 now=$(cat "$0" "$here/requirements.txt" "$protocol"/*.proto | sha256sum)
 if [ "$(cat "$stamp" 2>/dev/null)" != "$now" ]; then

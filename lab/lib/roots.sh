@@ -96,7 +96,7 @@ install_in() {
 }
 
 # make_root NAME SUITE PACKAGES: the root NAME is there and complete, and nobody else's until this shell ends (file
-# descriptor 9), or `reason` says why not. With fresh=1 it is made anew.
+# descriptor 9), or `reason` says why not. With fresh=1 it is made again.
 make_root() {
   local name=$1 suite=$2 packages=$3 root=$ROOTS/$1 log=$ROOTS/$1.log url begin=$SECONDS
   mkdir -p "$ROOTS" && exec 9>"$ROOTS/$name.lock" || because "cannot write to $ROOTS" || return

@@ -50,7 +50,7 @@ lab_down() { "$LAB_HERE/slurm-down.sh" >/dev/null || fail "the lab goes down"; }
 # probe USER MODE OWNER
 probe() {
   local begin=$SECONDS out
-  out=$(mktemp -d "$work/out.XXXX") # job ids begin anew with each lab, and outputs are named by them
+  out=$(mktemp -d "$work/out.XXXX") # job ids begin again with each lab, and outputs are named by them
   chmod 1777 "$out"
   setpriv --reuid="$1" --regid="$(id -g "$1")" --init-groups "$work/probe" "$2" "$3" "$out" 2>"$work/probe.err" || {
     failed=1

@@ -8,7 +8,7 @@
 #            smoke  installs them in a copy of the root that is forgotten, and runs Tests/Package/smoke.py there on a
 #                   cluster of Debian 13's Slurm, in a network of its own
 #            all three when none is named
-#   --fresh  makes the root anew
+#   --fresh  makes the root again
 #
 # The root is kept in SLURM_GRID_AGENT_ROOTS (/var/tmp/slurm-grid-agent-roots). Needs root. SLURM_GRID_AGENT_MIRROR: a
 # Debian mirror in place of the one this machine's apt uses. SLURM_SOURCE: the source of Debian 13's Slurm; without it

@@ -28,7 +28,7 @@ struct StatusCommand: AsyncParsableCommand {
 
     @OptionGroup var options: ControlOptions
 
-    @Flag(help: "Show it anew, again and again, until Ctrl-C.")
+    @Flag(help: "Show it again and again, until Ctrl-C.")
     var watch = false
 
     @Flag(help: "Print one line and end with 0, 1, 2 or 3, as monitoring plugins do.")

@@ -110,7 +110,7 @@ struct ControlServer: Service {
             onTrouble(why)
             logger.error("commands cannot ask the agent", metadata: ["socket": "\(socket.path)", "why": "\(why)"])
         case .vanished:
-            logger.warning("the control socket vanished; making it anew", metadata: ["socket": "\(socket.path)"])
+            logger.warning("the control socket vanished; making it again", metadata: ["socket": "\(socket.path)"])
         case .refused:
             logger.warning(
                 "turned a command away: \(limits.connections) are being answered",

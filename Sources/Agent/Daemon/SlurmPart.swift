@@ -81,7 +81,7 @@ struct SlurmPart: Service {
         let logger = logger
         settings.onExhausted = { lasted in
             logger.critical(
-                "every thread that talks to Slurm has been stuck; giving up so that systemd starts the agent anew",
+                "every thread that talks to Slurm has been stuck; giving up so that systemd starts the agent again",
                 metadata: ["for": "\(lasted)"])
             leave(70)
         }

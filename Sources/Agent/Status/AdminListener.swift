@@ -58,7 +58,7 @@ struct AdminListener: Sendable {
                 "the status page cannot be served; it is tried again",
                 metadata: ["address": "\(address)", "why": "\(why)", "every": "\(limits.retry)"])
         case .vanished:
-            logger.warning("the status page's socket vanished; making it anew", metadata: ["address": "\(address)"])
+            logger.warning("the status page's socket vanished; making it again", metadata: ["address": "\(address)"])
         case .starved(let why):
             onTrouble(why)
             logger.error("nobody can ask for the status page", metadata: ["address": "\(address)", "why": "\(why)"])

@@ -80,7 +80,7 @@ extension StatusPage {
         """
 
     /// Fetches what changes and puts it into the page without replacing what stays: open details, the scroll position and a
-    /// selection are kept. Says so when no answer comes. After an upgrade of the agent the page loads itself anew.
+    /// selection are kept. Says so when no answer comes. After an upgrade of the agent the page loads itself again.
     static let script: HTML = #"""
         "use strict";
         const live = document.getElementById("live"), gone = document.getElementById("gone");
@@ -114,7 +114,7 @@ extension StatusPage {
           const seen = document.getElementById("as-of").textContent;
           try {
             const answer = await fetch(source, { cache: "no-store", credentials: "same-origin", signal: AbortSignal.timeout(10000) });
-            if (answer.status === 401) say("The agent no longer accepts this browser: load the page anew.");
+            if (answer.status === 401) say("The agent no longer accepts this browser: load the page again.");
             else if (!answer.ok) say(`The agent answers with an error (HTTP ${answer.status}): what you see is as of ${seen}.`);
             else {
               const now = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");

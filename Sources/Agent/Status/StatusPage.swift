@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// The status page: one document without anything from elsewhere, readable without JavaScript. With it, the part `live` is
-/// fetched anew every few seconds.
+/// fetched again every few seconds.
 ///
 /// Pure: what is shown depends on the status alone.
 struct StatusPage {

@@ -18,7 +18,7 @@ public struct CockpitRun: Sendable, Hashable {
 
     /// Of the file; 0: not in there yet.
     var id: Int64 = 0
-    /// What is reported in order: the job's number, by which backends refuse a second row. A new ledger numbers jobs anew.
+    /// What is reported in order: the job's number, by which backends refuse a second row. A new ledger numbers jobs again.
     var lane: Int64 { Int64(jobID) }
     var jobID: UInt32
     var submitTime: Int64

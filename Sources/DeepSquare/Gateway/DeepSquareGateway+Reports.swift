@@ -36,7 +36,7 @@ extension DeepSquareGateway {
         do throws(GridError) {
             try await save([key])
         } catch {
-            // Nothing has left; it is decided anew.
+            // Nothing has left; it is decided again.
             if report.kind == .running { claims[key]?.running = nil } else { claims[key]?.final = nil }
             note(error)
             failed(.send, key, error.description)
@@ -111,7 +111,7 @@ extension DeepSquareGateway {
                 try await manager.submit(intent(report, key))
                 return watch(report, key)
             } catch let error as ChainStoreError where error.code == .conflict {
-                // From before this gateway's file was made anew.
+                // From before this gateway's file was made again.
                 guard var claim = claims[key] else { return }
                 claim.attempts += 1
                 report.attempt = claim.attempts

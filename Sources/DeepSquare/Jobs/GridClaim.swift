@@ -26,7 +26,7 @@ struct GridClaim: Sendable, Hashable, Codable {
     private var topUpNames: Set<String>?
     var isCancelWanted = false
     var verdict = Verdict.undecided
-    /// A verdict of refused that says nothing of the job itself: the next offer is decided anew. nil in claims from before it
+    /// A verdict of refused that says nothing of the job itself: the next offer is decided again. nil in claims from before it
     /// was kept.
     private(set) var isRefusalPassing: Bool?
     var slurm = SlurmPart()
@@ -186,7 +186,7 @@ struct GridClaim: Sendable, Hashable, Codable {
         note(.toppedUp, at: now, "\(minutes)", transaction)
     }
 
-    /// The contract's word, asked for while no report of ours was on its way. What it did not take is decided anew.
+    /// The contract's word, asked for while no report of ours was on its way. What it did not take is decided again.
     ///
     /// - Parameter block: the node's newest one when it said so.
     /// - Returns: false when that node lags behind what is known.

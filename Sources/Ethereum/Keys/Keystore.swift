@@ -140,7 +140,7 @@ public enum Keystore {
                 throw KeyError(
                     .unsupported,
                     "keystore: scrypt with n=\(n) r=\(r) breaks RFC 7914's rule n < 2^(16r), OpenSSL refuses it: open it "
-                        + "with the wallet that made it, and export it anew with r=8")
+                        + "with the wallet that made it, and export it again with r=8")
             }
             guard memory <= memoryLimit else {
                 throw KeyError(.unsupported, "keystore: scrypt with n=\(n) r=\(r) takes more than 1 GiB of memory")

@@ -58,7 +58,7 @@ struct PlacedLog: Hashable, Sendable {
 
 /// A log as a feed delivers it.
 public struct DeliveredLog: Hashable, Sendable {
-    /// Grows in the order of delivery. Another file of the chain's numbers anew.
+    /// Grows in the order of delivery. Another file of the chain's numbers again.
     public var sequence: Int64
     /// Among those of its transaction: with the transaction's hash it names the log for good.
     public var place: Int

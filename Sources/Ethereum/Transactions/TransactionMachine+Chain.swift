@@ -278,7 +278,7 @@ extension TransactionMachine {
         suspect([nonce])
         guard let pending = sending[attempt.intent] else { return }
         if nonce < forgivenBelow {
-            // It went out in other bytes that are lost, and may have done its work: whoever wants it decides anew.
+            // It went out in other bytes that are lost, and may have done its work: whoever wants it decides again.
             finish(pending, nonce: nonce, .cancelled)
         } else {
             requeue(pending, nonce, minimumGas: 0)

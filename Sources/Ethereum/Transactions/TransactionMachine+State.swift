@@ -3,7 +3,7 @@
 /// A machine whose file is not the one that it was.
 extension TransactionMachine {
     /// The file is a new one or an old copy of it: what was sent since is of this agent, and found on the chain by its nonces. What
-    /// waits in it was decided long ago, and may have been sent: whoever wants it decides anew.
+    /// waits in it was decided long ago, and may have been sent: whoever wants it decides again.
     mutating func forgive() {
         forgives = true
         change(.forgiven(nil))

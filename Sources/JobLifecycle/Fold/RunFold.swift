@@ -203,7 +203,7 @@ struct RunFold {
         }
     }
 
-    /// Its nodes were being started when it was last seen, and slurmctld has not set the start time anew since, as it does
+    /// Its nodes were being started when it was last seen, and slurmctld has not set the start time again since, as it does
     /// when they are up.
     private func endedConfiguring(_ run: RunRecord, _ seen: JobObservation) -> Bool {
         run.phase == .pending && run.state == .running && run.startTime != nil && run.startTime == seen.startTime

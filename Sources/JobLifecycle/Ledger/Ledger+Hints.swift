@@ -76,7 +76,7 @@ extension Ledger {
         }
     }
 
-    /// At the start: what waits for somebody's answer is asked anew.
+    /// At the start: what waits for somebody's answer is asked again.
     func makeHintsDue() async throws(LedgerError) {
         try await transact { transaction in
             for (index, lane) in [("hints_due_starts", Self.mayBeStart), ("hints_due_others", Self.isOther)] {

@@ -87,7 +87,7 @@ extension Ledger {
         }
     }
 
-    /// The job is known not to exist: it may be asked for anew.
+    /// The job is known not to exist: it may be asked for again.
     /// - Parameter unsent: slurmctld was not even asked.
     func forgetAttempt(_ ledgerJob: Int64, unsent: Bool = false) async throws(LedgerError) {
         try await transact { transaction in

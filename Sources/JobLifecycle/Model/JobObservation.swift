@@ -19,7 +19,7 @@ public struct JobObservation: Sendable, Hashable {
     public var key: JobKey
     /// Slurm's own number of the record.
     public var jobID: UInt32
-    /// Unix seconds. With the key it names the run: slurmctld sets it anew at each requeue.
+    /// Unix seconds. With the key it names the run: slurmctld sets it again at each requeue.
     public var submitTime: Int64
     /// How often the job was requeued; nil where the source does not say (slurmdbd before 23.11).
     public var restarts: UInt32?
@@ -106,7 +106,7 @@ public struct SchedulerState: Sendable, Hashable {
     public var isRevoked: Bool
     /// Nodes are allocated, and are still being made ready: nothing runs yet.
     public var isConfiguring: Bool
-    /// They are being started, and slurmctld will set the start time anew when they are up.
+    /// They are being started, and slurmctld will set the start time again when they are up.
     public var isPoweringUp: Bool
 
     public init(

@@ -7,7 +7,7 @@ public enum OrderTag {
     private static let digits = 16
 
     static func make(_ ledgerJob: Int64) -> String {
-        // Random, so that a ledger made anew never mistakes an old job for one of its own.
+        // Random, so that a ledger made again never mistakes an old job for one of its own.
         let random = (0..<digits).map { _ in String(UInt8.random(in: 0...15), radix: 16) }.joined()
         return "\(prefix)\(ledgerJob)-\(random)"
     }

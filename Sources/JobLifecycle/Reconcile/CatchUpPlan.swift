@@ -5,7 +5,7 @@ internal import Support
 /// Which part of slurmdbd's past is asked for next. No input or output; times are Unix seconds.
 ///
 /// A round asks for all that ended since the one before, and a little before that, slice by slice. What was taken in is never
-/// asked for anew when a later slice fails: the next try begins with that slice, made smaller.
+/// asked for again when a later slice fails: the next try begins with that slice, made smaller.
 struct CatchUpPlan: Sendable {
     struct Settings: Sendable {
         /// How far a round reaches back before the last one, seconds: slurmctld may be late in telling slurmdbd.

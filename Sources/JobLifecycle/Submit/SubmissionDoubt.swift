@@ -61,7 +61,7 @@ struct SubmissionDoubt: Sendable, Hashable, Codable {
             looks += 1
             countedAt = now
         }
-        // Of an agent that was started anew, whatever call it was is over.
+        // Of an agent that was started again, whatever call it was is over.
         if !hangs { since = since ?? now }
         let wait = max(Self.patience * timeout, min(longest, Self.longestWait / Self.multiple) * Self.multiple)
         // Often enough to see what is remembered for a shorter time than that.
@@ -71,7 +71,7 @@ struct SubmissionDoubt: Sendable, Hashable, Codable {
         return gap < memory ? .askAgain : .unknowable
     }
 
-    /// slurmctld was started anew after the call was over: nothing of it is on its way any more. One look after that must have
+    /// slurmctld was started again after the call was over: nothing of it is on its way any more. One look after that must have
     /// found nothing.
     private func diedWithItsSlurmctld(_ now: Int64, _ timeout: Int64, _ timing: SchedulerTiming) -> Bool {
         guard let since, let runningFor = timing.runningFor, (0..<1 << 31).contains(runningFor) else { return false }

@@ -114,7 +114,7 @@ public final class BridgeServer: Service {
             onTrouble(.socket, why)
             logger.error("the event socket cannot be made", metadata: ["why": "\(why)"])
         case .vanished:
-            logger.warning("the event socket vanished; making it anew", metadata: ["socket": "\(path)"])
+            logger.warning("the event socket vanished; making it again", metadata: ["socket": "\(path)"])
         case .starved(let why):
             count { $0.acceptFailures += 1 }
             onTrouble(.socket, why)
