@@ -12,21 +12,17 @@ import Testing
 
 /// One connection, read as text (each byte a letter).
 final class Line {
-    private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
     private var inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
     let channel: any Channel
     private(set) var unread = ""
 
-    init(
-        _ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>,
-        _ channel: any Channel
-    ) {
+    init(_ inbound: NIOAsyncChannelInboundStream<ByteBuffer>, _ channel: any Channel) {
         self.inbound = inbound.makeAsyncIterator()
-        self.outbound = outbound
         self.channel = channel
     }
 
-    func send(_ text: String) async throws { try await outbound.write(ByteBuffer(string: text)) }
+    /// Returns once the kernel has it.
+    func send(_ text: String) async throws { try await channel.writeAndFlush(ByteBuffer(string: text)) }
 
     /// What comes up to and with some text; all, when the other side ends before it.
     func read(to end: String) async throws -> String {
@@ -73,8 +69,8 @@ struct FakeNode {
                 try await withThrowingDiscardingTaskGroup { group in
                     for try await connection in connections {
                         group.addTask {
-                            try? await connection.executeThenClose { inbound, outbound in
-                                try await serve(Line(inbound, outbound, connection.channel))
+                            try? await connection.executeThenClose { inbound, _ in
+                                try await serve(Line(inbound, connection.channel))
                                 // A close drops what is not sent yet.
                                 try await connection.channel.writeAndFlush(ByteBuffer()).get()
                             }
@@ -142,8 +138,8 @@ struct PageSite {
                     try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
                 }
             }
-        return try await channel.executeThenClose { inbound, outbound in
-            try await body(Line(inbound, outbound, channel.channel))
+        return try await channel.executeThenClose { inbound, _ in
+            try await body(Line(inbound, channel.channel))
         }
     }
 
