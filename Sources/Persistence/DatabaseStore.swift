@@ -11,7 +11,7 @@ package protocol DatabaseStore: Sendable {
     var queue: DatabaseQueue { get }
     var gate: ClosingGate { get }
 
-    /// What its callers are told of a fault of the file.
+    /// The store's own error for a fault of the file.
     static func failure(_ fault: DatabaseFault) -> Failure
 }
 

@@ -86,7 +86,7 @@ public enum BenchmarkLabels {
         }
     }
 
-    /// Two decimals, as every number of a label has; nil for what is no number.
+    /// Two decimals, as every number of a label has; nil for what is not a finite one.
     public static func text(_ number: Double) -> String? {
         guard number.isFinite else { return nil }
         var buffer = [CChar](repeating: 0, count: 400)

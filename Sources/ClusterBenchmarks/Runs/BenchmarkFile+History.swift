@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import GRDB
+internal import Persistence
 
 extension BenchmarkFile {
     /// The newest runs first.
     public func history(limit: Int) async throws(BenchmarkError) -> [BenchmarkRun] {
-        do {
-            return try await queue.read { database in
-                try Row.fetchAll(
-                    database, sql: "SELECT id, begun_at, ended_at, cancelled FROM runs ORDER BY id DESC LIMIT ?",
-                    arguments: [max(0, min(limit, 1000))]
-                ).map { run in
-                    let id: Int64 = run[0]
-                    return BenchmarkRun(
-                        id: id, begunAt: run[1], endedAt: run[2], isCancelled: run[3],
-                        parts: try Self.parts(id, database))
-                }
+        try await read { database in
+            try Row.fetchAll(
+                database, sql: "SELECT id, begun_at, ended_at, cancelled FROM runs ORDER BY id DESC LIMIT ?",
+                arguments: [max(0, min(limit, 1000))]
+            ).map { run in
+                let id: Int64 = run[0]
+                return BenchmarkRun(
+                    id: id, begunAt: run[1], endedAt: run[2], isCancelled: run[3],
+                    parts: try Self.parts(id, database))
             }
-        } catch {
-            throw BenchmarkError(.storage, "benchmark.sqlite: \(error)")
         }
     }
 
@@ -61,39 +58,31 @@ extension BenchmarkFile {
     func labels(before part: Int64, _ kind: BenchmarkPart, hardware: String) async throws(BenchmarkError) -> [String:
         String]
     {
-        do {
-            return try await queue.read { database in
-                let last = try Int64.fetchOne(
-                    database,
-                    sql: """
-                        SELECT max(id) FROM parts INDEXED BY parts_done
-                        WHERE state = 'done' AND part = ? AND hardware = ? AND id < ?
-                        """,
-                    arguments: [kind.rawValue, hardware, part])
-                return try last.map { try Self.labels($0, database) } ?? [:]
-            }
-        } catch {
-            throw BenchmarkError(.storage, "benchmark.sqlite: \(error)")
+        try await read { database in
+            let last = try Int64.fetchOne(
+                database,
+                sql: """
+                    SELECT max(id) FROM parts INDEXED BY parts_done
+                    WHERE state = 'done' AND part = ? AND hardware = ? AND id < ?
+                    """,
+                arguments: [kind.rawValue, hardware, part])
+            return try last.map { try Self.labels($0, database) } ?? [:]
         }
     }
 
     /// The cluster's labels: of each the newest run in which every hardware class had it; where there is none, the newest one that
     /// has it at all. What failed in a run keeps its last value so.
     public func measured() async throws(BenchmarkError) -> [String: MeasuredLabel] {
-        do {
-            return try await queue.read { database in
-                var found: [String: MeasuredLabel] = [:]
-                for kind in BenchmarkPart.allCases {
-                    for key in BenchmarkLabels.keys(of: kind) {
-                        found[key] =
-                            try Self.newest(key, kind, complete: true, database)
-                            ?? Self.newest(key, kind, complete: false, database)
-                    }
+        try await read { database in
+            var found: [String: MeasuredLabel] = [:]
+            for kind in BenchmarkPart.allCases {
+                for key in BenchmarkLabels.keys(of: kind) {
+                    found[key] =
+                        try Self.newest(key, kind, complete: true, database)
+                        ?? Self.newest(key, kind, complete: false, database)
                 }
-                return found
             }
-        } catch {
-            throw BenchmarkError(.storage, "benchmark.sqlite: \(error)")
+            return found
         }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import GRDB
+internal import Persistence
 
 extension BenchmarkFile {
     /// Bytes of a part's results that are kept, the shortest first, and of how many parts.
@@ -22,53 +23,45 @@ extension BenchmarkFile {
     ///
     /// - Parameter run: nil: the newest one.
     func results(run: Int64?, _ kinds: [BenchmarkPart]) async throws(BenchmarkError) -> [RawResult] {
-        do {
-            return try await queue.read { database in
-                try Row.fetchAll(
-                    database,
-                    sql: """
-                        SELECT p.run, p.part, p.hardware, r.name, r.content
-                        FROM parts p INDEXED BY parts_run CROSS JOIN results r ON r.part = p.id
-                        WHERE p.run = coalesce(?, (SELECT max(id) FROM runs)) ORDER BY p.id, r.name
-                        """,
-                    arguments: [run]
-                ).compactMap { row in
-                    guard let part = BenchmarkPart(rawValue: row[1]), kinds.isEmpty || kinds.contains(part) else {
-                        return nil
-                    }
-                    return RawResult(run: row[0], part: part, hardware: row[2], name: row[3], content: row[4])
+        try await read { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT p.run, p.part, p.hardware, r.name, r.content
+                    FROM parts p INDEXED BY parts_run CROSS JOIN results r ON r.part = p.id
+                    WHERE p.run = coalesce(?, (SELECT max(id) FROM runs)) ORDER BY p.id, r.name
+                    """,
+                arguments: [run]
+            ).compactMap { row in
+                guard let part = BenchmarkPart(rawValue: row[1]), kinds.isEmpty || kinds.contains(part) else {
+                    return nil
                 }
+                return RawResult(run: row[0], part: part, hardware: row[2], name: row[3], content: row[4])
             }
-        } catch {
-            throw BenchmarkError(.storage, "benchmark.sqlite: \(error)")
         }
     }
 
     /// The last values of each label that is a number, the oldest first: the cluster's, by run.
     func trends(limit: Int) async throws(BenchmarkError) -> [String: [Double]] {
-        do {
-            return try await queue.read { database in
-                var found: [String: [Double]] = [:]
-                for key in BenchmarkLabels.keys where BenchmarkLabels.merging(key) != .first {
-                    let rows = try Row.fetchAll(
-                        database,
-                        sql: """
-                            SELECT p.run, l.value FROM labels l INDEXED BY labels_key CROSS JOIN parts p ON p.id = l.part
-                            WHERE l.key = ? ORDER BY l.part DESC LIMIT ?
-                            """,
-                        arguments: [key, limit * 4])
-                    let values = Dictionary(grouping: rows) { $0[0] as Int64 }.sorted { $0.key < $1.key }.suffix(limit)
-                        .compactMap { _, rows in
-                            BenchmarkLabels.merge(classes: rows.reversed().map { [key: $0[1]] })[key].flatMap {
-                                decimal($0)
-                            }
+        try await read { database in
+            var found: [String: [Double]] = [:]
+            for key in BenchmarkLabels.keys where BenchmarkLabels.merging(key) != .first {
+                let rows = try Row.fetchAll(
+                    database,
+                    sql: """
+                        SELECT p.run, l.value FROM labels l INDEXED BY labels_key CROSS JOIN parts p ON p.id = l.part
+                        WHERE l.key = ? ORDER BY l.part DESC LIMIT ?
+                        """,
+                    arguments: [key, limit * 4])
+                let values = Dictionary(grouping: rows) { $0[0] as Int64 }.sorted { $0.key < $1.key }.suffix(limit)
+                    .compactMap { _, rows in
+                        BenchmarkLabels.merge(classes: rows.reversed().map { [key: $0[1]] })[key].flatMap {
+                            decimal($0)
                         }
-                    if values.count > 1 { found[key] = values }
-                }
-                return found
+                    }
+                if values.count > 1 { found[key] = values }
             }
-        } catch {
-            throw BenchmarkError(.storage, "benchmark.sqlite: \(error)")
+            return found
         }
     }
 }

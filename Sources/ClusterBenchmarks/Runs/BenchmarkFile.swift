@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 public import FoundationEssentials
-internal import GRDB
+package import GRDB
 internal import JobLifecycle
-internal import Persistence
+package import Persistence
+package import Support
 
 /// `benchmark.sqlite`: every run, its parts, what they measured.
 public struct BenchmarkFile: Sendable {
-    let queue: DatabaseQueue
+    package let path: String
+    package let queue: DatabaseQueue
+    package let gate = ClosingGate()
     private let now: @Sendable () -> Int64
 
     /// - Parameters:
-    ///   - trace: is told of each statement.
+    ///   - trace: called with each statement.
     ///   - onSetAside: a damaged file was renamed, and a new one made: where it lies, and what was wrong.
     public static func open(
         path: String, now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970) },
         trace: (@Sendable (String) -> Void)? = nil, onSetAside: (String, String) -> Void = { _, _ in }
     ) throws(BenchmarkError) -> BenchmarkFile {
-        try word {
+        do {
             var file = DatabaseFile(path: path, label: "benchmark", steps: BenchmarkSchema.steps)
             if let trace {
                 file.configuration.prepareDatabase { database in
@@ -28,44 +31,20 @@ public struct BenchmarkFile: Sendable {
             }
             let opened = try file.openOrSetAside(now: Date()) { try DatabaseQueue(path: $0, configuration: $1) }
             if let aside = opened.setAside { onSetAside(aside.aside, aside.reason) }
-            return BenchmarkFile(queue: opened.writer, now: now)
+            return BenchmarkFile(path: path, queue: opened.writer, now: now)
+        } catch {
+            throw translate(error, path: path)
         }
     }
 
-    private init(queue: DatabaseQueue, now: @escaping @Sendable () -> Int64) {
+    private init(path: String, queue: DatabaseQueue, now: @escaping @Sendable () -> Int64) {
+        self.path = path
         self.queue = queue
         self.now = now
     }
 
-    public func close() { try? queue.close() }
-
-    static func word<Answer>(_ body: () throws -> Answer) throws(BenchmarkError) -> Answer {
-        do {
-            return try body()
-        } catch {
-            throw BenchmarkError(.storage, "benchmark.sqlite: \(error)")
-        }
-    }
-
-    private func write<Answer: Sendable>(
-        _ body: @escaping @Sendable (Database) throws -> Answer
-    ) async throws(BenchmarkError) -> Answer {
-        do {
-            return try await queue.write(body)
-        } catch {
-            throw BenchmarkError(.storage, "benchmark.sqlite: \(error)")
-        }
-    }
-
-    private func read<Answer: Sendable>(
-        _ body: @escaping @Sendable (Database) throws -> Answer
-    ) async throws(BenchmarkError) -> Answer {
-        do {
-            return try await queue.read(body)
-        } catch {
-            throw BenchmarkError(.storage, "benchmark.sqlite: \(error)")
-        }
-    }
+    /// Once what is under way is done; all else throws from now on.
+    public func close() { closeFile() }
 
     // MARK: a run begins
 
@@ -257,4 +236,8 @@ public struct BenchmarkFile: Sendable {
             return run
         }
     }
+}
+
+extension BenchmarkFile: DatabaseStore {
+    package static func failure(_ fault: DatabaseFault) -> BenchmarkError { BenchmarkError(.storage, fault.words) }
 }

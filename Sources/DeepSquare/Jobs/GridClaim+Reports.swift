@@ -3,7 +3,7 @@
 internal import Ethereum
 internal import Support
 
-/// What becomes of what the contract is told of a claim.
+/// What becomes of a claim's reports to the contract.
 extension GridClaim {
     /// A report of ours was mined with effect.
     /// - Parameters:
