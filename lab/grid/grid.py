@@ -146,11 +146,16 @@ class Chain:
         """Raises Reverted, or GridError with what the node says."""
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}).encode()
         request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                document = json.load(answer)
-        except (OSError, ValueError) as error:
-            raise GridError(f"{self.url}: {method}: {error}") from None
+        # A question may be asked twice: a busy node closes a connection now and then before it has read it.
+        for tries_left in range(0 if method.startswith("eth_send") else 3, -1, -1):
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    document = json.load(answer)
+                break
+            except (OSError, ValueError) as error:
+                if not tries_left or not isinstance(error, ConnectionError):
+                    raise GridError(f"{self.url}: {method}: {error}") from None
+                time.sleep(0.2)
         if error := document.get("error"):
             if error["message"].startswith("execution reverted"):
                 raise Reverted(bytes.fromhex(error.get("data", "0x")[2:]))
