@@ -131,6 +131,7 @@ test-grid: build-tests plugins ## The DeepSquare gateway: contracts, services, m
 	python3 Tests/Grid/services.py
 	python3 Tests/Grid/tls.py
 	python3 Tests/Grid/joining.py
+	python3 Tests/Upgrade/upgrade.py
 	python3 Tests/Grid/billing.py
 	python3 Tests/Grid/jobs.py
 	python3 Tests/Grid/jobs_state.py
