@@ -4,6 +4,7 @@
 
     make one TEST=NAME           or Tests/run-one.py NAME [WORD…]; the words are for a script
     make one TEST=--list         every name, a line each: its kind, the name, where it is
+    BUILT=1 make one TEST=NAME   nothing is built first
 
 NAME is
     a unit test, its suite or its module      firstGas, TransactionManagerTests, EthereumTests, or a title in quotes
@@ -15,7 +16,6 @@ NAME is
 Where several have the name, they are printed: Events/jobs or MODULE.NAME says which is meant. Exit status: the test's own, 64 for
 a name that is none."""
 
-import os
 import re
 import subprocess
 import sys
@@ -151,5 +151,4 @@ def main(words):
 
 
 if __name__ == "__main__":
-    os.environ.pop("BUILT", None)
     sys.exit(main(sys.argv[1:]))
