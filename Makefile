@@ -24,25 +24,48 @@ RELEASED = $(SCRATCH)/release
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | column -t -s $$'\t'
 
-.PHONY: build
+.PHONY: build build-tests plugins test-tools
+# BUILT=1: they have been, once, before parts of the tests run side by side; no two of them build in one folder.
+ifeq ($(BUILT),1)
+build build-tests plugins test-tools: ;
+else
 build: ## Build the agent (debug)
 	@$(DEPS) build
 	$(SWIFT) build $(SWIFT_FLAGS) --product slurm-grid-agent
+
+build-tests:
+	@$(DEPS) build
+	$(SWIFT) build --build-tests
+
+plugins: ## Build the Slurm plugins
+	@$(DEPS) plugins
+	$(MAKE) -s -C slurm-plugins all
+
+test-tools: plugins ## Install and make what several parts of the tests need: programs, Python modules, contracts, plugins of other kinds
+	@$(DEPS) build plugins deb boot && lab/install.sh --dbd
+	@python=$$(lab/grid/install.sh) && "$$python" -B lab/grid/artifacts.py >/dev/null
+	@Tests/Page/install.sh >/dev/null && Tests/Benchmark/install.sh >/dev/null
+	@$(MAKE) -s -C slurm-plugins variants spank-test-root
+endif
 
 .PHONY: release
 release: ## Build the agent for use: optimised, with Swift's libraries inside
 	@$(DEPS) build
 	$(RELEASE) --product slurm-grid-agent
 
-.PHONY: plugins
-plugins: ## Build the Slurm plugins
-	@$(DEPS) plugins
-	$(MAKE) -s -C slurm-plugins all
+PARTS := test-unit test-configuration test-lab test-plugins test-chain test-integration test-events \
+	test-clustercockpit test-jarvice test-grid test-benchmark test-page test-package
 
 .PHONY: test
-test: build-tests plugins ## Run all tests, and say how long each part took; needs root, for the lab
-	@Tests/run-all.sh test-unit test-configuration test-lab test-plugins test-chain test-integration test-events \
-		test-clustercockpit test-jarvice test-grid test-benchmark test-page test-package
+test: ## Run all tests, two parts at once (LANES=1: one after the other), and say how long each took; needs root, for the lab
+	@$(DEPS) build plugins deb boot && lab/install.sh --dbd
+	@# Downloads beside the compiler; of apt's packages only the tools' own are left.
+	@$(MAKE) -s -j2 build-tests test-tools
+	@Tests/run-all.py $(PARTS)
+
+.PHONY: one
+one: ## Run one test of any kind by its name (TEST=…; TEST=--list prints all names, ARGS=… goes to a script); needs root, where it is live
+	@Tests/run-one.py "$(TEST)" $(ARGS)
 
 .PHONY: test-plugins
 test-plugins: plugins ## Tests of the plugins without Slurm
@@ -83,11 +106,6 @@ test-faults: build plugins ## Faults made for real: what check, status and log s
 	@lab/install.sh --dbd && lab/grid/install.sh >/dev/null
 	python3 Tests/Faults/faults.py $(if $(TABLE),--table)
 
-.PHONY: build-tests
-build-tests:
-	@$(DEPS) build
-	$(SWIFT) build --build-tests
-
 LATE_TESTS := \.Late(Answer|Grid|Submitter|Transaction)Tests
 
 .PHONY: test-unit
@@ -113,6 +131,7 @@ test-grid: build-tests plugins ## The DeepSquare gateway: contracts, services, m
 	python3 Tests/Grid/services.py
 	python3 Tests/Grid/tls.py
 	python3 Tests/Grid/joining.py
+	python3 Tests/Upgrade/upgrade.py
 	python3 Tests/Grid/billing.py
 	python3 Tests/Grid/jobs.py
 	python3 Tests/Grid/jobs_state.py

@@ -5,7 +5,8 @@
 #
 #   Tests/run-integration.sh [SUITE…]        Plain Faults Accounting Site Stress (all of these by default) Soak
 #
-# BUILD: folder of the build products (default .build/debug). KEEP_GOING=1: run all suites although one fails.
+# BUILD: folder of the build products (default .build/debug). KEEP_GOING=1: run all suites although one fails. FILTER: the tests of
+# a suite, as a regular expression.
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -39,7 +40,7 @@ run() { # run SUITE KNOB=VALUE…
         cd "$stage"
         export LAB_SUITE=$suite
         env "$@" "$top/lab/with-slurm.sh" --user slurm -- \
-            "$stage/tests.xctest" --testing-library swift-testing --no-parallel --filter IntegrationTests
+            "$stage/tests.xctest" --testing-library swift-testing --no-parallel --filter "${FILTER:-IntegrationTests}"
     ) 2>&1 | tee "$stage/$suite.log" || return 1
     # A suite that is not there, or that its condition skipped, is no success.
     grep -q "^✔ Suite\|Suite .* passed" "$stage/$suite.log" && return 0

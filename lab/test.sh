@@ -83,6 +83,23 @@ failing_files() { # slurmctld cannot save its state, and goes on
   scancel -n unsaved
 }
 
+user_waits() { # a user with a customer's name is made when nobody else changes /etc/passwd
+  local name rc=0
+  name=$(printf '0x%040x' $$)
+  (cd "$here/grid" && python3 -B -c '
+import pathlib, sys, time, unix_users
+with unix_users.locked():
+    pathlib.Path(sys.argv[1], "held").touch()
+    time.sleep(1)
+    pathlib.Path(sys.argv[1], "free").touch()' "$work") &
+  timeout 20 bash -c 'until [ -e '"$work"'/held ]; do sleep 0.02; done' || return 1
+  (. "$here/lib.sh" && add_user "$name") && [ -e "$work/free" ] && id "$name" || rc=1
+  userdel --remove "$name" 2>/dev/null
+  wait $!
+  rm "$work/held" "$work/free"
+  return $rc
+}
+
 hosts_job() {
   local out
   out=$(LAB=$1 "$here/on-host.sh" --user labt1 ctl srun -D /tmp -N2 --gres=gpu:1 bash -c 'echo "$(hostname)"' 2>&1 | sort | xargs)
@@ -107,7 +124,8 @@ no_process_left() { # by open files, working folder and words of the command lin
   return $found
 }
 
-no_port_left() { local p; for p in $ports; do ! ss -Htln | awk '{ n = split($4, a, ":"); print a[n] }' | awk -v p="$p" '$1 >= p && $1 < p + 100 { f = 1 } END { exit !f }' || return 1; done; }
+# A port block of ours may be another lab's by now.
+no_port_left() { local p; for p in $ports; do [ -e "/run/slurm-grid-agent-lab/ports/$p" ] || ! ss -Htln | awk '{ n = split($4, a, ":"); print a[n] }' | awk -v p="$p" '$1 >= p && $1 < p + 100 { f = 1 } END { exit !f }' || return 1; done; }
 no_claim_left() { ! grep -rqs "$work/" /run/slurm-grid-agent-lab; }
 no_user_left() { ! getent passwd labt1 labt2 && [ ! -e /home/labt1 ] && [ ! -e /home/labt2 ]; }
 no_mount_left() { ! grep "$work" /proc/self/mountinfo; }
@@ -118,6 +136,7 @@ check "up: 4 nodes" env LAB="$a" LAB_SLURMD_TIMEOUT=5 LAB_MESSAGE_TIMEOUT=2 "$he
 check "up: 4 nodes, slurmdbd, MariaDB, beside it" env LAB="$b" LAB_DBD=1 "$here/slurm-up.sh"
 check "up again does nothing" env LAB="$a" "$here/slurm-up.sh"
 for l in "$a" "$b"; do ports+=" $(in_lab "$l" printenv LAB_PORT)"; done
+check "a user is made when nobody else changes users" user_waits
 check "GPU jobs in the first" gpu_job "$a"
 check "GPU jobs in the second" gpu_job "$b"
 check "accounting has the job" in_lab "$b" timeout 20 bash -c 'until sacct -a -n -X -P -o user,account,state | grep -q "labt1|acct_labt1|COMPLETED"; do sleep 0.2; done'

@@ -9,7 +9,16 @@ struct WorstConfigurationTests {
     private static let size = 1 << 20
     private static func filled(_ part: String) -> String { String(repeating: part, count: size / part.utf8.count) }
 
-    static let nested: [(name: String, text: String)] = [
+    /// Told by its name: a megabyte takes longer to print than to read.
+    struct Input: CustomTestStringConvertible, Sendable {
+        let name: String
+        let text: String
+        let faults: Int
+        var testDescription: String { name }
+    }
+
+    static let nested = brackets.map { Input(name: $0.name, text: $0.text, faults: 1) }
+    private static let brackets: [(name: String, text: String)] = [
         ("lists in brackets", filled("[")), ("mappings in brackets", filled("{a: ")),
         ("brackets in lines", filled("[\n")), ("lists in a line", filled("- ")), ("keys in a line", filled("? ")),
         ("in quotes that do not close", "a: '" + filled("[")),
@@ -17,7 +26,7 @@ struct WorstConfigurationTests {
     ]
 
     @Test("what is nested too deeply is refused before it is read", arguments: nested)
-    func depth(_ input: (name: String, text: String)) {
+    func depth(_ input: Input) {
         var nesting = YAMLNesting()
         #expect(nesting.lineTooDeep(input.text) != nil)
         #expect(nesting.steps < 1 << 18)
@@ -28,7 +37,8 @@ struct WorstConfigurationTests {
         #expect(problem?.items.first?.text.contains("nested too deeply") == true)
     }
 
-    static let wide: [(name: String, text: String, faults: Int)] = [
+    static let wide = long.map { Input(name: $0.name, text: $0.text, faults: $0.faults) }
+    private static let long: [(name: String, text: String, faults: Int)] = [
         ("unknown keys", (0..<60_000).map { "unknown-\($0): 1\n" }.joined(), 100),
         ("one key again and again", filled("log-level: info\n"), 1),
         ("a list of zeros", "policy.allow: [" + filled("0,") + "0]", 100),
@@ -38,7 +48,7 @@ struct WorstConfigurationTests {
     ]
 
     @Test("what is only long ends in as many faults as anybody reads", arguments: wide)
-    func width(_ input: (name: String, text: String, faults: Int)) {
+    func width(_ input: Input) {
         var configuration = AgentConfiguration()
         let problem = #expect(throws: AgentConfiguration.Problem.self) {
             try configuration.take(yaml: input.text, file: "c.yaml")

@@ -168,10 +168,13 @@ def environment_key(lab, chain):
     for name in ("chain.sqlite", "chain.sqlite-wal", "chain.sqlite-shm"):
         (lab.state / name).unlink(missing_ok=True)
     agent = Agent(lab)
+    before = agent.log.read_text().count("on the chain")
     lab.environment.update({"ETH_PRIVATE_KEY": KEY, "METASCHEDULER_ENDPOINT_RPC": chain.url()})
     try:
         agent.start()
         assert "chain.key-file" in agent.log.read_text()
+        # The key is read after the doors are opened.
+        eventually("it has read the key", lambda: agent.log.read_text().count("on the chain") > before, 30)
         os.kill(agent.process.pid, signal.SIGHUP)
         eventually("it reads its configuration again without the key", lambda: "the configuration was read again" in agent.log.read_text(), 10)
         assert KEY.encode() not in Path(f"/proc/{agent.process.pid}/environ").read_bytes()

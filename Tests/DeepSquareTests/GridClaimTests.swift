@@ -43,6 +43,9 @@ struct GridClaimTests {
         Case(
             "an order that Slurm did not get in time is taken back", [.accepted, .after(1800)],
             ["withdraw: the cluster's scheduler was not to be reached for too long"]),
+        Case(
+            "an order that waited for a place has its time from then on", [.after(1700), .accepted, .after(300)],
+            ["wait 3500"]),
         Case("nothing is reported of a job in the queue", queued, []),
         Case("a job in the queue may wait there longer than orders do", queued + [.after(100_000)], []),
         Case("a start is reported", runs, ["send Running"]),

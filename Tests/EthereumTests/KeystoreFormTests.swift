@@ -105,7 +105,7 @@ struct KeystoreFormTests {
     }
 
     @Test("the worst megabyte is left in one pass, and is no keystore", arguments: JSONParserTests.worst)
-    func worst(_ input: (name: String, text: String)) {
+    func worst(_ input: JSONParserTests.Input) {
         for text in [input.text, #"{"version":3,"crypto":"# + input.text + "}"] {
             let bytes = Array(text.utf8)
             var parser = JSONParser()

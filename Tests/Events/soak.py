@@ -148,8 +148,10 @@ def soak(lab, count, kills, seed, stopped):
     rows, runs, transitions = lab.accounting(), agent.runs(), agent.transitions()
     log = (lab.lab / "log/slurmctld.log").read_text(errors="replace")
     recovered = {str(number) for life in vanished.lives(log) for number in life.recovered}
-    verdict = compare(rows, runs, transitions, [] if found.startswith("ok") else found.splitlines(), recovered)
-    verdict.vanished, wrong = vanished.prove(transitions, rows, runs, log, alive(lab))
+    living = alive(lab)
+    unended = left & {job for job, _ in living}
+    verdict = compare(rows, runs, transitions, [] if found.startswith("ok") else found.splitlines(), recovered, unended)
+    verdict.vanished, wrong = vanished.prove(transitions, rows, runs, log, living)
     verdict.wrong += wrong
     with (lab.base / "slurmdbd.txt").open("w") as file:
         file.writelines(f"{key} {row}\n" for key, row in rows.items())

@@ -67,14 +67,7 @@ add_user() {
     useradd --create-home --shell /bin/bash --comment "$LAB_USER_COMMENT" "$1"
     return
   fi
-  (
-    flock 9
-    local id=40000
-    while getent passwd "$id" >/dev/null || getent group "$id" >/dev/null; do id=$((id + 1)); done
-    printf '%s:x:%s:\n' "$1" "$id" >>/etc/group
-    printf '%s:x:%s:%s:%s:/home/%s:/bin/bash\n' "$1" "$id" "$id" "$LAB_USER_COMMENT" "$1" >>/etc/passwd
-    install -d -m 0700 -o "$id" -g "$id" "/home/$1"
-  ) 9>/etc/.pwd.lock
+  python3 "$LAB_HERE/grid/unix_users.py" "$1" "$LAB_USER_COMMENT"
 }
 
 # acquire_users: makes the users that are missing and notes that this lab needs them. Lock held.

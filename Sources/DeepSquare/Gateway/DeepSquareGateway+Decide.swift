@@ -157,7 +157,7 @@ extension DeepSquareGateway {
             return
         }
         guard claim.verdict == .undecided else { return }
-        claims[key]?.verdict = .accepted
+        claims[key]?.accept(now: seconds)
         leave(key)
         claims[key]?.slurm.isOrdered = true
         claims[key]?.slurm.limit = minutes

@@ -115,7 +115,7 @@ extension DeepSquareGateway {
 
     private func adopted(_ key: Key) async {
         claims[key]?.needsExamination = false
-        claims[key]?.verdict = .accepted
+        claims[key]?.accept(now: seconds)
         claims[key]?.slurm.isOrdered = true
         // Not known: it is set.
         if claims[key]?.slurm.limit == nil { claims[key]?.slurm.limit = 0 }

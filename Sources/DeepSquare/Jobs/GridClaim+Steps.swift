@@ -71,7 +71,7 @@ extension GridClaim {
         guard slurm.isLive else { return [] }
         if isCancelWanted { return ending("the customer cancelled the job") }
         guard let id = slurm.jobID else {
-            let limit = claimedAt + world.retryLimit
+            let limit = (acceptedAt ?? claimedAt) + world.retryLimit
             return [
                 world.now >= limit
                     ? .withdraw("the cluster's scheduler was not to be reached for too long") : .wait(until: limit)

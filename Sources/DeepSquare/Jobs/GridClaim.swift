@@ -29,6 +29,9 @@ struct GridClaim: Sendable, Hashable, Codable {
     /// A verdict of refused that says nothing of the job itself: the next offer is decided again. nil in claims from before it
     /// was kept.
     private(set) var isRefusalPassing: Bool?
+    /// Since when Slurm is asked for its job, Unix seconds; nil in claims from before it was kept. It may have waited for a place
+    /// until then.
+    private(set) var acceptedAt: Int64?
     var slurm = SlurmPart()
     var chain = ChainPart()
     var running: Report?
@@ -104,6 +107,12 @@ struct GridClaim: Sendable, Hashable, Codable {
         case .refused(let why), .failed(let why): note(.settled, at: now, Ending.bounded(why))
         case .undecided, .accepted: break
         }
+    }
+
+    /// The ledger has its submission.
+    mutating func accept(now: Int64) {
+        verdict = .accepted
+        acceptedAt = now
     }
 
     /// The ledger says that its order becomes no job.

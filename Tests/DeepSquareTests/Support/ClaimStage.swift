@@ -114,7 +114,7 @@ struct ClaimStage {
         case .after(let seconds): now += seconds
         case .approved(let approved): isApproved = approved
         case .accepted:
-            claim.verdict = .accepted
+            claim.accept(now: seconds)
             claim.slurm.isOrdered = true
             claim.slurm.limit = claim.minutes
         case .refused(let why): claim.settle(.refused(why), now: seconds)
