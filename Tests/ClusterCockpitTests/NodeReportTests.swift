@@ -109,6 +109,19 @@ struct NodeReportTests {
         let site = try await SenderHarness()
         site.cluster.state.withLockedValue { $0.shapes = ["n1": Self.shape] }
         let first = NodeReport(jobID: 7, node: "n1", cores: [0], hardware: Self.hardware)
+    /// Of a job that ends slurmctld names only the nodes that are not clean yet.
+    @Test func nodesThatAreDoneAreNotForgotten() async throws {
+        let site = try await SenderHarness()
+        var run = CockpitRun(jobID: 7, submitTime: 1, startTime: 2, job: "7")
+        run.details.nodes = "n1,n2"
+        run.capture = JobCapture(submitTime: 1, nodes: [.init(name: "n1")])
+        #expect(await site.sender.nodes(of: run) == ["n1", "n2"])
+        run.capture = JobCapture(submitTime: 1, nodes: [.init(name: "n1"), .init(name: "n3")])
+        #expect(await site.sender.nodes(of: run) == ["n1", "n3"])
+        run.details.nodes = nil
+        #expect(await site.sender.nodes(of: run) == ["n1", "n3"])
+    }
+
         try await site.store.take([first], at: 100_500)
         try await site.store.take(
             [

@@ -193,7 +193,8 @@ public struct ClusterCockpitGateway: Gateway, Service {
                 let answer: JobCapture?
                 do throws(CockpitError) {
                     answer = try await cluster.capture(
-                        jobID: run.jobID, submitTime: run.submitTime, withScript: settings.withScript)
+                        jobID: run.jobID, submitTime: run.submitTime, nodes: run.details.nodes,
+                        withScript: settings.withScript)
                 } catch {
                     outcome.failed = true
                     continue
