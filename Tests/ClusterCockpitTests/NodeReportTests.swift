@@ -81,6 +81,25 @@ struct NodeReportTests {
         #expect(Self.placement(words.agreeing(with: [:]), held).source == .topology)
     }
 
+    /// Slurm counts the parts of a divided GPU, whose address is told once; a job may have parts of several.
+    @Test func partsOfGPUs() {
+        let (first, second) = ("0000:07:00.0", "0000:47:00.0")
+        let divided = NodeHardware(cores: Self.hardware.cores, gpus: [first, second, second, second])
+        for (gpus, addresses): ([UInt32], [String]) in [
+            ([1, 3], ["00000000:47:00.0"]), ([0, 2], ["00000000:07:00.0", "00000000:47:00.0"]),
+            ([0], ["00000000:07:00.0"]),
+        ] {
+            let words = Self.words(NodeReport(jobID: 7, node: "n1", cores: [0], gpus: gpus, hardware: divided))
+            let agreed = words.agreeing(with: ["n1": NodeShape(cores: 4, gpus: 4)])
+            let placement = Self.placement(agreed)
+            #expect(placement.nodes[0].accelerators == addresses)
+            #expect(placement.accelerators == gpus.count)
+            // Slurm was not told of the parts.
+            let other = words.agreeing(with: ["n1": NodeShape(cores: 4, gpus: 2)])
+            #expect(other.shares["n1"]?.addresses == nil && other.hardware["n1"]?.gpus == nil)
+        }
+    }
+
     @Test func coresThatTheNodeDoesNotHave() {
         for cores: [UInt32] in [[4], [0, 99]] {
             let share = NodeShare(NodeReport(jobID: 7, node: "n1", cores: cores, gpus: [9], hardware: Self.hardware))

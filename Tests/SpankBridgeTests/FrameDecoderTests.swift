@@ -219,7 +219,9 @@ struct FrameDecoderTests {
             #expect(PluginPlacement.hardware(Array(text.utf8)) == nil, "\(text)")
         }
         #expect(PluginPlacement.hardware(Array("5/4,0".utf8)) == [[5], [4, 0]])
-        for text in ["0000:47:00.0,0000:47:00.0", "0000:47:00.0,", "0000:47:00", "0000:47:00.0 ", "0000:C7:00.0"] {
+        for text in [
+            "0000:47:00.0,0000:4e:00.0,0000:47:00.0", "0000:47:00.0,", "0000:47:00", "0000:47:00.0 ", "0000:C7:00.0",
+        ] {
             #expect(PluginPlacement.addresses(Array(text.utf8)) == nil, "\(text)")
         }
         #expect(PluginPlacement.list(Array("0-4095".utf8))?.count == 4096)
@@ -262,6 +264,9 @@ struct FrameDecoderTests {
                         _ = try? PluginHello(frame)
                     }
                 }
+        // Of a GPU that is divided.
+        let parts = "0000:07:00.0,0000:0f:00.0,0000:0f:00.0"
+        #expect(PluginPlacement.addresses(Array(parts.utf8)) == parts.split(separator: ",").map(String.init))
             } catch {
                 continue
             }
