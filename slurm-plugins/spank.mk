@@ -5,7 +5,7 @@ SPANK_TEST := PLUGIN=$(abspath $(OUT))/spank_grid_agent.so HARNESS=$(abspath $(O
 
 $(OUT)/spank_grid_agent.o: CFLAGS := $(filter-out -fvisibility=hidden,$(CFLAGS))
 
-$(OUT)/spank_grid_agent.so: $(OUT)/spank_grid_agent.o $(OUT)/spank_hardware.o $(OUT)/spank_gpus.o $(OUT)/spank_send.o $(OUT)/event_writer.o
+$(OUT)/spank_grid_agent.so: $(OUT)/spank_grid_agent.o $(OUT)/spank_hardware.o $(OUT)/spank_gpus.o $(OUT)/spank_node.o $(OUT)/spank_send.o $(OUT)/event_writer.o
 	$(CC) $(CFLAGS) $(EXTRA) $(filter-out -Wl$(comma)-z$(comma)now,$(LDFLAGS)) -Wl,-z,lazy $^ -o $@
 
 # Its functions stand in for slurmstepd's, so the plugin must see them.

@@ -109,6 +109,19 @@ struct NodeReportTests {
         #expect(NodeShare(NodeReport(jobID: 7, node: "n1", cores: [0])).isEmpty)
     }
 
+    /// Of a job that ends slurmctld names only the nodes that are not clean yet.
+    @Test func nodesThatAreDoneAreNotForgotten() async throws {
+        let site = try await SenderHarness()
+        var run = CockpitRun(jobID: 7, submitTime: 1, startTime: 2, job: "7")
+        run.details.nodes = "n1,n2"
+        run.capture = JobCapture(submitTime: 1, nodes: [.init(name: "n1")])
+        #expect(await site.sender.nodes(of: run) == ["n1", "n2"])
+        run.capture = JobCapture(submitTime: 1, nodes: [.init(name: "n1"), .init(name: "n3")])
+        #expect(await site.sender.nodes(of: run) == ["n1", "n3"])
+        run.details.nodes = nil
+        #expect(await site.sender.nodes(of: run) == ["n1", "n3"])
+    }
+
     @Test(arguments: [
         ("0000:47:00.0", ["00000000:47:00.0"], "00000000:47:00.0"), ("0000:c4:00.0", [], "00000000:C4:00.0"),
         ("0000:c4:00.0", ["0000:C4:00.0"], "0000:C4:00.0"), ("10000:81:00.0", ["00000000:81:00.0"], "00010000:81:00.0"),
@@ -128,19 +141,6 @@ struct NodeReportTests {
         let site = try await SenderHarness()
         site.cluster.state.withLockedValue { $0.shapes = ["n1": Self.shape] }
         let first = NodeReport(jobID: 7, node: "n1", cores: [0], hardware: Self.hardware)
-    /// Of a job that ends slurmctld names only the nodes that are not clean yet.
-    @Test func nodesThatAreDoneAreNotForgotten() async throws {
-        let site = try await SenderHarness()
-        var run = CockpitRun(jobID: 7, submitTime: 1, startTime: 2, job: "7")
-        run.details.nodes = "n1,n2"
-        run.capture = JobCapture(submitTime: 1, nodes: [.init(name: "n1")])
-        #expect(await site.sender.nodes(of: run) == ["n1", "n2"])
-        run.capture = JobCapture(submitTime: 1, nodes: [.init(name: "n1"), .init(name: "n3")])
-        #expect(await site.sender.nodes(of: run) == ["n1", "n3"])
-        run.details.nodes = nil
-        #expect(await site.sender.nodes(of: run) == ["n1", "n3"])
-    }
-
         try await site.store.take([first], at: 100_500)
         try await site.store.take(
             [
@@ -199,6 +199,23 @@ struct NodeReportTests {
         try await site.run()
         #expect(site.backend.rows[8]?.count == 1)
         #expect(Self.start(site)?.contains("hwthreads") == false)
+    }
+
+    /// A node's first job: what it is made of was told when its slurmd started.
+    @Test func whatANodeSaysOfItselfIsThereForItsFirstJob() async throws {
+        let site = try await SenderHarness()
+        site.cluster.state.withLockedValue { $0.shapes = ["n1": Self.shape] }
+        let now = site.seconds
+        try await site.store.take([.init(jobID: nil, node: "n1", hardware: Self.hardware)], at: now * 1000 - 9000)
+        let shares = try await site.store.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM shares") }
+        #expect(shares == 0)
+        let capture = JobCapture(submitTime: now, nodes: [.init(name: "n1", cores: [2], gpus: [1])])
+        site.cluster.state.withLockedValue { $0.captures[7] = capture }
+        try await site.tell(.running, job: 1, id: 7, submitted: now, start: now, state: .running)
+        try await site.run()
+        let body = try #require(Self.start(site))
+        #expect(body.contains(#""hwthreads":[1,5]"#) && body.contains(#""accelerators":["00000000:07:00.0"]"#))
+        #expect(body.contains(#""placementSource":"inventory""#))
     }
 
     @Test func aNodeThatNeverToldIsNotWaitedFor() async throws {
