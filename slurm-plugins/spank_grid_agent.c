@@ -269,7 +269,7 @@ static void report_node(int count, char **arguments)
     char name[256];
     int64_t begin = now_ms();
     configure(count, arguments);
-    if (!node_name(root, name, sizeof(name)))
+    if (!node_name(name, sizeof(name)))
         return;
     begin_frame(&writer, frame, EVENT_NODE);
     event_put_text(&writer, TAG_NODE, name);

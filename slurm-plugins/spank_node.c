@@ -4,7 +4,6 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -70,13 +69,11 @@ bool node_given(const char *words, size_t length, char *name, size_t room)
     return found;
 }
 
-static bool read_given(const char *root, char *name, size_t room)
+static bool read_given(char *name, size_t room)
 {
     static char words[COMMAND_LINE_MAX]; // slurmd starts once
-    char path[512];
     size_t length = 0;
-    snprintf(path, sizeof(path), "%s/proc/self/cmdline", root);
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int descriptor = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     for (ssize_t count = 1; descriptor >= 0 && count > 0 && length < sizeof(words); length += count > 0 ? (size_t)count : 0)
         count = read(descriptor, words + length, sizeof(words) - length);
     if (descriptor >= 0)
@@ -95,12 +92,12 @@ static bool take_and_free(char *text, char *name, size_t room)
     return found;
 }
 
-bool node_name(const char *root, char *name, size_t room)
+bool node_name(char *name, size_t room)
 {
     char *(*by_host)(const char *) = (char *(*)(const char *))dlsym(RTLD_DEFAULT, "slurm_conf_get_nodename");
     char *(*by_alias)(void) = (char *(*)(void))dlsym(RTLD_DEFAULT, "slurm_conf_get_aliased_nodename");
     char host[256] = "";
-    if (read_given(root, name, room))
+    if (read_given(name, room))
         return true;
     bool known = gethostname(host, sizeof(host) - 1) == 0;
     host[strcspn(host, ".")] = '\0';

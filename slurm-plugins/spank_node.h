@@ -9,5 +9,5 @@
 bool node_given(const char *words, size_t length, char *name, size_t room);
 
 /// Writes the name by which slurmctld knows this node, found as slurmd itself finds it: its command line, slurm.conf's
-/// NodeHostname and aliases, the host's short name. Only for slurmd's own process. `root`: "" but in tests. False: none.
-bool node_name(const char *root, char *name, size_t room);
+/// NodeHostname and aliases, the host's short name. Only for slurmd's own process. False: none.
+bool node_name(char *name, size_t room);
