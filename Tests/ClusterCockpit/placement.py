@@ -63,6 +63,12 @@ def check(site, agent, expected):
             # A node that was done before the job asked is not told any more.
             if host not in given[0]:
                 continue
+            if host not in held:
+                complaints.append(f"{job}: {host} is not among {sorted(held)}")
+                continue
+            # One where no step began tells nothing, and slurmctld not always.
+            if not held[host].get("hwthreads") and not site.asks_slurmctld and host != site.hosts(run["nodes"])[0]:
+                continue
             if held[host].get("hwthreads") != given[0][host]:
                 complaints.append(f"{job} on {host} by {source}: threads {held[host].get('hwthreads')}, Slurm gave {given[0][host]}")
             if (held[host].get("accelerators") or []) != given[1][host]:
@@ -80,6 +86,7 @@ def main():
             # No job has run: each node tells what it is made of when its slurmd starts, whoever is away then.
             lab.fault("restart", "n1")
             eventually("a node has told what it is made of", lambda: nodes_known(lab) == 1, 60, 0.2)
+            heard = [node["node"] for node in agent.plugins()["plugins"]["nodes"]]
             agent.kill()
             lab.fault("restart", "n2")
             agent.start()
@@ -95,6 +102,8 @@ def main():
             expected = eventually("slurmdbd knows every end", lambda: (found := site.slurm()) and len(found) == count and found, 60, 1)
             eventually("the backend was told of every end", lambda: ended(backend) >= set(expected), 60, 0.5)
             complaints, sources = check(site, agent, expected)
+            if heard != ["n1"]:
+                complaints.append(f"heard of {heard} when n1 had started")
             status = agent.stop()
         finally:
             backend.stop()
