@@ -54,3 +54,6 @@ placed = [field(1, 2), field(5, 1795232535123456), field(11, 4711), field(20, 10
 write("prolog-gpus", 2, 0, field(3, 3), *placed, field(54, "0,2-3"), field(57, "0000:47:00.0,0000:4e:00.0,0000:07:00.0,0000:0f:00.0"))
 write("step-cores", 2, 0, field(3, 5), *placed, field(51, 0xfffffffb), field(55, "0-1,5"), field(56, "0,8;1,9;2,10;3,11/4,12;5,13;6,14;7,15"),
       field(57, "0000:47:00.0"), field(58, 515072))
+write("node", 6, 0, field(1, 2), field(5, 1795232535123456), field(50, "c1"), field(56, "0,8;1,9;2,10;3,11/4,12;5,13;6,14;7,15"),
+      field(57, "0000:47:00.0,0000:4e:00.0"), field(58, 515072))
+write("node-without-gpus", 6, 0, field(1, 2), field(50, "c1"), field(56, "0;1"))

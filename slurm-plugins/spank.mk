@@ -5,7 +5,7 @@ SPANK_TEST := PLUGIN=$(abspath $(OUT))/spank_grid_agent.so HARNESS=$(abspath $(O
 
 $(OUT)/spank_grid_agent.o: CFLAGS := $(filter-out -fvisibility=hidden,$(CFLAGS))
 
-$(OUT)/spank_grid_agent.so: $(OUT)/spank_grid_agent.o $(OUT)/spank_hardware.o $(OUT)/spank_send.o $(OUT)/event_writer.o
+$(OUT)/spank_grid_agent.so: $(OUT)/spank_grid_agent.o $(OUT)/spank_hardware.o $(OUT)/spank_gpus.o $(OUT)/spank_node.o $(OUT)/spank_send.o $(OUT)/event_writer.o
 	$(CC) $(CFLAGS) $(EXTRA) $(filter-out -Wl$(comma)-z$(comma)now,$(LDFLAGS)) -Wl,-z,lazy $^ -o $@
 
 # Its functions stand in for slurmstepd's, so the plugin must see them.
@@ -23,9 +23,10 @@ check-spank-sanitized:
 	$(MAKE) OUT=$(OUT)/sanitized EXTRA="-fsanitize=address,undefined -fno-sanitize-recover=all" check-spank
 
 # What is read of a node, in a program of its own under the sanitizers, with trees that are well and hostile ones.
-$(OUT)/test/hardware: test/hardware.c spank_hardware.c spank_hardware.h
+HARDWARE := test/hardware.c spank_hardware.c spank_gpus.c
+$(OUT)/test/hardware: $(HARDWARE) spank_hardware.h spank_hardware_private.h
 	@mkdir -p $(@D)
-	$(SANITIZED) test/hardware.c spank_hardware.c -o $@
+	$(SANITIZED) $(HARDWARE) -o $@
 
 .PHONY: check-hardware
 check-hardware: $(OUT)/test/hardware

@@ -14,6 +14,7 @@
 
 #include "event_writer.h"
 #include "spank_hardware.h"
+#include "spank_node.h"
 #include "spank_send.h"
 
 SPANK_PLUGIN(grid_agent, 1)
@@ -166,11 +167,11 @@ static const char *job_cores(spank_t spank)
     return strlen(cores) <= EVENT_TEXT_MAX && hardware_list(cores, set) ? cores : NULL;
 }
 
-static void put_cores(struct event_writer *writer, const char *cores, int64_t deadline)
+// What the node is made of.
+static void put_hardware(struct event_writer *writer, int64_t deadline)
 {
     char text[EVENT_TEXT_MAX + 1];
     uint64_t memory = hardware_memory(root);
-    event_put_text(writer, TAG_CORES, cores);
     if (hardware_cores(root, text, sizeof(text), deadline))
         event_put_text(writer, TAG_HARDWARE, text);
     put_gpu_addresses(writer, deadline);
@@ -178,11 +179,29 @@ static void put_cores(struct event_writer *writer, const char *cores, int64_t de
         event_put_number(writer, TAG_MEMORY, memory);
 }
 
+static void begin_frame(struct event_writer *writer, uint8_t *frame, enum event_type type)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    event_begin(writer, frame, SPANK_FRAME_MAX, type, 0);
+    event_put_number(writer, TAG_SOURCE, EVENT_FROM_SPANK);
+    event_put_number(writer, TAG_OBSERVED, (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+}
+
+// Within what is left of the time limit. NULL, or what went wrong.
+static const char *send_frame(struct event_writer *writer, int64_t begin)
+{
+    struct spank_target to = target;
+    size_t length = event_end(writer);
+    int64_t used = now_ms() - begin;
+    to.timeout_ms = used < target.timeout_ms ? target.timeout_ms - (unsigned)used : 1;
+    return length ? spank_send(&to, writer->bytes, length) : "the message does not fit";
+}
+
 static int report(spank_t spank, enum event_kind kind, int count, char **arguments)
 {
     uint8_t frame[SPANK_FRAME_MAX];
     struct event_writer writer;
-    struct timespec now;
     uint32_t job;
     int64_t begin = now_ms();
     const char *cores = kind == EVENT_STEP_START ? job_cores(spank) : NULL;
@@ -191,11 +210,8 @@ static int report(spank_t spank, enum event_kind kind, int count, char **argumen
         return ESPANK_SUCCESS;
     if (spank_get_item(spank, S_JOB_ID, &job) != ESPANK_SUCCESS)
         return ESPANK_SUCCESS;
-    clock_gettime(CLOCK_REALTIME, &now);
-    event_begin(&writer, frame, sizeof(frame), EVENT_EVENT, 0);
-    event_put_number(&writer, TAG_SOURCE, EVENT_FROM_SPANK);
+    begin_frame(&writer, frame, EVENT_EVENT);
     event_put_number(&writer, TAG_KIND, kind);
-    event_put_number(&writer, TAG_OBSERVED, (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
     event_put_number(&writer, TAG_JOB_ID, job);
     put_item(&writer, spank, S_JOB_UID, TAG_UID);
     put_item(&writer, spank, S_JOB_GID, TAG_GID);
@@ -211,13 +227,11 @@ static int report(spank_t spank, enum event_kind kind, int count, char **argumen
     // Reading has half of the time limit, sending what is left of it.
     if (kind == EVENT_PROLOG)
         put_gpus(&writer, begin + target.timeout_ms / 2);
-    if (cores)
-        put_cores(&writer, cores, begin + target.timeout_ms / 2);
-    struct spank_target to = target;
-    int64_t used = now_ms() - begin;
-    to.timeout_ms = used < target.timeout_ms ? target.timeout_ms - (unsigned)used : 1;
-    size_t length = event_end(&writer);
-    const char *problem = length ? spank_send(&to, frame, length) : "the message does not fit";
+    if (cores) {
+        event_put_text(&writer, TAG_CORES, cores);
+        put_hardware(&writer, begin + target.timeout_ms / 2);
+    }
+    const char *problem = send_frame(&writer, begin);
     // Every job of a cluster whose agent is away would say so: only for who looks.
     if (problem)
         slurm_debug("grid_agent: job %u not reported: %s", job, problem);
@@ -244,4 +258,32 @@ int slurm_spank_init_post_opt(spank_t spank, int count, char **arguments)
 int slurm_spank_task_exit(spank_t spank, int count, char **arguments)
 {
     return report(spank, EVENT_TASK_EXIT, count, arguments);
+}
+
+// Once, in slurmd itself, when it starts: what this node is made of, for the first job there. An agent that is away hears it
+// with the first step of a job.
+static void report_node(int count, char **arguments)
+{
+    uint8_t frame[SPANK_FRAME_MAX];
+    struct event_writer writer;
+    char name[256];
+    int64_t begin = now_ms();
+    configure(count, arguments);
+    if (!node_name(name, sizeof(name)))
+        return;
+    begin_frame(&writer, frame, EVENT_NODE);
+    event_put_text(&writer, TAG_NODE, name);
+    put_hardware(&writer, begin + target.timeout_ms / 2);
+    const char *problem = send_frame(&writer, begin);
+    if (problem)
+        slurm_debug("grid_agent: this node not reported: %s", problem);
+}
+
+// SPANK calls it wherever it loads plugins: also in srun, in slurmstepd, in the process of a prolog.
+int slurm_spank_init(spank_t spank, int count, char **arguments)
+{
+    (void)spank;
+    if (spank_context() == S_CTX_SLURMD)
+        report_node(count, arguments);
+    return ESPANK_SUCCESS;
 }

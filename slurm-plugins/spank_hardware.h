@@ -17,9 +17,10 @@ size_t hardware_list(const char *text, uint8_t *set);
 /// not fit, or when the deadline (CLOCK_MONOTONIC, ms) is over: a part is never told.
 bool hardware_cores(const char *root, char *text, size_t room, int64_t deadline);
 
-/// Writes the PCI addresses of the NVIDIA GPUs in the order of their device files: `0000:47:00.0,0000:4e:00.0`. False, and an
-/// empty text, when there are none, when their numbers are not 0, 1, 2, …, when one is divided (MIG: Slurm then counts the
-/// parts), when it does not fit, or when the deadline is over.
+/// Writes the PCI addresses of the GPUs in the order of their device files: `0000:47:00.0,0000:4e:00.0`. Those of NVIDIA, else
+/// of AMD, else of Intel; the one inside an Intel CPU is none. A GPU that is divided by MIG stands there once for each compute
+/// instance, as Slurm counts them. False, and an empty text, when there are none, when the numbers of NVIDIA's are not 0, 1, 2, …,
+/// when an AMD GPU is divided, when two vendors have as many, when it does not fit, or when the deadline is over.
 bool hardware_gpus(const char *root, char *text, size_t room, int64_t deadline);
 
 /// The host's memory in MiB; 0: not known.

@@ -13,6 +13,10 @@ func fuzz(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         hold(frame.encoded != nil, "a frame that was read cannot be written")
         _ = try? PluginEvent(frame)
         _ = try? PluginHello(frame)
+        if let node = try? PluginNode(frame) {
+            hold(!node.node.isEmpty, "a node without a name")
+            hold(node.hardware?.cores == nil && node.hardware?.gpus == nil, "a node that tells of a job")
+        }
     }
     return 0
 }

@@ -88,16 +88,16 @@ bool cs_has_core_placement(void) {
     return true;
 }
 
-int cs_job_cores_on_node(const slurm_job_info_t *job, int node_index, char *buffer, size_t capacity) {
-    if (job->job_resrcs == NULL || slurm_job_cpus_allocated_on_node_id(job->job_resrcs, node_index) <= 0)
+int cs_job_cores_on_node(const slurm_job_info_t *job, const char *node, char *buffer, size_t capacity) {
+    if (job->job_resrcs == NULL || slurm_job_cpus_allocated_on_node(job->job_resrcs, node) <= 0)
         return -1;
-    return slurm_job_cpus_allocated_str_on_node_id(buffer, capacity, job->job_resrcs, node_index) == 0 ? 0 : -1;
+    return slurm_job_cpus_allocated_str_on_node(buffer, capacity, job->job_resrcs, node) == 0 ? 0 : -1;
 }
 
-int cs_job_cpus_on_node(const slurm_job_info_t *job, int node_index) {
+int cs_job_cpus_on_node(const slurm_job_info_t *job, const char *node) {
     if (job->job_resrcs == NULL)
         return -1;
-    int count = slurm_job_cpus_allocated_on_node_id(job->job_resrcs, node_index);
+    int count = slurm_job_cpus_allocated_on_node(job->job_resrcs, node);
     return count > 0 ? count : -1;
 }
 
@@ -111,17 +111,17 @@ bool cs_has_core_placement(void) {
     return false;
 }
 
-int cs_job_cores_on_node(const slurm_job_info_t *job, int node_index, char *buffer, size_t capacity) {
+int cs_job_cores_on_node(const slurm_job_info_t *job, const char *node, char *buffer, size_t capacity) {
     (void) job;
-    (void) node_index;
+    (void) node;
     (void) buffer;
     (void) capacity;
     return -1;
 }
 
-int cs_job_cpus_on_node(const slurm_job_info_t *job, int node_index) {
+int cs_job_cpus_on_node(const slurm_job_info_t *job, const char *node) {
     (void) job;
-    (void) node_index;
+    (void) node;
     return -1;
 }
 

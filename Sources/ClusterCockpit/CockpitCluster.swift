@@ -3,7 +3,10 @@
 /// What the gateway asks of Slurm.
 public protocol CockpitCluster: Sendable {
     /// A running or just ended job. nil: Slurm knows no run of it that was submitted then.
-    func capture(jobID: UInt32, submitTime: Int64, withScript: Bool) async throws(CockpitError) -> JobCapture?
+    /// - Parameter nodes: where the ledger says that it runs.
+    func capture(
+        jobID: UInt32, submitTime: Int64, nodes: String?, withScript: Bool
+    ) async throws(CockpitError) -> JobCapture?
     /// A user's login name; nil: there is none (any more).
     func login(of userID: UInt32) async throws(CockpitError) -> String?
     /// The names in a list of nodes; nil: it is none.

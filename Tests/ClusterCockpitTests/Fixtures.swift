@@ -111,7 +111,9 @@ final class FakeCluster: CockpitCluster {
 
     let state = NIOLockedValueBox(State())
 
-    func capture(jobID: UInt32, submitTime: Int64, withScript: Bool) async throws(CockpitError) -> JobCapture? {
+    func capture(
+        jobID: UInt32, submitTime: Int64, nodes: String?, withScript: Bool
+    ) async throws(CockpitError) -> JobCapture? {
         let state = state.withLockedValue { state in
             state.asked += 1
             return state

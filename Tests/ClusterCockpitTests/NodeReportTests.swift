@@ -81,6 +81,25 @@ struct NodeReportTests {
         #expect(Self.placement(words.agreeing(with: [:]), held).source == .topology)
     }
 
+    /// Slurm counts the parts of a divided GPU, whose address is told once; a job may have parts of several.
+    @Test func partsOfGPUs() {
+        let (first, second) = ("0000:07:00.0", "0000:47:00.0")
+        let divided = NodeHardware(cores: Self.hardware.cores, gpus: [first, second, second, second])
+        for (gpus, addresses): ([UInt32], [String]) in [
+            ([1, 3], ["00000000:47:00.0"]), ([0, 2], ["00000000:07:00.0", "00000000:47:00.0"]),
+            ([0], ["00000000:07:00.0"]),
+        ] {
+            let words = Self.words(NodeReport(jobID: 7, node: "n1", cores: [0], gpus: gpus, hardware: divided))
+            let agreed = words.agreeing(with: ["n1": NodeShape(cores: 4, gpus: 4)])
+            let placement = Self.placement(agreed)
+            #expect(placement.nodes[0].accelerators == addresses)
+            #expect(placement.accelerators == gpus.count)
+            // Slurm was not told of the parts.
+            let other = words.agreeing(with: ["n1": NodeShape(cores: 4, gpus: 2)])
+            #expect(other.shares["n1"]?.addresses == nil && other.hardware["n1"]?.gpus == nil)
+        }
+    }
+
     @Test func coresThatTheNodeDoesNotHave() {
         for cores: [UInt32] in [[4], [0, 99]] {
             let share = NodeShare(NodeReport(jobID: 7, node: "n1", cores: cores, gpus: [9], hardware: Self.hardware))
@@ -88,6 +107,19 @@ struct NodeReportTests {
         }
         // Without a topology there is nothing to translate by.
         #expect(NodeShare(NodeReport(jobID: 7, node: "n1", cores: [0])).isEmpty)
+    }
+
+    /// Of a job that ends slurmctld names only the nodes that are not clean yet.
+    @Test func nodesThatAreDoneAreNotForgotten() async throws {
+        let site = try await SenderHarness()
+        var run = CockpitRun(jobID: 7, submitTime: 1, startTime: 2, job: "7")
+        run.details.nodes = "n1,n2"
+        run.capture = JobCapture(submitTime: 1, nodes: [.init(name: "n1")])
+        #expect(await site.sender.nodes(of: run) == ["n1", "n2"])
+        run.capture = JobCapture(submitTime: 1, nodes: [.init(name: "n1"), .init(name: "n3")])
+        #expect(await site.sender.nodes(of: run) == ["n1", "n3"])
+        run.details.nodes = nil
+        #expect(await site.sender.nodes(of: run) == ["n1", "n3"])
     }
 
     @Test(arguments: [
@@ -167,6 +199,23 @@ struct NodeReportTests {
         try await site.run()
         #expect(site.backend.rows[8]?.count == 1)
         #expect(Self.start(site)?.contains("hwthreads") == false)
+    }
+
+    /// A node's first job: what it is made of was told when its slurmd started.
+    @Test func whatANodeSaysOfItselfIsThereForItsFirstJob() async throws {
+        let site = try await SenderHarness()
+        site.cluster.state.withLockedValue { $0.shapes = ["n1": Self.shape] }
+        let now = site.seconds
+        try await site.store.take([.init(jobID: nil, node: "n1", hardware: Self.hardware)], at: now * 1000 - 9000)
+        let shares = try await site.store.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM shares") }
+        #expect(shares == 0)
+        let capture = JobCapture(submitTime: now, nodes: [.init(name: "n1", cores: [2], gpus: [1])])
+        site.cluster.state.withLockedValue { $0.captures[7] = capture }
+        try await site.tell(.running, job: 1, id: 7, submitted: now, start: now, state: .running)
+        try await site.run()
+        let body = try #require(Self.start(site))
+        #expect(body.contains(#""hwthreads":[1,5]"#) && body.contains(#""accelerators":["00000000:07:00.0"]"#))
+        #expect(body.contains(#""placementSource":"inventory""#))
     }
 
     @Test func aNodeThatNeverToldIsNotWaitedFor() async throws {

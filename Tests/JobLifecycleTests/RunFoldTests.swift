@@ -148,6 +148,26 @@ struct RunFoldTests {
         #expect(run.exitStatus == 768 && run.startTime == 500 && run.endTime == 520 && run.elapsed == 12)
     }
 
+    @Test("where it ran: of a job that ends slurmctld names only the nodes that are not clean yet")
+    func nodes() throws {
+        let rule = RunFold(policy: RequeuePolicy())
+        func on(_ nodes: String, _ observation: JobObservation) -> JobObservation {
+            var one = observation
+            one.details.nodes = nodes
+            return one
+        }
+        var run = try #require(rule.fold(nil, on("n[2-3]", seen(.running, start: 500)))?.run)
+        // A job that runs may be given others.
+        run = try #require(rule.fold(run, on("n[2-4]", seen(.running, start: 500, at: 2000)))?.run)
+        #expect(run.details.nodes == "n[2-4]")
+        let ending = on("n3", seen(.failed, completing: true, start: 500, end: 510, at: 3000))
+        #expect(rule.fold(run, ending)?.run.details.nodes == "n[2-4]")
+        // The plugin names all of them; where nobody has, some are better than none.
+        let record = on("n[2-5]", seen(.failed, .plugin, completing: true, start: 500, end: 510, at: 3000))
+        #expect(rule.fold(run, record)?.run.details.nodes == "n[2-5]")
+        #expect(rule.fold(nil, ending)?.run.details.nodes == "n3")
+    }
+
     @Test(
         "array tasks as Slurm writes them",
         arguments: [

@@ -12,6 +12,7 @@ import Testing
 struct BridgeServerTests {
     final class FakeSink: BridgeSink {
         let events = NIOLockedValueBox<[PluginEvent]>([])
+        let nodes = NIOLockedValueBox<[String]>([])
         let refused = NIOLockedValueBox<[FrameRefusal]>([])
         let hellos = NIOLockedValueBox(0)
         let fails = NIOLockedValueBox(false)
@@ -23,6 +24,7 @@ struct BridgeServerTests {
             while !gate.withLockedValue({ $0 }) { await Task.yield() }
             if fails.withLockedValue({ $0 }) { throw Full() }
             events.withLockedValue { $0 += delivery.events }
+            nodes.withLockedValue { $0 += delivery.nodes.map(\.node) }
             refused.withLockedValue { $0 += delivery.refused }
         }
 
@@ -282,6 +284,30 @@ struct BridgeServerTests {
         }
     }
 
+    private static func node(_ name: String, source: UInt64 = 2) -> Frame {
+        var frame = Frame(.node, sequence: 0)
+        frame.append(.source, source)
+        frame.append(.node, name)
+        frame.append(.hardware, "0;1")
+        return frame
+    }
+
+    @Test("a node's word of itself is handed on, acknowledged, and refused alone when it is nobody's")
+    func nodes() async throws {
+        try await withServer { path, sink, server in
+            let client = try Client(path)
+            client.send(Self.node("n1"))
+            #expect(client.frame()?.sequence == 1)
+            client.send(Self.node(""))
+            #expect(client.frame()?.sequence == 2)
+            client.send(Self.node("n2"))
+            #expect(client.frame()?.sequence == 3)
+            #expect(sink.nodes.withLockedValue { $0 } == ["n1", "n2"])
+            #expect(sink.refused.withLockedValue { $0.map(\.reason) } == [.incomplete("which node it is")])
+            #expect(server.counters.events == 2)
+        }
+    }
+
     @Test("from other hosts: only SPANK events, signed by root or SlurmUser, once")
     func remote() async throws {
         let port = Int.random(in: 20_000...60_000)
@@ -302,18 +328,22 @@ struct BridgeServerTests {
                 sealed("0", payload), sealed("1000", payload), sealed("replayed", payload), sealed("invalid", payload),
                 sealed("0", forged),
                 sealed("0", payload + payload), sealed("0", [1, 2, 3]), message,
+                sealed("0", try #require(Self.node("n7").encoded)),
+                sealed("1000", try #require(Self.node("n8").encoded)),
+                sealed("0", try #require(Self.node("n9", source: 1).encoded)),
             ] {
                 let client = try Client(port: port)
                 client.send(frame)
                 #expect(client.frame() == nil)
             }
-            try await until { server.counters.frames == 8 }
+            try await until { server.counters.frames == 11 }
             let counters = server.counters
-            #expect(sink.events.withLockedValue { $0.count } == 1 && counters.events == 1)
+            #expect(sink.events.withLockedValue { $0.count } == 1 && counters.events == 2)
+            #expect(sink.nodes.withLockedValue { $0 } == ["n7"])
             #expect(
-                counters.credentialsWrongUser == 1 && counters.credentialsReplayed == 1
+                counters.credentialsWrongUser == 2 && counters.credentialsReplayed == 1
                     && counters.credentialsInvalid == 1)
-            #expect(counters.forged == 3 && counters.refusedFrames == 1)
+            #expect(counters.forged == 4 && counters.refusedFrames == 1)
         }
     }
 }

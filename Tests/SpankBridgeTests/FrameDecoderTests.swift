@@ -144,6 +144,7 @@ struct FrameDecoderTests {
             switch frame.kind {
             case .event: _ = try PluginEvent(frame)
             case .hello: #expect(try PluginHello(frame).mode == "rich")
+            case .node: #expect(try PluginNode(frame).node == "c1")
             default: break
             }
         }
@@ -200,6 +201,44 @@ struct FrameDecoderTests {
         #expect(try PluginEvent(frame).placement == nil)
     }
 
+    @Test("what a node says of itself alone")
+    func node() throws {
+        var frame = try #require(try fixture("node"))
+        let node = try PluginNode(frame)
+        #expect(node.node == "c1" && node.observed == 1_795_232_535_123_456)
+        #expect(node.hardware?.hardware?.count == 8 && node.hardware?.memory == 515_072)
+        #expect(node.hardware?.gpuAddresses == ["0000:47:00.0", "0000:4e:00.0"])
+        #expect(try PluginNode(#require(try fixture("node-without-gpus"))).hardware?.hardware == [[0], [1]])
+        // It is told of no job.
+        frame.append(.cores, "0-1")
+        frame.append(.gpus, "0")
+        frame.append(.jobID, 7)
+        let more = try PluginNode(frame)
+        #expect(more.hardware == node.hardware)
+        // One whose kernel says nothing is heard all the same.
+        frame.fields.removeAll { $0.tag == FieldTag.hardware.rawValue || $0.tag == FieldTag.gpuAddresses.rawValue }
+        #expect(try PluginNode(frame).hardware == nil)
+    }
+
+    @Test(
+        "a node says who it is, and is no job completion plugin",
+        arguments: [
+            (FieldTag.source, nil, "that a node's plugin sent it"),
+            (.source, [1], "that a node's plugin sent it"), (.node, nil, "which node it is"),
+            (.node, [], "which node it is"),
+        ] as [(FieldTag, [UInt8]?, String)])
+    func incompleteNode(_ tag: FieldTag, _ value: [UInt8]?, _ what: String) throws {
+        var frame = try #require(try fixture("node"))
+        frame.fields.removeAll { $0.tag == tag.rawValue }
+        if let value { frame.append(tag, bytes: value) }
+        do {
+            _ = try PluginNode(frame)
+            Issue.record("it was taken")
+        } catch {
+            #expect(error.what == what)
+        }
+    }
+
     @Test(
         "lists that are none",
         arguments: [
@@ -219,10 +258,15 @@ struct FrameDecoderTests {
             #expect(PluginPlacement.hardware(Array(text.utf8)) == nil, "\(text)")
         }
         #expect(PluginPlacement.hardware(Array("5/4,0".utf8)) == [[5], [4, 0]])
-        for text in ["0000:47:00.0,0000:47:00.0", "0000:47:00.0,", "0000:47:00", "0000:47:00.0 ", "0000:C7:00.0"] {
+        for text in [
+            "0000:47:00.0,0000:4e:00.0,0000:47:00.0", "0000:47:00.0,", "0000:47:00", "0000:47:00.0 ", "0000:C7:00.0",
+        ] {
             #expect(PluginPlacement.addresses(Array(text.utf8)) == nil, "\(text)")
         }
         #expect(PluginPlacement.list(Array("0-4095".utf8))?.count == 4096)
+        // Of a GPU that is divided.
+        let parts = "0000:07:00.0,0000:0f:00.0,0000:0f:00.0"
+        #expect(PluginPlacement.addresses(Array(parts.utf8)) == parts.split(separator: ",").map(String.init))
     }
 
     @Test("inputs on which a fuzzer once failed, and its seeds")

@@ -31,8 +31,12 @@ MACHINES = {
         gpus=(GPU(0, "0000:07:00.0"), GPU(1, "0000:0f:00.0", instances=((1, (0,)), (2, (0,)), (7, (0, 1))))),
     ),
     "amd": Machine(cores=8, gpus=gpus(2, model="MI210", vendor="amd")),
+    "intel": Machine(cores=8, gpus=gpus(4, model="Max 1550", vendor="intel")),
     "far-domain": Machine(gpus=(GPU(0, "10000:81:00.0"),)),
 }
+
+VENDORS = {"nvidia": "0x10de", "amd": "0x1002", "intel": "0x8086"}
+DRIVERS = {"amd": "amdgpu", "intel": "i915"}
 
 # What must not harm a reader of a list of numbers.
 HOSTILE = (
@@ -73,7 +77,7 @@ def write(machine, root, offline=()):
     _memory(machine, root, set(offline))
     for gpu in machine.gpus:
         _pci(machine, root, gpu)
-        (_nvidia if gpu.vendor == "nvidia" else _amd)(root, gpu)
+        (_nvidia if gpu.vendor == "nvidia" else _render)(root, gpu)
     if any(gpu.instances for gpu in machine.gpus):
         _instances(root, machine.gpus)
 
@@ -126,8 +130,7 @@ def _pci(machine, root, gpu):
     socket = order.index(gpu.address) * machine.sockets // len(order)
     device = root / "sys/bus/pci/devices" / gpu.address
     own = [one for one in range(machine.count) if machine.place(one)[0] == socket]
-    vendor = "0x10de" if gpu.vendor == "nvidia" else "0x1002"
-    for name, value in (("vendor", vendor), ("class", "0x030200"), ("numa_node", str(socket)), ("local_cpulist", ranges(own))):
+    for name, value in (("vendor", VENDORS[gpu.vendor]), ("class", "0x030200"), ("numa_node", str(socket)), ("local_cpulist", ranges(own))):
         _put(device / name, value)
 
 
@@ -141,10 +144,13 @@ def _nvidia(root, gpu):
     _put(root / "proc/driver/nvidia/gpus" / gpu.address / "information", text)
 
 
-def _amd(root, gpu):
+def _render(root, gpu):
     link = root / f"sys/class/drm/renderD{128 + gpu.minor}/device"
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(f"../../../bus/pci/devices/{gpu.address}")
+    driver = root / f"sys/bus/pci/drivers/{DRIVERS[gpu.vendor]}"
+    driver.mkdir(parents=True, exist_ok=True)
+    (link / "driver").symlink_to(f"../../drivers/{driver.name}")
 
 
 def _instances(root, all_gpus):

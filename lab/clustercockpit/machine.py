@@ -80,7 +80,7 @@ class Machine:
         """The topology of a subcluster in cluster.json and GET /clusters/."""
         cores = [self.core(socket, core) for socket in range(self.sockets) for core in range(self.cores)]
         sockets = [sorted(sum(cores[i * self.cores : (i + 1) * self.cores], [])) for i in range(self.sockets)]
-        brands = {"nvidia": "Nvidia GPU", "amd": "AMD GPU"}
+        brands = {"nvidia": "Nvidia GPU", "amd": "AMD GPU", "intel": "Intel GPU"}
         accelerators = [{"id": gpu.long_address, "type": brands[gpu.vendor], "model": gpu.model} for gpu in self.gpus]
         return {
             "node": list(range(self.count)),

@@ -68,8 +68,10 @@ static void probe_placement(const slurm_job_info_t *job) {
         job->gres_detail_cnt == 1 && gres != NULL && strstr(gres, "gpu") != NULL && strstr(gres, "(IDX:") != NULL,
         "gres_detail_str", "%u: %s", job->gres_detail_cnt, shown(gres));
     char cores[256] = "";
-    int rc = cs_job_cores_on_node(job, 0, cores, sizeof(cores));
-    int cpus = cs_job_cpus_on_node(job, 0);
+    const char *node = job->batch_host != NULL ? job->batch_host : "";
+    int rc = cs_job_cores_on_node(job, node, cores, sizeof(cores));
+    int cpus = cs_job_cpus_on_node(job, node);
+    check(cs_job_cores_on_node(job, "elsewhere", cores + 128, 128) == -1, "another node", "has cores");
     if (cs_has_core_placement()) {
         check(rc == 0 && cores[0] != '\0', "cs_job_cores_on_node", "%d, \"%s\"", rc, cores);
         check(cpus == 2, "cs_job_cpus_on_node", "is %d", cpus);

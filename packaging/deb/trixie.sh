@@ -7,7 +7,8 @@
 #            build  builds the packages in it: .build-trixie/debs
 #            smoke  installs them in a copy of the root that is forgotten, and runs Tests/Package/smoke.py there on a
 #                   cluster of Debian 13's Slurm, in a network of its own
-#            all three when none is named
+#            cockpit  runs Tests/ClusterCockpit there with those packages, and with slurmdbd; takes minutes
+#            root, build and smoke when none is named
 #   --fresh  makes the root again
 #
 # The root is kept in SLURM_GRID_AGENT_ROOTS (/var/tmp/slurm-grid-agent-roots). Needs root. SLURM_GRID_AGENT_MIRROR: a
@@ -30,7 +31,7 @@ steps=()
 while [ $# -gt 0 ]; do
   case $1 in
     --fresh) fresh=1 ;;
-    root | build | smoke) steps+=("$1") ;;
+    root | build | smoke | cockpit) steps+=("$1") ;;
     --help) usage_from_header; exit 0 ;;
     *) usage_from_header >&2; exit 64 ;;
   esac
@@ -113,6 +114,23 @@ smoke_step() {
     ip addr add 192.0.2.1/32 dev lo # getaddrinfo of 24.11 and newer finds nothing where loopback is the only address
     apt-get -qq install -y /tmp/check/debs/*.deb >/dev/null
     MODE=$(cat /tmp/check/debs/mode) python3 -B /tmp/check/Tests/Package/smoke.py' 9>&- || die "the smoke test failed on Debian 13"
+}
+
+cockpit_step() {
+  ls "$work"/debs/*.deb >/dev/null 2>&1 || die "no packages in $work/debs: trixie.sh build"
+  BRING="$top/lab $top/Tests $top/slurm-plugins $work/debs" OVERLAY=1 SIGNAL=KILL run in_root "$ROOTS/$NAME" bash -euc '
+    cd /tmp/check
+    lab/install.sh --dbd >&2
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y gcc make libc6-dev libslurm-dev libmunge-dev /tmp/check/debs/*.deb >/dev/null
+    # The plugin that looks for /sys and /proc where the tests say.
+    rm -rf slurm-plugins/build*
+    make -s -C slurm-plugins spank-test-root
+    export BINARY=/usr/bin/slurm-grid-agent PLUGINS=/usr/lib/x86_64-linux-gnu/slurm-wlm
+    unshare --net bash -euc "
+      ip link set lo up
+      ip addr add 192.0.2.1/32 dev lo # as for the smoke test
+      for part in placement jobs requeue; do python3 -B Tests/ClusterCockpit/\$part.py; done"' 9>&- ||
+    die "the tests of ClusterCockpit failed on Debian 13"
 }
 
 for step in "${steps[@]}"; do

@@ -50,8 +50,11 @@ class Good(Case):
             with self.subTest(name):
                 cores, addresses, memory = self.read(self.tree(machine))
                 self.assertEqual((cores, int(memory)), (wanted(machine), machine.memory_mib))
-                told = [gpu.address for gpu in sorted(machine.gpus, key=lambda one: one.minor) if gpu.vendor == "nvidia"]
-                self.assertEqual(addresses, ",".join(told) if told and name != "mig" else "-")
+                told = []
+                for gpu in sorted(machine.gpus, key=lambda one: one.minor):
+                    # Divided by MIG it is as many as it has compute instances.
+                    told += [gpu.address] * (sum(len(computes) for _, computes in gpu.instances) if gpu.instances else 1)
+                self.assertEqual(addresses, ",".join(told) if told else "-")
 
     def test_a_thread_that_is_switched_off(self):
         self.assertEqual(self.read(self.tree(MACHINES["two-sockets-halves"], offline=[12]))[0], "0,8;1,9;2,10;3,11/4;5,13;6,14;7,15")
@@ -77,6 +80,128 @@ class Good(Case):
             self.assertIn(told[0], ("-", cores) if room > len(cores) else ("-",))
             self.assertIn(told[1], ("-", addresses) if room > len(addresses) else ("-",))
         self.assertEqual(self.read(root, 4097, "late")[:2], ["-", "-"])
+
+
+class Kinds(Case):
+    """GPUs of other kinds than NVIDIA's, divided ones, and several kinds in one node."""
+
+    def told(self, *devices, change=lambda root: None):
+        root = self.tree(Machine(gpus=devices))
+        change(root)
+        return self.read(root)[1]
+
+    @staticmethod
+    def amd(minor, bus=None, vendor="amd"):
+        return GPU(minor, f"0000:{bus or minor + 1:02x}:00.0", vendor=vendor)
+
+    def test_render_nodes(self):
+        """In the order of their minors, which need not begin at the first, nor be without gaps."""
+        amd = self.amd
+        for devices, told in (
+            ((amd(1, 0x47), amd(0, 0x4E)), "0000:4e:00.0,0000:47:00.0"),
+            ((amd(1), amd(3)), "0000:02:00.0,0000:04:00.0"),
+            ((amd(63),), "0000:40:00.0"),
+            ((amd(64),), "-"),
+            # The one inside an Intel CPU is given to no job, whatever its minor.
+            ((GPU(0, "0000:00:02.0", vendor="intel"), amd(1), amd(2)), "0000:02:00.0,0000:03:00.0"),
+            ((GPU(0, "0000:00:02.0", vendor="intel"), amd(1)), "0000:02:00.0"),
+            ((GPU(0, "0000:00:02.0", vendor="intel"),), "-"),
+            ((GPU(0, "0000:00:02.0", vendor="intel"), GPU(1, "0000:0d:00.0", vendor="intel")), "0000:0d:00.0"),
+        ):
+            with self.subTest(devices):
+                self.assertEqual(self.told(*devices), told)
+
+    def test_several_kinds(self):
+        """The agent takes as many as Slurm has; of two kinds that are equally many nobody can say which ones those are."""
+        amd, nvidia = self.amd, lambda minor: GPU(minor, f"0000:{minor + 0x80:02x}:00.0")
+        self.assertEqual(self.told(nvidia(0), nvidia(1), amd(0)), "0000:80:00.0,0000:81:00.0")
+        self.assertEqual(self.told(nvidia(0), amd(0)), "-")
+        self.assertEqual(self.told(amd(0), amd(1), amd(2, vendor="intel")), "0000:01:00.0,0000:02:00.0")
+        self.assertEqual(self.told(amd(0), amd(2, vendor="intel")), "-")
+
+    def test_drivers(self):
+        def driver(name):
+            def change(root):
+                link = root / "sys/bus/pci/devices/0000:01:00.0/driver"
+                link.unlink()
+                if name:
+                    link.symlink_to(f"../../drivers/{name}")
+            return change
+
+        for vendor, name, told in (
+            ("intel", "xe", "0000:01:00.0"), ("intel", "i915", "0000:01:00.0"), ("amd", "radeon", "-"), ("amd", "vfio-pci", "-"), ("amd", None, "-"),
+            ("amd", "xe", "-"), ("intel", "amdgpu", "-"), ("amd", "x" * 200, "-"),
+        ):
+            with self.subTest((vendor, name)):
+                self.assertEqual(self.told(self.amd(0, vendor=vendor), change=driver(name)), told)
+
+    def test_an_amd_gpu_that_is_divided(self):
+        """Its parts are devices of their own, or several render nodes of one address: Slurm counts them, their order is not known."""
+        for target in ("../../../platform/amdgpu_xcp_0", "../../../bus/pci/devices/0000:01:00.0"):
+            def change(root, target=target):
+                link = root / "sys/class/drm/renderD129/device"
+                link.parent.mkdir()
+                link.symlink_to(target)
+            with self.subTest(target):
+                self.assertEqual(self.told(self.amd(0), change=change), "-")
+
+    def test_what_else_is_in_the_folder(self):
+        def change(root):
+            drm = root / "sys/class/drm"
+            for name, target in (("card0", "../../../bus/pci/devices/0000:01:00.0"), ("renderD130", "../../../platform/vgem"), ("renderD131", "x" * 400),
+                                 ("renderD", "../x"), ("renderD13x", "../x"), ("renderD12", "../../../bus/pci/devices/0000:01:00.0"), ("renderD9999999", "/")):
+                (drm / name).mkdir()
+                (drm / name / "device").symlink_to(target)
+            (drm / "version").write_text("drm 1.1.0 20060810\n")
+            (drm / "renderD132").symlink_to("renderD132")
+            (drm / "renderD133").write_text("x")
+            (drm / "renderD134").mkdir()
+
+        self.assertEqual(self.told(self.amd(0), change=change), "0000:01:00.0")
+
+    def test_a_vendor_that_is_another(self):
+        for content in HOSTILE[:-6] + (b"0x1002", b"0x1002\n\n", b"0X1002\n", b"0x10021\n"):
+            def change(root, content=content):
+                (root / "sys/bus/pci/devices/0000:01:00.0/vendor").write_bytes(content)
+            with self.subTest(content[:20]):
+                self.assertEqual(self.told(self.amd(0), self.amd(1), change=change), "-")
+
+    def test_mig(self):
+        """As many as it has compute instances, where its own place is; one without any is none."""
+        plain = GPU(1, "0000:0f:00.0")
+        first, second = "0000:07:00.0", "0000:0f:00.0"
+        for instances, told in (
+            (((1, (0,)),), [first, second]), (((1, (0, 1, 2)), (2, (0,))), [first] * 4 + [second]), (((3, ()),), [second]), ((), [first, second]),
+            (tuple((one, (0,)) for one in range(7)), [first] * 7 + [second]),
+        ):
+            with self.subTest(instances):
+                self.assertEqual(self.told(GPU(0, first, instances=instances), plain).split(","), told)
+        self.assertEqual(self.told(GPU(0, first, instances=((3, ()),))), "-")
+
+    def test_mig_that_cannot_be_counted(self):
+        gpu = GPU(0, "0000:07:00.0", instances=((1, (0,)),))
+        folder = "proc/driver/nvidia/capabilities/gpu0/mig"
+
+        def many(name, count):
+            def change(root):
+                for number in range(count):
+                    (root / folder / name.format(number)).mkdir(parents=True, exist_ok=True)
+            return change
+
+        for name, count in (("gi{}", 17), ("gi1/ci{}", 9)):
+            with self.subTest(name):
+                self.assertEqual(self.told(gpu, change=many(name, count)), "-")
+                self.assertNotEqual(self.told(gpu, change=many(name, count - 2)), "-")
+        # What is no instance is not counted.
+        for name in ("gi", "gi1x", "gix{}", "xgi{}", "gi-1", "gi1/ci", "gi1/cix", "gi99999999"):
+            with self.subTest(name):
+                self.assertEqual(self.told(gpu, change=many(name, 1)), gpu.address)
+
+        def not_a_folder(root):
+            shutil.rmtree(root / folder)
+            (root / folder).write_text("x")
+
+        self.assertEqual(self.told(gpu, change=not_a_folder), "-")
 
 
 class Hostile(Case):

@@ -11,6 +11,10 @@
 //   --step NUMBER   S_JOB_STEPID (7)
 //   --stepd PATH    listens there, as slurmstepd does
 //   --node NAME     SLURMD_NODENAME in the job's environment
+//   --context NUMBER  what spank_context() says (2: slurmstepd; 4: slurmd)
+//   --host NAME     slurmd finds this node by the host's name; nothing is found without
+//   --alias NAME    and this one by one of its aliases
+//   --slurmd WORDS  slurmd's command line, a word a line, becomes this process's
 //   --no-munge      libmunge cannot be loaded
 //   --no-threads    no thread can be started
 //   --short-sends   the kernel takes one byte at a time, and is interrupted now and then
@@ -42,9 +46,10 @@
 enum { JOB = 4242, USER = 1001, GROUP = 1002, STEP = 7, TASK = 3, STATUS = 0x300 };
 
 static int remote = 1;
+static spank_context_t context = S_CTX_REMOTE;
 static bool missing[6];
 static const char *const items[] = {"job", "uid", "gid", "step", "task", "status"};
-static const char *node, *cores, *stepd;
+static const char *node, *cores, *stepd, *of_host, *of_alias;
 static uint32_t step = STEP;
 static bool no_munge, no_threads, short_sends;
 static const char *plugin;
@@ -89,6 +94,48 @@ int spank_remote(spank_t spank)
 {
     (void)spank;
     return remote;
+}
+
+// slurmd's own, which the plugin looks up by name. Freed by slurm_xfree() alone.
+enum { BEFORE = 16 };
+static int names_out;
+
+static char *name_of_node(const char *name)
+{
+    if (!name)
+        return NULL;
+    char *block = malloc(BEFORE + strlen(name) + 1);
+    if (!block)
+        exit(2);
+    names_out++;
+    return strcpy(block + BEFORE, name);
+}
+
+char *slurm_conf_get_nodename(const char *host);
+char *slurm_conf_get_nodename(const char *host)
+{
+    return name_of_node(host && *host && !strchr(host, '.') ? of_host : NULL);
+}
+
+char *slurm_conf_get_aliased_nodename(void);
+char *slurm_conf_get_aliased_nodename(void)
+{
+    return name_of_node(of_alias);
+}
+
+void slurm_xfree(void **block);
+void slurm_xfree(void **block)
+{
+    if (!*block)
+        return;
+    names_out--;
+    free((char *)*block - BEFORE);
+    *block = NULL;
+}
+
+spank_context_t spank_context(void)
+{
+    return context;
 }
 
 static void say(const char *level, const char *format, va_list arguments)
@@ -262,6 +309,10 @@ static void call_each(char *hooks, int count, char **arguments, bool linger)
         printf("%s %d %lld %d %d\n", hook, outcome, took, open_descriptors() - before, (int)alarms);
         fflush(stdout);
     }
+    if (names_out != 0) {
+        fprintf(stderr, "%d names of nodes were not freed\n", names_out);
+        exit(6);
+    }
     dlclose(library);
     if (linger) {
         puts("unloaded");
@@ -292,9 +343,35 @@ static void measure(const char *hook, long processes, int count, char **argument
     }
 }
 
+enum { WORDS_MAX = 64 };
+static const char own_words[] = "SPANK_HARNESS_WORDS"; // this program's, while its command line is another one
+
+// Starts this program again with that command line.
+static void become_slurmd(const char *line, int count, char **arguments)
+{
+    char *words[WORDS_MAX + 2] = {"slurmd"};
+    char kept[32 << 10] = "";
+    for (int i = 1; i < count; i++)
+        if (arguments[i] != line && strcmp(arguments[i], "--slurmd") != 0)
+            snprintf(kept + strlen(kept), sizeof(kept) - strlen(kept), "%s\n", arguments[i]);
+    char *rest = strdup(line);
+    for (int i = 1; rest && i <= WORDS_MAX; i++)
+        words[i] = strsep(&rest, "\n");
+    setenv(own_words, kept, 1);
+    execv("/proc/self/exe", words);
+    exit(2);
+}
+
 int main(int count, char **arguments)
 {
+    static char *kept[WORDS_MAX + 1];
     long processes = 0;
+    if (getenv(own_words)) {
+        char *rest = strdup(getenv(own_words));
+        for (count = 1; count < WORDS_MAX && rest && *rest; count++)
+            kept[count] = strsep(&rest, "\n");
+        arguments = kept;
+    }
     bool linger = false;
     int i = 1;
     for (; i < count && !strncmp(arguments[i], "--", 2); i++) {
@@ -314,6 +391,14 @@ int main(int count, char **arguments)
             remote = (int)strtol(value, NULL, 10);
         else if (!strcmp(option, "--node"))
             node = value;
+        else if (!strcmp(option, "--slurmd"))
+            become_slurmd(value, count, arguments);
+        else if (!strcmp(option, "--context"))
+            context = (spank_context_t)strtol(value, NULL, 10);
+        else if (!strcmp(option, "--host"))
+            of_host = value;
+        else if (!strcmp(option, "--alias"))
+            of_alias = value;
         else if (!strcmp(option, "--cores"))
             cores = value;
         else if (!strcmp(option, "--stepd"))

@@ -6,6 +6,7 @@ Starts labs of its own and takes them down. Needs root. PLUGIN: what was built."
 import json
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import time
 import unittest
 from pathlib import Path
 
-from spank_peer import EVENT, SEALED, Listener, event_of, frame_of
+from spank_peer import EVENT, SEALED, Hung, Listener, event_of, frame_of
 
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parents[1]
@@ -94,6 +95,27 @@ class SingleHost(unittest.TestCase):
             self.assertEqual(ends, {(step, 0): 0, (step, 1): 0x300, (batch, 0): 0})
             self.assertEqual(listener.users, {0}, "steps too must be reported as root: the agent believes nobody else")
             self.assertIn("unknown argument nonsense", lab.log("n3"))
+
+    def test_what_nodes_say_when_slurmd_starts(self):
+        """Each once, by its own name, without a job; whoever hangs then."""
+        with Lab("slurm", "socket=BASE/events.sock") as lab:
+            listener = Listener(str(lab.base / "events.sock"))
+            self.addCleanup(listener.close)
+            os.chmod(listener.address, 0o666)
+            nodes = lab.variable("LAB_NODE_NAMES").split()
+            lab.run(TOP / "lab/fault.sh", "restart", "slurmd")
+            events = [event_of(message) for message in listener.wait(len(nodes) + 1, within=2)]
+            self.assertEqual(sorted((event["kind"], event["node"]) for event in events), [("node", node) for node in sorted(nodes)])
+            for event in events:
+                self.assertEqual(len(set(re.split("[,;/]", event["hardware"]))), os.sysconf("SC_NPROCESSORS_ONLN"))
+            self.assertEqual(listener.users, {0})
+            listener.close()
+            os.unlink(lab.base / "events.sock")
+            hung = Hung(str(lab.base / "events.sock"), full=True)
+            self.addCleanup(hung.close)
+            os.chmod(hung.address, 0o666)
+            lab.run(TOP / "lab/fault.sh", "restart", "n3")
+            self.assertTrue(lab.job("-w", "n3", body="true"))
 
     def test_nobody_listens(self):
         with Lab("slurm", "socket=BASE/absent.sock timeout_ms=1000") as lab:

@@ -19,7 +19,7 @@ import threading
 import time
 from pathlib import Path
 
-EVENT, SEALED = 2, 5
+EVENT, SEALED, NODE = 2, 5, 6
 NUMBERS = {1: "source", 3: "kind", 5: "observed", 11: "job", 20: "uid", 21: "gid", 51: "step", 52: "task", 53: "status", 58: "memory"}
 TEXTS = {50: "node", 54: "gpus", 55: "cores", 56: "hardware", 57: "addresses"}
 KINDS = {3: "prolog", 4: "epilog", 5: "step start", 6: "task exit"}
@@ -41,13 +41,13 @@ def fields_of(frame):
 
 
 def event_of(frame):
-    """The names and values of an event frame; an unknown field is an error here, as the plugin must not send one."""
+    """The names and values of an event frame, or of a node's; an unknown field is an error here, as the plugin must not send one."""
     kind, fields = fields_of(frame)
-    assert kind == EVENT, f"type {kind} is no event"
+    assert kind in (EVENT, NODE), f"type {kind} is no event"
     event = {}
     for tag, value in fields.items():
         event[NUMBERS.get(tag) or TEXTS[tag]] = int.from_bytes(value, "little") if tag in NUMBERS else value.decode()
-    event["kind"] = KINDS[event["kind"]]
+    event["kind"] = KINDS[event["kind"]] if kind == EVENT else "node"
     return event
 
 

@@ -239,6 +239,73 @@ class PlacementTests(Case):
         self.assertIn("not reported", call.log[0])
 
 
+class NodeTests(Case):
+    """What slurmd tells when it starts. The harness's own command line stands for slurmd's: its words come before the hook."""
+
+    SLURMD = ("--context", "4")
+
+    def told(self, *options, listener=None, **call):
+        listener = listener or self.keep(Listener(self.path))
+        self.call(f"socket={self.path}", hooks="init", options=[*self.SLURMD, *options], **call)
+        return [event_of(one) for one in listener.wait(1, within=2)]
+
+    def test_what_it_is_made_of(self):
+        before = time.time()
+        event, = self.told("--host", "n7")
+        self.assertTrue(before - 1 <= event.pop("observed") / 1e6 <= time.time() + 1)
+        self.assertEqual((event["kind"], event["source"], event["node"]), ("node", 2, "n7"))
+        threads = re.split("[,;/]", event["hardware"])
+        self.assertEqual(len(set(threads)), os.sysconf("SC_NPROCESSORS_ONLN"))
+        self.assertGreater(event["memory"], 100)
+        self.assertLess(event.keys(), {"kind", "source", "node", "hardware", "memory", "addresses"})
+
+    def test_the_nodes_name(self):
+        """As slurmd finds it: the host's, one of its aliases'. Nothing in the environment counts."""
+        short = socket.gethostname().split(".")[0]
+        lie = {"SLURMD_NODENAME": "elsewhere"}
+        for options, name in ((("--host", "n1", "--alias", "n2"), "n1"), (("--alias", "n2"), "n2"), ((), short), (("--host", "n" * 300), short)):
+            with self.subTest(options):
+                listener = Listener(self.path)
+                self.assertEqual(self.told(*options, listener=listener, environment=lie)[0]["node"], name)
+                listener.close()
+                os.unlink(self.path)
+
+    def test_the_name_that_slurmd_was_given(self):
+        """`slurmd -N`: as getopt reads it, whatever else stands there."""
+        listener = self.keep(Listener(self.path))
+        given = (
+            (["-N", "n3"], "n3"), (["-Nn3"], "n3"), (["-DvN", "n3"], "n3"), (["-DNn3"], "n3"), (["-N", "n3", "-N", "n4"], "n4"),
+            (["-f", "-N", "-D"], "n1"), (["-L", "-Nx", "-Nn3"], "n3"), (["-FNx"], "n1"), (["-F", "-Nn3"], "n3"), (["--conf", "-Nx"], "n1"),
+            (["--conf=-Nx", "-Nn3"], "n3"), (["--conf-server", "-Nx"], "n1"), (["-n", "-5", "-Nn3"], "n3"), (["--", "-Nx"], "n1"),
+            (["x", "-Nn3"], "n3"), (["-N"], "n1"), (["-N", ""], "n1"), (["-N", "n" * 300], "n1"), (["-d-N", "-D"], "n1"), ([""], "n1"),
+        )
+        for count, (words, name) in enumerate(given, 1):
+            done = subprocess.run(
+                [HARNESS, *self.SLURMD, "--host", "n1", "--slurmd", "\n".join(words), "init", PLUGIN, f"socket={self.path}"],
+                capture_output=True, text=True, timeout=30, check=False)
+            self.check(Call(done.stdout, done.stderr, done.returncode), "init", 0.2)
+            messages = listener.wait(count)
+            self.assertEqual((len(messages), event_of(messages[-1])["node"]), (count, name), words)
+
+    def test_slurmd_starts_whoever_listens(self):
+        self.assertEqual(self.call(f"socket={self.folder}/absent", hooks="init", options=self.SLURMD).log, ["debug: grid_agent: this node not reported: no agent listens"])
+        self.keep(Hung(self.path, full=True))
+        call = self.call(f"socket={self.path}", "timeout_ms=100", hooks="init", options=self.SLURMD, limit=0.1)
+        self.assertIn("not reported", call.log[0])
+
+    def test_nowhere_else(self):
+        """srun, sbatch, slurmstepd and the process of a prolog load the plugin too."""
+        listener = self.keep(Listener(self.path))
+        for context in (0, 1, 2, 3, 5, 99):
+            call = self.call(f"socket={self.path}", "nonsense", hooks="init", options=["--context", str(context)])
+            self.assertEqual(call.log, [], context)
+        self.assertEqual(listener.wait(1, within=0.3), [])
+
+    def test_a_mistake_is_told_once(self):
+        call = self.call("nonsense", f"socket={self.folder}/absent", hooks="init,job_prolog", options=self.SLURMD)
+        self.assertEqual(len([line for line in call.log if line.startswith("error")]), 1, call.log)
+
+
 class RemoteTests(Case):
     @classmethod
     def setUpClass(cls):
@@ -286,6 +353,18 @@ class RemoteTests(Case):
         listener, controller = self.listen()
         self.call(controller, self.by, hooks="init_post_opt", options=[*PlacementTests.BATCH, "--cores", "0-1"])
         self.assertEqual(self.arrived(listener)["cores"], "0-1")
+
+    def test_nodes_are_signed_too(self):
+        listener, controller = self.listen()
+        self.call(controller, self.by, hooks="init", options=[*NodeTests.SLURMD, "--host", "n7"])
+        event = self.arrived(listener)
+        self.assertEqual((event["kind"], event["node"]), ("node", "n7"))
+
+    def test_slurmd_starts_where_munged_hangs(self):
+        hung = self.keep(Hung(str(self.folder / "hung")))
+        _, controller = self.listen()
+        call = self.call(controller, f"munge_socket={hung.address}", hooks="init", options=NodeTests.SLURMD, left_open=1)
+        self.assertIn("this node not reported: the time limit was reached", call.log[0])
 
     def test_steps_are_signed_too(self):
         listener, controller = self.listen()

@@ -96,13 +96,24 @@ final class PluginRegistry: Sendable {
                     state.jobcomp[boot]?.events += 1
                     state.jobcomp[boot]?.lastHeard = time
                 case .spank:
-                    guard let name = event.node else { continue }
-                    if state.nodes[name] == nil, state.nodes.count >= limit { Self.forgetNodes(&state, limit) }
-                    state.nodes[name, default: Node(node: name, lastHeard: time, events: 0)].events += 1
-                    state.nodes[name]?.lastHeard = time
+                    if let name = event.node { Self.heard(name, at: time, &state, limit) }
                 }
             }
         }
+    }
+
+    func heard(_ nodes: [PluginNode]) {
+        let time = now().timeIntervalSince1970
+        let limit = nodeLimit
+        state.withLockedValue { state in
+            for node in nodes { Self.heard(node.node, at: time, &state, limit) }
+        }
+    }
+
+    private static func heard(_ name: String, at time: Double, _ state: inout State, _ limit: Int) {
+        if state.nodes[name] == nil, state.nodes.count >= limit { forgetNodes(&state, limit) }
+        state.nodes[name, default: Node(node: name, lastHeard: time, events: 0)].events += 1
+        state.nodes[name]?.lastHeard = time
     }
 
     /// An eighth, so that the next ones come cheap.

@@ -29,6 +29,10 @@ final class EventSink: BridgeSink {
 
     func commit(_ delivery: BridgeDelivery) async throws {
         registry.heard(delivery.events)
+        registry.heard(delivery.nodes)
+        nodeReports.tell(delivery.nodes)
+        // Nothing of a node's own word is in the ledger.
+        guard !delivery.events.isEmpty || !delivery.refused.isEmpty else { return }
         var intake = Ledger.Intake()
         var highest: [[UInt8]: Ledger.Mark] = [:]
         for event in delivery.events {

@@ -8,7 +8,8 @@ internal import Support
 /// said once, so some of it is kept until then.
 final class NodeReports: Sendable {
     struct Report: Sendable, Hashable {
-        var jobID: UInt32
+        /// nil: it told of itself alone, when its slurmd started.
+        var jobID: UInt32?
         var node: String
         var placement: PluginPlacement
     }
@@ -33,6 +34,17 @@ final class NodeReports: Sendable {
                 event.node.map { Report(jobID: event.jobID, node: $0, placement: placement) }
             }
         }
+        add(reports)
+    }
+
+    func tell(_ nodes: [PluginNode]) {
+        add(
+            nodes.compactMap { node in
+                node.hardware.map { Report(jobID: nil, node: node.node, placement: $0) }
+            })
+    }
+
+    private func add(_ reports: [Report]) {
         guard !reports.isEmpty else { return }
         state.withLockedValue { state in
             guard state.isWanted else { return }

@@ -102,15 +102,15 @@ char *cs_job_batch_script(uint32_t job_id, size_t *length);
 int cs_controller_count(void);
 
 /*
- * Abstract core indices (socket-major) that the job holds on its `node_index`-th node (position in the job's own
- * node list), as a bit range such as "0-3,8", for a job loaded with SHOW_DETAIL.
+ * Abstract core indices (socket-major) that the job holds on that node, as a bit range such as "0-3,8", for a job loaded
+ * with SHOW_DETAIL. By name, not by place: of a job that ends its node list has only those that are not clean yet.
  * Returns 0 and fills `buffer`, -1 where this release has no public source (23.11 to 25.08) or the job holds nothing.
  * 22.05's function multiplies by threads once slurm_sprint_job_info() has run in the process: never call that one.
  */
-int cs_job_cores_on_node(const slurm_job_info_t *job, int node_index, char *buffer, size_t capacity);
+int cs_job_cores_on_node(const slurm_job_info_t *job, const char *node, char *buffer, size_t capacity);
 
-/* CPUs (hardware threads) the job holds on its `node_index`-th node; -1 when not known. */
-int cs_job_cpus_on_node(const slurm_job_info_t *job, int node_index);
+/* CPUs (hardware threads) the job holds on that node; -1 when not known. */
+int cs_job_cpus_on_node(const slurm_job_info_t *job, const char *node);
 
 /* True when this build can answer cs_job_cores_on_node() at all. */
 bool cs_has_core_placement(void);

@@ -46,7 +46,8 @@ extension BackendSender {
         let answer: JobCapture?
         do throws(CockpitError) {
             answer = try await cluster.capture(
-                jobID: run.jobID, submitTime: run.submitTime, withScript: settings.withScript)
+                jobID: run.jobID, submitTime: run.submitTime, nodes: run.details.nodes,
+                withScript: settings.withScript)
         } catch {
             // slurmctld is away: its word on cores and GPUs is worth waiting for.
             try await wait(entry, "Slurm does not answer: \(error)")
@@ -263,7 +264,9 @@ extension BackendSender {
 
     func nodes(of run: CockpitRun) -> [String] {
         let held = run.capture?.nodes.map(\.name) ?? []
-        return held.isEmpty ? run.details.nodes.flatMap { cluster.expand($0) } ?? [] : held
+        // Of a job that ends slurmctld names only the nodes that are not clean yet.
+        let known = run.details.nodes.flatMap { cluster.expand($0) } ?? []
+        return held.count < known.count ? known : held
     }
 
     func metadata(_ run: CockpitRun, _ reason: String) -> Logger.Metadata {

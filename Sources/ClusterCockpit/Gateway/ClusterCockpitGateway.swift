@@ -193,7 +193,8 @@ public struct ClusterCockpitGateway: Gateway, Service {
                 let answer: JobCapture?
                 do throws(CockpitError) {
                     answer = try await cluster.capture(
-                        jobID: run.jobID, submitTime: run.submitTime, withScript: settings.withScript)
+                        jobID: run.jobID, submitTime: run.submitTime, nodes: run.details.nodes,
+                        withScript: settings.withScript)
                 } catch {
                     outcome.failed = true
                     continue
@@ -244,11 +245,12 @@ public struct ClusterCockpitGateway: Gateway, Service {
     }
 
     /// Compares each backend with the ledger, repairs what differs, and tries again what waits or was refused.
+    /// - Parameter backend: only this one.
     public func sync(
-        dryRun: Bool, direction: SyncDirection, jobID: UInt32?, limit: Int
+        dryRun: Bool, direction: SyncDirection, jobID: UInt32?, limit: Int, backend: String? = nil
     ) async throws(CockpitError) -> [CockpitComparison] {
         var reports: [CockpitComparison] = []
-        for sender in senders {
+        for sender in senders where backend == nil || sender.name == backend {
             if !dryRun, direction != .stop { _ = try await store.retry(sender.name, jobID: jobID) }
             reports.append(await sender.compare(dryRun: dryRun, direction: direction, jobID: jobID, limit: limit))
         }

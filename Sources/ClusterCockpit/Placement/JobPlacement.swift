@@ -76,7 +76,8 @@ struct JobPlacement: Sendable, Hashable {
             // slurmctld keeps no indices of a job that is over.
             let gpus = own?.gpus ?? share?.gpus
             let kernel = own?.addresses ?? words.hardware[name]?.gpus.flatMap { Self.pick(gpus, $0) }
-            node.accelerators = Self.addresses(gpus, name, kernel, kind, table)
+            // Parts of one GPU (MIG) have its address.
+            node.accelerators = Self.addresses(gpus, name, kernel, kind, table).map(Self.once)
             nodes.append(node)
         }
         source = sources.contains(nil) ? nil : sources.compactMap { $0 }.max()
@@ -132,6 +133,11 @@ struct JobPlacement: Sendable, Hashable {
             return gpus.map { known[Int($0)] }
         }
         return nil
+    }
+
+    private static func once(_ addresses: [String]) -> [String] {
+        var seen: Set<String> = []
+        return addresses.filter { seen.insert($0).inserted }
     }
 
     private static func pick(_ gpus: [UInt32]?, _ all: [String]) -> [String]? {

@@ -37,9 +37,10 @@ public struct NodeShape: Sendable, Hashable {
     }
 }
 
-/// What a node said when a job began there.
+/// What a node said when a job began there, or its slurmd started.
 public struct NodeReport: Sendable, Hashable {
-    public var jobID: UInt32
+    /// nil: of no job, only of the node.
+    public var jobID: UInt32?
     public var node: String
     /// Slurm's numbers; nil: not told this time.
     public var cores: [UInt32]?
@@ -47,7 +48,7 @@ public struct NodeReport: Sendable, Hashable {
     public var hardware: NodeHardware
 
     public init(
-        jobID: UInt32, node: String, cores: [UInt32]? = nil, gpus: [UInt32]? = nil,
+        jobID: UInt32?, node: String, cores: [UInt32]? = nil, gpus: [UInt32]? = nil,
         hardware: NodeHardware = NodeHardware()
     ) {
         self.jobID = jobID

@@ -10,10 +10,10 @@ extension CockpitStore {
         try await write { database in
             for report in reports {
                 let share = NodeShare(report)
-                if !share.isEmpty {
+                if let jobID = report.jobID, !share.isEmpty {
                     try database.cachedStatement(
                         sql: "INSERT INTO shares (job_id, seen, node, share) VALUES (?, ?, ?, ?)"
-                    ).execute(arguments: [report.jobID, time, report.node, try Self.json(share)])
+                    ).execute(arguments: [jobID, time, report.node, try Self.json(share)])
                 }
                 guard report.hardware.cores != nil else { continue }
                 // Most say what they said before.

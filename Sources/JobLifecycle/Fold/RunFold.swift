@@ -26,13 +26,21 @@ struct RunFold {
         guard known.phase.isOpen || isTakenBack(known, by: seen) else { return corrected(known, by: seen) }
         var outcome = Outcome(run: known)
         if known.phase == .dispersed { outcome.run.phase = .pending }
-        outcome.run.details.update(from: seen.details, isNewer: seen.time >= known.asOf)
+        outcome.run.details.update(from: Self.details(seen, of: known), isNewer: seen.time >= known.asOf)
         apply(seen, &outcome)
         // slurmdbd is told late: when it was asked says nothing of when that was so.
         if seen.source != .accounting, seen.time > known.asOf { outcome.run.asOf = seen.time }
         if outcome.isNews(after: known) || outcome.needsLook { return outcome }
         // A later look at the same is no news worth a write, but where an overtaken answer would say otherwise.
         return outcome.run.asOf != known.asOf && order(counts: known) ? outcome : nil
+    }
+
+    /// Of a job that ends slurmctld names only the nodes that are not clean yet: where it ran is known from before.
+    private static func details(_ seen: JobObservation, of known: RunRecord) -> JobDetails {
+        var details = seen.details
+        let isOver = seen.state.base.isEnd || seen.state.isRequeueing
+        if seen.source == .controller, isOver, known.details.nodes != nil { details.nodes = nil }
+        return details
     }
 
     /// Whether what slurmctld says of such a run goes forth and back, so that the order of its answers counts.
@@ -57,7 +65,7 @@ struct RunFold {
         // That it was put back is no end of the job, and nothing new of a run that was known to be.
         guard seen.state.isRequeueing ? !known.knowsEnd : policy.isLastWord(seen) else { return nil }
         var outcome = Outcome(run: known)
-        outcome.run.details.update(from: seen.details, isNewer: seen.time >= known.asOf)
+        outcome.run.details.update(from: Self.details(seen, of: known), isNewer: seen.time >= known.asOf)
         takeEnd(seen, &outcome)
         outcome.run.phase = seen.state.isRequeueing ? .requeued : .ended
         outcome.transitions.append(.corrected)

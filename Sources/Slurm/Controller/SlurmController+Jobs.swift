@@ -25,8 +25,12 @@ extension SlurmController {
     }
 
     /// One job and what it holds on its nodes. The placement is nil for a job that holds none.
-    public func jobWithPlacement(_ id: UInt32) async throws(SlurmError) -> (job: Job, placement: Placement?) {
-        let records = try await load(id)
+    /// - Parameter nodes: all that it was given, where that is known: of a job that ends slurmctld names only those that are not
+    ///   clean yet.
+    public func jobWithPlacement(
+        _ id: UInt32, nodes: [String] = []
+    ) async throws(SlurmError) -> (job: Job, placement: Placement?) {
+        let records = try await load(id, nodes: nodes)
         return try Self.single(id, records)
     }
 
@@ -79,7 +83,7 @@ extension SlurmController {
         var placement: Placement?
     }
 
-    private func load(_ id: UInt32) async throws(SlurmError) -> [Record] {
+    private func load(_ id: UInt32, nodes: [String] = []) async throws(SlurmError) -> [Record] {
         guard id > 0, id < JobID.reserved else { throw .invalid("job id", "\(id) is no job id") }
         return try await call("slurm_load_job") { () throws(SlurmError) in
             var answer: UnsafeMutablePointer<job_info_msg_t>?
@@ -90,7 +94,7 @@ extension SlurmController {
             return (0..<Int(answer.pointee.record_count)).map { index in
                 let record = UnsafePointer(answer.pointee.job_array + index)
                 let job = decoder.decode(record)
-                return Record(job: job, placement: Placement(record, job: job))
+                return Record(job: job, placement: Placement(record, job: job, nodes: nodes))
             }
         }
     }

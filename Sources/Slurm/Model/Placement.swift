@@ -36,25 +36,29 @@ public struct Placement: Sendable, Hashable {
 
     public var nodes: [NodeShare]
 
-    /// - Parameter record: must have been loaded with SHOW_DETAIL.
+    /// - Parameters:
+    ///   - record: must have been loaded with SHOW_DETAIL.
+    ///   - known: all nodes that the job was given, where the caller knows them: of a job that ends slurmctld names only
+    ///     those that are not clean yet.
     /// - Returns: nil for a job that holds no nodes.
-    init?(_ record: UnsafePointer<slurm_job_info_t>, job: Job) {
-        guard let list = job.nodes, let names = Hostlist.expand(list), !names.isEmpty else { return nil }
+    init?(_ record: UnsafePointer<slurm_job_info_t>, job: Job, nodes known: [String] = []) {
+        guard let list = job.nodes, let named = Hostlist.expand(list), !named.isEmpty else { return nil }
+        let (names, isWhole) = Self.names(named, known, of: job.allocatedTRES?.nodes)
         nodes = names.enumerated().map { index, name in
             var share = NodeShare(node: name)
-            if let cores = Self.cores(record, index) {
+            if let cores = Self.cores(record, name) {
                 share.cores = cores
                 share.coresSource = .libslurm
             }
-            let cpus = cs_job_cpus_on_node(record, Int32(index))
+            let cpus = cs_job_cpus_on_node(record, name)
             if cpus > 0 {
                 share.cpus = UInt32(cpus)
                 share.cpusSource = .libslurm
-            } else if names.count == 1, let cpus = job.allocatedTRES?.cpus {
+            } else if isWhole, names.count == 1, let cpus = job.allocatedTRES?.cpus {
                 share.cpus = UInt32(clamping: cpus)
                 share.cpusSource = .allocatedTRES
             }
-            if index < job.gresPerNode.count, let gres = GRES.list(job.gresPerNode[index]) {
+            if isWhole, index < job.gresPerNode.count, let gres = GRES.list(job.gresPerNode[index]) {
                 share.gres = gres
                 share.gresSource = .gresDetail
             } else if job.holdsNoGRES {
@@ -63,12 +67,19 @@ public struct Placement: Sendable, Hashable {
             }
             return share
         }
-        setMemory(job)
+        if isWhole { setMemory(job) }
     }
 
-    private static func cores(_ record: UnsafePointer<slurm_job_info_t>, _ index: Int) -> [UInt32]? {
+    /// The nodes to tell of, and whether those are all that the job was given.
+    static func names(_ named: [String], _ known: [String], of count: UInt64?) -> (names: [String], isWhole: Bool) {
+        guard let count, UInt64(named.count) != count else { return (named, true) }
+        guard UInt64(known.count) == count, Set(named).isSubset(of: known) else { return (named, false) }
+        return (known, true)
+    }
+
+    private static func cores(_ record: UnsafePointer<slurm_job_info_t>, _ node: String) -> [UInt32]? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4096) { buffer in
-            guard let base = buffer.baseAddress, cs_job_cores_on_node(record, Int32(index), base, buffer.count) == 0
+            guard let base = buffer.baseAddress, cs_job_cores_on_node(record, node, base, buffer.count) == 0
             else { return nil }
             return IndexRange.expand(String(cString: base))
         }

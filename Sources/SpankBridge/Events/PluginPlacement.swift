@@ -8,7 +8,7 @@ public struct PluginPlacement: Sendable, Hashable {
     public var gpus: [UInt32]?
     /// The operating system's hardware threads of each core of the node, in Slurm's order of cores.
     public var hardware: [[UInt32]]?
-    /// PCI addresses of the node's GPUs, in the order of their device files.
+    /// PCI addresses of the node's GPUs, in the order of their device files; of one that is divided (MIG) once for each part.
     public var gpuAddresses: [String]?
     /// MiB.
     public var memory: UInt64?
@@ -54,16 +54,19 @@ public struct PluginPlacement: Sendable, Hashable {
         return cores
     }
 
-    /// `0000:47:00.0,…`, each once.
+    /// `0000:47:00.0,…`; those that are the same stand beside each other.
     static func addresses(_ text: [UInt8]) -> [String]? {
         var addresses: [String] = []
+        var seen: Set<String> = []
         for part in text.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
             guard (12...16).contains(part.count), part.allSatisfy({ "0123456789abcdef:.".utf8.contains($0) }),
                 addresses.count < Int(limit)
             else { return nil }
-            addresses.append(String(decoding: part, as: UTF8.self))
+            let address = String(decoding: part, as: UTF8.self)
+            guard seen.insert(address).inserted || addresses.last == address else { return nil }
+            addresses.append(address)
         }
-        return Set(addresses).count == addresses.count ? addresses : nil
+        return addresses
     }
 
     private static func number(_ digits: ArraySlice<UInt8>) -> UInt32? {

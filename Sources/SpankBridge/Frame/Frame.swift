@@ -16,6 +16,7 @@ enum FrameFormat {
         case ack = 3
         case refusal = 4
         case sealed = 5
+        case node = 6
     }
 }
 

@@ -26,8 +26,11 @@ public struct BridgePeer: Sendable, Hashable, CustomStringConvertible {
 /// What one read from one peer brought.
 public struct BridgeDelivery: Sendable {
     public var events: [PluginEvent] = []
+    public var nodes: [PluginNode] = []
     public var refused: [FrameRefusal] = []
     public var peer: BridgePeer
+
+    var isEmpty: Bool { events.isEmpty && nodes.isEmpty && refused.isEmpty }
 }
 
 /// Takes what arrives from the plugins.

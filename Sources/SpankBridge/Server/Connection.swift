@@ -79,7 +79,7 @@ struct Connection {
                 "refused a frame; it is kept in the ledger",
                 metadata: ["peer": "\(peer)", "why": "\(refusal.reason)", "bytes": "\(refusal.bytes.count)"])
         }
-        guard !batch.delivery.events.isEmpty || !batch.delivery.refused.isEmpty else { return true }
+        guard !batch.delivery.isEmpty else { return true }
         do {
             try await sink.commit(batch.delivery)
             return true
@@ -117,6 +117,7 @@ struct Batch {
         do throws(FrameRefusal.Incomplete) {
             switch frame.kind {
             case .event: delivery.events.append(try PluginEvent(frame))
+            case .node: delivery.nodes.append(try PluginNode(frame))
             case .hello: hellos.append(try PluginHello(frame))
             case .ack, .refusal, .sealed:
                 refuse(frame, .forbidden("a plugin on this host sends no frame of type \(frame.kind.rawValue)"))
@@ -133,7 +134,7 @@ struct Batch {
     func count(into counters: inout BridgeCounters, bytes: Int) {
         counters.bytes += bytes
         counters.frames += frames
-        counters.events += delivery.events.count
+        counters.events += delivery.events.count + delivery.nodes.count
         counters.hellos += hellos.count
         counters.refusedFrames += delivery.refused.count
     }

@@ -66,13 +66,12 @@ struct SealedConnection {
         }
         onCredential()
         counters.withLockedValue { $0.credentialsOpened += 1 }
-        guard let event = Self.event(in: opened.payload) else {
+        var delivery = BridgeDelivery(peer: BridgePeer(way: .tcp, uid: opened.uid, pid: nil, address: address))
+        guard let frame = Self.frame(in: opened.payload), Self.put(frame, into: &delivery) else {
             turnAway("it holds no SPANK event") { $0.forged += 1 }
             return
         }
         counters.withLockedValue { $0.events += 1 }
-        var delivery = BridgeDelivery(peer: BridgePeer(way: .tcp, uid: opened.uid, pid: nil, address: address))
-        delivery.events = [event]
         do {
             try await sink.commit(delivery)
         } catch {
@@ -81,8 +80,8 @@ struct SealedConnection {
         }
     }
 
-    /// Only what a compute node can know: no record of the job completion plugin.
-    static func event(in payload: [UInt8]) -> PluginEvent? {
+    /// nil: it is not one whole frame.
+    static func frame(in payload: [UInt8]) -> Frame? {
         var decoder = FrameDecoder()
         var items: [FrameDecoder.Item] = []
         do throws(FrameDecoder.Broken) {
@@ -90,12 +89,26 @@ struct SealedConnection {
         } catch {
             return nil
         }
-        guard items.count == 1, decoder.pendingBytes == 0, case .frame(let frame) = items[0], frame.kind == .event,
-            let event = try? PluginEvent(frame), event.source == .spank
-        else { return nil }
-        switch event.kind {
-        case .prolog, .epilog, .stepStart, .taskExit: return event
-        case .jobStart, .jobRecord: return nil
+        guard items.count == 1, decoder.pendingBytes == 0, case .frame(let frame) = items[0] else { return nil }
+        return frame
+    }
+
+    /// Only what a compute node can know: no record of the job completion plugin.
+    static func put(_ frame: Frame, into delivery: inout BridgeDelivery) -> Bool {
+        switch frame.kind {
+        case .node:
+            guard let node = try? PluginNode(frame) else { return false }
+            delivery.nodes = [node]
+            return true
+        case .event:
+            guard let event = try? PluginEvent(frame), event.source == .spank else { return false }
+            switch event.kind {
+            case .prolog, .epilog, .stepStart, .taskExit:
+                delivery.events = [event]
+                return true
+            case .jobStart, .jobRecord: return false
+            }
+        case .hello, .ack, .refusal, .sealed: return false
         }
     }
 

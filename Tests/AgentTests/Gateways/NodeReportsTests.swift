@@ -30,6 +30,20 @@ struct NodeReportsTests {
         #expect(await ended.value.isEmpty)
     }
 
+    @Test func aNodeTellsOfItselfAlone() async throws {
+        let reports = NodeReports()
+        reports.want()
+        var frame = Frame(.node, sequence: 0)
+        frame.append(.source, 2)
+        frame.append(.node, "n1")
+        let silent = try PluginNode(frame)
+        frame.append(.hardware, "0,2;1,3")
+        reports.tell([silent, try PluginNode(frame)])
+        let heard = await reports.next()
+        #expect(heard.map(\.node) == ["n1"] && heard[0].jobID == nil)
+        #expect(heard[0].placement.hardware == [[0, 2], [1, 3]])
+    }
+
     @Test func nothingIsKeptForNobody() async throws {
         let reports = NodeReports()
         reports.tell([try Self.event(1)])

@@ -46,38 +46,6 @@ struct CockpitCommand: AsyncParsableCommand {
         }
     }
 
-    struct Sync: AsyncParsableCommand {
-        /// As `SyncDirection`.
-        enum Direction: String, ExpressibleByArgument, CaseIterable {
-            case start, stop, both
-        }
-
-        static let configuration = CommandConfiguration(
-            abstract:
-                "Check each backend's running rows against Slurm, repair what differs, and try again what was refused.",
-            discussion:
-                "The agent does it by itself at its start, after errors and every clustercockpit.compare-interval.")
-
-        @OptionGroup var options: ControlOptions
-        @Option(help: "Only this job.") var job: UInt32?
-        @Option(help: "At most so many rows of each backend are changed.") var limit: Int?
-        @Option(help: "Only starts that are missing, only stops, or both.") var direction = Direction.both
-        @Flag(help: "Show what would change, and change nothing.") var dryRun = false
-
-        func run() async throws {
-            try await reportingControl {
-                var request = ControlRequest("clustercockpit-sync")
-                request.limit = limit
-                request.arguments = CockpitControl.arguments(job: job, direction: direction.rawValue, isDryRun: dryRun)
-                let answer = try options.client.answer(to: request)
-                if options.json { return print(answer) }
-                let reports = try ControlAnswer.decode([CockpitComparison].self, answer)
-                print(CockpitCommand.text(reports))
-                if reports.contains(where: { $0.problem != nil }) { throw ExitCode(1) }
-            }
-        }
-    }
-
     static func text(_ status: CockpitStatus) -> String {
         var table = Table(
             ["BACKEND", "RELEASE", "RUNNING", "TO TELL", "REFUSED", "COMPARED", "STATE"], rightAligned: [2, 3, 4])

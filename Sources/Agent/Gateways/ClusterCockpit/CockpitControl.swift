@@ -6,11 +6,14 @@ internal import ClusterCockpit
 struct CockpitControl {
     let parts: RunningParts
 
-    static func arguments(job: UInt32?, direction: String? = nil, isDryRun: Bool = false) -> [String: String] {
+    static func arguments(
+        job: UInt32?, direction: String? = nil, isDryRun: Bool = false, backend: String? = nil
+    ) -> [String: String] {
         var arguments: [String: String] = [:]
         arguments["job"] = job.map(String.init)
         arguments["direction"] = direction
         arguments["dry"] = isDryRun ? "true" : nil
+        arguments["backend"] = backend
         return arguments
     }
 
@@ -28,7 +31,8 @@ struct CockpitControl {
                     try await gateway().sync(
                         dryRun: arguments["dry"] == "true",
                         direction: arguments["direction"].flatMap(SyncDirection.init) ?? .both,
-                        jobID: try job(request), limit: max(0, request.limit ?? .max)))
+                        jobID: try job(request), limit: max(0, request.limit ?? .max),
+                        backend: arguments["backend"]))
             },
         ]
     }

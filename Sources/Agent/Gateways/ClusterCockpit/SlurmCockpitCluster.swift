@@ -13,10 +13,13 @@ struct SlurmCockpitCluster: CockpitCluster {
 
     private var controller: SlurmController { scheduler.controller }
 
-    func capture(jobID: UInt32, submitTime: Int64, withScript: Bool) async throws(CockpitError) -> JobCapture? {
+    func capture(
+        jobID: UInt32, submitTime: Int64, nodes: String?, withScript: Bool
+    ) async throws(CockpitError) -> JobCapture? {
+        let known = nodes.flatMap(Hostlist.expand) ?? []
         let answer = try await word { () async throws(SlurmError) -> (job: Job, placement: Placement?)? in
             do throws(SlurmError) {
-                return try await controller.jobWithPlacement(jobID)
+                return try await controller.jobWithPlacement(jobID, nodes: known)
             } catch {
                 if error.code == .notFound { return nil }
                 throw error
@@ -25,7 +28,12 @@ struct SlurmCockpitCluster: CockpitCluster {
         guard let answer, answer.job.id == jobID,
             answer.job.submitTime.map({ Int64($0.timeIntervalSince1970) }) == submitTime, answer.job.nodes != nil
         else { return nil }
-        var capture = Self.capture(answer.job, answer.placement, submitTime: submitTime)
+        var job = answer.job
+        if let nodes, answer.placement?.nodes.map(\.node) == known {
+            job.nodes = nodes
+            job.nodeCount = UInt32(clamping: known.count)
+        }
+        var capture = Self.capture(job, answer.placement, submitTime: submitTime)
         if withScript, answer.job.isBatch {
             // A script that is gone, or that this user may not see, is no reason to tell nothing.
             capture.script = try? await controller.batchScript(jobID)

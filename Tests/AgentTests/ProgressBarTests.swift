@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import NIOConcurrencyHelpers
+import Testing
+
+@testable import Agent
+@testable import ClusterCockpit
+
+struct ProgressBarTests {
+    @Test(arguments: [
+        (0, 10, 80, "[----------------------------------------] told: 0 of 10"),
+        (4, 10, 80, "[################------------------------] told: 4 of 10"),
+        (10, 10, 80, "[########################################] told: 10 of 10"),
+        (99, 10, 80, "[########################################] told: 99 of 10"),
+        (5, 10, 28, "[#####------] told: 5 of 10"), (5, 10, 20, "told: 5 of 10"), (5, 10, 8, "told: 5"),
+        (5, 10, 0, ""), (-1, 10, 28, "[----------] told: -1 of 10"),
+    ])
+    func line(_ done: Int, _ total: Int, _ columns: Int, _ wanted: String) {
+        let line = ProgressBar.line("told: \(done) of \(total)", done: done, of: total, columns: columns)
+        #expect(line == wanted && line.count <= max(0, columns))
+    }
+
+    @Test func aTerminalHasOneLine() {
+        let written = NIOLockedValueBox("")
+        var bar = ProgressBar(isTerminal: true, columns: 20, write: { text in written.withLockedValue { $0 += text } })
+        bar.clear()
+        bar.show("told", done: 1, of: 0)
+        #expect(written.withLockedValue { $0 } == "")
+        bar.show("told", done: 1, of: 2)
+        bar.show("told\u{1b}[2J", done: 2, of: 2)
+        bar.clear()
+        bar.clear()
+        let text = written.withLockedValue { $0 }
+        #expect(text.hasPrefix("\rtold: 1 of 2\u{1b}[K\rtold"))
+        #expect(text.hasSuffix("\r\u{1b}[K") && !text.contains("\u{1b}[2J") && !text.contains("\n"))
+        #expect(text.utf8.count { $0 == 13 } == 3)
+    }
+
+    @Test func elsewhereALineEveryTenSeconds() {
+        let written = NIOLockedValueBox<[String]>([])
+        let time = NIOLockedValueBox(ContinuousClock.Instant.now)
+        var bar = ProgressBar(
+            isTerminal: false, columns: 80, now: { time.withLockedValue { $0 } },
+            write: { text in written.withLockedValue { $0.append(text) } })
+        for second in 0..<31 {
+            bar.show("told", done: second, of: 31)
+            time.withLockedValue { $0 += .seconds(1) }
+        }
+        bar.clear()
+        #expect(written.withLockedValue { $0 } == ["told: 10 of 31\n", "told: 20 of 31\n", "told: 30 of 31\n"])
+    }
+
+    // MARK: what a sync waits for
+
+    private static func status(_ waiting: Int, told: UInt64 = 0, away: Int = 0) -> CockpitStatus {
+        func backend(_ waiting: Int, _ told: UInt64, _ problem: String?) -> CockpitStatus.Backend {
+            .init(
+                name: "b", url: "u", waiting: waiting, running: 0, parked: 0, skipped: 0, starts: told, stops: 0,
+                failed: 0,
+                refused: 0, problem: problem)
+        }
+        return CockpitStatus(cluster: "c", backends: [backend(waiting, told, nil), backend(away, 0, "it is away")])
+    }
+
+    @Test func untilAllIsTold() {
+        var progress = SyncProgress(Self.status(3, told: 7, away: 9))
+        #expect(progress.isUnderWay && progress.total == 3)
+        progress.take(Self.status(2, told: 8, away: 9))
+        #expect(progress.isUnderWay && progress.done == 1)
+        // More may come all the time.
+        progress.take(Self.status(5, told: 10, away: 9))
+        #expect(!progress.isUnderWay && progress.done == 3 && progress.left == 0)
+        #expect(!SyncProgress(Self.status(0, told: 7, away: 9)).isUnderWay)
+    }
+
+    @Test func whatDoesNotMoveIsNotWaitedForForEver() {
+        var progress = SyncProgress(Self.status(3, told: 7))
+        for _ in 0..<SyncProgress.patience - 1 { progress.take(Self.status(2, told: 7)) }
+        #expect(progress.isUnderWay)
+        progress.take(Self.status(2, told: 8))
+        #expect(progress.isUnderWay)
+        for _ in 0..<SyncProgress.patience { progress.take(Self.status(2, told: 8)) }
+        #expect(!progress.isUnderWay && progress.left == 2)
+    }
+
+    @Test func anAgentThatHasStartedAgainCountsFromItsStart() {
+        var progress = SyncProgress(Self.status(3, told: 70))
+        progress.take(Self.status(2, told: 1))
+        #expect(progress.isUnderWay && progress.done == 1)
+        progress.take(Self.status(0, told: 3))
+        #expect(!progress.isUnderWay)
+    }
+}
