@@ -56,7 +56,7 @@ struct CheckTests {
         arguments: [
             (.coming, nil, "the agent registers by itself", false), (.sent, nil, "waits for its transaction", false),
             (.waiting, nil, "ask its administrators", false),
-            (.unregistered, nil, "systemctl start slurm-grid-agent", false),
+            (.unregistered, nil, "with this configuration: systemctl restart slurm-grid-agent", false),
             (.unregistered, "not registered", "slurm-grid-agent provider register", true),
             (.banned, nil, "ask its administrators", false), (.unknown, nil, "no node has answered", false),
         ] as [(ProviderStanding, String?, String, Bool)])

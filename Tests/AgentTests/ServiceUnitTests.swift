@@ -14,6 +14,7 @@ struct ServiceUnitTests {
         EnvironmentFiles=/etc/default/slurm-grid-agent (ignore_errors=yes)
         EnvironmentFiles=/etc/supervisor.env (ignore_errors=no)
         ProtectHome=yes
+        PrivateTmp=yes
         LoadState=loaded
         """
     private static let files = """
@@ -26,7 +27,8 @@ struct ServiceUnitTests {
         LoadCredential=provider:/root/key
         """
 
-    @Test("the unit's user, environment and credentials; variables of the unit are expanded, typed ones are not")
+    @Test(
+        "the unit's user, environment, credentials and folders; variables of the unit are expanded, typed ones are not")
     func arguments() throws {
         let unit = try #require(ServiceUnit(Self.shown, files: Self.files))
         #expect(unit.user == "slurm")
@@ -35,10 +37,24 @@ struct ServiceUnitTests {
                 "--quiet", "--pipe", "--wait", "--collect", "--property=User=slurm", "--property=Group=slurm",
                 "--property=Environment=A=b \"C=d e\"", "--property=EnvironmentFile=-/etc/default/slurm-grid-agent",
                 "--property=EnvironmentFile=/etc/supervisor.env", "--property=ProtectHome=yes",
+                "--property=PrivateTmp=yes",
                 "--property=LoadCredential=agent:/etc/slurm-grid-agent/credentials",
-                "--property=SetCredential=agent:none", "--property=LoadCredential=provider:/root/key", "--",
+                "--property=SetCredential=agent:none", "--property=LoadCredential=provider:/root/key",
+                "--property=BindReadOnlyPaths=-/tmp/$x.yaml", "--",
                 "/usr/bin/slurm-grid-agent", "check", "--here", "--json", "$DAEMON_OPTS", "--config", "/tmp/$$x.yaml",
             ])
+    }
+
+    @Test(
+        "of a /tmp of its own it sees the configuration that is tried, and nothing else that is there",
+        arguments: [
+            (["--config=/var/tmp/a.yaml"], ["/var/tmp/a.yaml"]), (["-config", "/tmp/a.yaml"], ["/tmp/a.yaml"]),
+            (["--config", "/etc/a.yaml", "--sbatch.tls.ca", "/tmp/ca.pem"], []), ([], []),
+        ])
+    func ownFolders(_ words: [String], _ shown: [String]) throws {
+        let unit = try #require(ServiceUnit(Self.shown, files: Self.files))
+        let properties = unit.arguments(program: "/agent", words: words).filter { $0.hasPrefix("--property=Bind") }
+        #expect(properties == shown.map { "--property=BindReadOnlyPaths=-\($0)" })
     }
 
     @Test("an empty value takes back what a file before it said")

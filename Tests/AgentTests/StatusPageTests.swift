@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import DeepSquare
 import Foundation
 import Testing
 
@@ -63,6 +64,26 @@ struct StatusPageTests {
     }
 
     // MARK: the page
+
+    @Test("while new jobs wait for something the page says for what")
+    func obstacles() {
+        var status = StatusFixtures.busy
+        func page() -> String { StatusPage(status: status).document(nonce: "N").text }
+        #expect(page().contains("claims what fits"))
+        status.grid?.obstacles = []
+        #expect(page().contains("claims what fits"))
+        status.grid?.obstacles = ["slurmctld does not answer", "prices change"]
+        #expect(page().contains("slurmctld does not answer; prices change") && !page().contains("claims what fits"))
+    }
+
+    @Test(
+        "that slurmctld is away keeps new jobs waiting, too; an agent of an earlier release has said nothing of either")
+    func silence() {
+        let parts: [AgentStatus.Part] = [.init(name: "slurmctld", level: .failure, text: "is away")]
+        #expect(GridStatus.obstacles(["drained"], beside: parts) == ["drained", "slurmctld does not answer"])
+        #expect(GridStatus.obstacles([], beside: [.init(name: "slurmctld", level: .ok, text: "")]) == [])
+        #expect(GridStatus.obstacles(nil, beside: parts) == nil)
+    }
 
     @Test("what comes from outside is text, wherever it stands")
     func escaping() {

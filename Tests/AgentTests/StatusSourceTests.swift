@@ -49,6 +49,53 @@ struct StatusSourceTests {
         #expect(status.summary.contains("chain") && !status.summary.contains("no grid is configured"))
     }
 
+    @Test("it starts until all is there or has its trouble; then nobody looks each second")
+    func isStarting() {
+        let parts = RunningParts()
+        #expect(parts.isStarting)
+        parts.change { $0.slurmTrouble = .init(description: "there is no slurm.conf") }
+        #expect(!parts.isStarting)
+        parts.change {
+            $0.slurmTrouble = nil
+            $0.findings = [Finding(level: .ok, subject: "socket", text: "")]
+        }
+        #expect(parts.isStarting)
+    }
+
+    @Test("what the file says and the agent does not do yet is said, and not that nothing is configured")
+    func unapplied() async throws {
+        let fresh = try Self.chain()
+        let parts = RunningParts(configured: { fresh })
+        parts.change {
+            $0.findings = [
+                Finding(level: .ok, subject: "configuration", text: "/etc/x"),
+                Finding(level: .ok, subject: "slurm.conf", text: "cluster physics"),
+            ]
+        }
+        let status = await StatusSource(parts).current()
+        let part = try #require(status.parts.first { $0.name == "configuration" })
+        #expect(part.level == .warning && part.text.hasSuffix("not in force: systemctl restart slurm-grid-agent"))
+        #expect(part.text.contains("the file was changed, and ") && !status.summary.contains("no grid is configured"))
+        #expect(status.parts.filter { $0.name == "configuration" }.count == 1)
+    }
+
+    @Test("of what a reload takes over a reload is said; of nothing nothing; a fault that is known stays")
+    func unappliedReload() async throws {
+        let running = AgentConfiguration()
+        var fresh = running
+        #expect(StatusSource.unapplied(Reload(running: running, fresh: fresh)) == nil)
+        fresh.logLevel = "debug"
+        #expect(
+            StatusSource.unapplied(Reload(running: running, fresh: fresh))
+                == "the file was changed, and log-level is not in force: systemctl reload slurm-grid-agent")
+        let parts = RunningParts(configured: { [fresh] in fresh })
+        parts.change { $0.findings = [Finding(level: .failure, subject: "configuration", text: "others may write it")] }
+        let status = await StatusSource(parts).current()
+        #expect(status.parts.first { $0.name == "configuration" }?.text == "others may write it")
+        // As the administrator sees it while the file is as it was: no word of it.
+        #expect(await StatusSource(RunningParts()).current().parts.isEmpty)
+    }
+
     @Test("what is awaited goes with what is there, and with its trouble")
     func awaited() async throws {
         let parts = RunningParts(try Self.chain())
@@ -90,7 +137,9 @@ struct StatusSourceTests {
             status.words(
                 awaited: [], hasUpstream: hasGrid, modules: Gateways.all, isEnding: false)
         }
-        #expect(words().contains("; WARNING clock: is wrong") && words().contains("no grid is configured") != hasGrid)
+        #expect(
+            words().contains("; WARNING clock: is wrong (also not well: balance)")
+                && words().contains("no grid is configured") != hasGrid)
         status.parts.remove(at: 1)
         #expect(words().contains("; UNKNOWN balance: because"))
         status.health = .warning

@@ -372,6 +372,31 @@ struct RPCTests {
         #expect(error?.kind == .wrongChain)
     }
 
+    @Test("a question that is cut off as the agent ends is no news of the node")
+    func cutOff() async throws {
+        struct Hung: RPCTransport {
+            let began: AsyncStream<Void>.Continuation
+
+            func post(_ body: [UInt8], to endpoint: RPCEndpoint, timeout: Duration, answerLimit: Int)
+                async throws(RPCError) -> [UInt8]
+            {
+                began.yield()
+                try? await Task.sleep(for: .seconds(3600))
+                throw RPCError(.unreachable, "CancellationError()")
+            }
+        }
+        let began = AsyncStream<Void>.makeStream()
+        let log = LineLog()
+        let client = RPCClient(
+            endpoints: [try RPCEndpoint(http: "http://a")], chainID: 7, transport: Hung(began: began.continuation),
+            logger: Logger(label: "test") { _ in log })
+        let question = Task { try await client.call("x") }
+        for await _ in began.stream { break }
+        question.cancel()
+        _ = await question.result
+        #expect(log.lines.withLockedValue { $0 } == ["debug: a node gives no answer"])
+    }
+
     @Test("a batch that is too large is asked in parts")
     func batches() async throws {
         let clock = NIOLockedValueBox(ContinuousClock.Instant.now)

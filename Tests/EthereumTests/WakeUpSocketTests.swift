@@ -15,28 +15,30 @@ struct WakeUpSocketTests {
         try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(host: "127.0.0.1", port: 0).get()
     }
 
-    private func socket(_ node: any Channel, timeout: Duration, onWake: @escaping @Sendable () -> Void) throws
-        -> WakeUpSocket
-    {
+    private func socket(
+        _ node: any Channel, timeout: Duration,
+        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+        onWake: @escaping @Sendable () -> Void
+    ) throws -> WakeUpSocket {
         var settings = WakeUpSocket.Settings()
         settings.connectTimeout = timeout
         settings.pause = .milliseconds(10)
         return WakeUpSocket(
             endpoint: try RPCEndpoint(webSocket: "ws://127.0.0.1:\(node.localAddress?.port ?? 0)"),
-            certificateAuthority: nil, settings: settings,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            onWake: onWake)
+            certificateAuthority: nil, settings: settings, logger: logger, onWake: onWake)
     }
 
-    @Test("a node that hangs keeps nobody from ending", .timeLimit(.minutes(1)))
+    @Test("a node that hangs keeps nobody from ending, and that it was cut off is no news", .timeLimit(.minutes(1)))
     func ends() async throws {
         let node = try await hungNode()
-        let socket = try self.socket(node, timeout: .seconds(3600)) {}
+        let log = LineLog()
+        let socket = try self.socket(node, timeout: .seconds(3600), logger: Logger(label: "test") { _ in log }) {}
         let task = Task { try await socket.run() }
         try await Task.sleep(for: .milliseconds(200))
         task.cancel()
         try await task.value
         try await node.close()
+        #expect(log.lines.withLockedValue { $0.filter { !$0.hasPrefix("debug: ") } } == [])
     }
 
     @Test("a node that hangs is left after the time-out, and tried again", .timeLimit(.minutes(1)))

@@ -20,6 +20,7 @@ from cluster import Lab, eventually, say
 USER = "labu1"
 # Of root's own in the page's words; on a machine without systemd its two services are done by hand.
 SECRETS = "/etc/slurm-grid-agent/credentials"
+AUTHORITY = "/etc/slurm-grid-agent/grid-ca.pem"
 
 
 def make(*words, **environment):
@@ -41,6 +42,11 @@ class Joiner:
         self.config, self.commands = printed(text)
         self.secrets = folder / "credentials"
         self.secrets.mkdir()
+        self.authority = folder / "grid-ca.pem"
+        # The service sees no file of /tmp: what is printed must not name one.
+        if "/tmp/" in self.config:
+            raise AssertionError(self.config)
+        self.config = self.config.replace(AUTHORITY, str(self.authority))
         self.environment = {**os.environ, "CREDENTIALS_DIRECTORY": str(self.secrets), "SLURM_CONF": lab.environment["SLURM_CONF"]}
         self.process = None
         self.shell = {**os.environ}
@@ -55,7 +61,7 @@ class Joiner:
             name, value = command.removeprefix("export ").split("=", 1)
             self.shell[name] = value
             return ""
-        return subprocess.run(["sh", "-c", command.replace(SECRETS, str(self.secrets))], env=self.shell, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+        return subprocess.run(["sh", "-c", command.replace(SECRETS, str(self.secrets)).replace(AUTHORITY, str(self.authority))], env=self.shell, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
     def start(self):
         """What systemd does: the credential is the service's user's, the folders are there."""
@@ -92,7 +98,8 @@ def main():
         joiner = None
         try:
             joiner = Joiner(lab, folder, text)
-            joiner.type("install ")
+            joiner.type("install -m 0644")
+            joiner.type("install -m 0600")
             joiner.start()
             joiner.type("export ")
 

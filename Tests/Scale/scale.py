@@ -54,8 +54,8 @@ def start(lab, agent):
         lab.environment["NOTIFY_SOCKET"] = str(path)
         begun = time.monotonic()
         agent.start(wait=False)
-        # An agent that is ready before its ledger is open says so with other words.
-        while b"listening for the plugins" not in listener.recv(4096):
+        # An agent that is ready before its ledger is open says beside it what it does.
+        while listener.recv(4096) != b"READY=1":
             pass
         took = (time.monotonic() - begun) * 1000
     eventually("the agent listens", agent.listens, 60)

@@ -90,7 +90,7 @@ chain:
 sbatch:
   endpoint: $host:$sbatch_port
   tls:
-    ca: $folder/tls/ca.pem
+    ca: /etc/slurm-grid-agent/grid-ca.pem
 grid-logger:
   endpoint: $host:$logger_port
 users:
@@ -101,13 +101,15 @@ A grid runs in $folder. Into the agent's configuration, /etc/slurm-grid-agent/co
 
 $(sed 's/^/    /' "$folder/config.yaml")
 
-On another machine, copy $folder/tls/ca.pem there. In slurm.partition name where its jobs are to run, and in users.map as whom
-(here: $user). A key with coins is made, of the account $account:
+In slurm.partition name where its jobs are to run, and in users.map as whom (here: $user). A key with coins is made, of the account
+$account. From another machine root copy these two files to the agent's:
 
+    install -m 0644 $folder/tls/ca.pem /etc/slurm-grid-agent/grid-ca.pem
     install -m 0600 $folder/provider-key /etc/slurm-grid-agent/credentials/chain-key
+    slurm-grid-agent check
     systemctl restart slurm-grid-agent
 
-Or make one (slurm-grid-agent key new --file …) and give it coins: lab/grid/admin fund ADDRESS. When it has registered:
+Or make a key (slurm-grid-agent key new --file …) and give it coins: lab/grid/admin fund ADDRESS. When it has registered:
 
     export LAB_GRID=$folder/grid.json
     lab/grid/admin approve $account

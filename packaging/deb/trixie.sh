@@ -47,9 +47,11 @@ trap 'exit 143' TERM
 
 # toolchain: the folder that holds bin/swift, share, …
 toolchain() {
-  local swift folder
-  swift=$(command -v swift) || die "swift is not in PATH. Install Swift 6.2 or newer from https://www.swift.org/install."
-  folder=$(dirname "$(dirname "$(readlink -f "$swift")")")
+  local folder
+  command -v swift >/dev/null || die "swift is not in PATH. Install Swift 6.2 or newer from https://www.swift.org/install."
+  # As it says itself: what is in PATH may be a script or a version manager's.
+  folder=$(swift -print-target-info | sed -n 's,^ *"runtimeResourcePath": "\(.*\)/lib/swift".*,\1,p')
+  [ -x "$folder/bin/swift" ] || die "the Swift toolchain has no bin/swift in ${folder:-the folder that it does not name}"
   # Bound over Debian 13's own files it would take their place.
   [ "$folder" != /usr ] || die "the Swift toolchain is in /usr, among this machine's own files, and cannot be carried into another Debian. Unpack one elsewhere."
   echo "$folder"

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// The agent's systemd unit, as far as it decides what the agent can see: its user, environment and credentials. No I/O.
+/// The agent's systemd unit, as far as it decides what the agent can see: its user, environment, credentials, and which folders
+/// are its own. No I/O.
 struct ServiceUnit: Equatable {
     static let name = "slurm-grid-agent.service"
 
-    /// As systemctl(1) is asked for them. PrivateTmp= is not among them: a configuration may be tried from /tmp first.
+    /// As systemctl(1) is asked for them.
     static let shown = [
         "LoadState", "User", "Group", "SupplementaryGroups", "Environment", "EnvironmentFiles", "ProtectHome",
+        "PrivateTmp",
     ]
 
     private(set) var user: String
@@ -33,7 +35,7 @@ struct ServiceUnit: Equatable {
                 let mark = " (ignore_errors="
                 let parts = value.components(before: mark)
                 properties.append("EnvironmentFile=\(parts.rest.hasPrefix("yes") ? "-" : "")\(parts.head)")
-            case "ProtectHome":
+            case "ProtectHome", "PrivateTmp":
                 if value != "no" { properties.append(String(line)) }
             default:
                 properties.append(String(line))
@@ -58,12 +60,33 @@ struct ServiceUnit: Equatable {
 
     /// What systemd-run(1) is given to try this configuration as the service.
     ///
+    /// Of /tmp it sees what the service sees, and the configuration: that may be tried from there first.
+    ///
     /// - Parameter words: the command line of `check`; a file in it by its whole path.
     func arguments(program: String, words: [String]) -> [String] {
         // systemd expands variables: DAEMON_OPTS is split into words, what was typed stays as it is.
         let escaped = words.map { $0.split(separator: "$", omittingEmptySubsequences: false).joined(separator: "$$") }
-        return ["--quiet", "--pipe", "--wait", "--collect"] + properties.map { "--property=\($0)" }
+        let shown = Self.configuration(words).filter { path in Self.shared.contains { path.hasPrefix($0) } }
+            .map { "BindReadOnlyPaths=-\($0)" }
+        return ["--quiet", "--pipe", "--wait", "--collect"] + (properties + shown).map { "--property=\($0)" }
             + ["--", program, "check", "--here", "--json", "$DAEMON_OPTS"] + escaped
+    }
+
+    /// Folders that everybody shares, of which a service with PrivateTmp= has its own.
+    static let shared = ["/tmp/", "/var/tmp/"]
+
+    /// What a file that is missing may suffer from; empty: its folder is the same for the service.
+    static func advice(missing path: String) -> String {
+        shared.contains { path.hasPrefix($0) }
+            ? "; the service has a /tmp of its own: put the file elsewhere, such as /etc/slurm-grid-agent" : ""
+    }
+
+    private static func configuration(_ words: [String]) -> [String] {
+        let next = zip(words, words.dropFirst()).filter { ["-config", "--config"].contains($0.0) }.map(\.1)
+        let joined = ["-config=", "--config="].flatMap { name in
+            words.filter { $0.hasPrefix(name) }.map { String($0.dropFirst(name.count)) }
+        }
+        return next + joined
     }
 }
 

@@ -109,7 +109,8 @@ struct ControlClient {
         throw Failure(
             exitStatus: 69,
             description:
-                "no agent listens at \(socket): start it (systemctl start slurm-grid-agent), or name its socket with --control",
+                "no agent listens at \(socket): `systemctl status slurm-grid-agent` says whether it runs, and if not why; "
+                + "--control names another socket",
             isAbsent: [ENOENT, ECONNREFUSED].contains(number))
     }
 }

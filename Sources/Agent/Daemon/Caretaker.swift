@@ -44,7 +44,14 @@ struct Caretaker: Service {
     private func writeStatus() async {
         var last = ""
         var rounds = 0
-        await every(.seconds(5)) {
+        var skipped = 0
+        var wasStarting = true
+        await every(.seconds(1)) {
+            // While it starts somebody looks, and once it has; afterwards each look costs more than it tells.
+            let isStarting = parts.isStarting
+            guard isStarting || wasStarting || skipped >= 4 else { return skipped += 1 }
+            wasStarting = isStarting
+            skipped = 0
             let summary = await status.current().summary
             rounds += 1
             // Parts that are closed are no news, and the line says why. What a reload wrote there stands for a minute.

@@ -48,7 +48,8 @@ final class RunningParts: Sendable {
     let answers: GatewayAnswers
     /// What the agent was started with.
     let configuration: AgentConfiguration
-    /// What the configuration's file says now, which may be more than the agent was started with; nil: not known.
+    /// What the configuration's file says now, which may be more than the agent was started with; nil: not known, or the file
+    /// has not been touched since.
     let configured: @Sendable () -> AgentConfiguration?
     private let state = NIOLockedValueBox(State())
     /// How long a question waits for a part that is being opened: somebody has just started the agent.
@@ -142,7 +143,17 @@ final class RunningParts: Sendable {
     }
 
     /// Whether an agent without it has nobody to work for.
-    var hasUpstream: Bool { modules.contains { $0.isUpstream && $0.isConfigured(in: configuration) } }
+    var hasUpstream: Bool { hasUpstream(in: configuration) }
+
+    func hasUpstream(in configuration: AgentConfiguration) -> Bool {
+        modules.contains { $0.isUpstream && $0.isConfigured(in: configuration) }
+    }
+
+    /// Something is awaited, and nothing is known that keeps it away.
+    var isStarting: Bool {
+        let now = now
+        return !awaited.isEmpty || (now.slurmTrouble == nil && !now.isListening)
+    }
 
     func ledger() async throws(ControlFailure) -> Ledger {
         try await part("ledger", \.ledger) { $0.slurmTrouble }

@@ -180,7 +180,7 @@ struct SlurmPart: Service {
             onListening: { [logger, notifier, parts] in
                 logger.notice("listening for the plugins", metadata: ["socket": "\(path)"])
                 parts.change { $0.isListening = true }
-                notifier.ready(status: "listening for the plugins")
+                notifier.ready()
             },
             onTrouble: { [parts] place, why in
                 parts.door(place == .socket ? "bridge.socket" : "bridge.listen", why)

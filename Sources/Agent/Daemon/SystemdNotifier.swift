@@ -20,6 +20,8 @@ final class SystemdNotifier: Sendable {
         unsetenv("WATCHDOG_PID")
     }
 
+    /// What it does stands there already.
+    func ready() { send("READY=1") }
     func ready(status: String) { send("READY=1\nSTATUS=\(status)") }
     func status(_ text: String) { send("STATUS=\(text)") }
     func watchdog() { send("WATCHDOG=1") }

@@ -72,13 +72,26 @@ struct StatusSource: Sendable {
                     .init(name: module.troublePart, level: .failure, text: "\(module.name) does not say how it does"))
             }
         }
+        let fresh = parts.configured()
+        status.note(
+            fresh.flatMap { Self.unapplied(Reload(running: now.configuration ?? parts.configuration, fresh: $0)) })
         let awaited = parts.awaited
         status.isReady = now.isListening && !now.isEnding && parts.unopened.isEmpty
         status.health = status.parts.map(\.level.asHealth).max() ?? .ok
         if !awaited.isEmpty, status.health < .starting { status.health = .starting }
         status.summary = status.words(
-            awaited: awaited, hasUpstream: parts.hasUpstream, modules: parts.modules, isEnding: now.isEnding)
+            awaited: awaited, hasUpstream: parts.hasUpstream || fresh.map(parts.hasUpstream(in:)) == true,
+            modules: parts.modules, isEnding: now.isEnding)
         return status
+    }
+
+    /// What the configuration's file says and the agent does not do yet; nil: nothing.
+    static func unapplied(_ reload: Reload) -> String? {
+        let keys = (reload.waiting + reload.taken).map(\.key)
+        guard let first = keys.first else { return nil }
+        let (names, verb) = keys.count == 1 ? (first, "is") : ("\(first) and \(keys.count - 1) more", "are")
+        return "the file was changed, and \(names) \(verb) not in force: systemctl "
+            + "\(reload.waiting.isEmpty ? "reload" : "restart") slurm-grid-agent"
     }
 
     /// One part for each subject of the checks: the worst of its findings, and all that is not well.
@@ -140,6 +153,14 @@ extension AgentStatus {
         }
     }
 
+    /// - Parameter unapplied: what the configuration's file says and is not in force; nil: nothing.
+    fileprivate mutating func note(_ unapplied: String?) {
+        guard let unapplied else { return }
+        let known = parts.first { $0.name == "configuration" }
+        guard known.map({ $0.level < .warning }) != false else { return }
+        set(.init(name: "configuration", level: .warning, text: unapplied))
+    }
+
     /// The line for systemd: what is wrong, else what goes on and what could be next.
     ///
     /// - Parameters:
@@ -161,12 +182,14 @@ extension AgentStatus {
                 ", \($0.waiting) \($0.waiting == 1 ? "delivery" : "deliveries") to \($0.gateway) waiting"
                     + ($0.parked > 0 ? ", \($0.parked) parked" : "")
             }.joined()
-        if let worst {
-            return "\(doing); FAILURE \(worst.name): \(worst.text)"
-        }
         // What is unknown makes a warning of the whole, too.
-        let doubtful = [Level.warning, .unknown].compactMap { level in parts.first { $0.level == level } }.first
-        let trouble = doubtful.map { "; \($0.level.rawValue.uppercased()) \($0.name): \($0.text)" } ?? ""
+        let troubles = [Level.failure, .warning, .unknown].flatMap { level in parts.filter { $0.level == level } }
+        var trouble = troubles.first.map { "; \($0.level.rawValue.uppercased()) \($0.name): \($0.text)" } ?? ""
+        if troubles.count > 1 {
+            // One line: the rest by name.
+            trouble += " (also not well: \(troubles.dropFirst().map(\.name).joined(separator: ", ")))"
+        }
+        if worst != nil { return doing + trouble }
         if !hasUpstream {
             return doing + trouble
                 + "; no grid is configured: /etc/slurm-grid-agent/config.yaml, then `slurm-grid-agent check`"

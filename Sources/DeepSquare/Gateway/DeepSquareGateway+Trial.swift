@@ -82,7 +82,10 @@ extension DeepSquareGateway {
 
     /// What an administrator types for a customer without a Unix user.
     static let mapUser =
-        "map the customer in users.map-file, or make the user, then systemctl reload slurm-grid-agent (docs/users.md)"
+        "map the customer in users.map or users.map-file, then systemctl reload slurm-grid-agent: \(manual)"
+
+    /// The package has the pages there.
+    public static let manual = "/usr/share/doc/slurm-grid-agent/users.md"
 
     /// As far as it says nothing of the job.
     var whyNothingIsClaimed: [String] {

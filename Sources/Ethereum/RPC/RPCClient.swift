@@ -152,7 +152,7 @@ public final class RPCClient: Sendable {
         let metadata: Logger.Metadata = ["node": "\(endpoints[node])", "why": "\(error)"]
         if error.kind == .wrongChain {
             logger.error("a node is left out", metadata: metadata)
-        } else if failures == 0 {
+        } else if failures == 0, !Task.isCancelled {
             logger.info("a node gives no answer", metadata: metadata)
         } else {
             logger.debug("a node gives no answer", metadata: metadata)

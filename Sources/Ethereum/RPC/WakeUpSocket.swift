@@ -58,8 +58,10 @@ public struct WakeUpSocket: Service {
                 do {
                     try await follow()
                 } catch {
+                    // Whoever stops the agent has cut it off: the node has done nothing.
                     logger.log(
-                        level: failures == 0 ? .info : .debug, "no wake-ups from the node: it is asked by the clock",
+                        level: failures == 0 && !Task.isCancelled ? .info : .debug,
+                        "no wake-ups from the node: it is asked by the clock",
                         metadata: ["node": "\(endpoint)", "why": "\(HTTPTransport.words(error))"])
                 }
                 onState(false)

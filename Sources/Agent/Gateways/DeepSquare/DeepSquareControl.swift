@@ -11,7 +11,12 @@ struct DeepSquareControl {
 
     private var gridHandlers: [String: ControlServer.Handler] {
         return [
-            "grid": { _ in try ControlServer.single(await parts.grid().status) },
+            "grid": { _ in
+                var status = try await parts.grid().status
+                status.obstacles = GridStatus.obstacles(
+                    status.obstacles, beside: StatusSource.parts(of: parts.now.findings))
+                return try ControlServer.single(status)
+            },
             "grid-jobs": { try ControlServer.single(try await parts.grid().recentJobs(limit: $0.limit ?? 100)) },
             "grid-earnings": {
                 let grouping = $0.by.flatMap(GridStatement.Grouping.init) ?? .day

@@ -63,8 +63,8 @@ struct FileWatch: Service {
         }
     }
 
-    /// A single number: there is none.
-    private static func identity(_ path: String) -> [Int] {
+    /// Which file is there, and when it was written; a single number: there is none.
+    static func identity(_ path: String) -> [Int] {
         var status = stat()
         guard stat(path, &status) == 0 else { return [0] }
         return [

@@ -23,7 +23,7 @@ extension Checks {
                     "users.map",
                     "no Unix user of this host: \(Self.few(missing)); jobs of these customers are refused: make the user "
                         + "(useradd, or the directory), or correct users.map or users.map-file, then "
-                        + "systemctl reload slurm-grid-agent (docs/users.md)")
+                        + "systemctl reload slurm-grid-agent: \(DeepSquareGateway.manual)")
             )
         }
         let system = logins.filter { Self.isSystemUser($0, cluster) }
@@ -51,8 +51,8 @@ extension Checks {
                 warning(
                     "customers",
                     "no Unix user for \(Self.few(Set(without.map(\.checksummed)))), whose jobs wait for one and go back to the grid: "
-                        + "map them in users.map-file, or add them to the directory, then systemctl reload slurm-grid-agent "
-                        + "(docs/users.md); `slurm-grid-agent provider try ADDRESS` tells"
+                        + "map them in users.map or users.map-file, or add them to the directory, then systemctl reload "
+                        + "slurm-grid-agent; `slurm-grid-agent provider try ADDRESS` tells: \(DeepSquareGateway.manual)"
                 )
             ]
         }
@@ -66,7 +66,7 @@ extension Checks {
                 warning(
                     "customers",
                     "nobody can have a job here: users.map and users.map-file are empty, and no Unix user of this host has an "
-                        + "address as its login name; see docs/users.md")
+                        + "address as its login name: \(DeepSquareGateway.manual)")
             ]
         }
     }

@@ -33,7 +33,11 @@ extension Checks {
                     "\(nothing) it has and the grid approves it; there is nothing to type"
                 )
             case .unregistered where found.words == nil:
-                ("not registered", "the agent registers by itself when it is started: systemctl start slurm-grid-agent")
+                (
+                    "not registered",
+                    "the agent registers by itself when it is started with this configuration: "
+                        + "systemctl restart slurm-grid-agent"
+                )
             case .unregistered:
                 ("not registered", "\(nothing) the grid approves a registration: slurm-grid-agent provider register")
             case .banned: ("banned", "\(nothing) the grid lifts that: ask its administrators")

@@ -26,7 +26,8 @@ struct SbatchTLS: Equatable, Sendable {
         do throws(TLSClientError) {
             _ = try CertificateBundle(path: path)
         } catch {
-            throw .init(keys: ["sbatch.tls.ca"], text: error.description)
+            throw .init(
+                keys: ["sbatch.tls.ca"], text: error.description + ServiceUnit.advice(missing: path))
         }
     }
 

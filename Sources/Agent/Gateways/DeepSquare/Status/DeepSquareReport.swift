@@ -31,7 +31,7 @@ struct DeepSquareReport: Sendable {
         guard let word = grid else { return }
         status.grid = .init(
             contract: word.contract, state: word.state, isApproved: word.isApproved, isDrained: word.isDrained,
-            credits: word.credits)
+            obstacles: GridStatus.obstacles(word.obstacles, beside: status.parts), credits: word.credits)
         status.jobs.ofGrid += word.jobs.count
         // The gateway hears of an approval with the block that brings it, the checks a round later.
         let provider = Checks.provider(Checks.Standing(word))
@@ -47,6 +47,14 @@ struct DeepSquareReport: Sendable {
             status.recentJobs = recentJobs
             status.earnings = earnings
         }
+    }
+}
+
+extension GridStatus {
+    /// Why no new jobs are claimed, with what only the agent's other parts know.
+    static func obstacles(_ own: [String]?, beside parts: [AgentStatus.Part]) -> [String]? {
+        let isSilent = parts.contains { $0.name == "slurmctld" && $0.level == .failure }
+        return own.map { $0 + (isSilent ? ["slurmctld does not answer"] : []) }
     }
 }
 

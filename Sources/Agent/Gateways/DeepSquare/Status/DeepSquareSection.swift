@@ -90,6 +90,8 @@ extension AgentStatus {
         var state: String
         var isApproved: Bool
         var isDrained: Bool
+        /// Why no new jobs are claimed; empty: they are. nil: an agent of an earlier release.
+        var obstacles: [String]?
         /// Credits of this provider in wei, decimal.
         var credits: String?
     }

@@ -52,7 +52,11 @@ extension StatusPage {
         let claiming: HTML =
             grid.isDrained
             ? "\(Self.badge(.warning, "drained")) claims nothing until <code>slurm-grid-agent provider resume</code>"
-            : grid.isApproved ? "claims what fits" : "nothing until the grid approves"
+            : !grid.isApproved
+                ? "nothing until the grid approves"
+                : grid.obstacles?.isEmpty == false
+                    ? "\(Self.badge(.warning, "waits")) \(grid.obstacles?.joined(separator: "; ") ?? "")"
+                    : "claims what fits"
         let rows: [HTML] = [
             Self.row("Provider", "\(approval) \(grid.state)"),
             Self.row("New jobs", claiming),
