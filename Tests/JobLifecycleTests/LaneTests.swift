@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import Dispatch
 import GRDB
 import Glibc
 import NIOConcurrencyHelpers
@@ -105,6 +106,28 @@ struct LaneTests {
             #expect(rig.slurm.state.mostLooks == 2)
             rig.clock.advance(by: .seconds(30))
             try await rig.until("the slow one, too") { try await rig.story().count == 50 }
+        }
+    }
+
+    @Test("slurmctld is asked about a start while the hint at it waits for the disk")
+    func earlyStart() async throws {
+        let rig = try Rig()
+        rig.slurm.state.list = [seen(.running, key: JobKey(1), start: 490)]
+        let disk = DispatchSemaphore(value: 0)
+        let isWriting = NIOLockedValueBox(false)
+        try await rig.running {
+            async let other: Void = rig.ledger.transact { _ in
+                isWriting.withLockedValue { $0 = true }
+                disk.wait()
+            }
+            try await rig.until("the disk hangs") { isWriting.withLockedValue { $0 } }
+            async let hint: Void = rig.hint(1, reason: .start)
+            try await rig.until("slurmctld is asked") { rig.asked("look 1") == 1 }
+            #expect(try await rig.story().isEmpty)
+            disk.signal()
+            _ = try await (other, hint)
+            try await rig.until("the start is told") { try await rig.story() == ["1 running"] }
+            try await rig.until("nothing is left") { try await rig.ledger.counts().hints == 0 }
         }
     }
 

@@ -69,6 +69,7 @@ extension Ledger {
     @discardableResult
     public func fold(_ intake: Intake, force: Bool = false) async throws(LedgerError) -> [JobTransition] {
         if !intake.isOfList { spokenOf.add(intake.observations.map(\.jobID)) }
+        earlyHints.add(intake.hints)
         return try await transact(intake.lane) { transaction in
             for observation in intake.observations {
                 if try transaction.fold(observation, force: force) {

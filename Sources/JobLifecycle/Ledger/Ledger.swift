@@ -59,6 +59,7 @@ public final class Ledger: Sendable {
     let policyBox: NIOLockedValueBox<RequeuePolicy>
     let storageBox = NIOLockedValueBox<String?>(nil)
     let spokenOf = SpokenOf()
+    let earlyHints = EarlyHints()
     let reader: any DatabaseReader
     /// nil: opened to be looked at.
     let writer: LedgerWriter?

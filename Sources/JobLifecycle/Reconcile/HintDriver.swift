@@ -54,6 +54,7 @@ actor HintDriver {
         elapsed = clock.stopwatch()
         wakeUp = ledger.feed.wakeUp()
         queue = HintQueue(limits: limits)
+        ledger.earlyHints.follow(wakeUp)
     }
 
     func run() async {
@@ -93,6 +94,11 @@ actor HintDriver {
         let now = elapsed()
         if now < pausedUntil { return pausedUntil - now }
         apply(&group)
+        let early = ledger.earlyHints.take()
+        if !early.isEmpty {
+            queue.addEarly(early)
+            for question in queue.next(now: now) { put(question, &group) }
+        }
         var pause = Duration.seconds(60)
         do throws(LedgerError) {
             if let last = lastFetch, now - last < Self.fetchInterval, queue.isInBurst {

@@ -100,26 +100,37 @@ struct HintQueue: Sendable {
                 needsFetch = true
                 continue
             }
-            guard var entry = entries[hint.jobID] else {
-                let job = HintedJob(jobID: hint.jobID, hints: [hint])
-                entries[hint.jobID] = Entry(job: job, isStart: job.mayHaveStarted)
-                enqueue(hint.jobID, isStart: job.mayHaveStarted)
-                continue
-            }
-            if entry.isAsked {
-                if !entry.job.hints.contains(where: { $0.reason == hint.reason && $0.time >= hint.time }) {
-                    entry.isOutdated = true
-                }
-            } else {
-                entry.job.merge([hint])
-                if !entry.isStart, entry.job.mayHaveStarted {
-                    entry.isStart = true
-                    others.remove(hint.jobID)
-                    enqueue(hint.jobID, isStart: true)
-                }
-            }
-            entries[hint.jobID] = entry
+            add(hint)
         }
+    }
+
+    /// Hints that are on their way to the ledger, which the next fetch finds as well.
+    mutating func addEarly(_ hints: [JobHint]) {
+        for hint in hints {
+            add(Ledger.PendingHint(jobID: hint.jobID, reason: hint.reason, time: hint.time, tries: 0))
+        }
+    }
+
+    private mutating func add(_ hint: Ledger.PendingHint) {
+        guard var entry = entries[hint.jobID] else {
+            let job = HintedJob(jobID: hint.jobID, hints: [hint])
+            entries[hint.jobID] = Entry(job: job, isStart: job.mayHaveStarted)
+            enqueue(hint.jobID, isStart: job.mayHaveStarted)
+            return
+        }
+        if entry.isAsked {
+            if !entry.job.hints.contains(where: { $0.reason == hint.reason && $0.time >= hint.time }) {
+                entry.isOutdated = true
+            }
+        } else {
+            entry.job.merge([hint])
+            if !entry.isStart, entry.job.mayHaveStarted {
+                entry.isStart = true
+                others.remove(hint.jobID)
+                enqueue(hint.jobID, isStart: true)
+            }
+        }
+        entries[hint.jobID] = entry
     }
 
     private mutating func enqueue(_ jobID: UInt32, isStart: Bool) {
