@@ -34,6 +34,7 @@ class Job:
     def __init__(self, name, story, command, code, state, last, **more):
         self.name, self.story, self.command, self.code, self.state, self.last = name, story, command, code, state, last
         self.more = more
+        self.upstream_name = f"demo-{name}"
         self.id, self.seen, self.nodes, self.answer, self.is_done_to = 0, [], "-", None, False
 
 
@@ -69,7 +70,8 @@ class Demo:
 
     def submit(self):
         for job in self.jobs:
-            job.id, script = self.site.submit(job.name, job.command, **job.more)
+            # Outputs are named by their jobs, in homes that other labs use too.
+            job.id, script = self.site.submit(job.upstream_name, job.command, **job.more)
             self.tell("upstream", f"submits \"{job.name}\" ({job.story}): job {job.id}, a script of {len(script.splitlines())} lines")
         status, _, body = self.site.up.call("POST", "/submit", {
             "name": "forged", "number": 1, "nodes": 1, "hpc_script": {"singularity": ""}, "bearer": "x"})
@@ -98,7 +100,7 @@ class Demo:
                     self.see(job, "queued")
                 elif job.id in running:
                     self.see(job, "running")
-                    job.nodes = ",".join(self.site.up.job("runstatus", job.id, job.name)[0] or []) or job.nodes
+                    job.nodes = ",".join(self.site.up.job("runstatus", job.id, job.upstream_name)[0] or []) or job.nodes
                 elif job.seen:
                     self.end(job)
                 self.act(job)
@@ -109,17 +111,17 @@ class Demo:
         if job.is_done_to or not job.seen:
             return
         if job.name == "is held" and job.seen[-1] == "queued":
-            job.is_done_to = self.site.up.job("release", job.id, job.name)
+            job.is_done_to = self.site.up.job("release", job.id, job.upstream_name)
             self.tell("upstream", f"releases \"{job.name}\"")
         elif job.name == "is cancelled" and job.seen[-1] == "running":
-            job.is_done_to = self.site.up.job("terminate", job.id, job.name)
+            job.is_done_to = self.site.up.job("terminate", job.id, job.upstream_name)
             self.tell("upstream", f"terminates \"{job.name}\"")
         elif job.name == "desktop" and job.seen[-1] == "running":
             job.is_done_to = True
             self.session(job)
 
     def session(self, job):
-        url = eventually("its URL", lambda: self.site.up.ask("POST", f"/request/{job.name}/1/{job.id}/info", {"qs": {}})["url"])
+        url = eventually("its URL", lambda: self.site.up.ask("POST", f"/request/demo-desktop/1/{job.id}/info", {"qs": {}})["url"])
         self.tell("upstream", f"is told its page: https://job{job.id}.jobs.example.org/…")
         # The name is this host's, and its certificate the one of the proxy: nothing else is believed.
         public = subprocess.run(["openssl", "x509", "-in", self.site.jobs_chain, "-noout", "-pubkey"], check=True, capture_output=True).stdout
@@ -144,12 +146,12 @@ class Demo:
         finally:
             browser.close()
         self.tell("the user", f"opens it in Chromium; what is typed goes to the job and back: {PICTURE.relative_to(ROOT)}")
-        status = self.site.up.call("POST", f"/request/{job.name}/1/{job.id}/shutdown", {"qs": {}})[0]
+        status = self.site.up.call("POST", f"/request/demo-desktop/1/{job.id}/shutdown", {"qs": {}})[0]
         self.expect("shutdown of the desktop", status, 200)
         self.tell("upstream", f"shuts \"{job.name}\" down")
 
     def end(self, job):
-        job.answer = self.site.end(job.id, job.name)
+        job.answer = self.site.end(job.id, job.upstream_name)
         code, elapsed, texts = job.answer
         self.tell("upstream", f"is told the end of \"{job.name}\": {code}, {elapsed}, {texts[1]}")
 
@@ -182,7 +184,7 @@ class Demo:
             self.expect(f"the state of \"{job.name}\"", texts[1].split()[3], job.state)
             if job.last is not None:
                 self.expect(f"the last line of \"{job.name}\"", self.last(job), job.last)
-            self.expect(f"the answer about \"{job.name}\", asked for again", self.site.up.job("exitstatus", job.id, job.name), job.answer)
+            self.expect(f"the answer about \"{job.name}\", asked for again", self.site.up.job("exitstatus", job.id, job.upstream_name), job.answer)
         primes = next(job for job in self.jobs if job.name == "succeeds")
         count = (primes.answer or [0, "", [""]])[2][0].count("there are 168 primes below 1000, says labu1")
         self.expect("what both nodes counted", count, 2)
