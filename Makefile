@@ -162,6 +162,7 @@ test-jarvice: build plugins ## The JARVICE gateway on a live cluster, called by 
 	@lab/install.sh --dbd
 	python3 Tests/Jarvice/jobs.py
 	python3 Tests/Jarvice/soak.py 40 6
+	BINARY=$(BINARY) "$$(Tests/Page/install.sh)" -B lab/jarvice_demo.py --short
 
 .PHONY: soak-jarvice
 soak-jarvice: build plugins ## JARVICE submits while the agent is killed (JOBS=300 KILLS=40 SEED=); last line a JSON verdict; needs root
@@ -366,6 +367,11 @@ demo: ## The main job from nothing: a cluster, a chain, a grid's jobs and their 
 	@SECONDS=0 && $(DEPS) build plugins && lab/install.sh && Tests/Benchmark/install.sh --programs && python=$$(lab/grid/install.sh) && installed=$$SECONDS && \
 		make -s build plugins && "$$python" -B lab/grid/artifacts.py >/dev/null && \
 		BINARY=$(BINARY) lab/demo.py --installed $$installed --built $$((SECONDS - installed))
+
+.PHONY: demo-jarvice
+demo-jarvice: ## JARVICE from nothing: a cluster, an upstream, a job of each ending, a session in Chromium; needs root
+	@$(DEPS) build plugins && lab/install.sh && python=$$(Tests/Page/install.sh) && make -s build plugins && \
+		BINARY=$(BINARY) "$$python" -B lab/jarvice_demo.py
 
 .PHONY: deb
 deb: ## Build the Debian packages into .build/deb: about 10 minutes the first time

@@ -3,7 +3,7 @@
 """The JARVICE gateway against a model of the reference's way, in one run on one cluster: a login by ssh on loopback for each command,
 and squeue, sbatch and sacct behind it. One JSON object a line on stdout, the rest on stderr. Needs root.
 
-    jarvice.py [NAME…]        calls list (all of these)
+    jarvice.py [NAME…]        calls proxy list (all of these)
 
 BINARY: the agent, a release build. PLUGINS: the folder of the built plugins. ../README.md says what the figures mean."""
 
@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.dont_write_bytecode = True
 sys.path[0] = str(ROOT / "Tests/Jarvice")
-sys.path.append(str(ROOT / "Tests/Events"))
+sys.path += [str(ROOT / "Tests/Events"), str(ROOT / "Benchmarks/jarvice")]
 
 import cluster  # noqa: E402
 
@@ -31,10 +31,12 @@ def say(text):
 cluster.say = say
 
 from place import OK, Site, free_port  # noqa: E402
+from proxy import proxy  # noqa: E402
 from upstream import application, submission  # noqa: E402
 
 ROUNDS = int(os.environ.get("ROUNDS", "20"))
 QUEUE = int(os.environ.get("QUEUE", "5000"))
+IDLE = int(os.environ.get("IDLE", "10000"))
 CONF = "MaxJobCount=20000\nSchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=30,default_queue_depth=10"
 
 
@@ -162,7 +164,7 @@ def rate(site):
 
 
 def main():
-    names = sys.argv[1:] or ["calls", "list"]
+    names = sys.argv[1:] or ["calls", "proxy", "list"]
     with cluster.Lab(LAB_DBD=1, LAB_NODES=2, LAB_CPUS=32, LAB_CONF_EXTRA=CONF) as lab:
         site = Site(lab)
         site.start()
@@ -172,6 +174,8 @@ def main():
                 Calls(site, shell).figures()
             finally:
                 shell.stop()
+        if "proxy" in names:
+            proxy(site, figure, OK, ROUNDS, IDLE)
         if "list" in names:
             rate(site)
         site.agent.stop()

@@ -7,6 +7,7 @@
 
 import base64
 import hashlib
+import socket
 import socketserver
 import sys
 
@@ -41,6 +42,20 @@ def read_frame(file):
     return head[0] & 0xf, bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
 
 
+# What a browser is shown: what it sends comes back.
+PAGE = """<!doctype html><meta charset="utf-8"><title>{name}</title>
+<body style="margin:0;background:#20404a;color:#fff;font:18px sans-serif">
+<h1 style="margin:0;padding:16px;background:#102a32">{name}</h1>
+<p style="padding:0 16px">A stand-in for a desktop, inside a Slurm job on {host}.</p>
+<p style="padding:0 16px">It answers: <b id="echo"></b></p>
+<script>
+const socket = new WebSocket(new URL("ws", location.href).href.replace(/^http/, "ws"));
+socket.onopen = () => socket.send("typed in the browser");
+socket.onmessage = (event) => document.querySelector("#echo").textContent = event.data;
+</script>
+"""
+
+
 class Desktop(socketserver.StreamRequestHandler):
     def handle(self):
         line = self.rfile.readline().split()
@@ -52,6 +67,8 @@ class Desktop(socketserver.StreamRequestHandler):
             return
         if fields.get("upgrade", "").lower() == "websocket":
             return self.socket_of(fields)
+        if line[1] == b"/desktop":
+            return self.answer("200 OK", PAGE.format(name=self.server.name, host=socket.gethostname()).encode())
         body = self.rfile.read(int(fields.get("content-length", "0")))
         prefix = fields.get("x-forwarded-prefix", "")
         text = f"<h1>{self.server.name}</h1> {line[1].decode()} {prefix} {fields.get('x-forwarded-for')} {len(body)} {hashlib.sha256(body).hexdigest()}\n"

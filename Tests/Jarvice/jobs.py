@@ -148,6 +148,7 @@ def main():
         removal(site)
         pages.pages(site)
         pages.kept(site)
+        pages.paths(site)
         rotated = troubles.tokens(site)
         foreign(site)
         insist("rotated", site.end(rotated, "rotated")[0] == 0)

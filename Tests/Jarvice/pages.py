@@ -24,7 +24,8 @@ class Browser:
     def __init__(self, site, url):
         parts = urllib.parse.urlsplit(url)
         self.site, self.host, self.path = site, parts.netloc, parts.path
-        insist("the page is below the job's secret", parts.scheme == "https" and len(parts.path.strip("/")) == 32, url)
+        self.secret = parts.path.strip("/").split("/")[-1]
+        insist("the page is below the job's secret", parts.scheme == "https" and len(self.secret) == 32, url)
 
     def connect(self):
         context = ssl.create_default_context(cafile=self.site.jobs_chain)
@@ -72,7 +73,7 @@ def pages(site):
     url = eventually("upstream is told its URL", lambda: info(job, "desktop"))
     browser = Browser(site, url)
     insist("the host names the job", browser.host == f"job{job}.jobs.example.org", url)
-    secret = browser.path.strip("/")
+    secret = browser.secret
     insist("only info tells the secret", secret not in shown)
     status, _ = browser.get()
     insist("before it listens there is nothing", status == 502, status)
@@ -116,6 +117,35 @@ def pages(site):
     insist("then there is no page any more", browser.get()[0] == 404 and info(job, "desktop") == "")
     log = site.agent.log.read_text()
     insist("the log has no secret", secret not in log)
+
+
+def paths(site):
+    """One name for all jobs, which are told apart by the path."""
+    say("interactive jobs below one name")
+    name = "portal.jobs.example.org"
+    text = site.agent.config.read_text()
+    changed = text.replace('jobs.domain: "jobs.example.org"', f'jobs.domain: "{name}/job$"')
+    insist("the key is there", changed != text)
+    site.agent.stop()
+    site.agent.config.write_text(changed)
+    site.start()
+    keys = {"JOBOBJ_INTERACTIVE": "True"}
+    job, _ = site.submit("below", f'exec python3 {site.lab.stage / "desktop.py"} $SINGULARITYENV_JARVICE_SERVICE_PORT "below $SLURM_JOB_ID"', keys=keys)
+    url = eventually("upstream is told its URL", lambda: site.up.ask("POST", f"/request/below/1/{job}/info", {"qs": {}})["url"])
+    browser = Browser(site, url)
+    insist("the path names the job", (browser.host, browser.path) == (name, f"/job{job}/{browser.secret}/"), url)
+    status, body = eventually("its page", lambda: (found := browser.get("a?b=c"))[0] == 200 and found)
+    insist("is the job's own", f"<h1>below {job}</h1> /a?b=c /job{job}/{browser.secret} 127.0.0.1 0 " in body, body)
+    file, wire = browser.open()
+    wire.sendall(masked(2, b"through the path"))
+    insist("a WebSocket", read_frame(file) == (2, b"through the path"))
+    for base in (f"/job{job + 1}/{browser.secret}/", f"/{browser.secret}/", f"/job{job}/", f"/job{job}/{'0' * 32}/", f"/job{job}/../job{job}/{browser.secret}/"):
+        insist(f"{base} is nothing", browser.get(base=base)[0] in (400, 404), base)
+    insist("it is ended", site.up.job("terminate", job, "below") is True and read_frame(file) is None)
+    wire.close()
+    site.agent.stop()
+    site.agent.config.write_text(text)
+    site.start()
 
 
 def fresh(browser):

@@ -15,11 +15,12 @@ from websockets.sync.client import connect
 
 
 class Browser:
-    def __init__(self):
+    def __init__(self, *more):
+        """more: flags of Chromium's"""
         self.folder = tempfile.mkdtemp(prefix="page-chromium-")
         words = ["chromium", "--headless=new", "--remote-debugging-port=0", f"--user-data-dir={self.folder}", "--no-first-run",
                  "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
-                 "--disable-sync", "--force-color-profile=srgb", "about:blank"]
+                 "--disable-sync", "--force-color-profile=srgb", *more, "about:blank"]
         if os.geteuid() == 0:
             words.insert(1, "--no-sandbox")  # Chromium refuses to make its sandbox as root
         self.log = open(Path(self.folder) / "log", "wb")
