@@ -28,11 +28,8 @@ public protocol GridCluster: Sendable {
     /// Whether slurmctld answers now.
     func isUp() async -> Bool
 
-    /// Ends a job. One that has ended already is no error.
+    /// Ends a job that the ledger does not have. One that has ended already is no error.
     func cancel(_ jobID: UInt32) async throws(GridError)
-
-    /// Sets a job's time limit, minutes. One that has ended already is no error.
-    func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(GridError)
 
     /// The longest time limit, minutes, of the partition that a job is in; nil: none. What the agent sets as SlurmUser passes it.
     func longestTime(of jobID: UInt32) async throws(GridError) -> UInt64?

@@ -113,6 +113,7 @@ struct GatewayTests {
         let stage = try await GatewayStage { $0.maximumMinutes = row.policy }
         stage.slurm.state.withLockedValue { $0.longest = row.partition }
         await stage.put(row.acts + [.topUp(67, log: 1)])
+        try await stage.order()
         try await stage.advance()
         #expect(stage.slurm.state.withLockedValue { $0.limits } == [row.set])
         let shown = try #require(await stage.gateway.status.jobs.first)
@@ -248,7 +249,11 @@ struct GatewayTests {
         if hadJob { claim.slurm.jobID = 7 }
         claim.revision = 1
         try await stage.store.save([claim])
-        await stage.gateway.endOrphan(stage.key, 9)
+        try await stage.order(jobID: 9)
+        let told = try await stage.ledger.transitions(of: "deepsquare", stage.gateway.externalID(stage.key), claim: 1)
+        #expect(try await stage.gateway.deliver(told) == [.delivered])
+        // It is in the ledger: who delivers may die.
+        try await stage.idle()
         #expect(stage.slurm.state.withLockedValue { $0.cancelled } == (hadJob ? [] : [9]))
     }
 }

@@ -46,6 +46,9 @@ private struct Lossy: Scheduler {
     }
     func settle() async throws(SchedulerError) { try await real.settle() }
     func cancel(_ jobID: UInt32) async throws(SchedulerError) { try await real.cancel(jobID) }
+    func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(SchedulerError) {
+        try await real.setTimeLimit(jobID, minutes: minutes)
+    }
     func setTag(_ tag: String, of jobID: UInt32, beside adminComment: String?) async throws(SchedulerError) {
         try await real.setTag(tag, of: jobID, beside: adminComment)
     }

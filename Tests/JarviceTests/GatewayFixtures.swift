@@ -68,6 +68,8 @@ final class FakeSlurm: Scheduler {
 
     func cancel(_ jobID: UInt32) async throws(SchedulerError) { try answer { $0.cancelled.append(jobID) } }
 
+    func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(SchedulerError) { try answer { _ in } }
+
     func setTag(_ tag: String, of jobID: UInt32, beside adminComment: String?) async throws(SchedulerError) {}
 
     func settle() async throws(SchedulerError) {}

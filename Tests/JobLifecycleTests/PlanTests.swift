@@ -27,6 +27,7 @@ struct PlanTests {
         try await hints(ledger, clock)
         try await orders(ledger)
         try await surplus(ledger, clock)
+        try await commands(ledger)
         try await deliveries(ledger, clock)
         try await questions(ledger)
         _ = try await ledger.verify()
@@ -160,6 +161,23 @@ struct PlanTests {
         _ = try await ledger.withdraw("own", "b", claim: 1, why: "taken back")
         _ = try await ledger.adopt("own", "c", claim: 1, jobID: 7)
         _ = try await ledger.transitions(of: "own", "a", claim: 1)
+    }
+
+    private static func commands(_ ledger: Ledger) async throws {
+        let id = try await ledger.accept(JobOrder(gateway: "own", externalID: "d", request: [1]))
+        try await ledger.noteAttempt(id)
+        try await ledger.ask(.timeLimit(minutes: 5), of: "own", "d", claim: 1)
+        try await ledger.noteSubmitted(id, jobID: 51)
+        _ = try await ledger.nextCommandTime()
+        let due = try #require(try await ledger.dueCommands(limit: 9).first)
+        try await ledger.postpone(due, to: 0, why: "busy")
+        try await ledger.note(due, is: .done)
+        try await ledger.ask(.cancel(why: "not wanted"), of: "own", "d", claim: 1)
+        _ = try await ledger.commands(ofLedgerJob: id)
+        let tag = try #require(try await ledger.order(ledgerJob: id)).tag
+        try await ledger.fold(
+            Ledger.Intake(observations: [seen(.cancelled, key: JobKey(51), submit: 2_000_000, end: 2_000_001, tag: tag)]
+            ))
     }
 
     private static func deliveries(_ ledger: Ledger, _ clock: TestClock) async throws {

@@ -78,6 +78,7 @@ struct LedgerCommand: AsyncParsableCommand {
         struct Document: Encodable {
             var summary: Ledger.Summary
             var transitions: [JobTransition]
+            var commands: [CommandRecord]
         }
 
         func run() async throws {
@@ -95,8 +96,10 @@ struct LedgerCommand: AsyncParsableCommand {
                 for summary in found {
                     documents.append(
                         Document(
-                            summary: summary, transitions: try await ledger.transitions(ofLedgerJob: summary.ledgerJob))
-                    )
+                            summary: summary, transitions: try await ledger.transitions(ofLedgerJob: summary.ledgerJob),
+                            commands: try await ledger.commands(ofLedgerJob: summary.ledgerJob).filter {
+                                $0.state != .done
+                            }))
                 }
                 if json { return try printJSON(documents) }
                 for document in documents { print(Self.text(document)) }
@@ -110,6 +113,7 @@ struct LedgerCommand: AsyncParsableCommand {
                 lines.append("  ordered by \(gateway): \(summary.externalID ?? "?"), claim \(summary.claim ?? 0)")
             }
             lines += document.transitions.map { "  " + EventLine($0).text }
+            lines += document.commands.map { "  wanted: \($0.text)" }
             if summary.waiting > 0 || summary.parked > 0 {
                 lines.append(
                     "  \(summary.waiting) deliveries wait, \(summary.parked) are parked\(summary.trouble.map { ": " + $0 } ?? "")"

@@ -210,6 +210,7 @@ struct SlurmPart: Service {
         return [care] + runners + [
             HintFollower(ledger: ledger, scheduler: scheduler, settings: follower, logger: logger),
             Submitter(ledger: ledger, scheduler: scheduler, logger: logger),
+            JobCommander(ledger: ledger, scheduler: scheduler, logger: logger),
             Reconciler(
                 ledger: ledger, scheduler: scheduler, settings: reconciler, logger: logger,
                 pluginsWork: { [parts] in parts.registry.pluginsWork },

@@ -101,8 +101,23 @@ struct SlurmScheduler: Scheduler {
     }
 
     func cancel(_ jobID: UInt32) async throws(SchedulerError) {
-        try await change([.alreadyEnded, .notFound]) { () async throws(SlurmError) in
-            try await controller.cancel(JobID(jobID))
+        try await command { () async throws(SlurmError) in try await controller.cancel(JobID(jobID)) }
+    }
+
+    func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(SchedulerError) {
+        let limit = TimeLimit.minutes(UInt32(min(minutes, UInt64(TimeLimit.maximumMinutes))))
+        try await command { () async throws(SlurmError) in try await controller.setTimeLimit(JobID(jobID), limit) }
+    }
+
+    /// A change that one may say no to. What has ended needs none.
+    private func command(_ body: () async throws(SlurmError) -> Void) async throws(SchedulerError) {
+        do throws(SlurmError) {
+            try await body()
+        } catch {
+            switch error.code {
+            case .alreadyEnded, .notFound: return
+            default: throw SchedulerError(command: error)
+            }
         }
     }
 
@@ -193,6 +208,18 @@ extension SchedulerError {
         default:
             // The customer reads it: nothing of what an administrator should do.
             self.init(.refused, error.reason)
+        }
+    }
+
+    /// A change of a job that failed. What the job's state forbids now it may allow soon.
+    init(command error: SlurmError) {
+        switch error.code {
+        case .permissionDenied, .rejected, .association, .limit, .impossible, .federation, .invalidRequest:
+            self.init(
+                error.mayHaveHappened ? .unavailable : .refused, error.description,
+                mayHaveHappened: error.mayHaveHappened)
+        default:
+            self.init(.unavailable, error.description, mayHaveHappened: error.mayHaveHappened)
         }
     }
 

@@ -12,9 +12,7 @@ extension DeepSquareGateway {
             guard let key = key(transition) else { continue }
             guard claims[key] != nil else {
                 // It is over here.
-                if transition.kind == .submitted, let job = transition.jobID {
-                    spawn { await self.endOrphan(key, job) }
-                }
+                if transition.kind == .submitted { try await endOrphan(key, transition) }
                 continue
             }
             claims[key]?.take(transition, now: seconds)
@@ -54,20 +52,17 @@ extension DeepSquareGateway {
         return Key(job: job, number: number)
     }
 
-    /// A claim that was over before it had a job has none.
-    func endOrphan(_ key: Key, _ job: UInt32) async {
-        while !Task.isCancelled {
-            do throws(GridError) {
-                guard let claim = try await store.claim("\(key.job)", key.number), claim.isClosed,
-                    claim.slurm.jobID == nil
-                else { return }
-                try await cluster.cancel(job)
-                return logger.notice(
-                    "cancelled a job whose claim is over", metadata: ids(key, ["slurm": "\(job)"]))
-            } catch {
-                note(error)
-                try? await Task.sleep(for: .seconds(5))
-            }
+    /// A claim that was over before it had a job has none. Before the ledger takes it for delivered, its end is in there.
+    private func endOrphan(_ key: Key, _ transition: JobTransition) async throws(GatewayUnavailable) {
+        do {
+            guard let claim = try await store.claim("\(key.job)", key.number), claim.isClosed, claim.slurm.jobID == nil
+            else { return }
+            let why = "its claim is over"
+            try await ledger.ask(.cancel(why: why), of: name, externalID(key), claim: key.number)
+            let metadata = ids(key, ["slurm": "\(transition.jobID ?? 0)"])
+            logger.notice("cancels a job whose claim is over", metadata: metadata)
+        } catch {
+            throw GatewayUnavailable("\(error)")
         }
     }
 }

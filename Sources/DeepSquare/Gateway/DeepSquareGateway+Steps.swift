@@ -28,7 +28,7 @@ extension DeepSquareGateway {
             case .examine: start(.examine, key) { await self.examine(key) }
             case .decide: startDeciding(key)
             case .withdraw(let why): start(.withdraw, key) { await self.withdraw(key, why) }
-            case .cancel(let id): start(.cancel, key) { await self.cancel(key, id) }
+            case .cancel(let id, let why): start(.cancel, key) { await self.cancel(key, id, why) }
             case .setLimit(let id, let minutes): start(.setLimit, key) { await self.setLimit(key, id, minutes) }
             case .read: start(.read, key) { await self.read(key) }
             case .send(let report): reports.append(report)
@@ -109,32 +109,55 @@ extension DeepSquareGateway {
         }
     }
 
-    private func cancel(_ key: Key, _ id: UInt32) async {
-        do throws(GridError) {
-            try await cluster.cancel(id)
-            succeeded(.cancel, key)
-            claims[key]?.slurm.isCancelled = true
-            logger.info("cancelled", metadata: ids(key))
-            await saveOrRetry(key)
-        } catch {
-            failed(.cancel, key, error.description)
-        }
+    private func cancel(_ key: Key, _ id: UInt32, _ why: String) async {
+        guard await carryOut(.cancel(why: why), .cancel, key), claims[key]?.slurm.jobID == id else { return }
+        claims[key]?.slurm.isCancelled = true
+        logger.info("cancelled", metadata: ids(key))
+        await saveOrRetry(key)
     }
 
     private func setLimit(_ key: Key, _ id: UInt32, _ paid: UInt64) async {
         guard let claim = claims[key] else { return }
+        let partition: UInt64?
         do throws(GridError) {
-            let limit = policy.limit(
-                claimed: claim.minutes, paid: paid, partition: try await cluster.longestTime(of: id))
-            try await cluster.setTimeLimit(id, minutes: limit.minutes)
-            succeeded(.setLimit, key)
-            claims[key]?.slurm.limit = paid
-            logger.info("set the time limit", metadata: ids(key, ["minutes": "\(limit.minutes)"]))
-            limited(key, limit, paid)
-            await saveOrRetry(key)
+            partition = try await cluster.longestTime(of: id)
         } catch {
             failed(.setLimit, key, error.description)
+            return
         }
+        let limit = policy.limit(claimed: claim.minutes, paid: paid, partition: partition)
+        guard await carryOut(.timeLimit(minutes: limit.minutes), .setLimit, key), claims[key]?.slurm.jobID == id else {
+            return
+        }
+        claims[key]?.slurm.limit = paid
+        logger.info("set the time limit", metadata: ids(key, ["minutes": "\(limit.minutes)"]))
+        limited(key, limit, paid)
+        await saveOrRetry(key)
+    }
+
+    /// Has the core do it, which keeps it through a crash and tries again by itself; what is refused is asked for again later.
+    /// - Returns: whether it is done.
+    private func carryOut(_ command: JobCommand, _ work: Work, _ key: Key) async -> Bool {
+        do throws(LedgerError) {
+            let state = try await ledger.carryOut(command, of: name, externalID(key), claim: key.number) {
+                await self.isTriedAgain(work, key, tries: $0, why: $1)
+            }
+            switch state {
+            case .open: return false
+            case .done:
+                succeeded(work, key)
+                return true
+            case .impossible(let why): failed(work, key, why)
+            }
+        } catch {
+            failed(work, key, error.description)
+        }
+        return false
+    }
+
+    /// By the core: for `status`.
+    private func isTriedAgain(_ work: Work, _ key: Key, tries: Int, why: String) {
+        retries[key, default: [:]][work] = Retry(tries: tries, why: why)
     }
 
     /// More was paid for than the job may run here: the contract gives back what is not used.

@@ -20,7 +20,7 @@ extension GridClaim {
         case decide
         /// The order is to become no job any more, if it is none yet.
         case withdraw(String)
-        case cancel(UInt32)
+        case cancel(UInt32, why: String)
         case setLimit(UInt32, minutes: UInt64)
         /// Ask the contract for the job's state.
         case read
@@ -64,7 +64,7 @@ extension GridClaim {
 
     private func ending(_ why: String) -> [Step] {
         guard !slurm.isCancelled else { return [] }
-        return [slurm.jobID.map(Step.cancel) ?? .withdraw(why)]
+        return [slurm.jobID.map { .cancel($0, why: why) } ?? .withdraw(why)]
     }
 
     private func liveSteps(_ world: World) -> [Step] {

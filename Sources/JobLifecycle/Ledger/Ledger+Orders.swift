@@ -185,12 +185,7 @@ extension Ledger {
                 arguments: [gateway, externalID, claim])
             guard let id else { return false }
             var job = try transaction.job(id)
-            // Also of an order that was asked for before: whatever comes of that is surplus then.
-            if job.orderPhase == .accepted { try transaction.refuse(&job, .withdrawn, why: why) }
-            if job.orderPhase == .attempted || job.orderPhase == .submitted {
-                try transaction.database.execute(
-                    sql: "UPDATE jobs SET withdrawn = coalesce(withdrawn, ?) WHERE id = ?", arguments: [why, id])
-            }
+            try transaction.withdraw(&job, why: why)
             return job.orderPhase == .accepted || job.orderPhase == .refused
         }
     }
@@ -238,6 +233,18 @@ extension Ledger {
 }
 
 extension LedgerTransaction {
+    /// See ``Ledger/withdraw(_:_:claim:why:)``.
+    mutating func withdraw(_ job: inout JobRow, why: String) throws {
+        switch job.orderPhase {
+        // Also of an order that was asked for before: whatever comes of that is surplus then.
+        case .accepted: try refuse(&job, .withdrawn, why: why)
+        case .attempted, .submitted:
+            try database.execute(
+                sql: "UPDATE jobs SET withdrawn = coalesce(withdrawn, ?) WHERE id = ?", arguments: [why, job.id])
+        case .released, .refused, nil: break
+        }
+    }
+
     /// Ends an order that is no job and will be none.
     mutating func refuse(_ job: inout JobRow, _ refusal: JobTransition.Refusal, why: String) throws {
         try database.execute(

@@ -64,6 +64,7 @@ public final class Ledger: Sendable {
     /// nil: opened to be looked at.
     let writer: LedgerWriter?
     let gate = ClosingGate()
+    let commandWatch = CommandWatch()
     /// Told what has just been committed.
     public let feed = LedgerFeed()
 

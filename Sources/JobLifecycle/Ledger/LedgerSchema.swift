@@ -146,6 +146,20 @@ enum LedgerSchema {
             ALTER TABLE jobs ADD COLUMN released_at INTEGER;
             """
         ),
+        (
+            9,
+            """
+            -- What gateways want done with their jobs in Slurm. kind: cancel, time-limit. argument: why; minutes. state: open,
+            -- done, impossible. error: of the last try, or why it is impossible.
+            CREATE TABLE commands (
+                job INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, kind TEXT NOT NULL, argument TEXT NOT NULL,
+                state TEXT NOT NULL, asked_at INTEGER NOT NULL,
+                tries INTEGER NOT NULL DEFAULT 0, next_at INTEGER NOT NULL DEFAULT 0, error TEXT,
+                PRIMARY KEY (job, kind)
+            ) WITHOUT ROWID;
+            CREATE INDEX commands_due ON commands (next_at) WHERE state = 'open';
+            """
+        ),
     ]
 
     static var current: Int { steps.last?.version ?? 0 }

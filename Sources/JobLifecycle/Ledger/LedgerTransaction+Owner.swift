@@ -63,7 +63,7 @@ extension LedgerTransaction {
         return try job(ordered.id)
     }
 
-    func setNumber(_ number: UInt32, part: Int64, submitTime: Int64?, of order: Int64) throws {
+    mutating func setNumber(_ number: UInt32, part: Int64, submitTime: Int64?, of order: Int64) throws {
         try database.cachedStatement(
             sql: """
                 UPDATE jobs SET number = coalesce(number, ?), part = coalesce(part, ?),
@@ -72,6 +72,7 @@ extension LedgerTransaction {
                 WHERE id = ? AND order_phase IN ('accepted', 'attempted', 'submitted')
                 """
         ).execute(arguments: [number, part, submitTime, order])
+        if try hasOpenCommand(order) { changedCommands.insert(order) }
     }
 
     // MARK: surplus

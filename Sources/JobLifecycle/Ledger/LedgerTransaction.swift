@@ -16,6 +16,8 @@ struct LedgerTransaction {
     var news: [LedgerFeed.Item] = []
     /// An order has a step to take.
     var changedOrders = false
+    /// Jobs of which a command can be carried out, or has become something.
+    var changedCommands: Set<Int64> = []
     /// What is written to the counters with it.
     var counted = CounterChanges()
 
@@ -126,6 +128,7 @@ struct LedgerTransaction {
         if isFinal {
             try database.cachedStatement(sql: "UPDATE jobs SET final = 1 WHERE id = ?").execute(arguments: [job.id])
             job.isFinal = true
+            if job.gateway != nil { try endCommands(on: job.id) }
         }
         for interest in interests {
             // Whoever ordered a job has had its last word; only a record of everything goes on.
@@ -171,17 +174,18 @@ extension Ledger {
     ) async throws(LedgerError) -> Answer {
         guard let writer else { throw LedgerError(.conflict, "\(path) was opened to be looked at only") }
         do {
-            let (answer, news, wakes) = try await gate.use { [interests, policyBox] in
+            let (answer, news, wakes, commands) = try await gate.use { [interests, policyBox] in
                 try await writer.write(lane) { database in
                     var transaction = LedgerTransaction(
                         database: database, interests: interests, policy: policyBox.withLockedValue { $0 },
                         now: self.microseconds)
                     let answer = try body(&transaction)
                     try transaction.counted.write(to: database)
-                    return (answer, transaction.news, transaction.changedOrders)
+                    return (answer, transaction.news, transaction.changedOrders, transaction.changedCommands)
                 }
             }
             if !news.isEmpty || wakes { feed.publish(news) }
+            if !commands.isEmpty { commandWatch.raise(commands) }
             return answer
         } catch {
             let translated = Self.translate(error, path: path)

@@ -11,6 +11,7 @@ extension RetryPolicy {
     static let orders = RetryPolicy(first: .milliseconds(500), ceiling: .seconds(60))
     /// For a job whose submission has no answer: slurmctld remembers ended ones for some minutes only.
     static let looks = RetryPolicy(first: .milliseconds(500), ceiling: .seconds(10))
+    static let commands = RetryPolicy(first: .milliseconds(500), ceiling: .seconds(30))
     static let unavailable = RetryPolicy(first: .milliseconds(500), ceiling: .seconds(30))
     static let deliveries = RetryPolicy(first: .milliseconds(500), ceiling: .seconds(300))
 }

@@ -34,7 +34,12 @@ public protocol Scheduler: Sendable {
     func release(_ jobID: UInt32, adminComment: String?) async throws(SchedulerError)
 
     /// Ends a job. One that has ended is no error.
+    /// - Throws: `refused` for what Slurm will not do, however often it is asked.
     func cancel(_ jobID: UInt32) async throws(SchedulerError)
+
+    /// Sets a job's time limit, minutes. One that has ended is no error.
+    /// - Throws: `refused` for what Slurm will not do, however often it is asked.
+    func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(SchedulerError)
 
     /// Puts the tag into the job's admin comment, beside what is there.
     func setTag(_ tag: String, of jobID: UInt32, beside adminComment: String?) async throws(SchedulerError)

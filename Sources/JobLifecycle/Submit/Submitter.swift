@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 public import Logging
-internal import NIOConcurrencyHelpers
 public import ServiceLifecycle
 internal import Support
 
@@ -44,32 +43,11 @@ public struct Submitter: Service {
     }
 
     public func run() async throws {
-        let wakeUp = ledger.feed.wakeUp()
-        let busy = StepsUnderWay()
-        await cancelWhenGracefulShutdown {
-            await withDiscardingTaskGroup { group in
-                while !Task.isCancelled {
-                    var pause = Duration.seconds(1)
-                    do {
-                        for step in try await dueSteps(besides: busy.names) {
-                            busy.insert(step.name)
-                            group.addTask {
-                                await take(step)
-                                busy.remove(step.name)
-                                wakeUp.raise()
-                            }
-                        }
-                        // Of those under way each raises the wake-up when it ends.
-                        pause = busy.count >= width ? .seconds(60) : try await pauseUntilNext(busy.names)
-                    } catch {
-                        if Task.isCancelled { return }
-                        logger.warning("orders wait: the ledger cannot be used", metadata: ["why": "\(error)"])
-                    }
-                    await wakeUp.wait(atMost: pause, clock: clock)
-                }
-                group.cancelAll()
-            }
-        }
+        await lanes.run(wakeUp: ledger.feed.wakeUp(), due: dueSteps, pause: pauseUntilNext, take: take)
+    }
+
+    private var lanes: StepLanes<Step> {
+        StepLanes(width: width, subject: "orders", logger: logger, clock: clock, name: \.name)
     }
 
     /// What is due and not under way, at most as many as have room.
@@ -144,14 +122,4 @@ public struct Submitter: Service {
         case .released, .refused: break
         }
     }
-}
-
-/// The steps that `run` has under way.
-private final class StepsUnderWay: Sendable {
-    private let box = NIOLockedValueBox<Set<String>>([])
-
-    var names: Set<String> { box.withLockedValue { $0 } }
-    var count: Int { box.withLockedValue { $0.count } }
-    func insert(_ name: String) { box.withLockedValue { _ = $0.insert(name) } }
-    func remove(_ name: String) { box.withLockedValue { _ = $0.remove(name) } }
 }

@@ -176,6 +176,7 @@ private struct NoScheduler: Scheduler {
     func submitHeld(_ request: [UInt8], tag: String) async throws(SchedulerError) -> UInt32 { throw Self.absent }
     func release(_ jobID: UInt32, adminComment: String?) async throws(SchedulerError) { throw Self.absent }
     func cancel(_ jobID: UInt32) async throws(SchedulerError) { throw Self.absent }
+    func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(SchedulerError) { throw Self.absent }
     func setTag(_ tag: String, of jobID: UInt32, beside adminComment: String?) async throws(SchedulerError) {
         throw Self.absent
     }

@@ -86,7 +86,7 @@ struct ClaimStage {
         case .examine: "examine"
         case .decide: "decide"
         case .withdraw(let why): "withdraw: \(why)"
-        case .cancel(let id): "cancel \(id)"
+        case .cancel(let id, _): "cancel \(id)"
         case .setLimit(let id, let minutes): "limit \(id) \(minutes)"
         case .read: "read"
         case .send(let report):

@@ -4,13 +4,13 @@ import BigInt
 import Ethereum
 import Foundation
 import GRDB
-import JobLifecycle
 import NIOConcurrencyHelpers
 import Support
 import Testing
 
 @testable import DeepSquare
 @testable import Ethereum
+@testable import JobLifecycle
 
 /// A gateway with files of its own, a node and a Slurm that say what a test wants, and a clock that it moves. None of its loops
 /// runs.
@@ -22,6 +22,7 @@ final class GatewayStage: Sendable {
     let ledger: Ledger
     let store: GridStore
     let slurm: ScriptedSlurm
+    let commander: JobCommander
     let chain = ScriptedChain()
     let clock = NIOLockedValueBox(Date(timeIntervalSince1970: Double(ClaimStage.epoch)))
 
@@ -61,6 +62,8 @@ final class GatewayStage: Sendable {
         ledger = try Ledger(
             path: folder.path + "/ledger.sqlite", cluster: "test",
             interests: [Ledger.Interest(gateway: GridFile.gatewayName, scope: .ownJobs)], now: now)
+        commander = JobCommander(
+            ledger: ledger, scheduler: CommandedSlurm(slurm: slurm), logger: quiet, clock: InstantClock())
         store = try GridStore(path: folder.file)
         gateway = try DeepSquareGateway(
             settings: settings,
@@ -98,10 +101,30 @@ final class GatewayStage: Sendable {
     }
 
     func idle() async throws {
-        for _ in 0..<20_000 where await !gateway.busy.isEmpty {
+        for _ in 0..<20_000 {
+            if try await isIdle() { return }
             try await Task.sleep(for: .milliseconds(1))
         }
-        #expect(await gateway.busy.isEmpty)
+        Issue.record("never idle")
+    }
+
+    /// Nothing is under way but commands that wait for their next try.
+    func isIdle() async throws -> Bool {
+        if try await commander.stepDue() { return false }
+        let busy = await gateway.busy.values.flatMap(\.self)
+        guard Set(busy).isSubset(of: [.cancel, .setLimit]) else { return false }
+        if busy.isEmpty { return true }
+        return try await busy.count
+            == ledger.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM commands WHERE state = 'open'") ?? 0 }
+    }
+
+    /// The one claim's order, whose job Slurm has.
+    func order(jobID: UInt32 = 7) async throws {
+        let id = await gateway.externalID(key)
+        let job = try await ledger.accept(JobOrder(gateway: "deepsquare", externalID: id, claim: 1, request: [1]))
+        try await ledger.noteAttempt(job)
+        try await ledger.noteSubmitted(job, jobID: jobID)
+        try await ledger.noteReleased(job)
     }
 
     /// A transaction of this agent.
@@ -299,4 +322,49 @@ final class ScriptedSlurm: GridCluster {
         if !now.isUp { throw GridError(.unavailable, "slurmctld is away") }
         return Hardware(gpusPerNode: [0], cpusPerNode: [64], memoryPerNode: [64_000])
     }
+}
+
+/// The same as who carries commands out sees it. Nothing else is asked of it.
+struct CommandedSlurm: Scheduler {
+    let slurm: ScriptedSlurm
+    private static let absent = SchedulerError(.unavailable, "not for this test")
+
+    private func change(_ body: () async throws(GridError) -> Void) async throws(SchedulerError) {
+        do throws(GridError) {
+            try await body()
+        } catch {
+            throw SchedulerError(.unavailable, error.description, mayHaveHappened: true)
+        }
+    }
+
+    func cancel(_ jobID: UInt32) async throws(SchedulerError) {
+        try await change { () async throws(GridError) in try await slurm.cancel(jobID) }
+    }
+    func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(SchedulerError) {
+        try await change { () async throws(GridError) in try await slurm.setTimeLimit(jobID, minutes: minutes) }
+    }
+    func settle() async throws(SchedulerError) {}
+    func jobs(changedSince memory: JobListMemory) async throws(SchedulerError) -> JobList? { throw Self.absent }
+    func look(at jobID: UInt32) async throws(SchedulerError) -> [JobObservation] { throw Self.absent }
+    func accounting(of jobIDs: [UInt32]) async throws(SchedulerError) -> [JobObservation] { throw Self.absent }
+    func accounting(endedIn window: ClosedRange<Int64>) async throws(SchedulerError) -> [JobObservation] {
+        throw Self.absent
+    }
+    func accounting(tagged tag: String, since time: Int64) async throws(SchedulerError) -> [JobObservation] {
+        throw Self.absent
+    }
+    func submitHeld(_ request: [UInt8], tag: String) async throws(SchedulerError) -> UInt32 { throw Self.absent }
+    func release(_ jobID: UInt32, adminComment: String?) async throws(SchedulerError) { throw Self.absent }
+    func setTag(_ tag: String, of jobID: UInt32, beside adminComment: String?) async throws(SchedulerError) {
+        throw Self.absent
+    }
+    func jobs(of request: [UInt8], tag: String) async throws(SchedulerError) -> [JobObservation] { throw Self.absent }
+    func timing() async throws(SchedulerError) -> SchedulerTiming { throw Self.absent }
+}
+
+/// On which every sleep is over at once.
+struct InstantClock: Clock {
+    var now: ContinuousClock.Instant { .now }
+    var minimumResolution: Duration { .zero }
+    func sleep(until deadline: ContinuousClock.Instant, tolerance: Duration?) async throws { await Task.yield() }
 }

@@ -195,7 +195,7 @@ final class LateGrid: @unchecked Sendable {
     private func idle() async throws {
         for _ in 0..<20_000 {
             if disk?.isDead == true { return }
-            if await stage.gateway.busy.isEmpty { return }
+            if (try? await stage.isIdle()) == true { return }
             try await Task.sleep(for: .milliseconds(1))
         }
         Issue.record("never idle")

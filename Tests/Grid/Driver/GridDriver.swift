@@ -77,6 +77,7 @@ enum GridDriver {
             group.addTask { try await feed.run() }
             group.addTask { try await gateway.run() }
             group.addTask { try await Submitter(ledger: ledger, scheduler: slurm, logger: logger).run() }
+            group.addTask { try await JobCommander(ledger: ledger, scheduler: slurm, logger: logger).run() }
             group.addTask { try await OutboxRunner(ledger: ledger, gateway: gateway, logger: logger).run() }
             group.addTask {
                 // Waiting for a line blocks its thread.
@@ -200,7 +201,7 @@ final class ScriptedSlurm: Scheduler, GridCluster {
     func isUp() async -> Bool { true }
     // Of both protocols.
     func cancel(_ jobID: UInt32) async {}
-    func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(GridError) {}
+    func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async {}
     func whyImpossible(_ job: GridJobRequest) async throws(GridError) -> String? { nil }
     func whyStuck(_ jobID: UInt32) async throws(GridError) -> String? { nil }
     func jobs(named name: String) async throws(GridError) -> [JobObservation] { [] }

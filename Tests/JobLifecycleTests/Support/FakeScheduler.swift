@@ -34,6 +34,10 @@ final class FakeScheduler: Scheduler {
         var refusesComments = false
         /// Does not cancel.
         var refusesToCancel = false
+        /// Says no to every time limit.
+        var refusesLimits = false
+        /// What time limits were set, in their order.
+        var limits: [UInt64] = []
         /// Whether a job_submit plugin gives each job a priority, so that it starts as it comes about.
         var startsAtOnce = false
         /// What a job_submit plugin makes of an admin comment.
@@ -289,6 +293,13 @@ final class FakeScheduler: Scheduler {
         }
         box.withLockedValue { $0.cancelled.append(jobID) }
         scancel(jobID)
+    }
+
+    func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(SchedulerError) {
+        guard try !ask("limit \(jobID) \(minutes)").refusesLimits else {
+            throw SchedulerError(.refused, "a job_submit plugin says no")
+        }
+        change { $0.limits.append(minutes) }
     }
 
     func setTag(_ tag: String, of jobID: UInt32, beside adminComment: String?) async throws(SchedulerError) {

@@ -9,11 +9,11 @@ import Testing
 /// Another scheduler, one of whose calls is late the first time, or for some time.
 final class LateScheduler: Scheduler {
     enum Call: String, Sendable, CaseIterable {
-        case list, look, accounting, ended, tagged, submit, release, cancel, setTag, settle, find, timing
+        case list, look, accounting, ended, tagged, submit, release, cancel, setTimeLimit, setTag, settle, find, timing
 
         var isChange: Bool {
             switch self {
-            case .release, .cancel, .setTag: true
+            case .release, .cancel, .setTimeLimit, .setTag: true
             default: false
             }
         }
@@ -150,6 +150,12 @@ final class LateScheduler: Scheduler {
 
     func cancel(_ jobID: UInt32) async throws(SchedulerError) {
         try await call(.cancel) { [base] () async throws(SchedulerError) in try await base.cancel(jobID) }
+    }
+
+    func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(SchedulerError) {
+        try await call(.setTimeLimit) { [base] () async throws(SchedulerError) in
+            try await base.setTimeLimit(jobID, minutes: minutes)
+        }
     }
 
     func setTag(_ tag: String, of jobID: UInt32, beside adminComment: String?) async throws(SchedulerError) {

@@ -78,6 +78,7 @@ final class WorldScheduler: Scheduler {
     }
     func release(_ jobID: UInt32, adminComment: String?) async throws(SchedulerError) {}
     func cancel(_ jobID: UInt32) async throws(SchedulerError) {}
+    func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(SchedulerError) {}
     func setTag(_ tag: String, of jobID: UInt32, beside comment: String?) async throws(SchedulerError) {}
     func settle() async throws(SchedulerError) {}
     func jobs(of request: [UInt8], tag: String) async throws(SchedulerError) -> [JobObservation] { [] }

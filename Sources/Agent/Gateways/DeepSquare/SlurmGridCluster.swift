@@ -73,12 +73,15 @@ struct SlurmGridCluster: GridCluster {
     }
 
     func cancel(_ jobID: UInt32) async throws(GridError) {
-        try await change { () async throws(SlurmError) in try await controller.cancel(JobID(jobID)) }
-    }
-
-    func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(GridError) {
-        let limit = TimeLimit.minutes(UInt32(min(minutes, UInt64(TimeLimit.maximumMinutes))))
-        try await change { () async throws(SlurmError) in try await controller.setTimeLimit(JobID(jobID), limit) }
+        do throws(SlurmError) {
+            try await controller.cancel(JobID(jobID))
+        } catch {
+            switch error.code {
+            // What has ended already needs no change.
+            case .alreadyEnded, .notFound: return
+            default: throw GridError(.unavailable, error.description)
+            }
+        }
     }
 
     func longestTime(of jobID: UInt32) async throws(GridError) -> UInt64? {
@@ -160,18 +163,6 @@ struct SlurmGridCluster: GridCluster {
         return Hardware(
             gpusPerNode: inventory.nodes.map(\.gpus), cpusPerNode: inventory.nodes.map { UInt64($0.cpus) },
             memoryPerNode: inventory.nodes.map(\.memory))
-    }
-
-    /// What has ended already needs no change.
-    private func change(_ body: () async throws(SlurmError) -> Void) async throws(GridError) {
-        do throws(SlurmError) {
-            try await body()
-        } catch {
-            switch error.code {
-            case .alreadyEnded, .notFound: return
-            default: throw GridError(.unavailable, error.description)
-            }
-        }
     }
 
     private func word<Answer: Sendable>(

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+public import Logging
+public import ServiceLifecycle
+internal import Support
+
+/// Carries out what gateways want done with their jobs (``Ledger/ask(_:of:_:claim:)``): again until Slurm has done it, the job
+/// is over, or Slurm says that it will not.
+///
+/// No answer says nothing. What is asked twice has no other effect than once, so all that is known after a crash is asked again.
+public struct JobCommander: Service {
+    private let ledger: Ledger
+    private let scheduler: any Scheduler
+    private let logger: Logger
+    /// Commands under way at once.
+    private let width: Int
+    private let clock: any Clock<Duration>
+
+    public init(
+        ledger: Ledger, scheduler: any Scheduler, width: Int = 8, logger: Logger,
+        clock: any Clock<Duration> = ContinuousClock()
+    ) {
+        self.ledger = ledger
+        self.scheduler = scheduler
+        self.width = max(1, width)
+        self.logger = logger
+        self.clock = clock
+    }
+
+    public func run() async throws {
+        let lanes = StepLanes<DueCommand>(
+            width: width, subject: "commands", logger: logger, clock: clock, name: { Self.name($0) })
+        await lanes.run(wakeUp: ledger.commandWatch.wakeUp(), due: due, pause: pauseUntilNext, take: take)
+    }
+
+    /// A limit that takes another one's place waits until the other's call is over.
+    private static func name(_ due: DueCommand) -> String {
+        "\(due.record.ledgerJob) \(due.record.command.kind.rawValue)"
+    }
+
+    private func due(besides busy: Set<String>) async throws(LedgerError) -> [DueCommand] {
+        let room = width - busy.count
+        guard room > 0 else { return [] }
+        return Array(
+            try await ledger.dueCommands(limit: width + busy.count).filter { !busy.contains(Self.name($0)) }.prefix(
+                room))
+    }
+
+    private func pauseUntilNext(_ busy: Set<String>) async throws(LedgerError) -> Duration {
+        // What is under way is due all the while.
+        guard busy.isEmpty else { return .seconds(1) }
+        guard let next = try await ledger.nextCommandTime() else { return .seconds(60) }
+        return min(.seconds(60), max(.milliseconds(5), .microseconds(next - ledger.microseconds)))
+    }
+
+    /// Takes the next step of all that is due, and waits for them.
+    /// - Returns: whether there was one.
+    @discardableResult
+    func stepDue() async throws -> Bool {
+        let due = try await due(besides: [])
+        await withDiscardingTaskGroup { group in
+            for one in due { group.addTask { await take(one) } }
+        }
+        return !due.isEmpty
+    }
+
+    private func take(_ due: DueCommand) async {
+        do throws(LedgerError) {
+            do throws(SchedulerError) {
+                try await carryOut(due)
+            } catch {
+                return try await failed(due, error)
+            }
+            try await ledger.note(due, is: .done)
+        } catch {
+            if Task.isCancelled { return }
+            logger.warning("commands wait: the ledger cannot be used", metadata: ["why": "\(error)"])
+            // The others go on; this one is due again at once.
+            try? await clock.sleep(for: .seconds(1))
+        }
+    }
+
+    private func carryOut(_ due: DueCommand) async throws(SchedulerError) {
+        switch due.record.command {
+        case .cancel:
+            try await scheduler.cancel(due.jobID)
+        case .timeLimit(let minutes):
+            try await scheduler.setTimeLimit(due.jobID, minutes: minutes)
+            // A try before, maybe of another limit, may still hang: it would have the last word.
+            if due.record.tries > 0 { try await scheduler.settle() }
+        }
+    }
+
+    private func failed(_ due: DueCommand, _ error: SchedulerError) async throws(LedgerError) {
+        // Not slurmctld is silent, nobody listens any more.
+        if Task.isCancelled { return }
+        let tries = due.record.tries
+        let metadata: Logger.Metadata = [
+            "ledger_job": "\(due.record.ledgerJob)", "slurm": "\(due.jobID)",
+            "command": "\(due.record.command.kind.rawValue)", "why": "\(error)",
+        ]
+        if error.code == .refused, !error.mayHaveHappened {
+            logger.warning("Slurm refuses what was asked of a job", metadata: metadata)
+            return try await ledger.note(due, is: .impossible(error.message))
+        }
+        if tries == 0 || tries == 5 {
+            logger.notice("what was asked of a job has no answer, and is asked again", metadata: metadata)
+        }
+        let wait = RetryPolicy.commands.delay(attempt: tries)
+        try await ledger.postpone(
+            due, to: ledger.microseconds + Int64(wait / .microseconds(1)), why: error.message)
+    }
+}
