@@ -50,7 +50,8 @@ extension JarviceModule {
             machine: Self.machine,
             files: jarvice.filesSocket.map { HelperFiles(socket: $0, logger: context.logger) }, logger: context.logger)
         let running = JarviceRunning(gateway: gateway)
-        var services: [any Service] = try Self.servers(jarvice, files).map { key, settings in
+        let certificate = try files.tls.map { try CertificateInForce($0) }
+        var services: [any Service] = try Self.servers(jarvice, files, certificate).map { key, settings in
             CallServer(settings, gateway: gateway, logger: context.logger, onTrouble: { running.doors.tell(key, $0) })
         }
         if let path = jarvice.mapFile {
@@ -59,6 +60,9 @@ extension JarviceModule {
                     paths: [path], name: "map", logger: context.logger,
                     onTrouble: { running.doors.note("jarvice users", $0) },
                     read: { gateway.change(users: .mapping(try JarviceFiles.mapping(path))) }))
+        }
+        if let certificate, let own = jarvice.ownCertificate {
+            services.append(Self.watch(own, "jarvice.tls", "jarvice certificate", certificate, running, context.logger))
         }
         if jarvice.filesSocket != nil { services.append(OutputRemoval(gateway: gateway, logger: context.logger)) }
         services += try pages(jarvice, files, gateway, running, context.logger)
@@ -73,15 +77,10 @@ extension JarviceModule {
     ) throws -> [any Service] {
         guard let domain = files.settings.jobsDomain, let listen = jarvice.jobsListen else { return [] }
         var services: [any Service] = []
-        var certificate: PageServer.Certificate?
-        if let own = jarvice.jobsCertificate, let configuration = files.jobsTLS {
-            let current = try PageServer.Certificate(configuration)
-            certificate = current
+        let certificate = try files.jobsTLS.map { try CertificateInForce($0) }
+        if let certificate, let own = jarvice.jobsCertificate {
             services.append(
-                FileWatch(
-                    paths: [own.chain, own.key], name: "certificate", logger: logger,
-                    onTrouble: { running.doors.note("jarvice jobs certificate", $0) },
-                    read: { try current.change(try JarviceFiles.tls(own, "jarvice.jobs.tls")) }))
+                Self.watch(own, "jarvice.jobs.tls", "jarvice jobs certificate", certificate, running, logger))
         }
         services.append(
             PageServer(
@@ -90,13 +89,26 @@ extension JarviceModule {
         return services
     }
 
+    /// - Parameters:
+    ///   - keys: what the keys begin with that name the files.
+    ///   - part: of `status`, which says why they cannot be read.
+    private static func watch(
+        _ files: ServerCertificate, _ keys: String, _ part: String, _ certificate: CertificateInForce,
+        _ running: JarviceRunning, _ logger: Logger
+    ) -> FileWatch {
+        FileWatch(
+            paths: [files.chain, files.key] + (files.clientAuthority.map { [$0] } ?? []), name: "certificate",
+            logger: logger, onTrouble: { running.doors.note(part, $0) },
+            read: { try certificate.change(try JarviceFiles.tls(files, keys)) })
+    }
+
     private static func servers(
-        _ jarvice: JarviceConfiguration, _ files: JarviceFiles
+        _ jarvice: JarviceConfiguration, _ files: JarviceFiles, _ certificate: CertificateInForce?
     ) throws -> [(key: String, settings: CallServer.Settings)] {
         var servers: [(key: String, settings: CallServer.Settings)] = []
         if let listen = jarvice.listen {
             let address = DoorAddress.tcp(host: listen.host, port: listen.port)
-            servers.append(("jarvice.listen", .init(address: address, access: files.access, tls: files.tls)))
+            servers.append(("jarvice.listen", .init(address: address, access: files.access, certificate: certificate)))
         }
         if let path = jarvice.socket {
             do throws(UnixSocketPath.Problem) {

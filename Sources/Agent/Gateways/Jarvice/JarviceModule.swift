@@ -130,6 +130,8 @@ struct JarviceModule: GatewayModule {
             metricName: "jarvice_jobs_certificate", meaning: "the certificate of interactive jobs' pages"),
         "jarvice jobs TLS key": .init(metricName: "jarvice_jobs_tls_key"),
         "jarvice key file": .init(metricName: "jarvice_key_file", meaning: "what the JARVICE upstream shows of itself"),
+        "jarvice certificate": .init(
+            metricName: "jarvice_certificate", meaning: "the certificate that the JARVICE upstream is shown"),
         "jarvice resources": .init(metricName: "jarvice_resources", meaning: "what JARVICE needs Slurm to count"),
         "jarvice TLS key": .init(metricName: "jarvice_tls_key"),
         "jarvice tokens": .init(metricName: "jarvice_tokens", meaning: "how tokens of JARVICE's users are verified"),

@@ -52,6 +52,12 @@ struct JarviceConfiguration: GatewaySettings {
     // MARK: what must fit together
 
     func check() throws(AgentConfiguration.Conflict) {
+    var ownCertificate: ServerCertificate? {
+        certificate.flatMap { chain in
+            certificateKey.map { ServerCertificate(chain: chain, key: $0, clientAuthority: clientAuthority) }
+        }
+    }
+
         guard isOn else { return }
         func missing(_ keys: [String], _ text: String) -> AgentConfiguration.Conflict { .init(keys: keys, text: text) }
         guard (certificate == nil) == (certificateKey == nil) else {
