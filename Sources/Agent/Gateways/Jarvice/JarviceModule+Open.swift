@@ -2,6 +2,7 @@
 
 internal import Glibc
 internal import Jarvice
+internal import JarviceAnswers
 internal import JobLifecycle
 internal import Logging
 internal import NIOConcurrencyHelpers
@@ -44,11 +45,13 @@ extension JarviceModule {
             context.logger.warning(
                 "JARVICE: the user map has private ssh keys, which nobody needs any more: remove them")
         }
+        let answers = try Self.answers(jarvice, context)
         let gateway = JarviceGateway(
             settings: files.settings, ledger: context.ledger,
             cluster: SlurmJarviceCluster(controller: slurm.controller, accounting: slurm.accounting),
             machine: Self.machine,
-            files: jarvice.filesSocket.map { HelperFiles(socket: $0, logger: context.logger) }, logger: context.logger)
+            files: jarvice.filesSocket.map { HelperFiles(socket: $0, logger: context.logger) }, answers: answers,
+            logger: context.logger)
         let running = JarviceRunning(gateway: gateway)
         let certificate = try files.tls.map { try CertificateInForce($0) }
         var services: [any Service] = try Self.servers(jarvice, files, certificate).map { key, settings in
@@ -64,10 +67,26 @@ extension JarviceModule {
         if let certificate, let own = jarvice.ownCertificate {
             services.append(Self.watch(own, "jarvice.tls", "jarvice certificate", certificate, running, context.logger))
         }
-        if jarvice.filesSocket != nil { services.append(OutputRemoval(gateway: gateway, logger: context.logger)) }
+        if jarvice.filesSocket != nil {
+            services += [ReadAhead(gateway: gateway), OutputRemoval(gateway: gateway, logger: context.logger)]
+        }
         services += try pages(jarvice, files, gateway, running, context.logger)
         report(jarvice, context.logger)
-        return OpenGateway(running: running, services: services, consumer: gateway)
+        return OpenGateway(running: running, services: services, consumer: gateway, close: { answers?.close() })
+    }
+
+    /// Without a reader of outputs there is nothing to keep.
+    private static func answers(
+        _ jarvice: JarviceConfiguration, _ context: GatewayContext
+    ) throws -> AnswerFile? {
+        guard jarvice.filesSocket != nil else { return nil }
+        return try AnswerFile.open(
+            path: context.folder + "/" + JarviceModule.answerFile,
+            onSetAside: { aside, reason in
+                context.logger.error(
+                    "jarvice.sqlite was damaged: it is kept aside, a new one is begun",
+                    metadata: ["aside": "\(aside)", "why": "\(reason)"])
+            })
     }
 
     /// Where users open the pages of interactive jobs.

@@ -8,6 +8,7 @@ internal import Slurm
 /// A JARVICE upstream, which asks by HTTP and is never called.
 struct JarviceModule: GatewayModule {
     static let name = JarviceGateway.gatewayName
+    static let answerFile = "jarvice.sqlite"
 
     let name = JarviceGateway.gatewayName
 
@@ -73,6 +74,8 @@ struct JarviceModule: GatewayModule {
     }
 
     // MARK: checks
+
+    let stateFiles = [JarviceModule.answerFile]
 
     func secretFiles(in configuration: AgentConfiguration) -> [SecretFile] {
         let jarvice = configuration.jarvice

@@ -95,7 +95,7 @@ extension ConfigurationKey {
         ConfigurationKey(
             "jarvice.keep-output", \.jarvice.settings.keepOutput, .duration(.seconds(3600), .seconds(3650 * 86_400)),
             "How long after its end a job's output, and its directory below `.jarvice/jobs`, stay; then that helper removes "
-                + "them. Until then a lost answer of `/exitstatus` can be asked for again."),
+                + "them. What nobody has asked for is kept for upstream first."),
         ConfigurationKey(
             "jarvice.listing-user", \.jarvice.settings.listingUser, .optional(.word("USER"), else: "off"),
             "As whom directories are listed (`pvcls`) for a call without a token: below that user's home and the helper's "
