@@ -56,6 +56,13 @@ public struct CallServer: Service {
         self.init(settings, handler: gateway, logger: logger, onTrouble: onTrouble)
     }
 
+    public init(
+        _ settings: Settings, dummy: DummyConnector, logger: Logger,
+        onTrouble: @escaping @Sendable (String?) -> Void = { _ in }
+    ) {
+        self.init(settings, handler: dummy, logger: logger, onTrouble: onTrouble)
+    }
+
     init(
         _ settings: Settings, handler: any CallHandler, logger: Logger,
         onTrouble: @escaping @Sendable (String?) -> Void = { _ in }

@@ -13,8 +13,13 @@ internal import Support
 
 /// The gateway, and who answers at its doors.
 struct JarviceRunning: Sendable {
-    let gateway: JarviceGateway
+    /// nil: the dummy connector answers.
+    let gateway: JarviceGateway?
     let doors = JarviceDoors()
+
+    func status() async -> JarviceGateway.Status {
+        await gateway?.status() ?? .init(counts: .init(), refusals: [], keyAge: nil, keyCount: 0)
+    }
 }
 
 /// By the part of `status` why nobody can come in at a door, or as somebody.
@@ -38,6 +43,7 @@ final class JarviceDoors: Sendable {
 
 extension JarviceModule {
     func open(_ context: GatewayContext) async throws -> OpenGateway? {
+        if context.configuration.jarvice.connector == .dummy { return try await openDummy(context) }
         guard let slurm = context.slurm else { throw Patience.Trouble(description: "there is no binding to Slurm") }
         let jarvice = context.configuration.jarvice
         let files = try await NIOThreadPool.singleton.runIfActive { try JarviceFiles(jarvice) }
@@ -73,6 +79,23 @@ extension JarviceModule {
         services += try pages(jarvice, files, gateway, running, context.logger)
         report(jarvice, context.logger)
         return OpenGateway(running: running, services: services, consumer: gateway, close: { answers?.close() })
+    }
+
+    /// The same doors; nothing of Slurm.
+    private func openDummy(_ context: GatewayContext) async throws -> OpenGateway {
+        let jarvice = context.configuration.jarvice
+        let files = try await NIOThreadPool.singleton.runIfActive { try JarviceFiles(jarvice) }
+        let running = JarviceRunning(gateway: nil)
+        let dummy = DummyConnector(jarvice.dummy)
+        let certificate = try files.tls.map { try CertificateInForce($0) }
+        var services: [any Service] = try Self.servers(jarvice, files, certificate).map { key, settings in
+            CallServer(settings, dummy: dummy, logger: context.logger, onTrouble: { running.doors.tell(key, $0) })
+        }
+        if let certificate, let own = jarvice.ownCertificate {
+            services.append(Self.watch(own, "jarvice.tls", "jarvice certificate", certificate, running, context.logger))
+        }
+        context.logger.warning("JARVICE: the dummy connector answers: no job is submitted (jarvice.connector)")
+        return OpenGateway(running: running, services: services)
     }
 
     /// Without a reader of outputs there is nothing to keep.
