@@ -187,7 +187,6 @@ let package = Package(
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
-                .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "JWTKit", package: "jwt-kit"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
@@ -201,11 +200,20 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // Apart from Jarvice: beside GRDB the members of C's structs come from another module.
+        .target(
+            name: "JarviceAnswers",
+            dependencies: [
+                "Jarvice", "Persistence", "Support",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict
+        ),
         .executableTarget(
             name: "Agent",
             dependencies: [
-                "ClusterBenchmarks", "ClusterCockpit", "DeepSquare", "Ethereum", "Jarvice", "JobLifecycle",
-                "Persistence", "Slurm",
+                "ClusterBenchmarks", "ClusterCockpit", "DeepSquare", "Ethereum", "Jarvice",
+                "JarviceAnswers", "JobLifecycle", "Persistence", "Slurm",
                 "Sockets", "SpankBridge", "Support", "TLSClient",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -392,13 +400,15 @@ let package = Package(
         .testTarget(
             name: "JarviceTests",
             dependencies: [
-                "Jarvice", "JobLifecycle", "Sockets", "TestCertificates",
+                "Jarvice", "JarviceAnswers", "JobLifecycle", "PlanCheck", "Sockets", "TestCertificates",
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "JWTKit", package: "jwt-kit"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             swiftSettings: strict
         ),

@@ -16,6 +16,6 @@ broken=0
 if own 'DeepSquare|Ethereum' DeepSquare; then broken=1; fi
 if own ClusterBenchmarks Benchmark; then broken=1; fi
 if own ClusterCockpit ClusterCockpit; then broken=1; fi
-if own Jarvice Jarvice; then broken=1; fi
+if own 'Jarvice|JarviceAnswers' Jarvice; then broken=1; fi
 [ "$broken" = 0 ] || echo "imports: put this into the gateway's own folder, or into the core what every gateway needs (docs/gateways.md)" >&2
 exit "$broken"

@@ -17,6 +17,15 @@ enum Program {
             complain("slurm-grid-agent: \(unknown.message)")
             exitProcess(64)
         }
+        // Once for each file, with somebody waiting: not before all other commands have been described to the parser.
+        let isHelper = words.starts(with: ["jarvice", "files"])
+        if isHelper, let files = try? JarviceFilesCommand.parse(Array(words.dropFirst(2))) {
+            do {
+                return try files.run()
+            } catch {
+                JarviceFilesCommand.exit(withError: error)
+            }
+        }
         await SlurmGridAgent.main(words)
     }
 }

@@ -19,6 +19,8 @@ def outputs(site):
     insist("all of it", lines[1:5] == ["Entering parallel region", "line 1", "line 2", "line 3"] and lines[-1] == "JARVICE Job completed OK", shown)
     insist("what is no UTF-8 is shown all the same", "bad \ufffd byte" in shown, shown)
     insist("as often as it is asked for", site.end(job, "output")[2][0] == shown)
+    fresh, _ = site.submit("fresh", f"echo fresh; {OK}")
+    site.end(fresh, "fresh")
     insist("its last lines", tail(site, job, "2") == (200, "\n".join(lines[-2:])), tail(site, job, "2"))
     insist("one line is a hundred", tail(site, job, "1") == (200, shown))
     # A name selects nothing.
@@ -36,12 +38,13 @@ def outputs(site):
             ("a link", ("ln", "-s", other, own)), ("a link to its own", ("ln", "-s", home("labu1") / ".bashrc", own)), ("a pipe", ("mkfifo", own)),
             ("a folder", ("mkdir", own)), ("nothing", ("true",))):
         put(*words)
-        insist(f"{what} is not read", site.end(job, "output")[2][0] == "" and tail(site, job, "2") == (404, ""), tail(site, job, "2"))
+        insist(f"{what} is not read", tail(site, job, "2") == (404, ""), tail(site, job, "2"))
+        insist("what was told stays as it was", site.end(job, "output")[2][0] == shown)
         if own.is_dir():
             own.rmdir()
     put("cp", "/dev/null", own)
     other.rename(own)
-    insist("a file of another user", site.end(job, "output")[2][0] == "")
+    insist("a file of another user", tail(site, job, "2") == (404, ""))
     put("truncate", "-s", "10G", own)
     with own.open("a") as file:
         file.write("\nthe end\n")
@@ -50,10 +53,19 @@ def outputs(site):
     request = json.dumps({"user_id": pwd.getpwnam("labu1").pw_uid, "path": str(own), "lines": 1, "bytes": 1})
     insist("root may not ask", "uid 0 may not ask" in site.reader.ask(request + "\n"))
     site.reader.stop()
-    status, _, body = site.up.call("POST", "/exitstatus", {"name": "output", "number": 1, "jobid": str(job)})
+    late, _ = site.submit("late", f"echo late; {OK}")
+    eventually("it has ended", lambda: late not in {**site.listed("/queued"), **site.listed("/running")})
+    def asked():
+        return site.up.call("POST", "/exitstatus", {"name": "late", "number": 1, "jobid": str(late)})
+    status, _, body = eventually("its end is known", lambda: (found := asked()) and "not over" not in found[2] and found)
     insist("without the reader there is no answer", status == 500 and "cannot be read now" in body, f"{status} {body}")
+    # Of what was told, or read ahead, there is, also from the next agent.
+    site.agent.kill()
+    site.start()
+    insist("what was kept is told", site.end(job, "output")[2][0] == shown)
+    insist("and what was told once", "fresh" in site.end(fresh, "fresh")[2][0])
     site.reader.start()
-    eventually("with it there is", lambda: site.end(job, "output")[0] == 0)
+    eventually("with it there is", lambda: site.end(late, "late")[2][0].splitlines()[2] == "late")
 
 
 ASK = """

@@ -16,6 +16,8 @@ final class FakeSlurm: Scheduler {
         var cancelled: [UInt32] = []
         var lists = 0
         var running: Set<UInt32> = []
+        /// Listed as completed, with these flags.
+        var ended: [UInt32: ListedJob.Flags] = [:]
         var addresses: [String: String] = [:]
         /// Why slurmctld refuses the next ones.
         var refusal: String?
@@ -130,8 +132,8 @@ struct FakeCluster: JarviceCluster {
             return state.jobs.keys.map {
                 ListedJob(
                     id: $0, name: prefix + "x", userID: 1001, partition: "p", priority: 1,
-                    state: state.running.contains($0) ? .running : .pending,
-                    nodes: state.running.contains($0) ? ["n1", "n2"] : [])
+                    state: state.ended[$0] != nil ? .completed : state.running.contains($0) ? .running : .pending,
+                    flags: state.ended[$0] ?? [], nodes: state.running.contains($0) ? ["n1", "n2"] : [])
             }
         }
         guard let jobs else { throw JarviceError(.unavailable, "away") }
@@ -155,7 +157,7 @@ struct GatewaySite {
     let folder: URL
 
     init(
-        submitTimeout: Duration = .seconds(60), files: FakeFiles? = nil,
+        submitTimeout: Duration = .seconds(60), files: FakeFiles? = nil, answers: (any KeptAnswers)? = nil,
         now: @escaping @Sendable () -> Date = { Date() }, change: (inout JarviceSettings) -> Void = { _ in }
     ) throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "jarvice-\(UUID().uuidString)")
@@ -173,7 +175,25 @@ struct GatewaySite {
         change(&settings)
         gateway = JarviceGateway(
             settings: settings, ledger: ledger, cluster: FakeCluster(slurm: slurm), machine: "x86_64", keySource: nil,
-            files: files, logger: .init(label: "test"), now: now)
+            files: files, answers: answers, logger: .init(label: "test"), now: now)
+    }
+
+    /// slurmctld's word on a job that has ended, told to the gateway as the core tells it.
+    func end(_ jobID: UInt32, flags: ListedJob.Flags = []) async throws {
+        let end = slurm.state.withLockedValue { state -> JobObservation? in
+            guard var end = state.jobs[jobID] else { return nil }
+            end.state = SchedulerState(.completed)
+            end.startTime = end.submitTime
+            end.endTime = end.submitTime
+            state.ended[jobID] = flags
+            return end
+        }
+        guard let end else { return }
+        await gateway.index.changed()
+        _ = try await ledger.fold(Ledger.Intake(observations: [end]))
+        let order = try await ledger.newestOrder(JarviceGateway.gatewayName, jobID: jobID)
+        let told = try await ledger.transitions(ofLedgerJob: order?.ledgerJob ?? 0)
+        _ = try await gateway.deliver(told)
     }
 
     /// With the core's own part at work.
@@ -217,6 +237,8 @@ final class FakeFiles: JobFiles {
     struct State {
         var asked: [String] = []
         var isAway = false
+        /// Of each file; nil: there is none.
+        var text: String? = "text"
     }
 
     let state = NIOLockedValueBox(State())
@@ -231,7 +253,7 @@ final class FakeFiles: JobFiles {
 
     func tail(of path: String, as userID: UInt32, lines: Int) async throws(JarviceError) -> String? {
         try note("tail \(path) \(userID)")
-        return "text"
+        return state.withLockedValue { $0.text }
     }
 
     func remove(_ path: String, as userID: UInt32, before: Int64) async throws(JarviceError) {

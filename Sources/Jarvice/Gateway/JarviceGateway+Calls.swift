@@ -121,7 +121,7 @@ extension JarviceGateway: CallHandler {
                 state: state, elapsed: end.startTime == nil ? 0 : end.elapsed ?? 0,
                 fromAccounting: end.source == .accounting)
         else { return EndAnswer.unknown.json }
-        answer.output = try await output(of: order, lines: FileRequest.lineLimit) ?? ""
+        answer.output = try await endOutput(of: order)
         return answer.json
     }
 

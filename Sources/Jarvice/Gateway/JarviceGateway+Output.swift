@@ -69,6 +69,7 @@ extension JarviceGateway {
             {
                 // A minute for clocks: what a later job of the same name writes stays.
                 do throws(JarviceError) {
+                    if let own = try await order(of: transition) { try await keepOutput(of: own, isOld: true) }
                     try await files.remove(
                         JobPlan.output(of: name, executor: settings.executor, user: user), as: userID,
                         before: transition.recordedAt / 1_000_000 + 60)
@@ -85,6 +86,13 @@ extension JarviceGateway {
             try await ledgerAnswer { [ledger] in try await ledger.setCursor(Self.removalCursor, sequence) }
         }
         return next.count == count
+    }
+
+    private func order(of end: JobTransition) async throws(JarviceError) -> OrderRecord? {
+        guard end.kind == .ended, let externalID = end.externalID, let claim = end.claim else { return nil }
+        return try await ledgerAnswer { [ledger] in
+            try await ledger.order(Self.gatewayName, externalID, claim: claim)
+        }
     }
 
     /// Of `uid/number/name`: neither of the last two can have a slash in it that is not the name's, which has none.

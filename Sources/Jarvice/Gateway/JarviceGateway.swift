@@ -28,6 +28,9 @@ public final class JarviceGateway: Sendable {
     let machine: String
     /// nil: what jobs write is not read.
     let files: (any JobFiles)?
+    /// nil: what was told is not kept.
+    let answers: (any KeptAnswers)?
+    let ended = EndedJobs()
     let logger: Logger
     let now: @Sendable () -> Date
     let counters = GatewayCounters()
@@ -39,7 +42,8 @@ public final class JarviceGateway: Sendable {
     /// - Parameter machine: the architecture of the cluster's machines, as `uname -m` says it.
     public convenience init(
         settings: JarviceSettings, ledger: Ledger, cluster: any JarviceCluster, machine: String,
-        files: (any JobFiles)? = nil, logger: Logger, now: @escaping @Sendable () -> Date = { Date() }
+        files: (any JobFiles)? = nil, answers: (any KeptAnswers)? = nil, logger: Logger,
+        now: @escaping @Sendable () -> Date = { Date() }
     ) {
         let start = ContinuousClock.now
         let tokens = settings.tokens
@@ -50,12 +54,12 @@ public final class JarviceGateway: Sendable {
         }
         self.init(
             settings: settings, ledger: ledger, cluster: cluster, machine: machine, keySource: source, files: files,
-            logger: logger, now: now)
+            answers: answers, logger: logger, now: now)
     }
 
     init(
         settings: JarviceSettings, ledger: Ledger, cluster: any JarviceCluster, machine: String,
-        keySource: TokenKeySource?, files: (any JobFiles)? = nil, logger: Logger,
+        keySource: TokenKeySource?, files: (any JobFiles)? = nil, answers: (any KeptAnswers)? = nil, logger: Logger,
         now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.settings = settings
@@ -65,6 +69,7 @@ public final class JarviceGateway: Sendable {
         self.machine = machine
         self.keySource = keySource
         self.files = files
+        self.answers = answers
         self.logger = logger
         self.now = now
         verifier = TokenVerifier(settings: settings.tokens, source: keySource, now: now)
@@ -153,6 +158,7 @@ extension JarviceGateway: Gateway {
             // What listens on its node from now on is not the job's page.
             if let jobID = transition.jobID, [.ended, .requeued, .vanished].contains(transition.kind) {
                 relays.cut(jobID)
+                if answers != nil, transition.kind == .ended, transition.isFinal { ended.add(.init(jobID: jobID)) }
             }
             wake(transition.ledgerJob)
         }

@@ -14,6 +14,7 @@ struct CallRequest: Sendable {
 
 /// Whoever does what is called.
 protocol CallHandler: Sendable {
+    var requestForms: RequestForms { get }
     func isUp() async -> Bool
     func running() async throws(JarviceError) -> String
     func queued() async throws(JarviceError) -> String
@@ -29,6 +30,18 @@ protocol CallHandler: Sendable {
     func url(_ job: NamedJob) async throws(JarviceError) -> String?
     /// nil: there is nothing to show.
     func tail(_ job: NamedJob, lines: Int) async throws(JarviceError) -> String?
+}
+
+extension CallHandler {
+    var requestForms: RequestForms { RequestForms() }
+}
+
+/// Which paths below `/request/` there are.
+struct RequestForms: Sendable, Equatable {
+    /// A job without a method is an empty answer.
+    var takesThreeParts = false
+    /// `pvcls`.
+    var listsDirectories = true
 }
 
 /// How upstream names a job. Only the id selects one.

@@ -2,12 +2,11 @@
 
 internal import HTTPTypes
 internal import HummingbirdCore
-internal import HummingbirdTLS
 public import Logging
 internal import NIOConcurrencyHelpers
 internal import NIOCore
 internal import NIOHTTPTypes
-public import NIOSSL
+internal import NIOSSL
 public import ServiceLifecycle
 public import Sockets
 
@@ -16,7 +15,8 @@ public struct CallServer: Service {
     public struct Settings: Sendable {
         public var address: DoorAddress
         public var access: ServerAccess
-        public var tls: TLSConfiguration?
+        /// nil: no TLS.
+        public var certificate: CertificateInForce?
         /// Of each peer.
         public var callsPerSecond = 5000
         public var connections = 256
@@ -31,10 +31,10 @@ public struct CallServer: Service {
         public var guessDelay: Duration = .seconds(1)
         public var retry: Duration = .seconds(10)
 
-        public init(address: DoorAddress, access: ServerAccess, tls: TLSConfiguration? = nil) {
+        public init(address: DoorAddress, access: ServerAccess, certificate: CertificateInForce? = nil) {
             self.address = address
             self.access = access
-            self.tls = tls
+            self.certificate = certificate
         }
     }
 
@@ -56,6 +56,13 @@ public struct CallServer: Service {
         self.init(settings, handler: gateway, logger: logger, onTrouble: onTrouble)
     }
 
+    public init(
+        _ settings: Settings, dummy: DummyConnector, logger: Logger,
+        onTrouble: @escaping @Sendable (String?) -> Void = { _ in }
+    ) {
+        self.init(settings, handler: dummy, logger: logger, onTrouble: onTrouble)
+    }
+
     init(
         _ settings: Settings, handler: any CallHandler, logger: Logger,
         onTrouble: @escaping @Sendable (String?) -> Void = { _ in }
@@ -74,20 +81,19 @@ public struct CallServer: Service {
         var listening = Listener.Settings()
         listening.connections = settings.connections
         listening.retry = settings.retry
-        listening.allowsHalfClosure = settings.tls == nil
+        listening.allowsHalfClosure = settings.certificate == nil
         let places = NIOLockedValueBox<[ObjectIdentifier: Listener.Place]>([:])
         let channel = http { channel in places.withLockedValue { $0[ObjectIdentifier(channel)] }?.trust() }
-        let setup: @Sendable (any Channel) -> EventLoopFuture<Wire>
         let logger = logger
-        if let tls = settings.tls {
-            let secure = try TLSChannel(channel, tlsConfiguration: tls)
-            setup = { secure.setup(channel: $0, logger: logger) }
-        } else {
-            setup = { channel.setup(channel: $0, logger: logger) }
-        }
+        let certificate = settings.certificate
         let listener = Listener(
-            settings.address, settings: listening, initializer: { setup($0).map { AcceptedConnection($0) } },
-            report: heard)
+            settings.address, settings: listening,
+            initializer: { accepted in
+                accepted.eventLoop.makeCompletedFuture {
+                    guard let certificate else { return }
+                    try accepted.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: certificate.current))
+                }.flatMap { channel.setup(channel: accepted, logger: logger) }.map { AcceptedConnection($0) }
+            }, report: heard)
         await cancelWhenGracefulShutdown {
             await listener.run { connection, place in
                 let key = ObjectIdentifier(connection.underlying)
@@ -140,7 +146,7 @@ public struct CallServer: Service {
         } else {
             var call = CallRequest(method: request.head.method.rawValue, target: request.head.path ?? "/")
             call.host = request.head.authority ?? "localhost"
-            call.scheme = settings.tls == nil ? "http" : "https"
+            call.scheme = settings.certificate == nil ? "http" : "https"
             call.authorization = request.head.headerFields[.authorization]
             call.contentType = request.head.headerFields[.contentType]
             call.contentLength = request.head.headerFields[.contentLength].flatMap { Int($0) }

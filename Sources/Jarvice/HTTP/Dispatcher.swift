@@ -83,10 +83,12 @@ struct Dispatcher: Sendable {
 
     private func requested(_ path: String, _ args: JSONValue) async throws -> Answer {
         guard case .object? = args["qs"] else { throw JarviceError(.refused, "args has no object qs") }
-        if path == "pvcls" || path == "pvcls/" {
+        let forms = handler.requestForms
+        if forms.listsDirectories, path == "pvcls" || path == "pvcls/" {
             return try await listed(args)
         }
         let parts = path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        if forms.takesThreeParts, parts.count == 3 { return Answer(200) }
         guard parts.count == 4 else { return Answer(400) }
         let job = NamedJob(name: parts[0], number: parts[1], jobID: parts[2])
         switch parts[3] {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import NIOConcurrencyHelpers
 internal import NIOCore
 public import NIOSSL
 
@@ -30,4 +31,20 @@ public struct ServerCertificate: Sendable, Equatable {
         }
         return configuration
     }
+}
+
+/// The certificate in force: a new one counts from the next connection on.
+public final class CertificateInForce: Sendable {
+    private let context: NIOLockedValueBox<NIOSSLContext>
+
+    public init(_ configuration: TLSConfiguration) throws {
+        context = NIOLockedValueBox(try NIOSSLContext(configuration: configuration))
+    }
+
+    public func change(_ configuration: TLSConfiguration) throws {
+        let new = try NIOSSLContext(configuration: configuration)
+        context.withLockedValue { $0 = new }
+    }
+
+    var current: NIOSSLContext { context.withLockedValue { $0 } }
 }

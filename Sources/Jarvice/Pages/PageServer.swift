@@ -3,7 +3,6 @@
 public import Logging
 internal import NIOConcurrencyHelpers
 internal import NIOCore
-public import NIOSSL
 public import ServiceLifecycle
 public import Sockets
 
@@ -23,26 +22,10 @@ public struct PageServer: Service {
         }
     }
 
-    /// The certificate in force: a new one counts from the next connection on.
-    public final class Certificate: Sendable {
-        private let context: NIOLockedValueBox<NIOSSLContext>
-
-        public init(_ configuration: TLSConfiguration) throws {
-            context = NIOLockedValueBox(try NIOSSLContext(configuration: configuration))
-        }
-
-        public func change(_ configuration: TLSConfiguration) throws {
-            let new = try NIOSSLContext(configuration: configuration)
-            context.withLockedValue { $0 = new }
-        }
-
-        var current: NIOSSLContext { context.withLockedValue { $0 } }
-    }
-
     typealias Listener = SocketListener<ByteBuffer, ByteBuffer>
 
     private let settings: Settings
-    private let certificate: Certificate?
+    private let certificate: CertificateInForce?
     private let pages: any JobPages
     private let logger: Logger
     private let onTrouble: @Sendable (String?) -> Void
@@ -51,14 +34,14 @@ public struct PageServer: Service {
     ///   - certificate: nil: no TLS.
     ///   - onTrouble: told why nobody can come in, and nil when they can.
     public init(
-        _ settings: Settings, certificate: Certificate?, gateway: JarviceGateway, logger: Logger,
+        _ settings: Settings, certificate: CertificateInForce?, gateway: JarviceGateway, logger: Logger,
         onTrouble: @escaping @Sendable (String?) -> Void = { _ in }
     ) {
         self.init(settings, certificate: certificate, pages: gateway, logger: logger, onTrouble: onTrouble)
     }
 
     init(
-        _ settings: Settings, certificate: Certificate?, pages: any JobPages, logger: Logger,
+        _ settings: Settings, certificate: CertificateInForce?, pages: any JobPages, logger: Logger,
         onTrouble: @escaping @Sendable (String?) -> Void = { _ in }
     ) {
         self.settings = settings

@@ -46,6 +46,21 @@ struct JSONText: Sendable, Equatable {
             .joined(separator: ",") + "}"
     }
 
+    /// The last of equal keys counts.
+    init(_ value: JSONValue) {
+        switch value {
+        case .null: self = .null
+        case .bool(let value): self.init(raw: value ? "true" : "false")
+        case .integer(let digits): self.init(raw: digits)
+        case .number(let value):
+            self.init(raw: value.isNaN ? "NaN" : value.isInfinite ? (value < 0 ? "-Infinity" : "Infinity") : "\(value)")
+        case .string(let text): self.init(text)
+        case .array(let values): self.init(values.map { JSONText($0) })
+        case .object(let members):
+            self.init(Dictionary(members.map { ($0.name, JSONText($0.value)) }, uniquingKeysWith: { $1 }))
+        }
+    }
+
     private static func escape(_ unit: UInt16) -> String {
         let digits = String(unit, radix: 16)
         return "\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits

@@ -48,7 +48,8 @@ public enum JSONValue: Sendable, Hashable {
         if case .string(let text) = self { text } else { pythonLiteral }
     }
 
-    private var pythonLiteral: String {
+    /// As Python's `repr` prints it.
+    var pythonLiteral: String {
         switch self {
         case .null: "None"
         case .bool(let value): value ? "True" : "False"

@@ -59,7 +59,7 @@ struct JarviceConfigurationTests {
             (["SLURM_GRID_AGENT_JARVICE_TOKEN_ISSUER": ""], "whose tokens"),
             (["SLURM_GRID_AGENT_JARVICE_TOKEN_AUDIENCE": ""], "other services"),
             (["JARVICE_SYSTEM_REGISTRY": ""], "init image"), (["JARVICE_LOCAL_REGISTRY": "l"], "local-base"),
-            (["JARVICE_BAREMETAL_CONNECTOR": "connectors.dummy.connector"], "not a connector"),
+            (["JARVICE_BAREMETAL_CONNECTOR": "connectors.pbs.connector"], "not a connector"),
             (["WAITRESS_BIND_ADDRESS": "head"], "numeric"),
             (["SLURM_GRID_AGENT_JARVICE_TLS_CERTIFICATE": "/c"], "jarvice.tls.key"),
             (["SLURM_GRID_AGENT_JARVICE_TOKEN_KEYS": "http://example.org/keys"], "https"),
@@ -94,13 +94,41 @@ struct JarviceConfigurationTests {
         let word = JarviceGateway.Status(
             counts: JarviceCounts(), refusals: [.init(at: 90, reason: "the <token> is refused")], keyAge: 5, keyCount: 2
         )
-        status.take(word, doors: ["jarvice.listen": "taken"], isInsecure: true)
+        status.take(word, doors: ["jarvice.listen": "taken"], isInsecure: true, isDummy: false)
         #expect(status.parts.map(\.level) == [.warning, .failure] && status.parts[1].text == "taken")
         let page = "\(module.page(of: status, StatusPage(status: status)).right)"
         #expect(page.contains("the &lt;token&gt; is refused") && page.contains("not verified"))
         let read = try ControlAnswer.decode(AgentStatus.self, ControlServer.json(status))
         #expect(read[JarviceSection.self] == status[JarviceSection.self] && read[JarviceSection.self]?.keys == 2)
         #expect(JarviceCommand.text(try #require(read[JarviceSection.self])).contains("NOT VERIFIED"))
+    }
+
+    @Test("the dummy connector needs no tokens and asks nothing of Slurm")
+    func dummy() throws {
+        let environment = [
+            "JARVICE_BAREMETAL_CONNECTOR": "connectors.dummy.connector", "JARVICE_DUMMY_JOB_QUEUED_TIME": "1",
+            "JARVICE_DUMMY_JOB_RUNNING_TIME": "2", "JARVICE_DUMMY_JOB_FAILING_PERCENT": "0",
+            "JARVICE_DUMMY_JOBS_ARE_INTERACTIVE": "True",
+        ]
+        let configuration = try load(environment)
+        let jarvice = configuration.jarvice
+        var wanted = DummyConnector.Settings()
+        (wanted.queued, wanted.running, wanted.failingPercent, wanted.isInteractive) = (1, 2, 0, true)
+        #expect(jarvice.connector == .dummy && jarvice.dummy == wanted)
+        #expect(jarvice.listen?.description == "127.0.0.1:5000")
+        #expect(configuration.notices.contains { $0.contains("submits no job") })
+        let module = JarviceModule()
+        #expect(module.isConfigured(in: configuration) && module.interest(in: configuration) == nil)
+        #expect(module.clusterSubjects(in: configuration).isEmpty)
+        var status = AgentStatus(version: "1", startedAt: 1, now: 100, health: .ok, summary: "", isReady: true)
+        let word = JarviceGateway.Status(counts: JarviceCounts(), refusals: [], keyAge: nil, keyCount: 0)
+        status.take(word, doors: [:], isInsecure: false, isDummy: true)
+        #expect(status.parts.map(\.level) == [.warning] && status.parts[0].text.contains("no job is submitted"))
+        // What its file says is not changed by an environment that moves over.
+        let own = try load(environment.merging(["SLURM_GRID_AGENT_JARVICE_CONNECTOR": "dummy"]) { $1 })
+        #expect(own.jarvice.connector == .dummy)
+        // A password is asked for beyond this host all the same.
+        #expect(throws: (any Error).self) { try load(environment.merging(["WAITRESS_PORT": "8080"]) { $1 }) }
     }
 
     @Test("insecure tokens are loud")

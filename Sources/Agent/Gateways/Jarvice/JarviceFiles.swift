@@ -27,10 +27,7 @@ struct JarviceFiles: Sendable {
             mapHasKeys = mapping.hasKeys
         }
         access = ServerAccess(key: try Self.serverKey(jarvice))
-        if let chain = jarvice.certificate, let key = jarvice.certificateKey {
-            tls = try Self.tls(
-                ServerCertificate(chain: chain, key: key, clientAuthority: jarvice.clientAuthority), "jarvice.tls")
-        }
+        tls = try jarvice.ownCertificate.map { try Self.tls($0, "jarvice.tls") }
         settings.jobsDomain = jarvice.takesInteractive ? jarvice.jobsDomain : nil
         if settings.jobsDomain != nil {
             jobsTLS = try jarvice.jobsCertificate.map { try Self.tls($0, "jarvice.jobs.tls") }

@@ -2,6 +2,7 @@
 
 internal import Glibc
 internal import Jarvice
+internal import JarviceAnswers
 internal import JobLifecycle
 internal import Logging
 internal import NIOConcurrencyHelpers
@@ -12,8 +13,13 @@ internal import Support
 
 /// The gateway, and who answers at its doors.
 struct JarviceRunning: Sendable {
-    let gateway: JarviceGateway
+    /// nil: the dummy connector answers.
+    let gateway: JarviceGateway?
     let doors = JarviceDoors()
+
+    func status() async -> JarviceGateway.Status {
+        await gateway?.status() ?? .init(counts: .init(), refusals: [], keyAge: nil, keyCount: 0)
+    }
 }
 
 /// By the part of `status` why nobody can come in at a door, or as somebody.
@@ -37,6 +43,7 @@ final class JarviceDoors: Sendable {
 
 extension JarviceModule {
     func open(_ context: GatewayContext) async throws -> OpenGateway? {
+        if context.configuration.jarvice.connector == .dummy { return try await openDummy(context) }
         guard let slurm = context.slurm else { throw Patience.Trouble(description: "there is no binding to Slurm") }
         let jarvice = context.configuration.jarvice
         let files = try await NIOThreadPool.singleton.runIfActive { try JarviceFiles(jarvice) }
@@ -44,13 +51,16 @@ extension JarviceModule {
             context.logger.warning(
                 "JARVICE: the user map has private ssh keys, which nobody needs any more: remove them")
         }
+        let answers = try Self.answers(jarvice, context)
         let gateway = JarviceGateway(
             settings: files.settings, ledger: context.ledger,
             cluster: SlurmJarviceCluster(controller: slurm.controller, accounting: slurm.accounting),
             machine: Self.machine,
-            files: jarvice.filesSocket.map { HelperFiles(socket: $0, logger: context.logger) }, logger: context.logger)
+            files: jarvice.filesSocket.map { HelperFiles(socket: $0, logger: context.logger) }, answers: answers,
+            logger: context.logger)
         let running = JarviceRunning(gateway: gateway)
-        var services: [any Service] = try Self.servers(jarvice, files).map { key, settings in
+        let certificate = try files.tls.map { try CertificateInForce($0) }
+        var services: [any Service] = try Self.servers(jarvice, files, certificate).map { key, settings in
             CallServer(settings, gateway: gateway, logger: context.logger, onTrouble: { running.doors.tell(key, $0) })
         }
         if let path = jarvice.mapFile {
@@ -60,10 +70,46 @@ extension JarviceModule {
                     onTrouble: { running.doors.note("jarvice users", $0) },
                     read: { gateway.change(users: .mapping(try JarviceFiles.mapping(path))) }))
         }
-        if jarvice.filesSocket != nil { services.append(OutputRemoval(gateway: gateway, logger: context.logger)) }
+        if let certificate, let own = jarvice.ownCertificate {
+            services.append(Self.watch(own, "jarvice.tls", "jarvice certificate", certificate, running, context.logger))
+        }
+        if jarvice.filesSocket != nil {
+            services += [ReadAhead(gateway: gateway), OutputRemoval(gateway: gateway, logger: context.logger)]
+        }
         services += try pages(jarvice, files, gateway, running, context.logger)
         report(jarvice, context.logger)
-        return OpenGateway(running: running, services: services, consumer: gateway)
+        return OpenGateway(running: running, services: services, consumer: gateway, close: { answers?.close() })
+    }
+
+    /// The same doors; nothing of Slurm.
+    private func openDummy(_ context: GatewayContext) async throws -> OpenGateway {
+        let jarvice = context.configuration.jarvice
+        let files = try await NIOThreadPool.singleton.runIfActive { try JarviceFiles(jarvice) }
+        let running = JarviceRunning(gateway: nil)
+        let dummy = DummyConnector(jarvice.dummy)
+        let certificate = try files.tls.map { try CertificateInForce($0) }
+        var services: [any Service] = try Self.servers(jarvice, files, certificate).map { key, settings in
+            CallServer(settings, dummy: dummy, logger: context.logger, onTrouble: { running.doors.tell(key, $0) })
+        }
+        if let certificate, let own = jarvice.ownCertificate {
+            services.append(Self.watch(own, "jarvice.tls", "jarvice certificate", certificate, running, context.logger))
+        }
+        context.logger.warning("JARVICE: the dummy connector answers: no job is submitted (jarvice.connector)")
+        return OpenGateway(running: running, services: services)
+    }
+
+    /// Without a reader of outputs there is nothing to keep.
+    private static func answers(
+        _ jarvice: JarviceConfiguration, _ context: GatewayContext
+    ) throws -> AnswerFile? {
+        guard jarvice.filesSocket != nil else { return nil }
+        return try AnswerFile.open(
+            path: context.folder + "/" + JarviceModule.answerFile,
+            onSetAside: { aside, reason in
+                context.logger.error(
+                    "jarvice.sqlite was damaged: it is kept aside, a new one is begun",
+                    metadata: ["aside": "\(aside)", "why": "\(reason)"])
+            })
     }
 
     /// Where users open the pages of interactive jobs.
@@ -73,15 +119,10 @@ extension JarviceModule {
     ) throws -> [any Service] {
         guard let domain = files.settings.jobsDomain, let listen = jarvice.jobsListen else { return [] }
         var services: [any Service] = []
-        var certificate: PageServer.Certificate?
-        if let own = jarvice.jobsCertificate, let configuration = files.jobsTLS {
-            let current = try PageServer.Certificate(configuration)
-            certificate = current
+        let certificate = try files.jobsTLS.map { try CertificateInForce($0) }
+        if let certificate, let own = jarvice.jobsCertificate {
             services.append(
-                FileWatch(
-                    paths: [own.chain, own.key], name: "certificate", logger: logger,
-                    onTrouble: { running.doors.note("jarvice jobs certificate", $0) },
-                    read: { try current.change(try JarviceFiles.tls(own, "jarvice.jobs.tls")) }))
+                Self.watch(own, "jarvice.jobs.tls", "jarvice jobs certificate", certificate, running, logger))
         }
         services.append(
             PageServer(
@@ -90,13 +131,26 @@ extension JarviceModule {
         return services
     }
 
+    /// - Parameters:
+    ///   - keys: what the keys begin with that name the files.
+    ///   - part: of `status`, which says why they cannot be read.
+    private static func watch(
+        _ files: ServerCertificate, _ keys: String, _ part: String, _ certificate: CertificateInForce,
+        _ running: JarviceRunning, _ logger: Logger
+    ) -> FileWatch {
+        FileWatch(
+            paths: [files.chain, files.key] + (files.clientAuthority.map { [$0] } ?? []), name: "certificate",
+            logger: logger, onTrouble: { running.doors.note(part, $0) },
+            read: { try certificate.change(try JarviceFiles.tls(files, keys)) })
+    }
+
     private static func servers(
-        _ jarvice: JarviceConfiguration, _ files: JarviceFiles
+        _ jarvice: JarviceConfiguration, _ files: JarviceFiles, _ certificate: CertificateInForce?
     ) throws -> [(key: String, settings: CallServer.Settings)] {
         var servers: [(key: String, settings: CallServer.Settings)] = []
         if let listen = jarvice.listen {
             let address = DoorAddress.tcp(host: listen.host, port: listen.port)
-            servers.append(("jarvice.listen", .init(address: address, access: files.access, tls: files.tls)))
+            servers.append(("jarvice.listen", .init(address: address, access: files.access, certificate: certificate)))
         }
         if let path = jarvice.socket {
             do throws(UnixSocketPath.Problem) {

@@ -8,6 +8,7 @@ internal import Slurm
 /// A JARVICE upstream, which asks by HTTP and is never called.
 struct JarviceModule: GatewayModule {
     static let name = JarviceGateway.gatewayName
+    static let answerFile = "jarvice.sqlite"
 
     let name = JarviceGateway.gatewayName
 
@@ -69,10 +70,12 @@ struct JarviceModule: GatewayModule {
     // MARK: running
 
     func interest(in configuration: AgentConfiguration) -> Ledger.Interest.Scope? {
-        configuration.jarvice.isOn ? .ownJobs : nil
+        configuration.jarvice.isOn && configuration.jarvice.connector == .slurm ? .ownJobs : nil
     }
 
     // MARK: checks
+
+    let stateFiles = [JarviceModule.answerFile]
 
     func secretFiles(in configuration: AgentConfiguration) -> [SecretFile] {
         let jarvice = configuration.jarvice
@@ -92,18 +95,19 @@ struct JarviceModule: GatewayModule {
     }
 
     func clusterSubjects(in configuration: AgentConfiguration) -> [String] {
-        configuration.jarvice.isOn ? ["jarvice resources"] : []
+        configuration.jarvice.isOn && configuration.jarvice.connector == .slurm ? ["jarvice resources"] : []
     }
 
     // MARK: what is shown
 
     func report(_ parts: RunningParts.State, _ configuration: AgentConfiguration) async -> StatusReport {
         guard let running = parts.gateways[name]?.running as? JarviceRunning else { return { _ in } }
-        let word = await running.gateway.status()
+        let word = await running.status()
         let (doors, open) = (running.doors.troubles, running.doors.open)
         let isInsecure = configuration.jarvice.settings.tokens.isInsecure
+        let isDummy = running.gateway == nil
         return { status in
-            status.take(word, doors: doors, isInsecure: isInsecure)
+            status.take(word, doors: doors, isInsecure: isInsecure, isDummy: isDummy)
             status.listening? += open
         }
     }
@@ -126,6 +130,8 @@ struct JarviceModule: GatewayModule {
         "jarvice files": .init(metricName: "jarvice_files", meaning: "what reads the output of JARVICE's jobs"),
         "jarvice.jobs.listen": .init(
             metricName: "jarvice_jobs_listen", meaning: "where users open the pages of interactive jobs"),
+        "jarvice certificate": .init(
+            metricName: "jarvice_certificate", meaning: "the certificate that the JARVICE upstream is shown"),
         "jarvice jobs certificate": .init(
             metricName: "jarvice_jobs_certificate", meaning: "the certificate of interactive jobs' pages"),
         "jarvice jobs TLS key": .init(metricName: "jarvice_jobs_tls_key"),
@@ -151,7 +157,7 @@ struct JarviceModule: GatewayModule {
                 let running = try await parts.running(self, "JARVICE gateway") { $0 as? JarviceRunning }
                 let isInsecure = parts.configuration.jarvice.settings.tokens.isInsecure
                 return try ControlServer.single(
-                    JarviceSection(await running.gateway.status(), isInsecure: isInsecure))
+                    JarviceSection(await running.status(), isInsecure: isInsecure))
             }
         ]
     }

@@ -9,6 +9,9 @@ extension Checks {
     func jarvice() async -> [Finding] {
         let jarvice = configuration.jarvice
         guard jarvice.isOn else { return [] }
+        guard jarvice.connector == .slurm else {
+            return [warning("jarvice", "jarvice.connector is dummy: it answers by the clock, and submits no job")]
+        }
         var findings: [Finding] = []
         do {
             let files = try JarviceFiles(jarvice)
@@ -64,7 +67,7 @@ extension Checks {
 
     /// Cores, memory and GPUs are to be consumable.
     func jarviceSelection(_ cluster: Cluster) -> [Finding] {
-        guard configuration.jarvice.isOn else { return [] }
+        guard configuration.jarvice.isOn, configuration.jarvice.connector == .slurm else { return [] }
         return cluster.selectType == "select/cons_tres"
             ? [ok("jarvice resources", "SelectType=\(cluster.selectType)")]
             : [

@@ -8,7 +8,8 @@ struct JarviceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "jarvice", abstract: "Show what a JARVICE upstream asked the agent for.",
         discussion: "Asks the running agent; run it as root or SlurmUser.",
-        subcommands: [Status.self, JarviceFilesCommand.self], defaultSubcommand: Status.self)
+        subcommands: [Status.self, JarviceDialogueCommand.self, JarviceFilesCommand.self],
+        defaultSubcommand: Status.self)
 
     struct Status: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

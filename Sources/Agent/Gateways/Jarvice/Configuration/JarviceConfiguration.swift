@@ -37,12 +37,27 @@ struct JarviceConfiguration: GatewaySettings {
     /// `jarvice.jobs.tls.certificate`, `jarvice.jobs.tls.key`, paths. Default: no TLS.
     var jobsChain: String?
     var jobsKey: String?
+    /// `jarvice.connector`: `slurm` (default), or `dummy`, for demonstrations.
+    var connector = Connector.slurm
+    /// `jarvice.dummy.queued-time`, `jarvice.dummy.running-time`, seconds; `jarvice.dummy.failing-percent`;
+    /// `jarvice.dummy.interactive`.
+    var dummy = DummyConnector.Settings()
     /// All else.
     var settings = JarviceSettings()
+
+    enum Connector: String, Sendable, CaseIterable {
+        case slurm, dummy
+    }
 
     var isOn: Bool { listen != nil || socket != nil }
 
     var takesInteractive: Bool { jobsDomain != nil && jobsListen != nil }
+    var ownCertificate: ServerCertificate? {
+        certificate.flatMap { chain in
+            certificateKey.map { ServerCertificate(chain: chain, key: $0, clientAuthority: clientAuthority) }
+        }
+    }
+
     var jobsCertificate: ServerCertificate? {
         jobsChain.flatMap { chain in jobsKey.map { ServerCertificate(chain: chain, key: $0) } }
     }
@@ -78,6 +93,7 @@ struct JarviceConfiguration: GatewaySettings {
                 "whoever reaches \(listen) could end jobs: set jarvice.server-key-file or jarvice.tls.client-ca, or listen "
                     + "on 127.0.0.1 or jarvice.listen-socket")
         }
+        guard connector == .slurm else { return }
         let tokens = settings.tokens
         if !tokens.isInsecure {
             guard keys != nil else {
@@ -112,7 +128,9 @@ struct JarviceConfiguration: GatewaySettings {
                 ? ["jarvice.listen and jarvice.listen-socket are off: the other jarvice keys mean nothing then"] : []
         }
         var notices: [String] = []
-        if settings.tokens.isInsecure {
+        if connector == .dummy {
+            notices.append("jarvice.connector: dummy answers by the clock, and submits no job")
+        } else if settings.tokens.isInsecure {
             notices.append(
                 "jarvice.insecure-tokens: tokens are believed unverified, so that whoever may call can run jobs as any "
                     + "user; set jarvice.token.keys, issuer and audience")

@@ -5,6 +5,10 @@ enum JarviceEnvironment {
     /// The key that each sets. Where there are two spellings the first one wins.
     private static let names: [String: [String]] = [
         "jarvice.server-key": ["JARVICE_SCHED_SERVER_KEY"],
+        "jarvice.dummy.queued-time": ["JARVICE_DUMMY_JOB_QUEUED_TIME"],
+        "jarvice.dummy.running-time": ["JARVICE_DUMMY_JOB_RUNNING_TIME"],
+        "jarvice.dummy.failing-percent": ["JARVICE_DUMMY_JOB_FAILING_PERCENT"],
+        "jarvice.dummy.interactive": ["JARVICE_DUMMY_JOBS_ARE_INTERACTIVE"],
         "jarvice.users.claim": ["JARVICE_SLURM_USERNAME_CLAIM"],
         "jarvice.executor": ["JARVICE_BAREMETAL_EXECUTOR"],
         "jarvice.scratch": ["JARVICE_JOB_SCRATCH_DIR", "JARVICE_SLURM_SCRATCH_DIR"],
@@ -70,11 +74,19 @@ enum JarviceEnvironment {
         return (variable, "\(host.contains(":") ? "[\(host)]" : host):\(port ?? "5000")")
     }
 
-    /// What is wrong with the connector; nil: it is Slurm, or not named.
+    /// nil: none is named, or none of that name is there.
+    static func chosenConnector(_ environment: [String: String]) -> JarviceConfiguration.Connector? {
+        environment[connector].flatMap { name in
+            JarviceConfiguration.Connector.allCases.first {
+                [$0.rawValue, "connectors.\($0.rawValue).connector"].contains(name)
+            }
+        }
+    }
+
+    /// What is wrong with the connector; nil: there is one of that name, or none is named.
     static func connectorProblem(_ environment: [String: String]) -> String? {
-        guard let name = environment[connector], !name.isEmpty, !["slurm", "connectors.slurm.connector"].contains(name)
-        else { return nil }
-        return "\(quoted(name)) is not a connector of this agent; there is slurm"
+        guard let name = environment[connector], !name.isEmpty, chosenConnector(environment) == nil else { return nil }
+        return "\(quoted(name)) is not a connector of this agent; there are slurm and dummy"
     }
 
     static func notices(_ environment: [String: String]) -> [String] {
@@ -92,6 +104,9 @@ extension AgentConfiguration {
         for notice in JarviceEnvironment.notices(environment) { notify(notice) }
         if let problem = JarviceEnvironment.connectorProblem(environment) {
             throw Problem([.init(place: .environment("JARVICE_BAREMETAL_CONNECTOR"), text: problem)])
+        }
+        if places["jarvice.connector"] == nil, let connector = JarviceEnvironment.chosenConnector(environment) {
+            jarvice.connector = connector
         }
         guard !jarvice.isOn, let (variable, text) = JarviceEnvironment.listen(environment) else { return }
         do throws(Problem) {

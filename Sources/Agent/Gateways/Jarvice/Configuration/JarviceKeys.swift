@@ -33,6 +33,21 @@ extension ConfigurationKey {
             "A PEM file: callers must have a certificate that leads to it.",
             example: "/etc/slurm-grid-agent/jarvice-clients.crt"),
         ConfigurationKey(
+            "jarvice.connector", \.jarvice.connector, .choice,
+            "`dummy` answers by the clock and submits no job, to demonstrate or try an upstream."),
+        ConfigurationKey(
+            "jarvice.dummy.queued-time", \.jarvice.dummy.queued, .number(0...86_400, "seconds"),
+            "How long its jobs wait."),
+        ConfigurationKey(
+            "jarvice.dummy.running-time", \.jarvice.dummy.running, .number(0...86_400, "seconds"),
+            "How long they run then."),
+        ConfigurationKey(
+            "jarvice.dummy.failing-percent", \.jarvice.dummy.failingPercent, .number(0...100, "percent"),
+            "How many of them fail."),
+        ConfigurationKey(
+            "jarvice.dummy.interactive", \.jarvice.dummy.isInteractive, .boolean,
+            "They have a page, `http://localhost:8080`."),
+        ConfigurationKey(
             "jarvice.rate-limit", \.jarvice.rateLimit, .number(1...1_000_000, "calls a second"),
             "What one address may call; more is answered with 429."),
     ]
@@ -95,7 +110,7 @@ extension ConfigurationKey {
         ConfigurationKey(
             "jarvice.keep-output", \.jarvice.settings.keepOutput, .duration(.seconds(3600), .seconds(3650 * 86_400)),
             "How long after its end a job's output, and its directory below `.jarvice/jobs`, stay; then that helper removes "
-                + "them. Until then a lost answer of `/exitstatus` can be asked for again."),
+                + "them. What nobody has asked for is kept for upstream first."),
         ConfigurationKey(
             "jarvice.listing-user", \.jarvice.settings.listingUser, .optional(.word("USER"), else: "off"),
             "As whom directories are listed (`pvcls`) for a call without a token: below that user's home and the helper's "

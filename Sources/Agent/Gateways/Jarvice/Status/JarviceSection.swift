@@ -33,10 +33,14 @@ extension JarviceSection {
 
 extension AgentStatus {
     /// - Parameter doors: by key, why nobody can call there.
-    mutating func take(_ word: JarviceGateway.Status, doors: [String: String], isInsecure: Bool) {
+    mutating func take(_ word: JarviceGateway.Status, doors: [String: String], isInsecure: Bool, isDummy: Bool) {
         let section = JarviceSection(word, isInsecure: isInsecure)
         self[JarviceSection.self] = section
-        set(.init(name: JarviceModule.name, level: isInsecure ? .warning : .ok, text: section.text))
+        if isDummy {
+            set(.init(name: JarviceModule.name, level: .warning, text: "the connector is dummy: no job is submitted"))
+        } else {
+            set(.init(name: JarviceModule.name, level: isInsecure ? .warning : .ok, text: section.text))
+        }
         for (key, why) in doors.sorted(by: { $0.key < $1.key }) {
             set(.init(name: key, level: .failure, text: why))
         }
