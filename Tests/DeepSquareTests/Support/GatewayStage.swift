@@ -110,12 +110,17 @@ final class GatewayStage: Sendable {
 
     /// Nothing is under way but commands that wait for their next try.
     func isIdle() async throws -> Bool {
-        if try await commander.stepDue() { return false }
         let busy = await gateway.busy.values.flatMap(\.self)
-        guard Set(busy).isSubset(of: [.cancel, .setLimit]) else { return false }
-        if busy.isEmpty { return true }
-        return try await busy.count
-            == ledger.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM commands WHERE state = 'open'") ?? 0 }
+        guard Set(busy).isSubset(of: [.cancel, .setLimit]) else {
+            try await commander.stepDue()
+            return false
+        }
+        let open = try await ledger.read {
+            try Int.fetchOne($0, sql: "SELECT count(*) FROM commands WHERE state = 'open'") ?? 0
+        }
+        // Last: what was asked for meanwhile is carried out now.
+        if try await commander.stepDue() { return false }
+        return busy.isEmpty || busy.count == open
     }
 
     /// The one claim's order, whose job Slurm has.
