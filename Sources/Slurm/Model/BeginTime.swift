@@ -185,7 +185,8 @@ private struct Fields {
             return time == -1 ? nil : time
         }
         guard let first = made() else { return nil }
-        guard first < now else { return first }
+        // sbatch compares minutes: at 16:00:10 the next 16:00:30 is tomorrow's.
+        guard first / 60 <= now / 60 else { return first }
         switch day {
         case nil: return made { $0.tm_mday += 1 }
         case .date(nil, _, _): return made { $0.tm_year += 1 }

@@ -54,6 +54,21 @@ import Testing
     }
 
     @Test(
+        "within the minute that is, it is tomorrow's, or next year's",
+        arguments: [
+            (0, "%H:%M:%S", 86_400), (9, "%H:%M:%S", 86_409), (-31, "%H:%M", 86_369), (29, "%H:%M", 29),
+            (-91, "%H:%M", 86_309), (9, "%m/%d-%H:%M:%S", 31_536_009), (29, "%m/%d-%H:%M", 29),
+        ])
+    func sameMinute(_ offset: Int, _ form: String, _ seconds: Double) throws {
+        var (time, parts) = (time_t(Self.now.timeIntervalSince1970) + offset, tm())
+        try #require(localtime_r(&time, &parts) != nil)
+        var text = [CChar](repeating: 0, count: 64)
+        #expect(strftime(&text, text.count, form, &parts) > 0)
+        let words = String(decoding: text.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self)
+        #expect(BeginTime.date(words, now: Self.now)?.timeIntervalSince(Self.now) == seconds, "\(words)")
+    }
+
+    @Test(
         "and Unix seconds, which sbatch takes with uts before them only",
         arguments: [("1800000000", 1_800_000_000), ("uts0", 0), ("now-1800000000", nil), ("99999999999999", nil)]
             as [(String, Double?)])
