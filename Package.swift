@@ -198,9 +198,9 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
             ],
-            swiftSettings: strict
+            // Which module the members of C's structs come from changes from build to build, as beside gRPC.
+            swiftSettings: common
         ),
-        // Apart from Jarvice: beside GRDB the members of C's structs come from another module.
         .target(
             name: "JarviceAnswers",
             dependencies: [
@@ -410,7 +410,8 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
-            swiftSettings: strict
+            // As for the module itself.
+            swiftSettings: common
         ),
         .testTarget(
             name: "AgentTests",
