@@ -5,6 +5,7 @@ import json
 import os
 import pwd
 import shutil
+import sqlite3
 from pathlib import Path
 
 from cluster import eventually, say
@@ -52,6 +53,8 @@ def outputs(site):
     own.unlink()
     request = json.dumps({"user_id": pwd.getpwnam("labu1").pw_uid, "path": str(own), "lines": 1, "bytes": 1})
     insist("root may not ask", "uid 0 may not ask" in site.reader.ask(request + "\n"))
+    # It was asked for at once, while its node may not have been done with it.
+    eventually("what was told is kept", lambda: kept(site, fresh))
     site.reader.stop()
     late, _ = site.submit("late", f"echo late; {OK}")
     eventually("it has ended", lambda: late not in {**site.listed("/queued"), **site.listed("/running")})
@@ -66,6 +69,14 @@ def outputs(site):
     insist("and what was told once", "fresh" in site.end(fresh, "fresh")[2][0])
     site.reader.start()
     eventually("with it there is", lambda: site.end(late, "late")[2][0].splitlines()[2] == "late")
+
+
+def kept(site, job):
+    file = sqlite3.connect(f"file:{site.lab.state}/jarvice.sqlite?mode=ro", uri=True, timeout=20)
+    try:
+        return file.execute("SELECT 1 FROM answers WHERE job LIKE ?", (f"%/{job}",)).fetchone()
+    finally:
+        file.close()
 
 
 ASK = """

@@ -121,6 +121,10 @@ struct AnswerTests {
             await #expect(throws: JarviceError.self) { try await site.gateway.exitStatus(job(101)) }
             files.state.withLockedValue { $0.isAway = false }
             #expect(try await site.gateway.exitStatus(job(101)).text == told("text"))
+            // When the helper is back, what it could not read is read.
+            #expect(!site.gateway.ended.isEmpty)
+            await site.gateway.readAhead()
+            #expect(site.gateway.ended.isEmpty)
             try await site.end(102)
             site.slurm.state.withLockedValue { $0.isUp = false }
             await site.gateway.index.changed()

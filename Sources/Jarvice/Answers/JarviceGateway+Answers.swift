@@ -92,6 +92,7 @@ extension JarviceGateway {
             // Upstream's question comes anyway, and is told why.
             logger.debug(
                 "JARVICE: an output is not read ahead", metadata: ["slurm": "\(job.jobID)", "why": "\(error)"])
+            if error.code == .unavailable { ended.add(.init(jobID: job.jobID, tries: job.tries + 1)) }
         }
     }
 }
