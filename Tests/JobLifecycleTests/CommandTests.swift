@@ -82,6 +82,17 @@ struct CommandTests {
     private static let cancel = JobCommand.cancel(why: "not wanted any more")
     private static let both = [cancel, .timeLimit(minutes: 60)]
 
+    @Test("a job that was there before the agent, and is an order's now, is cancelled as any other")
+    func adopted() async throws {
+        let bench = try CommandBench()
+        try await bench.ledger.fold(Ledger.Intake(observations: [seen(.running, key: JobKey(7), start: 490)]))
+        #expect(try await bench.ledger.adopt("grid", "0xa", claim: 1, jobID: 7))
+        #expect(try await bench.ask(.cancel(why: "wanted")) == .open)
+        #expect(try await bench.commander.stepDue())
+        #expect(try await bench.commands() == ["cancel done"])
+        #expect(bench.fake.state.cancelled == [7])
+    }
+
     @Test("one that is open is asked for once, one that is over again")
     func once() async throws {
         let bench = try CommandBench()

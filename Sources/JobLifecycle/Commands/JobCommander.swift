@@ -49,19 +49,14 @@ public struct JobCommander: Service {
     private func pauseUntilNext(_ busy: Set<String>) async throws(LedgerError) -> Duration {
         // What is under way is due all the while.
         guard busy.isEmpty else { return .seconds(1) }
-        guard let next = try await ledger.nextCommandTime() else { return .seconds(60) }
-        return min(.seconds(60), max(.milliseconds(5), .microseconds(next - ledger.microseconds)))
+        return StepLanes<DueCommand>.pause(until: try await ledger.nextCommandTime(), ledger)
     }
 
     /// Takes the next step of all that is due, and waits for them.
     /// - Returns: whether there was one.
     @discardableResult
     func stepDue() async throws -> Bool {
-        let due = try await due(besides: [])
-        await withDiscardingTaskGroup { group in
-            for one in due { group.addTask { await take(one) } }
-        }
-        return !due.isEmpty
+        await StepLanes.take(try await due(besides: []), take)
     }
 
     private func take(_ due: DueCommand) async {

@@ -53,6 +53,21 @@ struct StepLanes<Step: Sendable>: Sendable {
             }
         }
     }
+
+    /// Takes each of these steps, side by side, and waits for them.
+    /// - Returns: whether there was one.
+    static func take(_ steps: [Step], _ take: @escaping @Sendable (Step) async -> Void) async -> Bool {
+        await withDiscardingTaskGroup { group in
+            for step in steps { group.addTask { await take(step) } }
+        }
+        return !steps.isEmpty
+    }
+
+    /// How long to wait for what is due at this time of the ledger, Unix microseconds; nil: nothing is.
+    static func pause(until next: Int64?, _ ledger: Ledger) -> Duration {
+        guard let next else { return .seconds(60) }
+        return min(.seconds(60), max(.milliseconds(5), .microseconds(next - ledger.microseconds)))
+    }
 }
 
 /// The steps that are under way.

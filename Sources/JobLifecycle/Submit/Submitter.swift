@@ -64,19 +64,14 @@ public struct Submitter: Service {
         // What is under way is due all the while.
         guard busy.isEmpty else { return .seconds(1) }
         let next = [try await ledger.nextOrderTime(), try await ledger.nextSurplusTime()].compactMap { $0 }.min()
-        guard let next else { return .seconds(60) }
-        return min(.seconds(60), max(.milliseconds(5), .microseconds(next - ledger.microseconds)))
+        return StepLanes<Step>.pause(until: next, ledger)
     }
 
     /// Takes the next step of all that is due, and waits for them.
     /// - Returns: whether there was one.
     @discardableResult
     func stepDue() async throws -> Bool {
-        let due = try await dueSteps(besides: [])
-        await withDiscardingTaskGroup { group in
-            for step in due { group.addTask { await take(step) } }
-        }
-        return !due.isEmpty
+        await StepLanes.take(try await dueSteps(besides: []), take)
     }
 
     private func take(_ step: Step) async {
