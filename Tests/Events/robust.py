@@ -20,6 +20,7 @@ from pathlib import Path
 from cluster import PLUGINS, Agent, Lab, eventually, say
 from compare import Verdict, check_journal
 
+DOORS = ("events.sock", "control.sock", "admin.sock")
 JOBS = {"ok": ("true", 0, "COMPLETED"), "exit3": ("exit 3", 768, "FAILED")}
 
 
@@ -410,6 +411,21 @@ def disk_fills():
             subprocess.run(["umount", "-l", lab.state], check=True)
 
 
+def open_doors(agent, descriptors=None):
+    """Starts the agent. Its doors open in any order, and a crowd is to stand at each: waits for all."""
+    agent.start(descriptors=descriptors)
+    eventually("all doors are open", lambda: all(opens(agent.lab.run / name) for name in DOORS), 30)
+
+
+def opens(path):
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            return True
+    except OSError:
+        return False
+
+
 def crowding(path, words):
     """-> a client that is in, and has said this"""
     client = socket.socket(socket.AF_UNIX)
@@ -430,12 +446,12 @@ def few_descriptors():
     """crowds at all doors of an agent that may have few descriptors: no door closes, jobs are told, commands answered"""
     with Lab(LAB_NODES=1) as lab:
         agent = Agent(lab)
-        agent.start()
+        open_doors(agent)
         needed = len(os.listdir(f"/proc/{agent.process.pid}/fd"))
         agent.stop()
-        agent.start(descriptors=needed + 30)
+        open_doors(agent, descriptors=needed + 30)
         crowd = []
-        for name in ("events.sock", "control.sock", "admin.sock"):
+        for name in DOORS:
             for _ in range(150):
                 client = socket.socket(socket.AF_UNIX)
                 client.setblocking(False)
@@ -460,7 +476,7 @@ def silent_crowd():
     """crowds that say nothing, say half a frame or never read, at all doors: honest plugins and commands go before them"""
     with Lab(LAB_NODES=1) as lab:
         agent = Agent(lab)
-        agent.start()
+        open_doors(agent)
         crowd = []
         for name, words in (("events.sock", b""), ("events.sock", b"\x20\0\0\0SG"), ("events.sock", b""), ("control.sock", b"{"), ("admin.sock", b"GET / HT"),
                             ("control.sock", b'{"command":"events","since":0}\n')):
