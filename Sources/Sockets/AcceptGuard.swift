@@ -5,7 +5,8 @@ internal import NIOCore
 internal import Support
 
 /// Keeps a listening socket through what accept(2) fails for and gets over: too few descriptors or too little memory, and
-/// clients that leave before they are taken in. It accepts nothing for a while, longer each time.
+/// clients that leave before they are taken in. It accepts nothing for a while, longer each time, and the same when only
+/// the descriptors are left that are kept from clients.
 ///
 /// For a server channel, before its other handlers: they see none of these errors.
 final class AcceptGuard: ChannelDuplexHandler {
@@ -17,15 +18,21 @@ final class AcceptGuard: ChannelDuplexHandler {
     static let shortest = TimeAmount(retry.first)
     static let longest = TimeAmount(retry.ceiling)
 
-    /// Called with each such error; nil: connections come in again.
-    private let onTrouble: @Sendable (IOError?) -> Void
+    private let room: @Sendable () -> DescriptorLimit.Room
+    /// Called with each such error in words; nil: connections come in again. Returns whether somebody had to go for it.
+    private let onTrouble: @Sendable (String?) -> Bool
     /// Since a connection came in last.
     private var failures = 0
     private var isPaused = false
     private var hasTrouble = false
     private var waiting: Scheduled<Void>?
 
-    init(onTrouble: @escaping @Sendable (IOError?) -> Void) {
+    /// - Parameter room: for one more client.
+    init(
+        room: @escaping @Sendable () -> DescriptorLimit.Room = DescriptorLimit.current.room,
+        onTrouble: @escaping @Sendable (String?) -> Bool
+    ) {
+        self.room = room
         self.onTrouble = onTrouble
     }
 
@@ -41,7 +48,11 @@ final class AcceptGuard: ChannelDuplexHandler {
         // One client less; the next may be taken at once.
         guard error.errnoCode != ECONNABORTED else { return }
         hasTrouble = true
-        onTrouble(error)
+        _ = onTrouble("\(error)")
+        pause(context)
+    }
+
+    private func pause(_ context: ChannelHandlerContext) {
         guard !isPaused else { return }
         isPaused = true
         let pause = TimeAmount(Self.retry.delay(attempt: failures))
@@ -57,10 +68,20 @@ final class AcceptGuard: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let room = room()
+        guard room == .enough else {
+            hasTrouble = true
+            if onTrouble("too many files are open (RLIMIT_NOFILE)"), room == .exchange {
+                context.fireChannelRead(data)
+            } else {
+                unwrapInboundIn(data).close(promise: nil)
+            }
+            return pause(context)
+        }
         failures = 0
         if hasTrouble {
             hasTrouble = false
-            onTrouble(nil)
+            _ = onTrouble(nil)
         }
         context.fireChannelRead(data)
     }

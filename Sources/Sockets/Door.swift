@@ -65,11 +65,14 @@ final class Door: Sendable {
     }
 
     /// There is no room: the oldest that has shown nothing goes.
-    func makeRoom() {
+    ///
+    /// - Returns: whether there was one.
+    func makeRoom() -> Bool {
         let victim = state.withLockedValue { state in
             state.table.evict().flatMap { state.channels.removeValue(forKey: $0) }
         }
         victim?.close(promise: nil)
+        return victim != nil
     }
 
     var count: Int { state.withLockedValue { $0.table.count } }

@@ -122,15 +122,19 @@ public struct SocketListener<Inbound: Sendable, Outbound: Sendable>: Sendable {
         let report = report
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: settings.backlog)
-            .serverChannelOption(.maxMessagesPerRead, value: 32)
+            // So many more may come in before the guard's pause holds.
+            .serverChannelOption(.maxMessagesPerRead, value: 8)
             .childChannelOption(.allowRemoteHalfClosure, value: settings.allowsHalfClosure)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
                         AcceptGuard { error in
-                            guard let error else { return report(.fed) }
-                            door.makeRoom()
-                            report(.starved("\(error)"))
+                            guard let error else {
+                                report(.fed)
+                                return false
+                            }
+                            report(.starved(error))
+                            return door.makeRoom()
                         })
                 }
             }

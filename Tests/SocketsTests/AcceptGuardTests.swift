@@ -20,6 +20,8 @@ struct AcceptGuardTests {
     private final class Behind: ChannelInboundHandler {
         typealias InboundIn = any Channel
         let errors = NIOLockedValueBox(0)
+        let clients = NIOLockedValueBox(0)
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) { clients.withLockedValue { $0 += 1 } }
         func errorCaught(context: ChannelHandlerContext, error: any Error) { errors.withLockedValue { $0 += 1 } }
     }
 
@@ -27,13 +29,20 @@ struct AcceptGuardTests {
         let channel = EmbeddedChannel()
         let socket = Socket()
         let behind = Behind()
-        let heard = NIOLockedValueBox<[CInt?]>([])
+        let heard = NIOLockedValueBox<[String?]>([])
+        let room = NIOLockedValueBox(DescriptorLimit.Room.enough)
+        /// Whether somebody goes when there is no room.
+        let yields = NIOLockedValueBox(true)
 
         init() throws {
-            let heard = heard
-            try channel.pipeline.syncOperations.addHandlers([
-                socket, AcceptGuard { error in heard.withLockedValue { $0.append(error?.errnoCode) } }, behind,
-            ])
+            let (heard, room, yields) = (heard, room, yields)
+            let guarding = AcceptGuard {
+                room.withLockedValue { $0 }
+            } onTrouble: { words in
+                heard.withLockedValue { $0.append(words) }
+                return yields.withLockedValue { $0 }
+            }
+            try channel.pipeline.syncOperations.addHandlers([socket, guarding, behind])
         }
 
         func fail(_ number: CInt) {
@@ -61,7 +70,9 @@ struct AcceptGuardTests {
         }
         bench.channel.pipeline.fireChannelRead(EmbeddedChannel() as any Channel)
         bench.channel.pipeline.fireChannelRead(EmbeddedChannel() as any Channel)
-        #expect(bench.heard.withLockedValue { $0 } == Array(repeating: number, count: 8) + [nil])
+        let heard = bench.heard.withLockedValue { $0 }
+        #expect(heard.count == 9 && heard[8] == nil)
+        #expect(heard.prefix(8).allSatisfy { $0?.contains("errno: \(number)") == true })
         // All is forgotten.
         bench.fail(number)
         bench.channel.embeddedEventLoop.advanceTime(by: AcceptGuard.shortest)
@@ -74,6 +85,29 @@ struct AcceptGuardTests {
         bench.fail(ECONNABORTED)
         bench.channel.pipeline.read()
         #expect(bench.reads == 1 && bench.errors == 0 && bench.heard.withLockedValue { $0.isEmpty })
+    }
+
+    @Test(
+        "the last descriptors are kept from clients: one comes in when another goes for it, while the others leave none",
+        arguments: [(DescriptorLimit.Room.exchange, true, true), (.exchange, false, false), (.none, true, false)])
+    func reserve(room: DescriptorLimit.Room, yields: Bool, isIn: Bool) throws {
+        let bench = try Bench()
+        bench.room.withLockedValue { $0 = room }
+        bench.yields.withLockedValue { $0 = yields }
+        let client = EmbeddedChannel()
+        try client.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        bench.channel.pipeline.fireChannelRead(client as any Channel)
+        #expect(bench.behind.clients.withLockedValue { $0 } == (isIn ? 1 : 0))
+        #expect(client.isActive == isIn)
+        #expect(bench.heard.withLockedValue { $0.count == 1 && $0[0]?.contains("RLIMIT_NOFILE") == true })
+        // The next ones wait.
+        bench.channel.pipeline.read()
+        #expect(bench.reads == 0)
+        bench.channel.embeddedEventLoop.advanceTime(by: AcceptGuard.shortest)
+        #expect(bench.reads == 1)
+        bench.room.withLockedValue { $0 = .enough }
+        bench.channel.pipeline.fireChannelRead(EmbeddedChannel() as any Channel)
+        #expect(bench.heard.withLockedValue { $0.count == 2 && $0[1] == nil })
     }
 
     @Test("what the socket does not get over is told")

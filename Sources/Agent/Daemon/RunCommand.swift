@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import FoundationEssentials
 internal import Glibc
 internal import Slurm
+internal import Sockets
 
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -32,7 +33,8 @@ struct RunCommand: AsyncParsableCommand {
               73  a socket or a folder cannot be used
               75  another agent uses the state folder
               77  started as root
-              78  the configuration, the ledger's format or the chain's ledger is not usable; starting again does not help
+              78  the configuration, the ledger's format, the chain's ledger or the limit of open files is not usable; \
+            starting again does not help
 
             A slurm.conf, slurmctld, key, node or contract that is not there is no reason to end: the agent waits for it, \
             does what it can without, and says so (`slurm-grid-agent status`).
@@ -63,6 +65,15 @@ struct RunCommand: AsyncParsableCommand {
         guard geteuid() != 0 else {
             complain("slurm-grid-agent: run as SlurmUser, not as root: sudo -u slurm slurm-grid-agent run")
             throw ExitCode(77)
+        }
+        let descriptors = DescriptorLimit.raise()
+        guard descriptors.limit >= DescriptorLimit.least else {
+            complain(
+                """
+                slurm-grid-agent: it may open \(descriptors.limit) files only, and needs \(DescriptorLimit.least): \
+                raise LimitNOFILE= of its unit, or the limit of its shell (ulimit -n)
+                """)
+            throw ExitCode(78)
         }
         let file = ConfigurationFile.path(named: line.file)
         do {

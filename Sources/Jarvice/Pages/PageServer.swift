@@ -54,7 +54,9 @@ public struct PageServer: Service {
     /// Ends at once when the daemon does: what is under way is cut.
     public func run() async throws {
         var listening = Listener.Settings()
-        listening.connections = settings.connections
+        // Each has a second one, to the job's node.
+        let limit = DescriptorLimit.current
+        listening.connections = min(settings.connections, max(16, (limit.limit - 2 * limit.reserve) / 2))
         listening.backlog = 1024
         listening.retry = settings.retry
         let places = NIOLockedValueBox<[ObjectIdentifier: Listener.Place]>([:])
