@@ -105,9 +105,12 @@ struct HelperProcess: Sendable {
             let writer = execution.standardInputWriter
             // A helper that has ended reads no more; its end and its words tell why.
             let send: Send = { _ = try? await writer.write($0 + "\n") }
-            for try await line in execution.standardOutput.strings() {
-                try await onLine(line, send)
+            var lines = HelperLines()
+            for try await buffer in execution.standardOutput {
+                let bytes = buffer.withUnsafeBytes { Array($0) }
+                for line in try lines.take(bytes) { try await onLine(line, send) }
             }
+            if let last = lines.last() { try await onLine(last, send) }
             try? await writer.finish()
         }
         let said = SlurmCall.tidy(result.standardError)

@@ -9,9 +9,9 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct SlurmAccountingTests {
     private static let ready = #"echo '{"ready":{}}'; read question"#
 
-    private static func row(_ id: UInt32) -> String {
+    private static func row(_ id: UInt32, name: String = "n") -> String {
         let fields =
-            #""id":\#(id),"databaseIndex":7,"name":"n","userID":1,"groupID":1,"state":3,"exit":{"raw":0},"#
+            #""id":\#(id),"databaseIndex":7,"name":"\#(name)","userID":1,"groupID":1,"state":3,"exit":{"raw":0},"#
             + #""derivedExit":{"raw":0},"elapsed":5,"suspended":0"#
         return #"echo '{"job":{"_0":{\#(fields)}}}'"#
     }
@@ -30,6 +30,14 @@ import Testing
         #expect(answer.jobs.map(\.id) == [1, 2])
         #expect(answer.isAuthoritative)
         #expect(answer.jobs[0].state == JobState(.completed) && answer.jobs[0].elapsed == 5)
+    }
+
+    @Test("A job's name may hold what ends a line elsewhere, or be long: its row counts, and so do the others")
+    func namesThatEndLines() async throws {
+        let names = ["a\u{2028}b", "a\u{85}b", String(repeating: "x", count: 300_000)]
+        let rows = names.map { Self.row(1, name: $0) }.joined(separator: "\n")
+        let answer = try await ask(Self.ready, rows, Self.row(2), Self.end(4))
+        #expect(answer.jobs.map(\.name) == names + ["n"])
     }
 
     @Test func anEmptyAnswerFromWhoSeesAll() async throws {

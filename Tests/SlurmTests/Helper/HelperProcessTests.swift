@@ -90,9 +90,18 @@ import Testing
     }
 
     @Test func aLongLine() async throws {
-        let (lines, result) = try await FakeHelper("head -c 100000 /dev/zero | tr '\\0' x; echo; echo after").run()
+        let (lines, result) = try await FakeHelper("head -c 1000000 /dev/zero | tr '\\0' x; echo; echo after").run()
         #expect(result.ending == .exited(0))
-        #expect(lines.map(\.utf8.count) == [100_000, 5])
+        #expect(lines.map(\.utf8.count) == [1_000_000, 5])
+    }
+
+    @Test("Only a line feed ends a line: names of jobs hold what else does in Unicode")
+    func otherLineEnds() async throws {
+        let (lines, result) = try await FakeHelper(
+            "printf 'a\\342\\200\\250b\\302\\205c\\342\\200\\251d\\013e\\014f\\rg\\nlast'"
+        ).run()
+        #expect(result.ending == .exited(0))
+        #expect(lines == ["a\u{2028}b\u{85}c\u{2029}d\u{b}e\u{c}f\rg", "last"])
     }
 
     @Test("A line without end is an error, not memory without end")
