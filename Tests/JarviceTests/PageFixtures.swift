@@ -92,6 +92,7 @@ final class FakePages: JobPages {
     let relays = JobRelays()
     let place: NIOLockedValueBox<PagePlace?>
     let error = NIOLockedValueBox<JarviceError?>(nil)
+    let delay = NIOLockedValueBox(Duration.zero)
 
     init(port: Int?) {
         place = NIOLockedValueBox(port.map { PagePlace(address: "127.0.0.1", port: $0) })
@@ -99,6 +100,8 @@ final class FakePages: JobPages {
 
     func place(of jobID: UInt32, secret: String) async throws(JarviceError) -> PagePlace? {
         if let error = error.withLockedValue({ $0 }) { throw error }
+        let delay = delay.withLockedValue { $0 }
+        if delay > .zero { try? await Task.sleep(for: delay) }
         return jobID == 7 && secret == "s" ? place.withLockedValue { $0 } : nil
     }
 }

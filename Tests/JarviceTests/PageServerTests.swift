@@ -2,6 +2,7 @@
 
 import NIOConcurrencyHelpers
 import NIOCore
+import Sockets
 import Testing
 
 @testable import Jarvice
@@ -123,6 +124,43 @@ struct PageServerTests {
             #expect(try await status(request).hasPrefix("HTTP/1.1 502 "))
             site.pages.error.withLockedValue { $0 = JarviceError(.unavailable, "away") }
             #expect(try await status(request).hasPrefix("HTTP/1.1 503 "))
+        }
+    }
+
+    @Test("what comes in many pieces while the job is looked up arrives whole")
+    func manyPieces() async throws {
+        let pieces = 4000
+        try await test { line in
+            let request = try await line.read(to: "0\r\n\r\n")
+            let count = request.count { $0 == "x" }
+            try await line.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n\(count)!")
+        } _: { site in
+            site.pages.delay.withLockedValue { $0 = .milliseconds(200) }
+            try await site.connected { line in
+                try await line.send(
+                    "POST /job7/s/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        + String(repeating: "1\r\nx\r\n", count: pieces) + "0\r\n\r\n")
+                let answer = try await line.read(to: "!")
+                #expect(answer.hasSuffix("\r\n\r\n\(pieces)!"))
+            }
+        }
+    }
+
+    @Test("of the descriptors that are kept from clients none becomes a connection to a job")
+    func noRoom() async throws {
+        let room = NIOLockedValueBox(DescriptorLimit.Room.none)
+        try await test(change: { $0.room = { room.withLockedValue { $0 } } }) { line in
+            _ = try await line.read(to: "\r\n\r\n")
+            try await line.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        } _: { site in
+            for (left, status) in [(DescriptorLimit.Room.none, "502"), (.exchange, "200"), (.enough, "200")] {
+                room.withLockedValue { $0 = left }
+                try await site.connected { line in
+                    try await line.send("GET /job7/s/ HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+                    let answer = try await line.readAll()
+                    #expect(answer.hasPrefix("HTTP/1.1 \(status) "), "\(left)")
+                }
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 internal import NIOCore
 internal import NIOHTTP1
+internal import Sockets
 
 extension PageFront {
     struct Deadlines: Sendable {
@@ -17,10 +18,17 @@ extension PageFront {
         /// Of the connection, as the client used it.
         var scheme: String
         var deadlines = Deadlines()
+        /// For one more connection to a job.
+        var room: @Sendable () -> DescriptorLimit.Room = DescriptorLimit.current.room
         /// Told of a client that knew a secret.
         var onTrusted: @Sendable (any Channel) -> Void = { _ in }
         /// Told why a job's page could not be had.
         var onFailure: @Sendable (_ jobID: UInt32, _ why: String) -> Void = { _, _ in }
+    }
+
+    /// Too many files are open for a connection to a job.
+    struct NoRoom: Error, CustomStringConvertible {
+        var description: String { "too many files are open (RLIMIT_NOFILE)" }
     }
 
     /// A request that has begun.

@@ -14,7 +14,7 @@ final class PageFront: ChannelInboundHandler, RemovableChannelHandler {
     private enum State {
         case idle
         /// Where the job is, is being looked up. What comes meanwhile waits.
-        case looking([HTTPServerRequestPart])
+        case looking
         case forwarding(PageBack)
         /// Nothing is read or answered any more.
         case over
@@ -24,6 +24,8 @@ final class PageFront: ChannelInboundHandler, RemovableChannelHandler {
     private let deadline: ChannelDeadline
     private(set) var exchange: Exchange?
     private var state = State.idle
+    /// Of the request whose job is being looked up.
+    private var waiting: [HTTPServerRequestPart] = []
     private var isPaused = false
     private var context: ChannelHandlerContext?
 
@@ -52,7 +54,7 @@ final class PageFront: ChannelInboundHandler, RemovableChannelHandler {
         switch state {
         case .idle:
             if case .head(let head) = part { requested(head, context) }
-        case .looking(let parts): state = .looking(parts + [part])
+        case .looking: waiting.append(part)
         case .forwarding(let back): back.send(part)
         case .over: break
         }
@@ -115,13 +117,13 @@ final class PageFront: ChannelInboundHandler, RemovableChannelHandler {
         exchange = Exchange(
             request: head, target: target, isSocket: isSocket,
             closes: !head.isKeepAlive || head.headers.contains(name: "upgrade"))
-        state = .looking([])
+        state = .looking
         if ForwardedFields.tokens("expect", fields).contains("100-continue") {
             context.writeAndFlush(wrapOutboundOut(.head(.init(version: .http1_1, status: .continue))), promise: nil)
         }
         // Before it is looked up: a job that ends meanwhile cuts it.
         site.pages.relays.add(context.channel, to: target.jobID)
-        let (loop, pages, timeout) = (context.eventLoop, site.pages, site.deadlines.connect)
+        let (loop, pages, timeout, room) = (context.eventLoop, site.pages, site.deadlines.connect, site.room)
         let back = NIOLoopBound(PageBack(front: self), eventLoop: loop)
         let found = loop.makePromise(of: Bool.self)
         found.completeWithTask {
@@ -129,7 +131,11 @@ final class PageFront: ChannelInboundHandler, RemovableChannelHandler {
             _ = try await ClientBootstrap(group: loop).channelOption(.autoRead, value: false)
                 .connectTimeout(TimeAmount(timeout))
                 .channelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture { try back.value.set(up: channel) }
+                    channel.eventLoop.makeCompletedFuture {
+                        // Its descriptor is taken by now: not one more of those that are kept from clients.
+                        guard room() != .none else { throw NoRoom() }
+                        try back.value.set(up: channel)
+                    }
                 }
                 .connect(host: place.address, port: place.port).get()
             return true
@@ -138,13 +144,14 @@ final class PageFront: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func looked(_ result: Result<Bool, any Error>, _ back: PageBack) {
-        guard let context, case .looking(let parts) = state, let exchange else { return back.close() }
+        guard let context, case .looking = state, let exchange else { return back.close() }
         switch result {
         case .success(true):
             site.onTrusted(context.channel)
             state = .forwarding(back)
             back.send(.head(forwarded(exchange, context)))
-            for part in parts { back.send(part) }
+            for part in waiting { back.send(part) }
+            waiting = []
             back.flush()
             back.start()
             resume()
@@ -246,7 +253,7 @@ final class PageFront: ChannelInboundHandler, RemovableChannelHandler {
     private func finish() {
         if let context, let exchange { site.pages.relays.remove(context.channel, from: exchange.target.jobID) }
         if case .forwarding(let back) = state { back.close() }
-        (exchange, state) = (nil, .over)
+        (exchange, state, waiting) = (nil, .over, [])
     }
 
     // MARK: an upgrade

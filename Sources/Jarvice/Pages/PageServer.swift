@@ -15,6 +15,8 @@ public struct PageServer: Service {
         public var connections = 12_000
         public var retry: Duration = .seconds(10)
         var deadlines = PageFront.Deadlines()
+        /// For one more connection to a job.
+        var room: @Sendable () -> DescriptorLimit.Room = DescriptorLimit.current.room
 
         public init(address: DoorAddress, domain: JobsDomain) {
             self.address = address
@@ -62,6 +64,7 @@ public struct PageServer: Service {
         let places = NIOLockedValueBox<[ObjectIdentifier: Listener.Place]>([:])
         var site = PageFront.Site(
             domain: settings.domain, pages: pages, scheme: settings.domain.scheme, deadlines: settings.deadlines)
+        site.room = settings.room
         site.onTrusted = { channel in places.withLockedValue { $0[ObjectIdentifier(channel)] }?.trust() }
         site.onFailure = { [logger] jobID, why in
             logger.warning("JARVICE: a job's page cannot be had", metadata: ["slurm": "\(jobID)", "why": "\(why)"])
