@@ -30,6 +30,7 @@ struct PlanTests {
         try await commands(ledger)
         try await deliveries(ledger, clock)
         try await questions(ledger)
+        try await ledger.recallPostponed()
         _ = try await ledger.verify()
         try await requeuedForDays(ledger)
         try await restored(ledger)

@@ -45,6 +45,25 @@ struct SubmissionDoubtTests {
         #expect(verdict == .askAgain && at >= atLeast && at <= atLeast + 20)
     }
 
+    @Test("a clock that is set back by years begins the wait anew, and ends it")
+    func clockSetBack() {
+        let (wrong, right) = (700_000_000 * Self.second, 1_000_000 * Self.second)
+        var doubt = SubmissionDoubt(askedAt: wrong, since: wrong)
+        for seconds in [1, 20] as [Int64] {
+            _ = doubt.found(nothingAt: wrong + seconds * Self.second, SchedulerTiming(), longest: 0)
+        }
+        var now = right
+        for _ in 1...100 {
+            let verdict = doubt.found(nothingAt: now, SchedulerTiming(), longest: 0)
+            guard case .look(let next) = verdict else {
+                #expect(verdict == .askAgain && now - right >= 120 * Self.second)
+                return
+            }
+            now = next
+        }
+        Issue.record("it is never asked again")
+    }
+
     @Test("a clock that is set forward ends no wait")
     func clockSetForward() {
         var doubt = SubmissionDoubt(askedAt: 0, since: 0)

@@ -18,12 +18,14 @@ struct LedgerCare: Service {
     /// An agent that has just started has other things to do.
     private static let settling: Duration = .seconds(60)
     private static let pruneEvery: Duration = .seconds(3600)
+    private static let recallEvery: Duration = .seconds(60)
     private static let checkPause: Duration = .milliseconds(100)
 
     func run() async throws {
         try await cancelWhenGracefulShutdown {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await every(.seconds(300)) { await readPolicy() } }
+                group.addTask { await every(Self.recallEvery) { await recall() } }
                 group.addTask {
                     await tellUnconfigured()
                     try? await Task.sleep(for: Self.settling)
@@ -41,6 +43,18 @@ struct LedgerCare: Service {
             ledger.policy = RequeuePolicy(cluster)
         } catch {
             logger.debug("slurmctld's settings could not be read", metadata: ["why": "\(error)"])
+        }
+    }
+
+    private func recall() async {
+        do throws(LedgerError) {
+            let count = try await ledger.recallPostponed()
+            guard count > 0 else { return }
+            logger.warning(
+                "the clock was set back: what waited for a time that is far off now is due", metadata: ["count": "\(count)"]
+            )
+        } catch {
+            logger.debug("what waits could not be looked through", metadata: ["why": "\(error)"])
         }
     }
 
