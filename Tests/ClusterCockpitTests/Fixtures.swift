@@ -181,7 +181,7 @@ final class SenderHarness {
     /// Takes every step that is due now.
     func run() async throws {
         for _ in 0..<1000 {
-            guard await sender.pausedUntil <= clock.withLockedValue({ $0 }), await sender.isKnown() else { return }
+            guard await sender.pauseLeft == 0, await sender.isKnown() else { return }
             let lanes = try await store.dueLanes("main", now: clock.withLockedValue { $0 }, limit: 100)
             if lanes.isEmpty { return }
             for lane in lanes { while try await sender.step(lane) {} }

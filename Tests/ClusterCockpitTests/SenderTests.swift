@@ -94,6 +94,21 @@ struct SenderTests {
         #expect(try await site.store.counts("main").parked == 0)
     }
 
+    @Test("A clock that was years ahead and is set right holds up neither the backend nor a job")
+    func aClockThatIsSetBack() async throws {
+        let site = try await SenderHarness()
+        let years: Int64 = 20 * 365 * 86_400
+        site.move(years)
+        try await site.tell(.running, job: 1, id: 7, submitted: 90, start: 100, state: .running)
+        site.backend.script("/jobs/start_job/", .failure(CockpitError(.unavailable, "connection refused")))
+        try await site.run()
+        #expect(site.backend.rows.isEmpty)
+        site.move(-years)
+        await site.sender.recall()
+        try await site.run()
+        #expect(site.backend.rows == [7: [.init(start: 100, state: "running")]])
+    }
+
     @Test func aStartThatTheBackendLostIsSentAgain() async throws {
         let site = try await SenderHarness()
         try await site.tell(.running, job: 1, id: 7, submitted: 90, start: 100, state: .running)

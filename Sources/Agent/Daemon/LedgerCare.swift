@@ -51,8 +51,8 @@ struct LedgerCare: Service {
             let count = try await ledger.recallPostponed()
             guard count > 0 else { return }
             logger.warning(
-                "the clock was set back: what waited for a time that is far off now is due", metadata: ["count": "\(count)"]
-            )
+                "the clock was set back: what waited for a time that is far off now is due",
+                metadata: ["count": "\(count)"])
         } catch {
             logger.debug("what waits could not be looked through", metadata: ["why": "\(error)"])
         }

@@ -36,11 +36,12 @@ extension BackendSender {
 
     func compareLoop() async {
         while !Task.isCancelled {
+            await recall()
             let isDue = comparedAt.map {
-                now() / 1000 - $0 >= Int64(settings.compareInterval / .seconds(1))
+                $0 > now() / 1000 || now() / 1000 - $0 >= Int64(settings.compareInterval / .seconds(1))
                     || hadErrors && now() / 1000 - $0 >= 60
             }
-            if isDue ?? true, pausedUntil <= now(), await isKnown() {
+            if isDue ?? true, pauseLeft == 0, await isKnown() {
                 let report = await compare(dryRun: false)
                 if report.problem == nil { hadErrors = false }
             }
@@ -207,7 +208,7 @@ extension BackendSender {
     func nodeLoop() async {
         guard settings.tellsNodeStates else { return }
         while !Task.isCancelled {
-            if release?.hasNodeStates == true, pausedUntil <= now() { await tellNodes() }
+            if release?.hasNodeStates == true, pauseLeft == 0 { await tellNodes() }
             try? await Task.sleep(for: release == nil ? .seconds(2) : settings.nodeStateInterval)
         }
     }

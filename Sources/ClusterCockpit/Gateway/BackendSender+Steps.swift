@@ -10,7 +10,7 @@ extension BackendSender {
 
     /// - Returns: whether to look at the job again at once.
     func step(_ id: Int64) async throws(CockpitError) -> Bool {
-        guard pausedUntil <= now() else { return false }
+        guard pauseLeft == 0 else { return false }
         let lane = try await store.lane(id, at: name)
         let plan = LanePlan(
             policy: settings.requeue, runs: lane.runs.map { ($0.run, $0.row) }, isClosed: lane.isClosed)

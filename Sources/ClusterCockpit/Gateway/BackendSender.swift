@@ -49,6 +49,8 @@ actor BackendSender {
 
     static let jobRetry = RetryPolicy(first: .seconds(1), ceiling: .seconds(300))
     static let backendRetry = RetryPolicy(first: .milliseconds(500), ceiling: .seconds(30))
+    /// Longer than anything is put off, ms.
+    private static let longestWait: Int64 = 3_600_000
 
     init(
         name: String, settings: CockpitSettings, transport: any BackendTransport, store: CockpitStore,
@@ -89,7 +91,7 @@ actor BackendSender {
     /// Begins what is due, as far as there is room.
     /// - Returns: after how many milliseconds to look again.
     func sendDue() async -> Int64 {
-        if pausedUntil > now() { return pausedUntil - now() }
+        if pauseLeft > 0 { return pauseLeft }
         do throws(CockpitError) {
             // One request shows whether a backend that was away is back.
             let room = (failures > 0 ? 1 : settings.parallel) - inFlight.count
@@ -97,7 +99,7 @@ actor BackendSender {
             let hasWork = try await store.nextDue(name) != nil
             // What was in trouble is looked at again though there is nothing to tell: its trouble is shown until then.
             guard hasWork || failures > 0 else { return 60_000 }
-            guard await isKnown() else { return max(pausedUntil - now(), 5) }
+            guard await isKnown() else { return max(pauseLeft, 5) }
             guard hasWork else { return 60_000 }
             let lanes = try await store.dueLanes(name, now: now(), limit: room + inFlight.count)
             let free = lanes.filter { !inFlight.contains($0) }.prefix(room)
@@ -226,6 +228,21 @@ actor BackendSender {
 
     // MARK: what goes wrong
 
+    /// For how many milliseconds nobody tries yet. Times are the wall clock's: one that was set back makes no wait longer.
+    var pauseLeft: Int64 {
+        let left = pausedUntil.saturatingSubtract(now())
+        return left > Self.longestWait ? 0 : max(0, left)
+    }
+
+    /// Jobs that were put off by a clock that was wrong are looked at now.
+    func recall() async {
+        do throws(CockpitError) {
+            try await store.recall(name, after: now() + Self.longestWait)
+        } catch {
+            note(error)
+        }
+    }
+
     /// The backend cannot be used: nobody tries until it is time.
     func fail(_ reason: String) {
         if failures == 0 || problem != reason {
@@ -236,7 +253,7 @@ actor BackendSender {
         hadErrors = true
         counters.failed += 1
         // Requests that were under way together fail together.
-        guard pausedUntil <= now() || failures == 0 else { return }
+        guard pauseLeft == 0 || failures == 0 else { return }
         pausedUntil = now() + Int64(Self.backendRetry.delay(attempt: failures) / .milliseconds(1))
         failures += 1
     }

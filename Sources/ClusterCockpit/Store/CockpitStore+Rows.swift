@@ -32,6 +32,17 @@ extension CockpitStore {
         }
     }
 
+    /// What waits for a time after this one is due now, Unix ms.
+    func recall(_ backend: String, after time: Int64) async throws(CockpitError) {
+        try await write {
+            try $0.cachedStatement(
+                sql: """
+                    UPDATE rows INDEXED BY rows_due SET next_at = 0 WHERE backend = ? AND open = 1 AND next_at > ?
+                    """
+            ).execute(arguments: [backend, time])
+        }
+    }
+
     func lane(_ lane: Int64, at backend: String) async throws(CockpitError) -> Lane {
         try await read { database in
             let runs = try Row.fetchAll(
