@@ -11,6 +11,8 @@ struct HelperProcess: Sendable {
     var task: SlurmHelper.Task
     var configurationFile: String?
     var clock: any Clock<Duration> = ContinuousClock()
+    /// Whether there are descriptors for its pipes.
+    var hasRoom: @Sendable () -> Bool = { HelperProcess.canOpenPipes() }
 
     enum Ending: Sendable, Equatable, CustomStringConvertible {
         case exited(Int32)
@@ -70,6 +72,12 @@ struct HelperProcess: Sendable {
     ) async throws(SlurmError) -> Result {
         // A helper that dies before it has read the question must not take this process with it.
         signal(SIGPIPE, SIG_IGN)
+        guard hasRoom() else {
+            throw SlurmError(
+                .helperFailed,
+                "cannot run the helper process \(program.path): too many files are open (RLIMIT_NOFILE)",
+                call: "slurm-helper")
+        }
         do {
             return try await withThrowingTaskGroup(of: Result?.self) { group in
                 group.addTask { try await runToEnd(onLine) }
@@ -118,6 +126,17 @@ struct HelperProcess: Sendable {
         case .exited(let code): return Result(ending: .exited(code), said: said)
         case .signaled(let signal): return Result(ending: .signalled(signal), said: said)
         }
+    }
+
+    /// The library that starts it ends this process when it has got one of three pipes and does not get the next.
+    private static func canOpenPipes() -> Bool {
+        // The lowest number that is free: below it all are taken.
+        let next = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        guard next >= 0 else { return false }
+        close(next)
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return true }
+        return limit.rlim_cur > rlim_t(next) + 16
     }
 
     /// Only what libslurm needs to find and reach the cluster: nothing of the agent's own settings, which may be

@@ -82,6 +82,19 @@ import Testing
         #expect(error?.message.contains("/no/such/program") == true)
     }
 
+    @Test("Without descriptors for its pipes it is not begun")
+    func noRoom() async throws {
+        let helper = try FakeHelper("echo begun")
+        let lines = Lines()
+        var process = HelperProcess(program: helper.program, task: .probe, configurationFile: nil)
+        process.hasRoom = { false }
+        let starved = process
+        let error = await #expect(throws: SlurmError.self) {
+            try await starved.run(timeout: .seconds(50)) { line, _ in lines.add(line) }
+        }
+        #expect(error?.code == .helperFailed && error?.message.contains("RLIMIT_NOFILE") == true && lines.all.isEmpty)
+    }
+
     @Test func manyLines() async throws {
         let (lines, result) = try await FakeHelper("seq 1 200000").run()
         #expect(lines.count == 200_000)
