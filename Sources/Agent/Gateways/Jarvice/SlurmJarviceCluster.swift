@@ -15,6 +15,8 @@ struct SlurmJarviceCluster: JarviceCluster {
     private let names = BlockingThread(name: "jarvice-names")
     private let turn = SubmissionGate()
     private static let patience = Duration.seconds(10)
+    /// Processes that are asked with at once, however many callers there are.
+    private static let helpers: UInt32 = 4
 
     init(controller: SlurmController, accounting: SlurmAccounting) {
         self.controller = controller
@@ -118,12 +120,31 @@ struct SlurmJarviceCluster: JarviceCluster {
     func description(of jobID: UInt32) async throws(JarviceError) -> String? {
         try await translate { () async throws(SlurmError) -> String? in
             do throws(SlurmError) {
-                return try await controller.description(of: jobID)
+                return try await inTurn(jobID) { () async throws(SlurmError) in
+                    try await controller.description(of: jobID)
+                }
             } catch {
                 if error.code == .notFound { return nil }
                 throw error
             }
         }
+    }
+
+    /// Each answer is a process of its own.
+    private func inTurn<Answer: Sendable>(
+        _ jobID: UInt32, _ body: () async throws(SlurmError) -> Answer
+    ) async throws(SlurmError) -> Answer {
+        let key = "helper \(jobID % Self.helpers)"
+        await turn.enter(key)
+        let result: Result<Answer, SlurmError>
+        do throws(SlurmError) {
+            if Task.isCancelled { throw SlurmError(.cancelled, "cancelled by the caller") }
+            result = .success(try await body())
+        } catch {
+            result = .failure(error)
+        }
+        await turn.leave(key)
+        return try result.get()
     }
 
     func knows(_ jobID: UInt32) async throws(JarviceError) -> Bool {
@@ -134,7 +155,7 @@ struct SlurmJarviceCluster: JarviceCluster {
                 guard error.code == .notFound else { throw error }
             }
             guard try await controller.cluster().hasAccounting else { return false }
-            let answer = try await accounting.jobs([jobID])
+            let answer = try await inTurn(jobID) { () async throws(SlurmError) in try await accounting.jobs([jobID]) }
             guard answer.isAuthoritative else {
                 throw SlurmError(.unavailable, "slurmdbd may hide jobs from this user: run as SlurmUser")
             }
