@@ -16,7 +16,8 @@
 
 static struct {
     pthread_mutex_t lock; // of `running` and `stop`
-    pthread_cond_t ended;
+    pthread_cond_t ended; // by a clock that nobody sets
+    bool has_ended;       // there is one
     bool running;
     bool stop;
     struct settings settings;
@@ -27,7 +28,7 @@ static struct {
     atomic_uint_fast64_t sequence;
     atomic_bool asleep;
     int wake;
-} shared = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER, .wake = -1};
+} shared = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = -1};
 
 static bool stopping(void)
 {
@@ -42,14 +43,30 @@ static uint64_t next_sequence(void)
     return atomic_load(&shared.sequence) + 1;
 }
 
+static void prepare(bool again)
+{
+    struct thread_facts facts = {.hello = {.settings = &shared.settings, .ring = &shared.ring, .boot_id = shared.boot_id,
+                                     .next_sequence = next_sequence}, .wake = shared.wake, .asleep = &shared.asleep,
+        .is_to_stop = stopping, .again = again};
+    thread_prepare(&facts);
+}
+
 static void *run(void *unused)
 {
     (void)unused;
-    thread_run();
-    pthread_mutex_lock(&shared.lock);
-    shared.running = false;
-    pthread_cond_broadcast(&shared.ended);
-    pthread_mutex_unlock(&shared.lock);
+    for (bool over = false; !over;) {
+        thread_run();
+        pthread_mutex_lock(&shared.lock);
+        // Who has started again while this one still wrote the rest has found it running, and made no other.
+        over = shared.stop;
+        if (over) {
+            shared.running = false;
+            pthread_cond_broadcast(&shared.ended);
+        } else {
+            prepare(true);
+        }
+        pthread_mutex_unlock(&shared.lock);
+    }
     return NULL;
 }
 
@@ -83,6 +100,18 @@ static void make_boot_id(void)
     memcpy(shared.boot_id, parts, sizeof(parts));
 }
 
+static void make_condition(void)
+{
+    pthread_condattr_t monotonic;
+    if (shared.has_ended)
+        return;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&shared.ended, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    shared.has_ended = true;
+}
+
 static bool make_ring(const struct settings *settings)
 {
     if (shared.has_ring)
@@ -101,6 +130,7 @@ int sender_start(const struct settings *settings)
 {
     int problem = 0;
     pthread_mutex_lock(&shared.lock);
+    make_condition();
     shared.stop = false;
     if (!shared.running) {
         bool again = shared.has_ring;
@@ -108,10 +138,7 @@ int sender_start(const struct settings *settings)
             problem = errno ? errno : ENOMEM;
         } else {
             shared.settings = *settings;
-            struct thread_facts facts = {.hello = {.settings = &shared.settings, .ring = &shared.ring, .boot_id = shared.boot_id,
-                                             .next_sequence = next_sequence}, .wake = shared.wake, .asleep = &shared.asleep,
-                .is_to_stop = stopping, .again = again};
-            thread_prepare(&facts);
+            prepare(again);
             problem = start_thread();
             shared.running = problem == 0;
         }
@@ -141,7 +168,7 @@ void sender_add(const uint8_t *frame, size_t length)
 void sender_stop(unsigned milliseconds)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += milliseconds / 1000;
     until.tv_nsec += (long)(milliseconds % 1000) * 1000000;
     if (until.tv_nsec >= 1000000000) {

@@ -8,7 +8,7 @@ HEADERS_HERE := $(wildcard *.h test/*.h) test.mk
 # Time, threads and the socket's moods are the test's (test/world.c).
 empty :=
 wrap = -Wl,$(subst $(empty) $(empty),$(comma),$(addprefix --wrap=,$(1)))
-WORLD_CALLS := pthread_create pthread_setname_np clock_gettime nanosleep poll send
+WORLD_CALLS := pthread_create pthread_setname_np pthread_cond_timedwait clock_gettime nanosleep poll send
 FILE_CALLS := mkdirat fstat fstatat realpath fdopendir readdir ftruncate unlinkat renameat lseek realloc strdup fdatasync fsync pread \
 	pwrite open openat fcntl
 WORLD := test/world.c $(addsuffix .c,$(SENDER))
@@ -35,11 +35,16 @@ $(OUT)/test/faults: test/faults.c $(WORLD) $(HEADERS_HERE)
 	@mkdir -p $(@D)
 	$(SANITIZED) test/faults.c $(WORLD) $(call wrap,$(WORLD_CALLS) $(FILE_CALLS)) -o $@
 
+$(OUT)/test/again: test/again.c $(addsuffix .c,$(SENDER)) $(HEADERS_HERE)
+	@mkdir -p $(@D)
+	$(SANITIZED) test/again.c $(addsuffix .c,$(SENDER)) $(call wrap,fdatasync) -o $@
+
 .PHONY: check-parts
-check-parts: $(addprefix $(OUT)/test/,unit spool planted replay doors faults)
+check-parts: $(addprefix $(OUT)/test/,unit spool planted again replay doors faults)
 	$(OUT)/test/unit fixtures/v1/*.bin
 	$(OUT)/test/spool
 	$(OUT)/test/planted
+	$(OUT)/test/again
 	$(OUT)/test/replay $(or $(SEEDS),60)
 	$(OUT)/test/doors
 	$(OUT)/test/faults $(or $(EVERY),5)

@@ -78,6 +78,16 @@ int __wrap_nanosleep(const struct timespec *length, struct timespec *left)
     return 0;
 }
 
+// Who stops the thread is the thread itself here: its end is not waited for.
+int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock, const struct timespec *until);
+int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock, const struct timespec *until)
+{
+    (void)condition;
+    (void)lock;
+    (void)until;
+    return ETIMEDOUT;
+}
+
 int __real_poll(struct pollfd *wanted, nfds_t count, int milliseconds);
 int __wrap_poll(struct pollfd *wanted, nfds_t count, int milliseconds);
 int __wrap_poll(struct pollfd *wanted, nfds_t count, int milliseconds)
