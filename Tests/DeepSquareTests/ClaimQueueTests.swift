@@ -61,6 +61,14 @@ struct ClaimQueueTests {
         #expect(rests == [2, 4, 8, 16, 32, 60, 60, 60])
     }
 
+    @Test("a clock that is set back by years makes no rest as long")
+    func clockSetBack() {
+        var queue = ClaimQueue()
+        queue.inFlight.insert("a")
+        queue.over("a", succeeded: false, now: 700_000_000)
+        #expect(queue.wanted(size: 9, asOf: queue.outcomes, share: 8, now: 1000) == 1)
+    }
+
     @Test("a probe is alone in flight")
     func probe() {
         var queue = ClaimQueue(inFlight: ["a", "b"])

@@ -440,6 +440,21 @@ struct GridClaimTests {
         #expect(claim.failures == 0)
     }
 
+    @Test("a clock that is set back by years makes no wait as long")
+    func clockSetBack() {
+        let stage = ClaimStage(Self.runs)
+        var claim = stage.claim
+        let right = stage.world
+        claim.notBefore = right.now + 300
+        #expect(claim.steps(right) == [.wait(until: right.now + 300)])
+        claim.notBefore = right.now + 700_000_000
+        #expect(claim.steps(right).contains { if case .send = $0 { true } else { false } })
+        let now = Date(timeIntervalSince1970: 1000)
+        #expect(DeepSquareGateway.Retry(notBefore: now + 30).waits(at: now))
+        #expect(!DeepSquareGateway.Retry(notBefore: now + 700_000_000).waits(at: now))
+        #expect(!DeepSquareGateway.Retry().waits(at: now))
+    }
+
     @Test(
         "a node that lags behind what the chain has said is not believed; nor is anybody about a claim that has a successor"
     )

@@ -66,7 +66,7 @@ struct ClaimQueue: Sendable, Hashable {
     ///   - asOf: `outcomes` when that was asked.
     ///   - share: of the transactions in flight.
     func wanted(size: UInt64, asOf: Int, share: Int, now: Int64) -> Int {
-        guard asOf == outcomes, now >= restsUntil else { return 0 }
+        guard asOf == outcomes, !isResting(at: now) else { return 0 }
         let free = min(Int(clamping: size), max(1, share)) - inFlight.count
         if failures > 0 { return inFlight.isEmpty ? min(1, free) : 0 }
         return max(0, free)
@@ -98,6 +98,11 @@ struct ClaimQueue: Sendable, Hashable {
     }
 
     private static let retry = RetryPolicy(first: .seconds(2), ceiling: .seconds(60))
+
+    /// A clock that was set back since makes no rest longer than any is.
+    private func isResting(at now: Int64) -> Bool {
+        restsUntil > now && restsUntil.saturatingSubtract(now) <= 3600
+    }
 
     private mutating func rest(_ now: Int64) {
         restsUntil = now + Int64(Self.retry.seconds(attempt: failures))

@@ -14,7 +14,7 @@ extension DeepSquareGateway {
     func startDeciding(_ key: Key) {
         // Until then somebody else may have moved it, unheard.
         guard isCaughtUp, busy[key]?.contains(.decide) != true else { return }
-        if let retry = retries[key]?[.decide], retry.notBefore > now() {
+        if let retry = retries[key]?[.decide], retry.waits(at: now()) {
             timers[key] = retry.notBefore
             return
         }
@@ -35,7 +35,7 @@ extension DeepSquareGateway {
         // Those that came when all were busy.
         let now = now()
         let waiting = claims.filter { other, claim in
-            other != key && claim.isUndecided && busy[other] == nil && retries[other]?[.decide]?.notBefore ?? now <= now
+            other != key && claim.isUndecided && busy[other] == nil && retries[other]?[.decide]?.waits(at: now) != true
         }.map(\.key)
         for other in inTurn(waiting) where deciding < Self.concurrency { advance(other) }
     }

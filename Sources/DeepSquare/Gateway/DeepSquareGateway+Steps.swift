@@ -59,7 +59,7 @@ extension DeepSquareGateway {
     /// One at a time of a sort for a claim; after a failure not before its time.
     private func start(_ work: Work, _ key: Key, _ body: @escaping @Sendable () async -> Void) {
         if busy[key]?.contains(work) == true { return }
-        if let retry = retries[key]?[work], retry.notBefore > now() {
+        if let retry = retries[key]?[work], retry.waits(at: now()) {
             timers[key] = min(timers[key] ?? retry.notBefore, retry.notBefore)
             return
         }

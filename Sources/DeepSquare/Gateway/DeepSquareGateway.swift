@@ -34,6 +34,9 @@ public actor DeepSquareGateway: Gateway, Service {
         var tries = 0
         var notBefore = Date.distantPast
         var why = ""
+
+        /// Nothing waits for longer than an hour: what is further off was so by a clock that has been set back since.
+        func waits(at now: Date) -> Bool { notBefore > now && notBefore.timeIntervalSince(now) <= 3600 }
     }
 
     var settings: GridSettings

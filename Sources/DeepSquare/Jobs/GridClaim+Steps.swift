@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Support
+
 extension GridClaim {
     /// What a claim's next step depends on besides the claim.
     struct World: Sendable, Hashable {
@@ -83,13 +85,18 @@ extension GridClaim {
 
     // MARK: reports
 
+    /// Nothing waits for longer than an hour: what is further off was so by a clock that has been set back since.
+    private func isWaiting(at now: Int64) -> Bool {
+        now < notBefore && notBefore.saturatingSubtract(now) <= 3600
+    }
+
     private func reports(_ world: World) -> [Step] {
         guard world.isApproved else { return [] }
         // The contract decides what becomes of the rest, as soon as nothing of ours can change it any more.
         if running?.state == .reverted || final?.state == .reverted {
             return hasReportsOnTheirWay ? [] : [.read]
         }
-        if world.now < notBefore { return [.wait(until: notBefore)] }
+        if isWaiting(at: world.now) { return [.wait(until: notBefore)] }
         let ending = slurm.ending
         // These two the contract takes of a running job only.
         let endsFromRunning = ending?.status == .finished || ending?.status == .outOfCredits
@@ -130,7 +137,7 @@ extension GridClaim {
         // Somebody has told the chain that it runs: it cannot be given back any more.
         let kind = chain.status == .running ? .end : wanted
         if final?.state == .reverted { return [.read] }
-        if world.now < notBefore { return [.wait(until: notBefore)] }
+        if isWaiting(at: world.now) { return [.wait(until: notBefore)] }
         guard final == nil else { return [] }
         return [.send(Report(kind: kind, status: kind == .refuse ? .pending : .failed, words: Ending.bounded(why)))]
     }
