@@ -118,6 +118,13 @@ struct ObservationTests {
         }
     }
 
+    @Test("a slurmctld whose disk is full refuses nothing: the request waits")
+    func fullDisk() {
+        let error = SlurmCall.failure("slurm_submit_batch_job", changes: true, number: 2019)
+        let waits = SchedulerError(submission: error)
+        #expect(waits.code == .unavailable && !waits.mayHaveHappened)
+    }
+
     @Test("a submission that failed: what may have happened is never a refusal")
     func submissions() {
         #expect(SchedulerError(submission: SlurmError(.rejected, "no")).code == .refused)
@@ -134,6 +141,7 @@ struct ObservationTests {
             (SlurmError.Code.unavailable, 5004, true, true), (.unavailable, 1800, false, false),
             (.authentication, 1007, false, true), (.configuration, 1005, false, true), (.unexpected, 104, false, true),
             (.unexpected, 32, false, true), (.unexpected, 0, false, true), (.unexpected, 9999, false, false),
+            (.unexpected, 24, false, true), (.unexpected, 23, false, true), (.unavailable, 2019, false, false),
             (.limit, 2050, false, false), (.rejected, -1, false, false),
         ] as [(SlurmError.Code, Int32, Bool, Bool)])
     func doubtfulSubmissions(_ code: SlurmError.Code, _ number: Int32, _ broke: Bool, _ may: Bool) {

@@ -236,7 +236,7 @@ extension SchedulerError {
 
     private static let brokenConnections: Set<Int32> = [
         EINTR, EIO, EBADF, EAGAIN, ENOMEM, EPIPE, ENETDOWN, ENETUNREACH, ECONNABORTED, ECONNRESET, ENOTCONN, ETIMEDOUT,
-        EHOSTUNREACH,
+        EHOSTUNREACH, EMFILE, ENFILE, ENOBUFS,
     ]
 }
 

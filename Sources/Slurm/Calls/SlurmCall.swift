@@ -33,7 +33,8 @@ enum SlurmCall {
         var words = number == 0 ? "no reason given" : String(cString: slurm_strerror(number))
         if let detail { words = "\(detail): \(words)" }
         // A connection that never came about cannot have carried the request; any later break may have.
-        let broken = meaning.code == .unavailable && number != SlurmErrno.connectionFailed
+        let broken =
+            meaning.code == .unavailable && ![SlurmErrno.connectionFailed, SlurmErrno.writingFailed].contains(number)
         return SlurmError(
             meaning.code, words, advice: meaning.advice, number: number, call: name, mayHaveHappened: changes && broken)
     }

@@ -30,6 +30,10 @@ enum SlurmErrno {
     /// The request could not be sent (`SLURMCTLD_COMMUNICATIONS_SEND_ERROR`).
     static let sendFailed: Int32 = 1801
 
+    /// slurmctld could not write the job's script into its StateSaveLocation (`ESLURM_WRITING_TO_FILE`), and has made no job. An
+    /// environment that is missing answers the same until 26.05; ours never is.
+    static let writingFailed: Int32 = 2019
+
     private struct Group {
         var code: SlurmError.Code
         var advice: String?
@@ -57,6 +61,11 @@ enum SlurmErrno {
             advice:
                 "slurmctld closed the connection: it does not accept the credential (token, key, clock) or goes down",
             [5005]
+        ),
+        Group(
+            .unavailable,
+            advice: "slurmctld cannot write into its StateSaveLocation: is its disk full? `scontrol show config` names it",
+            [writingFailed]
         ),
         // Versions of client and server too far apart; no address in slurm.conf.
         Group(
@@ -97,8 +106,8 @@ enum SlurmErrno {
         ),
         // Unknown, no default, group not allowed, not available, down.
         Group(.partition, advice: "`slurm-grid-agent cluster` lists the partitions", [2000, 2001, 2003, 2070, 2101]),
-        // Script, lengths, script or environment file, work directory, nice, environment.
-        Group(.invalidRequest, [2009, 2012, 2019, 2063, 2123, 2127]),
+        // Script, lengths, work directory, nice, environment.
+        Group(.invalidRequest, [2009, 2012, 2063, 2123, 2127]),
         Group(.rejected, advice: "submissions are switched off on this cluster", [2105]),
         Group(.accountingUnavailable, advice: "slurmdbd does not answer", [7000, 7008]),
         Group(.federation, [7103, 7105, 7106]),

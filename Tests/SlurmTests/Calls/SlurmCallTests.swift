@@ -13,7 +13,7 @@ import Testing
             (1000, .unavailable), (1800, .unavailable), (1802, .unavailable), (5004, .unavailable),
             (1007, .authentication), (2010, .permissionDenied), (2002, .permissionDenied), (2017, .notFound),
             (2021, .alreadyEnded), (2084, .alreadyEnded), (2020, .wrongState), (2024, .wrongState), (2085, .wrongState),
-            (2000, .partition), (2009, .invalidRequest), (2012, .invalidRequest), (2019, .invalidRequest),
+            (2000, .partition), (2009, .invalidRequest), (2012, .invalidRequest), (2019, .unavailable),
             (2063, .invalidRequest), (2127, .invalidRequest), (2115, .impossible), (2045, .association),
             (2050, .limit), (2051, .limit), (2105, .rejected), (7000, .accountingUnavailable), (7103, .federation),
             (0, .unexpected), (-1, .unexpected), (1, .unexpected), (999_999, .unexpected),
@@ -33,6 +33,7 @@ import Testing
             (Int32(ESLURM_INVALID_JOB_ID.rawValue), SlurmErrno.invalidJobID),
             (Int32(SLURM_NO_CHANGE_IN_DATA.rawValue), SlurmErrno.noChange),
             (Int32(SLURMCTLD_COMMUNICATIONS_CONNECTION_ERROR.rawValue), SlurmErrno.connectionFailed),
+            (Int32(ESLURM_WRITING_TO_FILE.rawValue), SlurmErrno.writingFailed),
         ])
     func numbersAreSlurms(_ header: Int32, _ ours: Int32) {
         #expect(header == ours)
@@ -42,7 +43,7 @@ import Testing
         "Only a connection that broke later may have carried a change",
         arguments: [
             (1800, false), (1801, true), (1802, true), (5000, true), (5004, true), (1000, true), (2017, false),
-            (1007, false), (2027, true),
+            (1007, false), (2027, true), (2019, false),
         ] as [(Int32, Bool)])
     func mayHaveHappened(_ number: Int32, _ may: Bool) {
         #expect(SlurmCall.failure("x", changes: true, number: number).mayHaveHappened == may)
