@@ -64,7 +64,8 @@ enum SlurmErrno {
         ),
         Group(
             .unavailable,
-            advice: "slurmctld cannot write into its StateSaveLocation: is its disk full? `scontrol show config` names it",
+            advice:
+                "slurmctld cannot write into its StateSaveLocation: is its disk full? `scontrol show config` names it",
             [writingFailed]
         ),
         // Versions of client and server too far apart; no address in slurm.conf.
