@@ -37,9 +37,10 @@ extension BackendSender {
     func compareLoop() async {
         while !Task.isCancelled {
             await recall()
+            let seconds = now() / 1000
             let isDue = comparedAt.map {
-                $0 > now() / 1000 || now() / 1000 - $0 >= Int64(settings.compareInterval / .seconds(1))
-                    || hadErrors && now() / 1000 - $0 >= 60
+                $0 > seconds || seconds - $0 >= Int64(settings.compareInterval / .seconds(1))
+                    || hadErrors && seconds - $0 >= 60
             }
             if isDue ?? true, pauseLeft == 0, await isKnown() {
                 let report = await compare(dryRun: false)

@@ -133,7 +133,7 @@ final class PageFront: ChannelInboundHandler, RemovableChannelHandler {
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         // Its descriptor is taken by now: not one more of those that are kept from clients.
-                        guard room() != .none else { throw NoRoom() }
+                        guard room() != DescriptorLimit.Room.none else { throw NoRoom() }
                         try back.value.set(up: channel)
                     }
                 }
