@@ -10,7 +10,7 @@ import time
 
 from cluster import Agent, Lab, eventually, say
 from compare import compare
-from endings import state
+from endings import settled, state
 
 NODES, ROUNDS = 4, 5  # twenty
 
@@ -23,7 +23,8 @@ def die_and_launch(lab, round):
         if round % 2 == 0:
             lab.fault("kill-node", name)
         for requeue in ("--requeue", "--no-requeue"):
-            jobs.append(lab.submit("-J", f"launch{round}", "-w", name, requeue, body="sleep 2"))
+            # Where both are to be seen running, the first one is not to end before the second one runs.
+            jobs.append(lab.submit("-J", f"launch{round}", "-w", name, requeue, body=f"sleep {(2, 8)[round % 2]}"))
         if round % 2 == 1:
             eventually("they are launched", lambda: all(state(lab, job) == "RUNNING" for job in jobs[-2:]), 30, 0.02)
             lab.fault("kill-node", name)
@@ -46,6 +47,12 @@ def is_empty(lab):
     return not lab.command("squeue", "-h").strip()
 
 
+def all_settled(lab, jobs):
+    """-> slurmdbd's rows, once it has all of the jobs, and no open one"""
+    rows = settled(lab)
+    return rows if rows and set(map(str, jobs)) <= {job for job, _ in rows} else None
+
+
 def main():
     with Lab(LAB_DBD=1, LAB_NODES=NODES, LAB_CPUS=16, LAB_SLURMD_TIMEOUT=20, LAB_MESSAGE_TIMEOUT=2,
              LAB_CONF_EXTRA="KillWait=1\\nBatchStartTimeout=2\\nSchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=2,bf_interval=2") as lab:
@@ -59,7 +66,8 @@ def main():
             eventually("they have run", lambda: is_empty(lab), 180, 0.5)
         eventually("the ledger has no open run", lambda: agent.query("SELECT count(*) FROM runs WHERE phase IN ('pending','running','suspended','closing')")[0][0] == 0, 60)
         agent.deliver()
-        rows, transitions = lab.accounting(), agent.transitions()
+        rows = eventually("slurmdbd knows every end", lambda: all_settled(lab, jobs), 60, 1)
+        transitions = agent.transitions()
         findings = agent.ask("ledger", "verify", "--state-folder", lab.state, check=False)
         verdict = compare(rows, agent.runs(), transitions, [] if findings.startswith("ok") else [findings])
         failed = {job for (job, _), row in rows.items() if row["state"] == "NODE_FAIL"}
