@@ -205,7 +205,7 @@ class Agent:
     def stop(self):
         if self.process and self.process.poll() is None:
             self.process.terminate()
-            return self.process.wait(60)
+            return self.process.wait(60)  # the unit's TimeoutStopSec
         return None
 
     def pause(self):
