@@ -217,7 +217,7 @@ int main(int count, char **words)
     }
     if (atomic_load(&stuck))
         usleep(1500000); // until the thread is in it
-    for (int i = 0; answers && i < 300 && atomic_load(&events) < (uint64_t)calls + 1; i++)
+    for (int i = 0; answers && i < 6000 && atomic_load(&events) < (uint64_t)calls + 1; i++)
         usleep(10000);
     struct timespec since, now;
     clock_gettime(CLOCK_MONOTONIC, &since);
