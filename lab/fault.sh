@@ -50,7 +50,7 @@ signal_to() {
   local pid
   pid=$(daemon_pid "$1") || die "$1 does not run, so it cannot get $2. Use start first."
   kill "-$2" "$pid"
-  wait_until 5 in_state "$1" "$3" || die "$1 (pid $pid) got $2 but is $(state_of "$1")."
+  wait_until 30 in_state "$1" "$3" || die "$1 (pid $pid) got $2 but is $(state_of "$1")."
 }
 in_state() { [ "$(state_of "$1")" = "$2" ]; }
 
