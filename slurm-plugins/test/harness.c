@@ -231,7 +231,7 @@ int main(int count, char **words)
     int expected = !strcmp(which, "lean") ? EVENT_LEAN : EVENT_RICH;
     if (answers && (atomic_load(&events) != (uint64_t)calls + 1 || atomic_load(&mode) != expected))
         return fprintf(stderr, "harness: %llu of %d events arrived, mode %d\n", (unsigned long long)atomic_load(&events), calls + 1, atomic_load(&mode)) ? 1 : 1;
-    if (took > 2000)
+    if (took > 4000)
         return fprintf(stderr, "harness: fini took %.0f ms\n", took) ? 1 : 1;
     char command[128];
     snprintf(command, sizeof(command), "rm -rf %s", folder);
