@@ -177,6 +177,7 @@ def refusals_are_seen(world):
     parts = eventually("status warns", lambda: [
         one for one in world.agent.status()["parts"] if one["name"] == "grid jobs" and one["level"] == "warning"])
     check("provider try" in parts[0]["text"], parts)
+
     def asked():
         return subprocess.run(
             ["curl", "-fsS", "--unix-socket", world.lab.run / "admin.sock", "http://localhost/metrics"], capture_output=True, text=True, check=True).stdout
