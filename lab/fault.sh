@@ -42,7 +42,7 @@ esac
 
 if [ "$action" != status ]; then
   exec 8>"$LAB/pid/lock"
-  flock -w 120 8 || die "another fault is being worked on for two minutes; see: fuser -v $LAB/pid/lock"
+  flock -w 600 8 || die "another fault is being worked on for ten minutes; see: fuser -v $LAB/pid/lock"
 fi
 
 # signal_to NAME SIGNAL STATE: sends it and waits until the daemon has reached the state.

@@ -132,7 +132,7 @@ class Machine:
         else:
             shutil.rmtree(self.folder)
 
-    def run(self, command, check=True, environment=None, within=300):
+    def run(self, command, check=True, environment=None, within=900):
         """Runs a shell command inside as root; returns what it printed, both streams."""
         words = ["nsenter", "-t", self.leader, "-a", "env", "--chdir=/root", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root",
                  "DEBIAN_FRONTEND=noninteractive", "SYSTEMD_PAGER=", *(environment or []), "bash", "-c", command]
