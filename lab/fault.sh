@@ -42,7 +42,7 @@ esac
 
 if [ "$action" != status ]; then
   exec 8>"$LAB/pid/lock"
-  flock -w 120 8 || die "another fault is being worked on for two minutes; see: fuser -v $LAB/pid/lock"
+  flock -w 600 8 || die "another fault is being worked on for ten minutes; see: fuser -v $LAB/pid/lock"
 fi
 
 # signal_to NAME SIGNAL STATE: sends it and waits until the daemon has reached the state.
@@ -50,7 +50,7 @@ signal_to() {
   local pid
   pid=$(daemon_pid "$1") || die "$1 does not run, so it cannot get $2. Use start first."
   kill "-$2" "$pid"
-  wait_until 5 in_state "$1" "$3" || die "$1 (pid $pid) got $2 but is $(state_of "$1")."
+  wait_until 30 in_state "$1" "$3" || die "$1 (pid $pid) got $2 but is $(state_of "$1")."
 }
 in_state() { [ "$(state_of "$1")" = "$2" ]; }
 

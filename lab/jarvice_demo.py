@@ -101,7 +101,7 @@ class Demo:
                 elif job.id in running:
                     self.see(job, "running")
                     job.nodes = ",".join(self.site.up.job("runstatus", job.id, job.upstream_name)[0] or []) or job.nodes
-                elif job.seen:
+                elif job.seen or self.is_over(job):
                     self.end(job)
                 self.act(job)
             time.sleep(0.5)
@@ -149,6 +149,11 @@ class Demo:
         status = self.site.up.call("POST", f"/request/demo-desktop/1/{job.id}/shutdown", {"qs": {}})[0]
         self.expect("shutdown of the desktop", status, 200)
         self.tell("upstream", f"shuts \"{job.name}\" down")
+
+    def is_over(self, job):
+        """Of one that ended before it was seen anywhere."""
+        answer = self.site.up.call("POST", "/exitstatus", {"name": job.upstream_name, "number": 1, "jobid": str(job.id)})
+        return answer[0] == 200
 
     def end(self, job):
         job.answer = self.site.end(job.id, job.upstream_name)

@@ -41,7 +41,7 @@ gpu_job() { # an interactive and a batch job, each on two nodes with a GPU on ea
   out=$(as_user labt1 srun -D /tmp -N2 --gres=gpu:1 bash -c 'echo "$(id -un) gpu=$CUDA_VISIBLE_DEVICES"' 2>&1 | sort | uniq -c | xargs)
   [ "$out" = "2 labt1 gpu=0" ] || { echo "srun said: $out"; return 1; }
   id=$(as_user labt1 sbatch --parsable -D /home/labt1 -o "job-$LAB_PORT" -N2 --gres=gpu:2 --wrap 'srun -l bash -c "echo \$CUDA_VISIBLE_DEVICES"; scontrol show job $SLURM_JOB_ID | grep -o JobState=RUNNING') || return 1
-  for ((i = 0; i < 300; i++)); do [ "$(squeue -h -j "$id" -t all -o %T)" = COMPLETED ] && break; sleep 0.05; done
+  for ((i = 0; i < 1200; i++)); do [ "$(squeue -h -j "$id" -t all -o %T)" = COMPLETED ] && break; sleep 0.05; done
   out=$(sort "/home/labt1/job-$LAB_PORT" | xargs)
   [ "$out" = "0: 0,1 1: 0,1 JobState=RUNNING" ] || { echo "sbatch's job said: $out"; return 1; }
 }
@@ -49,19 +49,19 @@ gpu_job() { # an interactive and a batch job, each on two nodes with a GPU on ea
 forget_jobs() { # a slurmctld that is killed has forgotten its last seconds: ended jobs may run on in its books
   . "$1/lab.env"
   scancel --user=labt1
-  timeout 20 bash -c 'until [ -z "$(squeue -h)" ]; do sleep 0.05; done'
+  timeout 90 bash -c 'until [ -z "$(squeue -h)" ]; do sleep 0.05; done'
 }
 
 stubborn_job() { # leaves a job behind that ignores TERM and has a child which left its session
   . "$1/lab.env"
   as_user labt1 sbatch -D /tmp -o /dev/null --wrap 'trap "" TERM; (setsid sleep 7654321 &); while :; do sleep 1; done' || return 1
-  for ((i = 0; i < 100; i++)); do pgrep -u labt1 -f 'sleep 7654321' && return 0; sleep 0.05; done
+  for ((i = 0; i < 1200; i++)); do pgrep -u labt1 -f 'sleep 7654321' && return 0; sleep 0.05; done
   return 1
 }
 
 node_down() { # a killed node is noticed: marked * (no answer), then down
   . "$1/lab.env"
-  timeout 60 bash -c 'until scontrol show node n2 | grep -Eq "NOT_RESPONDING|State=DOWN"; do sleep 0.2; done' && return 0
+  timeout 180 bash -c 'until scontrol show node n2 | grep -Eq "NOT_RESPONDING|State=DOWN"; do sleep 0.2; done' && return 0
   scontrol show node n2
   tail -n 5 "$1/log/slurmctld.out"
   return 1
@@ -71,14 +71,14 @@ late_job() { # a submission takes effect after its answer was given up
   . "$1/lab.env"
   echo 4 >"$1/faults/late"
   refuses as_user labt1 sbatch -H -D /tmp -o /dev/null -J late --wrap true || return 1
-  timeout 10 bash -c 'until squeue -h -n late -o %i | grep -q .; do sleep 0.1; done' && [ ! -e "$1/faults/late" ] && scancel -n late
+  timeout 60 bash -c 'until squeue -h -n late -o %i | grep -q .; do sleep 0.1; done' && [ ! -e "$1/faults/late" ] && scancel -n late
 }
 
 failing_files() { # slurmctld cannot save its state, and goes on
   . "$1/lab.env"
   echo "$1/state/job_state" >"$1/faults/files"
   as_user labt1 sbatch -H -D /tmp -o /dev/null -J unsaved --wrap true || return 1
-  timeout 20 bash -c 'until grep -q "Input/output error" '"$1"'/log/slurmctld.log; do sleep 0.2; done' || return 1
+  timeout 90 bash -c 'until grep -q "Input/output error" '"$1"'/log/slurmctld.log; do sleep 0.2; done' || return 1
   rm "$1/faults/files"
   scancel -n unsaved
 }
@@ -92,7 +92,7 @@ with unix_users.locked():
     pathlib.Path(sys.argv[1], "held").touch()
     time.sleep(1)
     pathlib.Path(sys.argv[1], "free").touch()' "$work") &
-  timeout 20 bash -c 'until [ -e '"$work"'/held ]; do sleep 0.02; done' || return 1
+  timeout 60 bash -c 'until [ -e '"$work"'/held ]; do sleep 0.02; done' || return 1
   (. "$here/lib.sh" && add_user "$name") && [ -e "$work/free" ] && id "$name" || rc=1
   userdel --remove "$name" 2>/dev/null
   wait $!
@@ -139,7 +139,7 @@ for l in "$a" "$b"; do ports+=" $(in_lab "$l" printenv LAB_PORT)"; done
 check "a user is made when nobody else changes users" user_waits
 check "GPU jobs in the first" gpu_job "$a"
 check "GPU jobs in the second" gpu_job "$b"
-check "accounting has the job" in_lab "$b" timeout 20 bash -c 'until sacct -a -n -X -P -o user,account,state | grep -q "labt1|acct_labt1|COMPLETED"; do sleep 0.2; done'
+check "accounting has the job" in_lab "$b" timeout 90 bash -c 'until sacct -a -n -X -P -o user,account,state | grep -q "labt1|acct_labt1|COMPLETED"; do sleep 0.2; done'
 
 for d in slurmctld munged n1; do
   check "pause $d" fault "$a" pause $d
@@ -209,8 +209,8 @@ check "and goes down" env LAB="$work/x" "$here/slurm-down.sh"
 
 check "up: hosts ctl, c1, c2" env LAB="$h" LAB_SLURMD_TIMEOUT=5 LAB_MESSAGE_TIMEOUT=2 "$here/hosts-up.sh"
 check "jobs across hosts" hosts_job "$h"
-check "cut c2, and slurmctld sees it" eval "fault $h cut c2 && LAB=$h $here/on-host.sh ctl timeout 30 bash -c 'until sinfo -h -N -n c2 -o %T | grep -q down; do sleep 0.1; done'"
-check "mend c2, and it comes back" eval "fault $h mend c2 && LAB=$h $here/on-host.sh ctl timeout 60 bash -c 'until sinfo -h -N -n c2 -o %T | grep -qx idle; do sleep 0.1; done'"
+check "cut c2, and slurmctld sees it" eval "fault $h cut c2 && LAB=$h $here/on-host.sh ctl timeout 90 bash -c 'until sinfo -h -N -n c2 -o %T | grep -q down; do sleep 0.1; done'"
+check "mend c2, and it comes back" eval "fault $h mend c2 && LAB=$h $here/on-host.sh ctl timeout 180 bash -c 'until sinfo -h -N -n c2 -o %T | grep -qx idle; do sleep 0.1; done'"
 check "pause and resume munged@c1" eval "fault $h pause munged@c1 && fault $h resume munged@c1"
 check "kill-node c2, start c2" eval "fault $h kill-node c2 && fault $h start c2"
 check "jobs across hosts, again" hosts_job "$h"

@@ -222,8 +222,9 @@ struct AdminServerTests {
         arguments: ["", "GET / HTTP/1.1\r\nHost", "full"])
     func slowWriters(_ part: String) async throws {
         try await withServer({
-            $0.deadlines.firstRequest = .milliseconds(100)
-            $0.deadlines.nextRequest = .milliseconds(100)
+            // Long enough for a client that is held up between its connection and its words.
+            $0.deadlines.firstRequest = .milliseconds(500)
+            $0.deadlines.nextRequest = .milliseconds(500)
         }) { path in
             let client = try RawClient(unix: path)
             try client.send(part == "full" ? "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" : part)

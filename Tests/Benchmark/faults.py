@@ -10,7 +10,7 @@ import time
 
 from fixture import COMPUTE, HPCC, INTERNET, NETWORK, Fixture, Lab, blocks, check, eventually, say
 
-KNOBS = {"LAB_NODES": 2, "LAB_CPUS": 1, "LAB_GPUS": 0, "LAB_CONF_EXTRA": "KillWait=1"}
+KNOBS = {"LAB_NODES": 2, "LAB_CPUS": 1, "LAB_GPUS": 0, "LAB_MIN_JOB_AGE": 86400, "LAB_CONF_EXTRA": "KillWait=1"}
 
 
 def block(token, name, text, cut=0):

@@ -109,7 +109,7 @@ class Moving:
 def main():
     began = time.monotonic()
     # One CPU: nodes of one machine with several processes each would take one another's for neighbours in shared memory.
-    with World(LAB_NODES=2, LAB_CPUS=1, LAB_GPUS=0) as world:
+    with World(LAB_NODES=2, LAB_CPUS=1, LAB_GPUS=0, LAB_MIN_JOB_AGE=86400) as world:
         moving = Moving(world)
         moving.start()
         wanted = moving.register(moving.measure())

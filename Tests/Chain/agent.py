@@ -34,7 +34,7 @@ def start_driver(chain, contract, folder, intents, confirmations=0, path="/"):
 def send_and_die(chain, contract, folder, intents):
     """Leaves so many transactions in flight, as an agent that was killed would."""
     process = start_driver(chain, contract, folder, intents)
-    eventually("they are in the pool", lambda: len(chain.call("lab_waiting", ACCOUNT)) >= 1, 20)
+    eventually("they are in the pool", lambda: len(chain.call("lab_waiting", ACCOUNT)) >= intents, 20)
     process.kill()
     process.wait()
 
@@ -111,7 +111,9 @@ def transactions(lab, chain, contract):
         return {one["key"]: one["state"] for one in json.loads(agent.ask("chain", "tx", "list", "--json", *folder))}
 
     eventually("it has seen the chain", lambda: status().get("head") is not None, 20)
-    assert status()["in_flight"] == 3 and status()["address"].lower() == ACCOUNT, status()
+    # The one that was killed may not have sent all of them.
+    eventually("all are in the pool", lambda: len(chain.call("lab_waiting", ACCOUNT)) == 3 and status()["in_flight"] == 3, 30)
+    assert status()["address"].lower() == ACCOUNT, status()
     print(agent.ask("chain", "status", *control))
     before = chain.call("lab_waiting", ACCOUNT)
     agent.ask("chain", "tx", "bump", "0", *control)
@@ -155,7 +157,7 @@ def lagging_node(chain):
     try:
         eventually("the first are in the pool", lambda: chain.call("lab_waiting", ACCOUNT), 20)
         chain.call("lab_mode", 0.2, True)
-        eventually("all are mined", lambda: all(int(chain.call("lab_count", contract, number), 16) == 1 for number in range(40)), 60)
+        eventually("all are mined", lambda: all(int(chain.call("lab_count", contract, number), 16) == 1 for number in range(40)), 120)
     finally:
         process.kill()
         process.wait()
@@ -176,7 +178,7 @@ def environment_key(lab, chain):
         # The key is read after the doors are opened.
         eventually("it has read the key", lambda: agent.log.read_text().count("on the chain") > before, 30)
         os.kill(agent.process.pid, signal.SIGHUP)
-        eventually("it reads its configuration again without the key", lambda: "the configuration was read again" in agent.log.read_text(), 10)
+        eventually("it reads its configuration again without the key", lambda: "the configuration was read again" in agent.log.read_text(), 30)
         assert KEY.encode() not in Path(f"/proc/{agent.process.pid}/environ").read_bytes()
         agent.stop()
     finally:

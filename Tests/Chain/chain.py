@@ -38,7 +38,7 @@ class LabChain:
         self.log = (self.folder / "chain.log").open("wb")
         environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1")
         self.process = subprocess.Popen(words, stdout=self.log, stderr=self.log, env=environment)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while not (self.folder / "port").exists():
             if self.process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError("the chain does not start: " + (self.folder / "chain.log").read_text())

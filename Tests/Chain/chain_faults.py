@@ -68,13 +68,13 @@ class Faults:
 
     def lost_block(self):
         """a block with final transactions is lost, and nobody has them any more"""
-        end, lost = time.monotonic() + 20, []
+        end, lost = time.monotonic() + 60, []
         while not lost and time.monotonic() < end:
             # As old as that it was seen, if the driver lives.
             lost = self.chain.call("lab_lose", ACCOUNT, "0x", 0.2)
             time.sleep(0.01)
         if not lost:
-            raise RuntimeError("no block held a transaction of ours for 20 s")
+            raise RuntimeError("no block held a transaction of ours for 60 s")
         self.lost += lost
         self.some(3, 5)
 

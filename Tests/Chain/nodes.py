@@ -54,7 +54,7 @@ def run(name, first, second, user, confirmations):
         output, log = chain.folder / "driver.out", chain.folder / "driver.log"
         process = subprocess.Popen([str(word) for word in words], stdout=output.open("w"), stderr=log.open("w"), env=dict(os.environ, DRIVER_LOG="debug"))
         try:
-            end = time.monotonic() + 90
+            end = time.monotonic() + 270
             while time.monotonic() < end and process.poll() is None:
                 time.sleep(0.2)
                 if "done" in output.read_text() and len(seen := delivered(state)) >= LOGS // 2 + INTENTS:

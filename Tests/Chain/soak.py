@@ -69,10 +69,10 @@ class Driver:
         self.process.terminate()
         self.terminated += 1
         try:
-            status = self.process.wait(30)
+            status = self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            status = f"none within 30 s, {self.process.wait()}"
+            status = f"none within 60 s, {self.process.wait()}"
         # A process that has only just been started dies of it, as any would.
         if status not in (0, -signal.SIGTERM):
             self.bad_ends.append(status)
@@ -136,7 +136,7 @@ def profile(name, confirmations, intents, kills, logs, seed, outage):
             chain.call("lab_fault", path, QUIET)
         chain.call("lab_mode", 0.25, confirmations > 0)
         faults.outbid(8)
-        end = time.monotonic() + 120 + intents / 5
+        end = time.monotonic() + 2 * (120 + intents / 5)
         while not driver.is_done() and time.monotonic() < end:
             if driver.process.poll() is not None:
                 raise RuntimeError(f"the driver ended by itself with {driver.process.returncode}: {driver.log.name}")

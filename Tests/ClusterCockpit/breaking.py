@@ -29,7 +29,7 @@ class Background:
             self.failure = failure
 
     def join(self):
-        self.thread.join(30)
+        self.thread.join(120)
         return self.answer
 
 

@@ -79,7 +79,7 @@ class DoubleTest(unittest.TestCase):
         self.assertEqual(answer.status, status, answer.text)
         return answer
 
-    def eventually(self, condition, seconds=20):
+    def eventually(self, condition, seconds=60):
         limit = time.monotonic() + seconds
         while not condition():
             self.assertLess(time.monotonic(), limit, "did not come true")

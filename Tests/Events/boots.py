@@ -83,18 +83,21 @@ def prolog():
     """a job runs when slurmctld's prolog has ended"""
     folder = Path(tempfile.mkdtemp(prefix="sga-prolog."))
     folder.chmod(0o755)
-    script = folder / "prolog"
-    script.write_text("#!/bin/sh\nsleep 4\n")
+    script, go = folder / "prolog", folder / "go"
+    # Until the agent has seen the job wait, however long that takes; not for ever, should the test fail.
+    script.write_text(f"#!/bin/sh\nfor i in $(seq 1200); do [ ! -e {go} ] || exit 0; sleep 0.5; done\n")
     script.chmod(0o755)
     with Lab(LAB_NODES=1, LAB_DBD=1, LAB_CONF_EXTRA=f"PrologSlurmctld={script}") as lab:
         agent = Agent(lab)
         agent.start()
         job = lab.submit("-J", "prolog", body="true")
         waits(lab, agent, job)
+        go.touch()
         transitions = told(agent, job)
         expect(transitions, [t["kind"] for t in transitions] == ["pending", "running", "ended"])
         agent.stop()
     script.unlink()
+    go.unlink()
     folder.rmdir()
 
 

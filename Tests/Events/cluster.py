@@ -130,6 +130,14 @@ class Lab:
         return rows
 
 
+def is_listened_at(path):
+    """Of a Unix socket. Nobody is asked: a connection would be counted."""
+    with open("/proc/net/unix", encoding="utf-8", errors="replace") as file:
+        rows = [line.split() for line in file]
+    # Flags, 10000 of which says that it accepts; the path comes last.
+    return any(row[3] == "00010000" and row[-1] == str(path) for row in rows)
+
+
 def number(text):
     return int(text) if text.isdigit() else None
 
@@ -182,7 +190,8 @@ class Agent:
             raise RuntimeError(f"the agent ended with {self.process.returncode}: {self.log.read_text()[-2000:]}")
         probe = subprocess.run(
             [self.lab.stage / "slurm-grid-agent", "plugins", "status", "--json", "--control", self.lab.run / "control.sock"], capture_output=True)
-        return probe.returncode == 0
+        # Its doors open in any order, and what a node tells at a door that is shut is lost.
+        return probe.returncode == 0 and is_listened_at(self.lab.socket)
 
     def ask(self, *words, check=True):
         done = subprocess.run([self.lab.stage / "slurm-grid-agent", *map(str, words)], capture_output=True, text=True, env=self.lab.environment)
@@ -205,7 +214,7 @@ class Agent:
     def stop(self):
         if self.process and self.process.poll() is None:
             self.process.terminate()
-            return self.process.wait(60)
+            return self.process.wait(60)  # the unit's TimeoutStopSec
         return None
 
     def pause(self):

@@ -39,10 +39,13 @@ def jobs_of_every_ending(lab, agent, disturb_from_here):
     pending = lab.submit("-J", "pending", "--hold")
     running = lab.submit("-J", "running", body="sleep 300")
     lab.submit("-J", "timeout", "-t", "0:01", body="sleep 300")
-    requeued = lab.submit("-J", "requeued", "--requeue", body="sleep 8")
-    resized = lab.submit("-J", "resized", "-N", "2", body="sleep 12")
-    suspended = lab.submit("-J", "suspended", body="for i in 1 2 3 4 5 6 7 8; do sleep 0.5; done")
-    array = lab.submit("-J", "array", "--array=1-50%3", body="sleep 1")
+    # However long it takes until all has been done to them.
+    go = lab.base / "go"
+    until_told = f"until [ -e {go} ]; do sleep 0.2; done"
+    requeued = lab.submit("-J", "requeued", "--requeue", body=until_told)
+    resized = lab.submit("-J", "resized", "-N", "2", body=until_told)
+    suspended = lab.submit("-J", "suspended", body=until_told)
+    array = lab.submit("-J", "array", "--array=1-300%3", body="sleep 1")
     lab.submit("-J", "het", "-n1", ":", "-n1", body="sleep 1")
     lost = lab.submit("-J", "nodefail", "-w", "n4", "--no-requeue", body="sleep 300")
     back = lab.submit("-J", "nodefailrequeue", "-w", "n4", "--requeue", body="sleep 300")
@@ -60,6 +63,8 @@ def jobs_of_every_ending(lab, agent, disturb_from_here):
     insist(lab, "scontrol", "update", "NodeName=n4", "State=DOWN", "Reason=test")
     eventually("the agent sees the suspension", lambda: any(t["kind"] == "suspended" for t in agent.transitions()))
     insist(lab, "scontrol", "resume", suspended)
+    eventually("the agent sees that it goes on", lambda: any(t["kind"] == "resumed" for t in agent.transitions()))
+    go.touch()
     insist(lab, "scancel", array)
     insist(lab, "scancel", back)
 

@@ -93,6 +93,11 @@ class Stage:
         text = self.lab.command("squeue", "-h", "-a", "-t", "all", "-n", name, "-o", "%i %T", check=False)
         return [line.split() for line in text.splitlines()]
 
+    def clean(self, name):
+        """-> its Slurm jobs, or None while slurmctld does not answer or still cleans up after one"""
+        jobs = self.slurm(name)
+        return jobs if jobs and all(job[1] != "COMPLETING" for job in jobs) else None
+
     def in_doubt(self, name):
         """slurmctld was asked, and the order's number is not known."""
         eventually(f"{name} is asked for", lambda: self.row(name)[0] == "attempted", 30)
@@ -111,8 +116,7 @@ class Stage:
             ran = len(file.read_text().splitlines()) if file.exists() else 0
             expect(f"{name} ran {ran} times, not {runs}", ran == runs)
             # An end is told while the node is still cleaned up.
-            eventually(f"the nodes of {name} are clean", lambda: all(job[1] != "COMPLETING" for job in self.slurm(name)))
-            jobs = self.slurm(name)
+            jobs = eventually(f"the nodes of {name} are clean", lambda: self.clean(name))
             own = [job for job in jobs if job[0] == str(self.row(name)[1])]
             others = [job for job in jobs if job not in own]
             expect(f"{name}: its Slurm jobs are {jobs}", [job[1] for job in own] == [state] and not others)
@@ -168,7 +172,7 @@ def replaced(stage):
     number, tag = stage.row("replaced-0", "number, tag")
     comment = stage.lab.command("scontrol", "show", "job", number)
     expect(comment, f"AdminComment=site policy 7,{tag}" in comment)
-    expect("told", "removed the agent's tag" in stage.agent.log.read_text())
+    eventually("it is told", lambda: "removed the agent's tag" in stage.agent.log.read_text(), 30)
 
 
 def appended(stage):
@@ -278,9 +282,10 @@ def surplus_untagged(stage):
             "UPDATE jobs SET order_phase = 'accepted', number = NULL, submit_time = NULL, part = NULL, tag = ? WHERE external_id = ?",
             (tag, *names))
     stage.plugin(12, REPLACE)
+    stage.asked.unlink(missing_ok=True)
     stage.agent.start()
     stage.in_doubt(names[0])
-    time.sleep(3)
+    eventually("slurmctld is at it", stage.asked.exists, 30, 0.05)  # the ledger's word is from before it is asked
     stage.agent.kill()
     with stage.agent.writing() as database:
         database.execute(

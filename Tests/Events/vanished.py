@@ -8,8 +8,9 @@ import re
 from compare import ENDED
 
 LINE = re.compile(r"\[(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+)\] (.*)")
-# A job that slurmctld ended this long before it was killed was handed to the plugin, which had time to send or to spool it.
-TIME_TO_TELL = 1.0
+# A job that slurmctld ended this long before it was killed was handed to the plugin, which had time to send or to spool it: it
+# waits a second for the agent before it does (jobcomp_thread.c).
+TIME_TO_TELL = 2.0
 
 
 class Life:

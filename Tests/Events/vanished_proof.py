@@ -18,6 +18,7 @@ LOG = """[2026-11-29T21:05:47.336] slurmctld version 22.05.8 started on cluster 
 [2026-11-29T21:05:53.800] sched: Allocate JobId=11_9(44) NodeList=n1 #CPUs=1 Partition=main
 [2026-11-29T21:05:53.804] _job_complete: JobId=41 done
 [2026-11-29T21:05:53.900] _slurm_rpc_submit_batch_job: JobId=45 InitPrio=4294901750 usec=728
+[2026-11-29T21:05:54.990] sched: Allocate JobId=11_9(44) NodeList=n1 #CPUs=1 Partition=main
 [2026-11-29T21:05:55.109] slurmctld version 22.05.8 started on cluster lab
 [2026-11-29T21:05:55.649] Recovered JobId=11_* Assoc=6
 [2026-11-29T21:05:55.649] Recovered JobId=46 Assoc=6

@@ -14,11 +14,6 @@ NO_CHAIN = {"metascheduler.endpoint.rpc": None, "metascheduler.smart-contract": 
             "sbatch.tls.ca": None}
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return one.getsockname()[1]
-
-
 def owner(path, uid):
     return lambda site: os.chown(path(site), uid, -1)
 
@@ -34,7 +29,7 @@ def restart(site):
 
 def with_token(world, name, **more):
     site = Site(world, name, funded=False, more={"admin.token-file": None, **more})
-    site.configure(more={"admin.token-file": site.token, "admin.listen": f"127.0.0.1:{free_port()}"})
+    site.configure(more={"admin.token-file": site.token, "admin.listen": f"127.0.0.1:{site.free_port()}"})
     return site
 
 
@@ -202,7 +197,7 @@ def addresses(table, world):
 
     def another(key):
         def act(it):
-            it.configure(more={key: f"127.0.0.1:{free_port()}"})
+            it.configure(more={key: f"127.0.0.1:{it.free_port()}"})
             restart(it)
         return act
 

@@ -6,7 +6,7 @@ import shutil
 import socket
 import sqlite3
 
-from faults_host import NO_CHAIN, NOBODY, free_port, mode, owner
+from faults_host import NO_CHAIN, NOBODY, mode, owner
 from sites import Site
 from table import Start, starts
 from waiting import eventually
@@ -167,7 +167,7 @@ def state(table, world):
 
 def tokens(table, world):
     site = Site(world, "tokens", funded=False, more=NO_CHAIN)
-    site.configure(more={"admin.listen": f"127.0.0.1:{free_port()}", "admin.token-file": site.token})
+    site.configure(more={"admin.listen": f"127.0.0.1:{site.free_port()}", "admin.token-file": site.token})
     text = site.token.read_text()
 
     def content(words):

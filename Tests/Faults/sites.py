@@ -2,6 +2,7 @@
 """Places where an agent runs, each with folders, key, node and sbatch service of its own, on the cluster and the chain of one
 world: what is broken at one of them is nobody else's fault."""
 
+import itertools
 import json
 import os
 import pwd
@@ -19,6 +20,7 @@ from world import TOP, Process
 
 TOKEN = "a-token-of-the-faults-table-0123456789"
 QUIET = ("ok", "off")
+PORTS = itertools.count()
 
 
 class Line:
@@ -123,6 +125,11 @@ class Site:
             world.admin.fund(self.account, 10)
         self.configure(**settings)
 
+    def free_port(self):
+        """One of the lab's own, behind those of its nodes and the grid's services: the kernel may have given any other by the time it is
+        listened at."""
+        return int(self.world.lab.read_env()["LAB_PORT"]) + 50 + next(PORTS)
+
     def folder(self, name, mode):
         path = self.base / name
         path.mkdir()
@@ -170,7 +177,8 @@ class Site:
         """-> exit status and output of a start; None: it runs, and is ended"""
         process = self.spawn(*(words or ("run", "--config", self.config)), root=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         try:
-            text, _ = process.communicate(timeout=10)
+            # Many sites are at it at once, and a start that is refused takes a second of a whole core.
+            text, _ = process.communicate(timeout=60)
             return process.returncode, text
         except subprocess.TimeoutExpired:
             process.terminate()

@@ -371,10 +371,11 @@ def sbatch_service_away(world):
     try:
         lost = world.request("true", 10)
         eventually("it goes back", lambda: events(world, "JobRefusedEvent", lost), RETRY + 30, 0.5)
-        customer_reads(world, lost, "refused: ", "could not start the job in time")
+        # It is given to us once more at once, and fails if that takes too long again.
         saved = world.request("true", 10)
     finally:
         world.sbatch.start()
+    customer_reads(world, lost, "refused: ", "could not start the job in time")
     # Nothing but the service was wrong with it.
     for job in (lost, saved):
         ends(world, job, "Finished", 120)
@@ -484,6 +485,12 @@ def w12_stale_head_starves_nobody(world):
     same(status(world, stale), "Cancelled", "the stale one")
 
 
+def seconds_of_an_answer(world):
+    begun = time.monotonic()
+    world.ask("grid")
+    return time.monotonic() - begun
+
+
 @AWAY.alone
 def w13_slurmctld_away_or_hung(world):
     """Nothing is claimed then, the agent answers, and goes on by itself."""
@@ -493,9 +500,8 @@ def w13_slurmctld_away_or_hung(world):
             job = world.request("true", 10)
             eventually("it waits for a claim", lambda: status(world, job) == "MetaScheduled")
             time.sleep(4)
-            begun = time.monotonic()
-            world.ask("grid")
-            check(time.monotonic() - begun < 3, "the agent hangs")
+            # One that hangs does so each time; a machine with much to do does not.
+            check(min(seconds_of_an_answer(world) for _ in range(3)) < 3, "the agent hangs")
             same(status(world, job), "MetaScheduled", f"slurmctld {fault}: the job")
         finally:
             world.lab.fault(mend, "slurmctld")

@@ -27,6 +27,7 @@ def register(world):
 
 
 def start(world):
+    world.started = time.monotonic()  # it may have its first answers before it listens
     world.agent.start()
 
 
@@ -94,8 +95,8 @@ def waiting_job_is_taken_over(world):
 @STAGE.scenario
 def check_tells_of_a_supervisor_on_the_same_key(world):
     """Before the agent's first start: claims with the key by somebody else, and a supervisor's jobs in the queue."""
-    job = claimed(world, "sleep 20")
-    number = submitted(world, job, "sleep 20")
+    job = claimed(world, "sleep 60")
+    number = submitted(world, job, "sleep 60")  # longer than check takes
     found = findings(world)
     same(found["key's use"][0], "warning", "what check says of the key's use")
     check("supervisor" in found["key's use"][1], found)
@@ -159,23 +160,22 @@ def w06_every_lost_job_is_closed(world):
     for job in jobs:
         says(world, job, "Running")
     yield
-    begun = time.monotonic()
     for job in jobs:
         found = ends(world, job, "Panicked", 120)
         check("lost" in found["lastError"], found["lastError"])
-    check(time.monotonic() - begun > 50, "after one answer")
+    check(time.monotonic() - world.started > 50, "after one answer")
 
 
 @STAGE.scenario
 def somebody_elses_job_is_not_taken_over(world):
     """Anybody may name a job as he likes: only the customer's own counts."""
     job = claimed(world, "true")
-    number = submitted(world, job, "sleep 60", owner=user(world, 1))
+    number = submitted(world, job, "sleep 590", owner=user(world, 1))  # so that slurmctld has not forgotten it
     yield
     ends(world, job, "Finished")
     check(known(world, job)["slurm_job"] != number, "the other user's job was taken for the customer's")
-    state = eventually("its nodes are clean", lambda: (facts(world, number)["JobState"].replace("COMPLETING", "")))
-    check(state in ("RUNNING", "COMPLETED"), "the other user's job was touched")
+    state = facts(world, number)["JobState"]
+    check(state == "RUNNING", f"the other user's job was touched: {state}")
     world.lab.command("scancel", number)
 
 

@@ -8,7 +8,9 @@ import signal
 import subprocess
 
 import grid as contracts
-from jobs_common import Stage, check, customer_reads, ends, events, eventually, facts, known, log, same, slurm_id, status, stranger, user
+from jobs_common import (
+    Stage, check, customer_reads, ends, events, eventually, facts, known, log, over_here, same, slurm_id, status, stranger, until_told, user,
+)
 
 CONF = "AccountingStorageEnforce=associations,limits,qos"
 PARTITIONS = r"""PartitionName=grid Nodes=ALL Default=YES DefaultTime=60 MaxTime=7-0
@@ -72,8 +74,9 @@ def checked(world, subject):
     return [one for one in json.loads(done.stdout) if one["subject"] == subject]
 
 
-def job_count(world):
-    return len(world.lab.command("squeue", "-h", "-a", "-t", "all", "-o", "%i").split())
+def slurm_numbers(world):
+    """Of the jobs that slurmctld has; it forgets old ones at any time."""
+    return set(world.lab.command("squeue", "-h", "-a", "-t", "all", "-o", "%i").split())
 
 
 @STAGE.alone
@@ -95,11 +98,13 @@ def placement_is_the_customers_own(world):
 @STAGE.alone
 def comment_decides_nothing(world):
     """A user changes the comment of the job, and gives it to another one."""
-    job = world.request("sleep 8", 10)
+    script, end = until_told(world)
+    job = world.request(script, 10)
     number = slurm_id(world, job)
     comment = world.lab.command("squeue", "-h", "-a", "-t", "all", "-j", number, "-o", "%k").strip()
     world.lab.command("scontrol", "update", f"jobid={number}", "comment=mine", user=user(world, 0))
     world.lab.submit("--comment", comment, "-A", "grid", body="sleep 1", user=user(world, 0))
+    end()
     found = ends(world, job, "Finished")
     same(found["exitCode"], 0, "exit code")
     same(known(world, job)["slurm_job"], int(number), "the Slurm job")
@@ -108,7 +113,7 @@ def comment_decides_nothing(world):
 @STAGE.alone
 def trial_says_what_slurm_would(world):
     """`provider try` asks Slurm, and makes no job."""
-    before = job_count(world), len(world.ask("grid", "jobs"))
+    before, known_before = slurm_numbers(world), len(world.ask("grid", "jobs"))
     found = attempt(world, 0, "--cores", 2, "--minutes", 50, wanted=0)
     same(found["placement"], {"login": user(world, 0), "partition": "other", "account": "grid", "qos": "low"}, "the placement")
     check(found["start"] and found["nodes"], f"no start: {found}")
@@ -120,7 +125,7 @@ def trial_says_what_slurm_would(world):
     found = eventually("Slurm's limit stands against it", lambda: trial_refused(world, 1))
     check("slurmctld" in found["reasons"][0], found)
     sacctmgr(world, "modify", "user", user(world, 1), "set", "MaxSubmitJobs=-1")
-    same((job_count(world), len(world.ask("grid", "jobs"))), before, "jobs")
+    same((slurm_numbers(world) - before, len(world.ask("grid", "jobs"))), (set(), known_before), "new Slurm jobs, jobs")
 
 
 def trial_refused(world, customer):
@@ -172,12 +177,17 @@ def refusals_are_seen(world):
     parts = eventually("status warns", lambda: [
         one for one in world.agent.status()["parts"] if one["name"] == "grid jobs" and one["level"] == "warning"])
     check("provider try" in parts[0]["text"], parts)
-    metrics = subprocess.run(
-        ["curl", "-fsS", "--unix-socket", world.lab.run / "admin.sock", "http://localhost/metrics"], capture_output=True, text=True, check=True).stdout
-    check('grid_agent_part_state{part="grid_jobs",grid_agent_part_state="warning"} 1' in metrics, "no part_state of grid_jobs")
+
+    def asked():
+        return subprocess.run(
+            ["curl", "-fsS", "--unix-socket", world.lab.run / "admin.sock", "http://localhost/metrics"], capture_output=True, text=True, check=True).stdout
+
+    # What is shown may be a second old.
+    line = 'grid_agent_part_state{part="grid_jobs",grid_agent_part_state="warning"} 1'
+    metrics = eventually("there is a part_state of grid_jobs", lambda: (said := asked()) and line in said and said, 30)
     check('part="slurmctld"' not in metrics and 'grid_agent_parts{level="ok"}' in metrics, "a part that is well has a series")
-    check("no job becomes of a claim" in log(world) and any(
-        "no job becomes of a claim" in line and "warning" in line.lower() for line in log(world).splitlines()), "no warning in the log")
+    eventually("the log warns", lambda: any(
+        "no job becomes of a claim" in line and "warning" in line.lower() for line in log(world).splitlines()), 30)
     write_map(world, {})
     reload(world)
     # Offered again, they fail: they were refused before. A new one runs, and that ends the row.
@@ -185,7 +195,7 @@ def refusals_are_seen(world):
         ends(world, job, "Failed")
     job = world.request("sleep 1", 10, customer=1)
     ends(world, job, "Finished")
-    same(world.ask("grid")["outcomes"]["in_a_row"], 0, "refused in a row")
+    eventually("none was refused in a row", lambda: world.ask("grid")["outcomes"]["in_a_row"] == 0, 30)
     same(status(world, job), "Finished", "its status")
 
 
@@ -198,6 +208,7 @@ def customer_without_a_user_is_told(world):
         one for one in checked(world, "customers") if one["level"] == "warning" and who.address in one["text"].lower()], 20, 1)
     check("provider try" in found[0]["text"], found)
     ends(world, job, "Failed")
+    over_here(world, job)
     check(not [one for one in checked(world, "customers") if one["level"] != "ok"], "it is told for ever")
 
 

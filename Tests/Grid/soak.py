@@ -428,15 +428,28 @@ def profile(arguments, name):
 
 
 def answers(world):
+    """-> slurmdbd's rows, by run; None while it has just been started"""
     try:
-        world.lab.accounting()
-        return True
-    except RuntimeError:  # slurmdbd has just been started
-        return False
+        return world.lab.accounting()
+    except RuntimeError:
+        return None
+
+
+def settle_accounts(world):
+    """slurmdbd may hear of the last ends later than anybody. What it never hears is for the verdict to tell."""
+    def has_ends():
+        rows = answers(world)
+        return rows is not None and all(row["end"] and row["state"] not in ("PENDING", "RUNNING", "SUSPENDED") for row in rows.values())
+
+    eventually("slurmdbd answers", lambda: answers(world) is not None, 30, 0.5)
+    try:
+        eventually("slurmdbd has all ends", has_ends, 20, 0.5)
+    except TimeoutError as problem:
+        say(str(problem))
 
 
 def report(world, name, start, killer, nuisance, faults, left, seconds):
-    eventually("slurmdbd answers", lambda: answers(world), 30, 0.5)
+    settle_accounts(world)
     verdict = Verdict(Books(world, PROVIDER, start))
     log = world.agent.log.read_text(errors="replace").splitlines()
     for kind, job, words in verdict.faults:

@@ -156,7 +156,7 @@ def drive(chain, name, port, authority, refused=False):
     output, log = chain.folder / f"{name}.out", chain.folder / f"{name}.log"
     environment = dict(os.environ, DRIVER_LOG="debug", DRIVER_CA=str(authority))
     process = subprocess.Popen([str(word) for word in words], env=environment, stdout=output.open("w"), stderr=log.open("w"))
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while time.monotonic() < end and "done" not in output.read_text():
         if refused and all(re.search(rf"node={scheme}://\S+ why=.*{REFUSED}", log.read_text()) for scheme in ("https", "wss")):
             end, refused = min(end, time.monotonic() + 5), False

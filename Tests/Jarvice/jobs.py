@@ -51,7 +51,7 @@ def endings(site):
         "cancelled": site.submit("cancelled", "sleep 3000")[0],
         "held": site.submit("held", held=True)[0],
     }
-    status, _, body = site.up.call("POST", "/exitstatus", {"name": "cancelled", "number": 1, "jobid": str(jobs["cancelled"])})
+    status, _, body = site.up.patiently("POST", "/exitstatus", {"name": "cancelled", "number": 1, "jobid": str(jobs["cancelled"])}, because="not over")
     insist("the end of a job that is not over", status == 500 and "not over" in body, f"{status} {body}")
     insist("a held job is queued", jobs["held"] in site.listed("/queued"))
     insist("it has no nodes", site.up.job("runstatus", jobs["held"], "held")[0] == [""])
@@ -109,6 +109,7 @@ def foreign(site):
 
 def bodies(site):
     say("requests")
+    eventually("it is ready", lambda: site.up.call("GET", "/ready")[0] == 200, 60)
     for method, path, status, kind, body in (
             ("GET", "/live", 200, "application/json", '{"status":"OK"}\n'), ("GET", "/ready", 200, "application/json", '{"status":"OK"}\n'),
             ("GET", "/nodes", 200, "text/html; charset=utf-8", "true"), ("POST", "/online", 200, "application/json", "true\n"),

@@ -114,7 +114,7 @@ def pages(site):
     insist("shutdown", site.up.call("POST", f"/request/desktop/1/{job}/shutdown", {"qs": {}})[0] == 200)
     insist("its end cuts every connection", read_frame(file) is None and all(read_frame(other[0]) is None for other in idle))
     insist("it is ended", site.end(job, "desktop")[0] == -15)
-    insist("then there is no page any more", browser.get()[0] == 404 and info(job, "desktop") == "")
+    eventually("then there is no page any more", lambda: browser.get()[0] == 404 and info(job, "desktop") == "")
     log = site.agent.log.read_text()
     insist("the log has no secret", secret not in log)
 
@@ -164,7 +164,7 @@ def kept(site):
         job, _ = site.submit("outlived", f"sleep 3000; {OK}", keys={"JOBOBJ_INTERACTIVE": "True"})
         url = eventually("it runs", lambda: site.up.ask("POST", f"/request/outlived/1/{job}/info", {"qs": {}})["url"])
         browser = Browser(site, url)
-        insist("while it runs, its node's port is shown", "somebody else's" in browser.get()[1])
+        eventually("while it runs, its node's port is shown", lambda: "somebody else's" in browser.get()[1])
         file, wire = browser.open()
         site.lab.command("scancel", job)
         insist("its end cuts", read_frame(file) is None)

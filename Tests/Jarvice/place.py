@@ -22,12 +22,6 @@ def insist(what, condition, detail=""):
         raise AssertionError(f"{what}: {detail}")
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def certificate(folder, name):
     """A wildcard's, of itself."""
     chain, key = folder / "jobs.crt", folder / "jobs.pem"
@@ -55,7 +49,9 @@ class Site:
         secret.chmod(0o400)
         slurm = pwd.getpwnam("slurm")
         os.chown(secret, slurm.pw_uid, slurm.pw_gid)
-        self.port, self.jobs_port, self.service_port = free_port(), free_port(), free_port()
+        # Of the lab's own: what the kernel gives may be somebody else's while the agent is away.
+        first = int(lab.read_env()["LAB_PORT"]) + 90
+        self.port, self.jobs_port, self.service_port = first, first + 1, first + 2
         self.jobs_chain, self.jobs_key = certificate(lab.stage, "jobs.example.org")
         self.agent = Agent(lab, **{
             "jarvice.listen": f"127.0.0.1:{self.port}", "jarvice.server-key-file": secret, "jarvice.token.keys": keys,

@@ -172,7 +172,8 @@ def run_block(run, block, variables):
     if block.folder:
         command = f"cd {shlex.quote(str(variables[block.folder]))}\n{command}"
     if block.seconds:
-        command = f"timeout {block.seconds} bash -eo pipefail -c {shlex.quote(command)}"
+        # Of a quiet machine; what it is to say must have come by then.
+        command = f"timeout {block.seconds * (5 if block.says else 1)} bash -eo pipefail -c {shlex.quote(command)}"
     status, output = run(command, block.value)
     right = [*block.statuses, 124] if block.seconds else block.statuses
     if status not in right:

@@ -70,6 +70,13 @@ def base(debs):
     return folder
 
 
+def name_of(pid):
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return None  # it has ended
+
+
 class Machine:
     """Boots on top of the root, which stays as it is. What it changes is in `top`, and goes with it unless KEEP=1."""
 
@@ -106,7 +113,7 @@ class Machine:
         if self.process.poll() is not None:
             raise RuntimeError(f"systemd-nspawn cannot run here: {self.log.read_text(errors='replace').strip()}")
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return next((child for child in children if Path(f"/proc/{child}/comm").read_text().strip() == "systemd"), None)
+        return next((child for child in children if name_of(child) == "systemd"), None)
 
     def __exit__(self, kind, *_):
         if kind and self.leader and self.process.poll() is None:
@@ -125,7 +132,7 @@ class Machine:
         else:
             shutil.rmtree(self.folder)
 
-    def run(self, command, check=True, environment=None, within=300):
+    def run(self, command, check=True, environment=None, within=900):
         """Runs a shell command inside as root; returns what it printed, both streams."""
         words = ["nsenter", "-t", self.leader, "-a", "env", "--chdir=/root", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root",
                  "DEBIAN_FRONTEND=noninteractive", "SYSTEMD_PAGER=", *(environment or []), "bash", "-c", command]

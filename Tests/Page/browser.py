@@ -140,10 +140,10 @@ class Page:
     def open(self, url):
         self.loaded = False
         number = self.channel.send("Page.navigate", url=url)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not self.loaded:
             if time.monotonic() > deadline:
-                raise AssertionError(f"{url} did not load in a minute")
+                raise AssertionError(f"{url} did not load in three minutes")
             self.channel.pump(0.1)
         return number
 
@@ -153,7 +153,7 @@ class Page:
             raise RuntimeError(result["exceptionDetails"].get("exception", {}).get("description", "?"))
         return result["result"].get("value")
 
-    def eventually(self, what, expression, seconds=60):
+    def eventually(self, what, expression, seconds=180):
         deadline = time.monotonic() + seconds
         while not (value := self.evaluate(expression)):
             if time.monotonic() > deadline:

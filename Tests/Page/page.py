@@ -178,7 +178,7 @@ def live(browser, url, name, end):
     page = browser.page(**SIZES["desktop"], **credentials())
     page.open(url)
     first = page.evaluate("document.getElementById('as-of').textContent")
-    page.eventually("the page updates itself", f"document.getElementById('as-of').textContent > {first!r}", 120)
+    page.eventually("the page updates itself", f"document.getElementById('as-of').textContent !== {first!r}", 120)
     look(page, "live, after an update", url)
     if end:
         subprocess.run(end, shell=True, check=True)

@@ -213,7 +213,8 @@ struct DoorAttackTests {
 
     @Test("between two frames a plugin may be silent for as long as it likes")
     func idle() async throws {
-        try await withServer({ $0.deadlines.frame = .milliseconds(50) }) { bench in
+        // Long enough for one that is held up between its connection and its first frame.
+        try await withServer({ $0.deadlines.frame = .milliseconds(500) }) { bench in
             let plugin = try Client(bench.path)
             plugin.send(FrameDecoderTests.event(1))
             #expect(await plugin.next()?.kind == .ack)

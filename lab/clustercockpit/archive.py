@@ -70,7 +70,7 @@ class Archive:
             self.paused = self.paused if paused is None else paused
             self.changed.notify_all()
 
-    def idle(self, timeout=10):
+    def idle(self, timeout=60):
         """Waits until all that was added is archived. -> whether it is"""
         with self.changed:
             return self.changed.wait_for(lambda: not self.waiting and not self.working, timeout)

@@ -335,7 +335,7 @@ class Grid:
         found = [decoded for log in logs for contract in self.contracts if (decoded := contract.decode_log(log))]
         return [one for one in found if name in (None, one["event"])]
 
-    def wait(self, job, statuses, seconds=60):
+    def wait(self, job, statuses, seconds=180):
         """Until the job has one of these statuses, by name. -> the job"""
         wanted, end = {statuses} if isinstance(statuses, str) else set(statuses), time.monotonic() + seconds
         while (found := self.job(job))["statusName"] not in wanted:

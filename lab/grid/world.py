@@ -32,14 +32,15 @@ PROVIDER = keys.PrivateKey(bytes.fromhex(KEY)).public_key.to_address()
 class Process:
     """A service of the lab, started again at the same port."""
 
-    def __init__(self, folder, script, *words):
+    def __init__(self, folder, script, *words, port=0):
+        """port: 0 for any. One that the kernel gives may be somebody else's before the service is started again"""
         self.name = script.removesuffix(".py")
         self.folder = folder
         self.port_file = folder / f"{self.name}.port"
         self.faults = folder / f"{self.name}.faults"
         self.log = folder / f"{self.name}.log"
         self.words = [sys.executable, TOP / "lab/grid/services" / script, *words, "--port-file", self.port_file, "--faults", self.faults]
-        self.process, self.port = None, 0
+        self.process, self.port = None, port
 
     def start(self):
         self.port_file.unlink(missing_ok=True)
@@ -108,11 +109,12 @@ class World:
         ca = self.lab.stage / "grid-ca.pem"
         ca.write_bytes((folder / "tls/ca.pem").read_bytes())
         tls = lambda name: ("--tls-cert", folder / f"tls/{name}.pem", "--tls-key", folder / f"tls/{name}.key")
-        self.logger = Process(folder, "logger.py", "--folder", folder / "logs", *tls("logger")).start()
+        ports = int(self.lab.read_env()["LAB_PORT"]) + 90  # of the lab's own, behind its nodes'
+        self.logger = Process(folder, "logger.py", "--folder", folder / "logs", *tls("logger"), port=ports).start()
         self.parts.append(self.logger)
         self.sbatch = Process(
             folder, "sbatch.py", "--chain", self.chain.url(), "--jobs", self.grid.jobs.address, "--scripts", folder / "scripts", "--logger",
-            f"localhost:{self.logger.port}", *tls("sbatch")).start()
+            f"localhost:{self.logger.port}", *tls("sbatch"), port=ports + 1).start()
         self.parts.append(self.sbatch)
         self.tell("the services of the grid: batch scripts, and logs")
         key = self.lab.state / "key"

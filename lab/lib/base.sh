@@ -25,6 +25,7 @@ need_commands() {
 }
 
 # wait_until SECONDS COMMAND...: polls until the command succeeds; fails after SECONDS (whole, by the wall clock).
+# A wait that comes to its end is no matter of seconds: only a failure takes as long, on a machine with much to do.
 wait_until() {
   local end=$(($(date +%s%N) + $1 * 1000000000))
   shift

@@ -93,27 +93,27 @@ start_all() {
   export SLURM_CONF=$LAB/etc/slurm.conf
   for n in $(auth_names); do launch "$n"; done
   [ "$LAB_DBD" = 0 ] || { make_database; launch mariadbd; }
-  for n in $(auth_names); do await "$n" 10; done
+  for n in $(auth_names); do await "$n" "$(patience "$n")"; done
   if [ "$LAB_DBD" = 1 ]; then
-    await mariadbd 40
+    await mariadbd "$(patience mariadbd)"
     grant_database
     launch slurmdbd
-    await slurmdbd 40
+    await slurmdbd "$(patience slurmdbd)"
     add_accounts # before slurmctld reads them
   fi
   launch slurmctld
-  await slurmctld 20
+  await slurmctld "$(patience slurmctld)"
   for n in $LAB_NODE_NAMES; do
     mkdir -p "$LAB/spool/$n"
     launch "slurmd@$n"
   done
-  wait_until 20 all_nodes_up || for n in $LAB_NODE_NAMES; do
+  wait_until "$(patience slurmd)" all_nodes_up || for n in $LAB_NODE_NAMES; do
     node_is_up "$n" || fail_daemon "slurmd@$n" "does not come up: slurmctld says $(at "$LAB_CTL" sinfo -h -N -n "$n" -o '%T %E')."
   done
 }
 
 all_nodes_up() {
-  ! at "$LAB_CTL" timeout 2 sinfo -h -N -o %T | grep -qvE '^(idle|mixed|allocated|completing|drained|draining|reserved|maint|planned)$'
+  ! at "$LAB_CTL" timeout 5 sinfo -h -N -o %T | grep -qvE '^(idle|mixed|allocated|completing|drained|draining|reserved|maint|planned)$'
 }
 
 make_database() {

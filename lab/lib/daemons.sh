@@ -96,11 +96,11 @@ launch() {
   esac
 }
 
-slurmctld_answers() { at "$LAB_CTL" timeout 2 scontrol ping | grep -q 'is UP'; }
+slurmctld_answers() { at "$LAB_CTL" timeout 5 scontrol ping | grep -q 'is UP'; }
 
 # node_is_up NODE: slurmctld counts it as working. A trailing * would mean that it does not respond.
 node_is_up() {
-  case $(at "$LAB_CTL" timeout 2 sinfo -h -N -n "$1" -o %T | head -n 1) in
+  case $(at "$LAB_CTL" timeout 5 sinfo -h -N -n "$1" -o %T | head -n 1) in
     *'*' | down* | unknown* | error* | future* | '') return 1 ;;
   esac
 }
@@ -108,13 +108,13 @@ node_is_up() {
 answers() {
   local name=$1
   case $name in
-    munged*) at "$(host_of "$name")" timeout 2 sh -c "munge -S '$LAB/run/munge.socket' -n | unmunge -S '$LAB/run/munge.socket' -o /dev/null" ;;
+    munged*) at "$(host_of "$name")" timeout 5 sh -c "munge -S '$LAB/run/munge.socket' -n | unmunge -S '$LAB/run/munge.socket' -o /dev/null" ;;
     sackd) sack_listens ;;
-    mariadbd) timeout 2 mariadb-admin --no-defaults -uroot -S "$LAB/db/sock" ping ;;
-    slurmdbd) at "$LAB_CTL" timeout 5 sacctmgr -n show cluster ;;
+    mariadbd) timeout 5 mariadb-admin --no-defaults -uroot -S "$LAB/db/sock" ping ;;
+    slurmdbd) at "$LAB_CTL" timeout 10 sacctmgr -n show cluster ;;
     slurmctld) slurmctld_answers ;;
     slurmd@*)
-      at "$(host_of "$name")" timeout 2 bash -c "exec 3<>/dev/tcp/127.0.0.1/$(node_port "${name#*@}")" || return 1
+      at "$(host_of "$name")" timeout 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/$(node_port "${name#*@}")" || return 1
       # Without a controller a listening slurmd is all that can be asked for.
       [ "$(state_of slurmctld)" != running ] || ! slurmctld_answers || node_is_up "${name#*@}"
       ;;
@@ -148,7 +148,7 @@ await() {
   ! is_gone "$pid" || fail_daemon "$1" "ended by itself right after its start."
 }
 
-patience() { case $1 in mariadbd | slurmdbd) echo 40 ;; *) echo 20 ;; esac; }
+patience() { case $1 in mariadbd | slurmdbd) echo 120 ;; *) echo 60 ;; esac; }
 
 start_daemon() {
   case $(state_of "$1") in
@@ -165,8 +165,8 @@ stop_daemon() {
   pid=$(daemon_pid "$1") || { forget "$1"; return 0; }
   kill -TERM "$pid" 2>/dev/null || true
   kill -CONT "$pid" 2>/dev/null || true
-  if ! wait_until 20 is_gone "$pid"; then
-    note "$1 (pid $pid) ignored TERM for 20 s and is killed."
+  if ! wait_until 60 is_gone "$pid"; then
+    note "$1 (pid $pid) ignored TERM for 60 s and is killed."
     kill_pids "$pid"
   fi
   forget "$1"

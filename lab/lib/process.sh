@@ -97,7 +97,7 @@ kill_pids() {
   [ $# -gt 0 ] || return 0
   kill -KILL "$@" 2>/dev/null || true
   local p
-  for p in "$@"; do wait_until 5 is_gone "$p" || note "process $p does not end, even on KILL. Look at it with: ps -fp $p"; done
+  for p in "$@"; do wait_until 30 is_gone "$p" || note "process $p does not end, even on KILL. Look at it with: ps -fp $p"; done
 }
 
 # end_all: ends whatever of this lab still runs. Repeats, since slurmd may be starting a step meanwhile.

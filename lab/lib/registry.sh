@@ -12,7 +12,7 @@ registry_lock() {
   while :; do
     mkdir -p "$LAB_REGISTRY/ports" "$LAB_REGISTRY/users"
     exec 9>>"$LAB_REGISTRY/lock" || continue
-    flock -w 60 9 || die "another lab holds $LAB_REGISTRY/lock for a minute. See who with: fuser -v $LAB_REGISTRY/lock"
+    flock -w 300 9 || die "another lab holds $LAB_REGISTRY/lock for five minutes. See who with: fuser -v $LAB_REGISTRY/lock"
     [ "$LAB_REGISTRY/lock" -ef /proc/self/fd/9 ] && return 0
   done
 }
@@ -74,7 +74,8 @@ add_user() {
 acquire_users() {
   local u
   for u in $LAB_USERS; do
-    if ! getent passwd "$u" >/dev/null; then
+    # One that is hidden for a while (grid/unix_users.py) is there, too.
+    if ! getent passwd "$u" >/dev/null && ! getent passwd "$u-away" >/dev/null; then
       add_user "$u" 2>"$LAB/log/useradd.out" || die "useradd $u failed: $(cat "$LAB/log/useradd.out")"
     fi
     mkdir -p "$LAB_REGISTRY/users/$u"

@@ -80,7 +80,7 @@ class SingleHost(unittest.TestCase):
             os.chmod(listener.address, 0o666)  # whoever reports, it is to be seen
             job = lab.job("-n2", "-w", "n3", body="srun sh -c 'exit $((3 * SLURM_PROCID))'; true")
             # prolog, epilog; the batch step's start and end; the step's start and two ends
-            events = [event_of(message) for message in listener.wait(7, within=10)]
+            events = [event_of(message) for message in listener.wait(7)]
             uid, gid = pwd.getpwnam(USER)[2:4]
             for event in events:
                 self.assertEqual((event["job"], event["source"], event["uid"], event["node"]), (job, 2, uid, "n3"), event)
@@ -104,7 +104,8 @@ class SingleHost(unittest.TestCase):
             os.chmod(listener.address, 0o666)
             nodes = lab.variable("LAB_NODE_NAMES").split()
             lab.run(TOP / "lab/fault.sh", "restart", "slurmd")
-            events = [event_of(message) for message in listener.wait(len(nodes) + 1, within=2)]
+            listener.wait(len(nodes))
+            events = [event_of(message) for message in listener.wait(len(nodes) + 1, within=2)]  # and no more
             self.assertEqual(sorted((event["kind"], event["node"]) for event in events), [("node", node) for node in sorted(nodes)])
             for event in events:
                 self.assertEqual(len(set(re.split("[,;/]", event["hardware"]))), os.sysconf("SC_NPROCESSORS_ONLN"))
@@ -120,7 +121,11 @@ class SingleHost(unittest.TestCase):
     def test_nobody_listens(self):
         with Lab("slurm", "socket=BASE/absent.sock timeout_ms=1000") as lab:
             job = lab.job()
-            self.assertEqual(lab.slurm("sinfo", "-h", "-o", "%T").split(), ["idle"])
+            # The job's end is told while its node is still cleaned up.
+            end = time.monotonic() + 60
+            while (states := lab.slurm("sinfo", "-h", "-o", "%T").split()) != ["idle"] and time.monotonic() < end:
+                time.sleep(0.2)
+            self.assertEqual(states, ["idle"])
             self.assertTrue(job)
 
 
@@ -186,13 +191,18 @@ class OtherHosts(unittest.TestCase):
             return json.loads(done.stdout)["bridge"] if done.returncode == 0 else None
 
         def await_count(name, wanted):
-            end = time.monotonic() + 20
+            end = time.monotonic() + 60
             while not (counters := bridge()) or counters[name] < wanted:
                 self.assertLess(time.monotonic(), end, f"{name} stays below {wanted}: {counters}")
                 time.sleep(0.05)
             self.assertEqual(counters[name], wanted)
 
         await_count("events", 0)
+        # Its doors open in any order.
+        end = time.monotonic() + 60
+        while f"{CONTROLLER}:{PORT} ".encode() not in self.on("ctl", "ss", "-Hltn"):
+            self.assertLess(time.monotonic(), end, "nobody listens to signed messages")
+            time.sleep(0.1)
         self.lab.job("-N2")
         await_count("credentials_opened", 7)
         await_count("events", 7)

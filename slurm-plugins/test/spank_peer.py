@@ -105,7 +105,8 @@ class Listener:
                     self.messages.append(message)
                     self.changed.notify_all()
 
-    def wait(self, count=1, within=5):
+    def wait(self, count=1, within=60):
+        """-> the messages, once there are so many or so many seconds have passed: more are for those that are not to come"""
         with self.changed:
             self.changed.wait_for(lambda: len(self.messages) >= count, within)
             return list(self.messages)
@@ -155,7 +156,7 @@ class Munged:
             [program, "--foreground", "--force", "--num-threads=2", f"--socket={self.socket}", f"--key-file={key}",
              f"--seed-file={self.folder}/munge.seed", f"--pid-file={self.folder}/munge.pid", f"--log-file={self.folder}/munge.log"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while subprocess.run(["munge", "-S", self.socket, "-n"], capture_output=True, check=False).returncode != 0:
             if self.process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError("munged does not start: " + (self.folder / "munge.log").read_text())
@@ -194,7 +195,7 @@ def listen(address, port, munge_socket=None):
 
 
 def send(address, port):
-    with socket.create_connection((address, int(port)), timeout=5) as connection:
+    with socket.create_connection((address, int(port)), timeout=60) as connection:
         connection.sendall(sys.stdin.buffer.read())
 
 

@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 PLUGIN = os.environ.get("PLUGIN", str(HERE.parent / "build/spank_grid_agent.so"))
 HARNESS = os.environ.get("HARNESS", str(HERE.parent / "build/spank_harness"))
 # What the hooks may take at most, whatever the limit is: machines that run tests are busy. spank_bench.py measures.
-SLACK = 1.0
+SLACK = 3.0
 
 
 class Call:
@@ -44,7 +44,7 @@ class Case(unittest.TestCase):
     def call(self, *arguments, hooks="job_prolog", options=(), limit=0.2, left_open=0, environment=None):
         """Calls the hooks, each of which must return success in time."""
         words = [HARNESS, *options, hooks, PLUGIN, *arguments]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False, env={**os.environ, **(environment or {})})
+        done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, env={**os.environ, **(environment or {})})
         call = Call(done.stdout, done.stderr, done.returncode)
         self.check(call, hooks, limit, left_open)
         return call
@@ -112,9 +112,11 @@ class LocalTests(Case):
         (self.folder / "file").write_text("")
         for name in ("absent", "stale", "file"):
             with self.subTest(name):
-                call = self.call(f"socket={self.folder}/{name}")
-                self.assertEqual(call.log, ["debug: grid_agent: job 4242 not reported: no agent listens"])
-                self.assertLess(self.seconds(call), 0.1)
+                calls = [self.call(f"socket={self.folder}/{name}") for _ in range(5)]
+                for call in calls:
+                    self.assertEqual(call.log, ["debug: grid_agent: job 4242 not reported: no agent listens"])
+                # One that waits does so each time.
+                self.assertLess(min(map(self.seconds, calls)), 0.1)
 
     def test_an_agent_that_hangs(self):
         self.keep(Hung(self.path))
@@ -126,7 +128,7 @@ class LocalTests(Case):
         self.assertIn("not reported", call.log[0])
         # It waits for room, as long as it may.
         self.assertGreater(self.seconds(call), 0.15)
-        self.assertLess(self.seconds(call), 1.0)
+        self.assertLess(self.seconds(call), 0.2 + SLACK)
 
 
 @unittest.skipIf(os.getuid() != 0, "needs root, to listen as another user")
@@ -139,7 +141,8 @@ class SquatterTests(Case):
             self.folder.chmod(mode)
             call = self.call(f"socket={self.path}")
             self.assertEqual(call.log, ["debug: grid_agent: job 4242 not reported: another user listens at its socket"])
-        self.assertEqual(set(listener.wait(3, within=0.3)), {b""})
+        listener.wait(2)
+        self.assertEqual(listener.wait(3, within=0.3), [b""] * 2)
 
     def test_the_owner_of_the_folder_does(self):
         listener = self.keep(Listener(self.path, uid=self.STRANGER))
@@ -179,14 +182,14 @@ class StepTests(Case):
 class PlacementTests(Case):
     BATCH = ("--step", "0xfffffffb")
 
-    def events_of(self, listener, **call):
+    def events_of(self, listener, within=0.3, **call):
         self.call(f"socket={self.path}", hooks="init_post_opt", **call)
-        return [event_of(one) for one in listener.wait(1, within=0.3)]
+        return [event_of(one) for one in listener.wait(1, within)]
 
     def test_the_first_step_tells_the_cores(self):
         """Also where steps are not reported, with what this node is made of."""
         listener = self.keep(Listener(self.path))
-        event, = self.events_of(listener, options=[*self.BATCH, "--cores", "0-3,8"])
+        event, = self.events_of(listener, within=60, options=[*self.BATCH, "--cores", "0-3,8"])
         self.assertEqual((event["kind"], event["job"], event["step"], event["cores"]), ("step start", 4242, 0xFFFFFFFB, "0-3,8"))
         threads = re.split("[,;/]", event["hardware"])
         self.assertEqual(len(set(threads)), os.sysconf("SC_NPROCESSORS_ONLN"))
@@ -196,7 +199,7 @@ class PlacementTests(Case):
         listener = self.keep(Listener(self.path))
         for step, count in (("0xfffffffb", 1), ("0xfffffffc", 2), ("0xfffffffa", 3), ("0", 4), ("1", 4), ("7", 4), ("0xfffffffd", 4)):
             self.call(f"socket={self.path}", hooks="init_post_opt", options=["--step", step, "--cores", "1"])
-            self.assertEqual(len(listener.wait(count, within=5 if count != 4 or step == "0" else 0.2)), count, step)
+            self.assertEqual(len(listener.wait(count, within=60 if count != 4 or step == "0" else 0.2)), count, step)
 
     def test_the_nodes_name_is_slurmstepds(self):
         """The step's environment is the user's: a node that it names is not this one."""
@@ -247,7 +250,7 @@ class NodeTests(Case):
     def told(self, *options, listener=None, **call):
         listener = listener or self.keep(Listener(self.path))
         self.call(f"socket={self.path}", hooks="init", options=[*self.SLURMD, *options], **call)
-        return [event_of(one) for one in listener.wait(1, within=2)]
+        return [event_of(one) for one in listener.wait(1)]
 
     def test_what_it_is_made_of(self):
         before = time.time()
@@ -428,11 +431,11 @@ class RemoteTests(Case):
             self.munged.resume()
         self.assertEqual((first.split()[:2], second), (["job_prolog", "0"], "unloaded\n"))
         threads = Path(f"/proc/{process.pid}/task")
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while len(list(threads.iterdir())) > 1 and time.monotonic() < end:
             time.sleep(0.01)
         self.assertEqual(len(list(threads.iterdir())), 1, "the thread has not ended")
-        rest, log = process.communicate("", timeout=10)
+        rest, log = process.communicate("", timeout=60)
         self.assertEqual(process.returncode, 0, log)
         self.assertEqual(rest.split(), ["signals", "0"])
         self.assertIn("the time limit was reached", log)

@@ -56,7 +56,9 @@ final class RawClient: @unchecked Sendable {
     func send(_ text: String) throws {
         let sent = Glibc.send(descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL))
         // A server that has turned us away already says so in its answer.
-        guard sent == text.utf8.count || errno == EPIPE else { throw Failure(what: "send", number: errno) }
+        guard sent == text.utf8.count || [EPIPE, ECONNRESET].contains(errno) else {
+            throw Failure(what: "send", number: errno)
+        }
     }
 
     /// A text that is longer than the socket takes at once: returns when all of it has gone, or the other side has closed.

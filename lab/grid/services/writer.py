@@ -19,7 +19,7 @@ import logger_pb2
 import logger_pb2_grpc
 
 AHEAD = 1000  # lines
-ANSWER_TIMEOUT = 5  # s
+ANSWER_TIMEOUT = 30  # s
 
 
 def hand_over(lines, line, call):
