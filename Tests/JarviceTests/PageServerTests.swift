@@ -132,14 +132,14 @@ struct PageServerTests {
         let pieces = 4000
         try await test { line in
             let request = try await line.read(to: "0\r\n\r\n")
-            let count = request.count { $0 == "x" }
+            let count = request.count { $0 == "q" }
             try await line.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n\(count)!")
         } _: { site in
             site.pages.delay.withLockedValue { $0 = .milliseconds(200) }
             try await site.connected { line in
                 try await line.send(
                     "POST /job7/s/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
-                        + String(repeating: "1\r\nx\r\n", count: pieces) + "0\r\n\r\n")
+                        + String(repeating: "1\r\nq\r\n", count: pieces) + "0\r\n\r\n")
                 let answer = try await line.read(to: "!")
                 #expect(answer.hasSuffix("\r\n\r\n\(pieces)!"))
             }
