@@ -107,6 +107,11 @@ final class FakeCluster: CockpitCluster {
         var isAway = false
         var asked = 0
         var shapes: [String: NodeShape] = [:]
+        /// By slurmdbd.
+        var nodes: [UInt32: [String]] = [:]
+        var hasAccounting = true
+        /// All of them, of jobs that end.
+        var incomplete: Set<UInt32> = []
     }
 
     let state = NIOLockedValueBox(State())
@@ -119,7 +124,13 @@ final class FakeCluster: CockpitCluster {
             return state
         }
         if state.isAway { throw CockpitError(.unavailable, "slurmctld is away") }
+        if state.incomplete.contains(jobID) { throw CockpitError(.incomplete, "some nodes are not clean yet") }
         return state.captures[jobID]
+    }
+
+    func accountedNodes(jobID: UInt32, submitTime: Int64) async throws(CockpitError) -> [String]? {
+        let state = state.withLockedValue { $0 }
+        return state.hasAccounting ? state.nodes[jobID] : []
     }
 
     func login(of userID: UInt32) async throws(CockpitError) -> String? { userID == 1001 ? "bob" : nil }
@@ -191,13 +202,15 @@ final class SenderHarness {
     @discardableResult
     func tell(
         _ kind: JobTransition.Kind, job: Int64, id: UInt32, submitted: Int64, start: Int64? = nil, end: Int64? = nil,
-        state: SchedulerState.Base? = nil, comment: String? = nil, name: String? = "alice"
+        state: SchedulerState.Base? = nil, comment: String? = nil, name: String? = "alice", nodes: String? = "n1",
+        tres: String? = nil
     ) async throws -> Bool {
         sequence += 1
         var details = JobDetails()
         details.userName = name
         details.userID = 1001
-        details.nodes = "n1"
+        details.nodes = nodes
+        details.tres = tres
         details.adminComment = comment
         let transition = JobTransition(
             sequence: sequence, kind: kind, isFinal: kind == .ended, recordedAt: seconds * 1_000_000,

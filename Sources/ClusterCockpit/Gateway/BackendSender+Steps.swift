@@ -49,8 +49,8 @@ extension BackendSender {
                 jobID: run.jobID, submitTime: run.submitTime, nodes: run.details.nodes,
                 withScript: settings.withScript)
         } catch {
-            // slurmctld is away: its word on cores and GPUs is worth waiting for.
-            try await wait(entry, "Slurm does not answer: \(error)")
+            // Its word on cores, GPUs and nodes is worth waiting for.
+            try await wait(entry, "Slurm is asked again: \(error)")
             return false
         }
         try await store.capture(run.id, answer)
@@ -66,7 +66,13 @@ extension BackendSender {
             try await wait(entry, "the name service does not answer: \(error)")
             return false
         }
-        let nodes = nodes(of: run)
+        let nodes: [String]
+        do throws(CockpitError) {
+            nodes = try await allNodes(of: run)
+        } catch {
+            try await wait(entry, "its nodes are not known yet: \(error)")
+            return false
+        }
         if let reason = filter.reason(run, nodes: nodes) { return try await skip(entry, reason) }
         guard !nodes.isEmpty else { return try await park(entry, "Slurm does not say on which nodes it ran") }
         guard !run.user.isEmpty else { return try await park(entry, "Slurm does not say whose job it is") }
@@ -259,6 +265,19 @@ extension BackendSender {
     /// slurmctld tells a user's number, and the name only to those who made it look that up.
     private func complete(_ run: inout CockpitRun) async throws(CockpitError) {
         guard run.capture?.userName == nil, run.details.userName == nil, let userID = run.details.userID else { return }
+    /// slurmdbd may hear of a run later than everybody else; not this many seconds after it is over.
+    private static let accountingPatience: Int64 = 3600
+
+    /// All nodes of a run, also where nobody who told of it named all: late rather than a part of them. Empty: nobody can tell.
+    private func allNodes(of run: CockpitRun) async throws(CockpitError) -> [String] {
+        let named = nodes(of: run)
+        guard named.isEmpty || named.count < run.nodeCount ?? 0 else { return named }
+        let all = try await cluster.accountedNodes(jobID: run.jobID, submitTime: run.submitTime)
+        if let all, all.count >= named.count { return all }
+        if let end = run.endTime, now() / 1000 - end > Self.accountingPatience { return [] }
+        throw CockpitError(.incomplete, "slurmdbd does not know it yet")
+    }
+
         run.details.userName = try await cluster.login(of: userID)
     }
 
