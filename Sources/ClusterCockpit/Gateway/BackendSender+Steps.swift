@@ -85,10 +85,7 @@ extension BackendSender {
             return false
         }
         let placement = await placement(run, nodes, agreed)
-        // Nodes that have told of jobs will tell of this one, within a moment.
-        if now() < run.startTime * 1000 + Self.nodePatience,
-            nodes.contains(where: { placement.misses($0, run, words.shares[$0]) && words.hardware[$0] != nil })
-        {
+        if waits(run, nodes, words, for: placement) {
             try await store.delay(run.lane, at: name, until: now() + 100)
             return false
         }
@@ -265,6 +262,9 @@ extension BackendSender {
     /// slurmctld tells a user's number, and the name only to those who made it look that up.
     private func complete(_ run: inout CockpitRun) async throws(CockpitError) {
         guard run.capture?.userName == nil, run.details.userName == nil, let userID = run.details.userID else { return }
+        run.details.userName = try await cluster.login(of: userID)
+    }
+
     /// slurmdbd may hear of a run later than everybody else; not this many seconds after it is over.
     private static let accountingPatience: Int64 = 3600
 
@@ -276,9 +276,6 @@ extension BackendSender {
         if let all, all.count >= named.count { return all }
         if let end = run.endTime, now() / 1000 - end > Self.accountingPatience { return [] }
         throw CockpitError(.incomplete, "slurmdbd does not know it yet")
-    }
-
-        run.details.userName = try await cluster.login(of: userID)
     }
 
     func nodes(of run: CockpitRun) -> [String] {

@@ -28,6 +28,9 @@ actor BackendSender {
     var topologyFailures = 0
     /// What Slurm believes its nodes to be made of, and when it was asked, Unix ms.
     var shapes: (known: [String: NodeShape], at: Int64)?
+    /// Runs that wait for a node that nobody has heard; nodes that were waited for in vain, and since when, Unix ms.
+    var awaited: Set<Int64> = []
+    var silent: [String: Int64] = [:]
     /// Jobs whose next step is being taken.
     var inFlight: Set<Int64> = []
     /// In a row, of the backend itself.
