@@ -9,6 +9,8 @@ public struct CockpitError: Error, Sendable, Hashable, CustomStringConvertible {
         case incomplete
         /// An answer that is none.
         case malformed
+        /// Never, this message.
+        case refused
         /// The gateway's own file.
         case storage
         /// Something configured cannot be used.

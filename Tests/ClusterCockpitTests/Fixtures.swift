@@ -20,6 +20,7 @@ final class FakeBackend: BackendTransport {
         var requests: [(path: String, body: String)] = []
         var rows: [Int64: [Row]] = [:]
         /// Answers in place of its own: first come, first served.
+        var isByNATS = false
         var scripted: [(path: String, result: Result<BackendResponse, CockpitError>)] = []
     }
 
@@ -44,9 +45,20 @@ final class FakeBackend: BackendTransport {
             if let index = state.scripted.firstIndex(where: { request.path.hasPrefix($0.path) }) {
                 return state.scripted.remove(at: index).result
             }
+            if state.isByNATS, request.path == "/jobs/start_job/" || request.path == "/jobs/stop_job/" {
+                return .success(BackendResponse(status: 404, body: []))
+            }
             return .success(Self.answer(request, &state))
         }
         return try result.get()
+    }
+
+    /// As it comes by NATS: nobody is answered.
+    func take(_ path: String, _ body: String) {
+        state.withLockedValue { state in
+            let request = BackendRequest(method: .post, path: path, body: Array(body.utf8), timeout: .zero)
+            _ = Self.answer(request, &state)
+        }
     }
 
     private static func answer(_ request: BackendRequest, _ state: inout State) -> BackendResponse {
@@ -156,14 +168,19 @@ final class SenderHarness {
     private(set) var store: CockpitStore
     private(set) var sender: BackendSender
     private var sequence: Int64 = 0
+    /// nil: by HTTP.
+    let publisher: FakePublisher?
 
     /// - Parameter store: one that a test has opened.
-    init(store known: CockpitStore? = nil, _ change: (inout CockpitSettings) -> Void = { _ in }) async throws {
+    init(store known: CockpitStore? = nil, byNATS: Bool = false, _ change: (inout CockpitSettings) -> Void = { _ in })
+        async throws
+    {
+        publisher = byNATS ? FakePublisher(backend) : nil
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         settings.backends = [.init(name: "main", url: "http://x", tokenFile: "/x")]
         change(&settings)
         store = try known ?? CockpitStore(path: folder.appending(path: "c.sqlite").path)
-        sender = try Self.sender(settings, backend, store, cluster, clock)
+        sender = try Self.sender(settings, backend, store, cluster, publisher, clock)
         try await store.bind(settings.backends.map(\.name))
     }
 
@@ -171,11 +188,12 @@ final class SenderHarness {
 
     private static func sender(
         _ settings: CockpitSettings, _ backend: FakeBackend, _ store: CockpitStore, _ cluster: FakeCluster,
-        _ clock: NIOLockedValueBox<Int64>
+        _ publisher: FakePublisher?, _ clock: NIOLockedValueBox<Int64>
     ) throws -> BackendSender {
         BackendSender(
             name: "main", settings: settings, transport: backend, store: store, cluster: cluster,
-            filter: try JobFilter(settings), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            filter: try JobFilter(settings), events: publisher,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             now: { clock.withLockedValue { $0 } })
     }
 
@@ -183,7 +201,7 @@ final class SenderHarness {
     func restart() async throws {
         store.close()
         store = try CockpitStore(path: folder.appending(path: "c.sqlite").path)
-        sender = try Self.sender(settings, backend, store, cluster, clock)
+        sender = try Self.sender(settings, backend, store, cluster, publisher, clock)
     }
 
     func move(_ seconds: Int64) { clock.withLockedValue { $0 += seconds * 1000 } }

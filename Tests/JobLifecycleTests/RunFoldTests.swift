@@ -167,7 +167,9 @@ struct RunFoldTests {
         #expect(rule.fold(run, record)?.run.details.nodes == "n[2-5]")
     }
 
-    @Test("first heard of while it ends, some nodes clean: it ran, where is not told, and slurmctld's part of it is not taken")
+    @Test(
+        "first heard of while it ends, some nodes clean: it ran, where is not told, and slurmctld's part of it is not taken"
+    )
     func unnamedNodes() throws {
         let rule = RunFold(policy: RequeuePolicy())
         var ending = seen(.completed, completing: true, start: 500, end: 510)

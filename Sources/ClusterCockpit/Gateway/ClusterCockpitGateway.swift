@@ -33,16 +33,19 @@ public struct ClusterCockpitGateway: Gateway, Service {
         settings: CockpitSettings, path: String, ledger: Ledger, cluster: any CockpitCluster, logger: Logger,
         now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970 * 1000) }
     ) throws(CockpitError) {
-        try self.init(settings: settings, path: path, ledger: ledger, cluster: cluster, logger: logger, now: now) {
-            backend throws(CockpitError) in
-            try HTTPBackendTransport(backend, certificateAuthority: settings.certificateAuthority)
-        }
+        try self.init(
+            settings: settings, path: path, ledger: ledger, cluster: cluster, logger: logger, now: now,
+            transport: { backend throws(CockpitError) in
+                try HTTPBackendTransport(backend, certificateAuthority: settings.certificateAuthority)
+            },
+            events: { backend throws(CockpitError) in try settings.publisher(of: backend) })
     }
 
     init(
         settings: CockpitSettings, path: String, ledger: Ledger, cluster: any CockpitCluster, logger: Logger,
         now: @escaping @Sendable () -> Int64,
-        transport: (CockpitSettings.Backend) throws(CockpitError) -> any BackendTransport
+        transport: (CockpitSettings.Backend) throws(CockpitError) -> any BackendTransport,
+        events: (CockpitSettings.Backend) throws(CockpitError) -> (any EventPublisher)? = { _ in nil }
     ) throws(CockpitError) {
         self.settings = settings
         self.ledger = ledger
@@ -62,7 +65,7 @@ public struct ClusterCockpitGateway: Gateway, Service {
             senders.append(
                 BackendSender(
                     name: backend.name, settings: settings, transport: try transport(backend), store: store,
-                    cluster: cluster, filter: filter, logger: logger, now: now))
+                    cluster: cluster, filter: filter, events: try events(backend), logger: logger, now: now))
         }
         self.senders = senders
     }

@@ -188,7 +188,9 @@ public struct Job: Sendable, Hashable {
 extension Job {
     /// Whether ``nodes`` has all that the job was given, by what it was allocated. Where slurmctld does not count them a job
     /// that is COMPLETING does not.
-    public var namesAllNodes: Bool { Self.namesAll(nodes, of: allocatedTRES?.nodes, isCompleting: state.flags.contains(.completing)) }
+    public var namesAllNodes: Bool {
+        Self.namesAll(nodes, of: allocatedTRES?.nodes, isCompleting: state.flags.contains(.completing))
+    }
 
     static func namesAll(_ list: String?, of count: UInt64?, isCompleting: Bool) -> Bool {
         guard isCompleting else { return true }
