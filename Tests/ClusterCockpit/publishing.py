@@ -70,9 +70,9 @@ class Disturbance(threading.Thread):
             raise self.failure
 
 
-def secret(site):
+def secret(site, text=USER[1]):
     path = site.lab.run / "nats.secret"
-    path.write_text(USER[1] + "\n")
+    path.write_text(text + "\n")
     path.chmod(0o600)
     shutil.chown(path, "slurm", "slurm")
     return path
@@ -92,14 +92,30 @@ def all_told(site, expected):
     return found
 
 
+def checked(agent):
+    return agent.ask("check", "--config", agent.config, check=False)
+
+
+def refused(site, settings, authority):
+    """-> what `check` does not say of a certificate that nobody trusts, and of a wrong password"""
+    untrusted = checked(site.agent(**settings))
+    secret(site, "another")
+    wrong = checked(site.agent(**settings, **authority))
+    secret(site)
+    said = (("its TLS certificate cannot be verified", untrusted), ("the NATS server refuses: Authorization Violation", wrong))
+    return [words for words, text in said if words not in text]
+
+
 def run(jobs, seed, lab, servers, backends, authority):
     site = Site(lab, backends, seed)
     settings = {
         "clustercockpit.nats": ",".join(f"{name}={server.url}" for name, server in servers.items()),
         "clustercockpit.nats-users": f"secure={USER[0]}", "clustercockpit.nats-secret-files": f"secure={secret(site)}",
-        "clustercockpit.nats-confirm-after": "6s", "clustercockpit.certificate-authority": authority,
+        "clustercockpit.nats-confirm-after": "6s",
     }
-    agent = site.agent(**settings)
+    authority = {"clustercockpit.certificate-authority": authority}
+    unsaid = refused(site, settings, authority)
+    agent = site.agent(**settings, **authority)
     agent.start()
     disturbance = Disturbance(site, agent, servers)
     later = site.special()
@@ -116,8 +132,9 @@ def run(jobs, seed, lab, servers, backends, authority):
     # By HTTP there is no such call, and it was not tried.
     tried = [one for backend in backends.values() for one in backend.requests("/stop_job/")]
     eventually("nothing is in doubt any more", lambda: all(not one["unconfirmed"] for one in site.status(agent).values()), 60, 0.5)
-    checked = agent.ask("check", "--config", agent.config, check=False)
-    return len(expected), found, len(tried), checked, agent.stop()
+    if checked(agent).count("its NATS server answers") != len(servers):
+        unsaid.append("its NATS server answers")
+    return len(expected), found, len(tried), unsaid, agent.stop()
 
 
 def main():
@@ -135,7 +152,7 @@ def main():
             servers["secure"] = NatsServer(top / "secure", user=USER, tls=authority)
             for name, server in servers.items():
                 backends[name] = backend_of(top / name / "backend", server)
-            runs, found, tried, checked, status = run(jobs, seed, lab, servers, backends, authority[0])
+            runs, found, tried, unsaid, status = run(jobs, seed, lab, servers, backends, authority[0])
         finally:
             for one in backends.values():
                 one.stop()
@@ -147,8 +164,8 @@ def main():
             counts[kind] = counts.get(kind, 0) + len(complaints)
             for complaint in complaints:
                 say(f"{name}: {kind}: {complaint}")
-    ok = not any(counts.values()) and status == 0 and not tried and all(looked for _, looked in found.values())
-    print(json.dumps({"ok": ok, "runs": runs, **counts, "stops_by_http": tried, "seed": seed, "agent_exit": status, "seconds": round(time.time() - began)}))
+    ok = not any(counts.values()) and status == 0 and not tried and not unsaid and all(looked for _, looked in found.values())
+    print(json.dumps({"ok": ok, "runs": runs, **counts, "stops_by_http": tried, "unsaid": unsaid, "seed": seed, "agent_exit": status, "seconds": round(time.time() - began)}))
     if not ok:
         raise SystemExit(1)
 
