@@ -42,7 +42,7 @@ plugins: ## Build the Slurm plugins
 	$(MAKE) -s -C slurm-plugins all
 
 test-tools: plugins ## Install and make what several parts of the tests need: programs, Python modules, contracts, plugins of other kinds
-	@$(DEPS) build plugins deb boot && lab/install.sh --dbd
+	@$(DEPS) build plugins deb boot && lab/install.sh --nats
 	@python=$$(lab/grid/install.sh) && "$$python" -B lab/grid/artifacts.py >/dev/null
 	@Tests/Page/install.sh >/dev/null && Tests/Benchmark/install.sh >/dev/null
 	@$(MAKE) -s -C slurm-plugins variants spank-test-root
@@ -58,7 +58,7 @@ PARTS := test-unit test-configuration test-lab test-plugins test-chain test-inte
 
 .PHONY: test
 test: ## Run all tests, two parts at once (LANES=1: one after the other), and say how long each took; needs root, for the lab
-	@$(DEPS) build plugins deb boot && lab/install.sh --dbd
+	@$(DEPS) build plugins deb boot && lab/install.sh --nats
 	@# Downloads beside the compiler; of apt's packages only the tools' own are left.
 	@$(MAKE) -s -j2 build-tests test-tools
 	@Tests/run-all.py $(PARTS)
@@ -90,11 +90,13 @@ test-events: build plugins ## Every ending on a live cluster with both plugins, 
 
 .PHONY: test-clustercockpit
 test-clustercockpit: build plugins ## Jobs of many kinds told to doubles of ClusterCockpit's backend, under faults of all; needs root
-	@lab/install.sh --dbd
+	@lab/install.sh --nats
 	$(MAKE) -s -C slurm-plugins spank-test-root
 	python3 Tests/ClusterCockpit/placement.py
+	python3 Tests/ClusterCockpit/completing.py
 	python3 Tests/ClusterCockpit/jobs.py
 	python3 Tests/ClusterCockpit/requeue.py
+	python3 Tests/ClusterCockpit/publishing.py
 
 .PHONY: test-late
 test-late: build plugins ## Submissions that take effect late, in every case and with delays of up to 25 s (test-events has the short form); needs root

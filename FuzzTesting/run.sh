@@ -30,7 +30,8 @@ declare -A sources=(
     $ethereum/RPC/JSONValue.swift $ethereum/RPC/RPCError.swift $ethereum/RPC/RPCCodec.swift $ethereum/RPC/ChainTypes.swift"
   [Results]="$benchmarks/Results/*.swift $benchmarks/Labels/*.swift $benchmarks/Hardware/*.swift"
   [Backend]="$cockpit/Protocol/BackendAnswer.swift $cockpit/Protocol/BackendDocuments.swift
-    $cockpit/Protocol/BackendRelease.swift $cockpit/Protocol/ReleaseProbe.swift $cockpit/Placement/Topology.swift"
+    $cockpit/Protocol/BackendRelease.swift $cockpit/Protocol/ReleaseProbe.swift $cockpit/Placement/Topology.swift
+    $cockpit/NATS/NATSMessages.swift $cockpit/CockpitError.swift"
   [Forms]="$jarvice/Text/*.swift"
   [Template]="$jarvice/Text/*.swift"
   [Devices]="$jarvice/Text/*.swift $jarvice/JarviceError.swift $jarvice/Script/DeviceList.swift

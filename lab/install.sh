@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# install.sh [--dbd|--ssh]: installs what the lab lacks, with apt; says what and why first. Quick and silent
+# install.sh [--dbd|--ssh|--nats]: installs what the lab lacks, with apt; says what and why first. Quick and silent
 # when nothing is missing. No service is started, on a machine with systemd either.
 #
 #   --dbd   also what a lab with accounting (LAB_DBD=1) needs
 #   --ssh   also what the benchmarks compare with
+#   --nats  as --dbd, and the server by which ClusterCockpit's backends may hear of jobs
 set -euo pipefail
 export LC_ALL=C
 
@@ -23,12 +24,15 @@ slurm-wlm-mysql-plugin:its storage
 mariadb-server:its database"
 readonly SSH="openssh-server:what benchmarks compare with
 openssh-client:what benchmarks compare with"
+readonly NATS="nats-server:messages to ClusterCockpit's backends
+openssl:its certificates"
 
 wanted=$BASE
 case ${1:-} in
   '') ;;
   --dbd) wanted+=$'\n'$DBD ;;
   --ssh) wanted+=$'\n'$SSH ;;
+  --nats) wanted+=$'\n'$DBD$'\n'$NATS ;;
   *) sed -n '3,/^set /{/^#/s/^# \{0,1\}//p}' "$0"; [ "$1" = --help ] && exit 0; exit 64 ;;
 esac
 

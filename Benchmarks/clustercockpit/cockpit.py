@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What it costs to tell a ClusterCockpit backend of jobs: one JSON object a line on stdout, the rest on stderr. Needs root.
 
-    cockpit.py [NAME…]        sync_1000 idle start sync_10000 (all of these)
+    cockpit.py [--quick] [NAME…]        sync_1000 idle start sync_10000 (all of these)
 
-BINARY: the agent, a release build. PLUGINS: the folder of the built plugins. README.md says what the figures mean. The backend
+--quick: a few jobs and seconds: does it work? BINARY: the agent, a release build. PLUGINS: the folder of the built plugins. README.md says what the figures mean. The backend
 here answers at once: what is measured is the agent, slurmctld and nothing else."""
 
 import json
@@ -23,7 +23,17 @@ import cluster  # noqa: E402
 from cluster import Agent, Lab, eventually  # noqa: E402
 
 cluster.say = lambda text: print(text, file=sys.stderr, flush=True)
-QUICK = "SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=2,default_queue_depth=20000,partition_job_depth=20000"
+SCHEDULER = "SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=2,default_queue_depth=20000,partition_job_depth=20000"
+
+
+class Size:
+    """How many jobs stand for 1,000 and 10,000, how many start, and for how many seconds nothing is to happen, before and while it is measured."""
+
+    jobs, many, starts, settle, idle = 1000, 10_000, 200, 30, 120
+
+    @classmethod
+    def be_quick(cls):
+        cls.jobs, cls.many, cls.starts, cls.settle, cls.idle = 20, 50, 20, 2, 5
 
 
 def figure(name, value, unit):
@@ -101,7 +111,7 @@ def settings(lab, backend):
 
 def lab_of(jobs, **knobs):
     nodes = -(-jobs // 4000)
-    return Lab(LAB_NODES=nodes, LAB_CPUS=-(-jobs // nodes), LAB_MEM=2 * jobs, LAB_CONF_EXTRA=f"MaxJobCount={jobs + 10_000}\n{QUICK}", **knobs)
+    return Lab(LAB_NODES=nodes, LAB_CPUS=-(-jobs // nodes), LAB_MEM=2 * jobs, LAB_CONF_EXTRA=f"MaxJobCount={jobs + 10_000}\n{SCHEDULER}", **knobs)
 
 
 def run_jobs(lab, count):
@@ -155,38 +165,37 @@ def first_sync(lab, count):
     return agent, backend, took, peak.value
 
 
-def sync_1000():
-    """1,000 running jobs at the first start of the gateway."""
-    with lab_of(1000) as lab:
-        run_jobs(lab, 1000)
-        agent, backend, took, peak = first_sync(lab, 1000)
+def sync(count, name, value):
+    """value: what is told of the seconds"""
+    with lab_of(count) as lab:
+        run_jobs(lab, count)
+        agent, backend, took, peak = first_sync(lab, count)
         agent.stop()
         backend.close()
-        figure("clustercockpit.first_sync_1000.ms_per_job", took, "ms")
-        figure("clustercockpit.first_sync_1000.peak_anon_mib", peak, "MiB")
+        figure(f"clustercockpit.{name}.{value[0]}", value[1](took), value[0].split("_")[0])
+        figure(f"clustercockpit.{name}.peak_anon_mib", peak, "MiB")
+
+
+def sync_1000():
+    """1,000 running jobs at the first start of the gateway."""
+    sync(Size.jobs, "first_sync_1000", ("ms_per_job", lambda took: took * 1000 / Size.jobs))
 
 
 def sync_10000():
     """10,000 running jobs at the first start of the gateway."""
-    with lab_of(10_000) as lab:
-        run_jobs(lab, 10_000)
-        agent, backend, took, peak = first_sync(lab, 10_000)
-        agent.stop()
-        backend.close()
-        figure("clustercockpit.first_sync_10000.s", took, "s")
-        figure("clustercockpit.first_sync_10000.peak_anon_mib", peak, "MiB")
+    sync(Size.many, "first_sync_10000", ("s", lambda took: took))
 
 
 def idle():
     """1,000 jobs run and nothing happens for two minutes."""
-    with lab_of(1000) as lab:
-        run_jobs(lab, 1000)
-        agent, backend, _, _ = first_sync(lab, 1000)
-        time.sleep(30)
+    with lab_of(Size.jobs) as lab:
+        run_jobs(lab, Size.jobs)
+        agent, backend, _, _ = first_sync(lab, Size.jobs)
+        time.sleep(Size.settle)
         before, asked, begin = seconds(agent), backend.requests, time.monotonic()
-        time.sleep(120)
+        time.sleep(Size.idle)
         share = (seconds(agent) - before) / (time.monotonic() - begin) * 100
-        cluster.say(f"{backend.requests - asked} requests in two minutes; {status(agent, 'RssAnon'):.1f} MiB")
+        cluster.say(f"{backend.requests - asked} requests in {Size.idle} s; {status(agent, 'RssAnon'):.1f} MiB")
         agent.stop()
         backend.close()
         figure("clustercockpit.idle_1000_cpu_percent", share, "%")
@@ -194,7 +203,7 @@ def idle():
 
 def start():
     """200 jobs start, 10 a second: from the node's time stamp of each to its start at the backend."""
-    with Lab(LAB_NODES=1, LAB_CPUS=64, LAB_CONF_EXTRA=QUICK) as lab:
+    with Lab(LAB_NODES=1, LAB_CPUS=64, LAB_CONF_EXTRA=SCHEDULER) as lab:
         backend = Backend(64)
         agent = Agent(lab, **settings(lab, backend))
         agent.start()
@@ -205,7 +214,7 @@ def start():
         reader = threading.Thread(target=lambda: lines.extend(told.stdout), daemon=True)
         reader.start()
         begin, jobs = time.monotonic(), []
-        for index in range(200):
+        for index in range(Size.starts):
             jobs.append(lab.submit(body="sleep 2"))
             time.sleep(max(0, begin + (index + 1) / 10 - time.monotonic()))
         eventually("all are at the backend", lambda: all(job in backend.started for job in jobs), 120, 0.1)
@@ -216,8 +225,8 @@ def start():
             if (hint := line.get("hint")) and hint["reason"] == "start":
                 hinted.setdefault(hint["job_id"], hint["time_us"] / 1e6)
         took = sorted((backend.started[job] - hinted[job]) * 1000 for job in jobs if job in hinted)
-        if len(took) < 190:
-            sys.exit(f"cockpit.py: of 200 starts {len(took)} were hinted at: nothing was measured")
+        if len(took) < Size.starts * 0.95:
+            sys.exit(f"cockpit.py: of {Size.starts} starts {len(took)} were hinted at: nothing was measured")
         cluster.say(f"{len(took)} starts: median {statistics.median(took):.1f} ms, the slowest {[round(one) for one in took[-8:]]} ms")
         agent.stop()
         backend.close()
@@ -228,6 +237,10 @@ if __name__ == "__main__":
     if os.geteuid() != 0:
         sys.exit("cockpit.py: needs root, for the lab")
     parts = {"sync_1000": sync_1000, "idle": idle, "start": start, "sync_10000": sync_10000}
-    for name in sys.argv[1:] or parts:
+    words = sys.argv[1:]
+    if "--quick" in words:
+        words.remove("--quick")
+        Size.be_quick()
+    for name in words or parts:
         cluster.say(f"== {name}: {parts[name].__doc__}")
         parts[name]()

@@ -2,7 +2,8 @@
 
 internal import FoundationEssentials
 
-/// What a backend of ClusterCockpit answers: its reasons, its lists of jobs, its clusters with their lists of nodes.
+/// What a backend of ClusterCockpit answers: its reasons, its lists of jobs, its clusters with their lists of nodes; and what a NATS
+/// server says.
 @_cdecl("LLVMFuzzerTestOneInput")
 func fuzz(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let input = Array(UnsafeBufferPointer(start: bytes, count: count))
@@ -33,5 +34,17 @@ func fuzz(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         for node in ["n1", "a01b", String(repeating: "1", count: 255), list] { _ = nodes.contains(node) }
         _ = nodes.named(short: "n1")
     }
+    // However what a NATS server says is cut.
+    var (whole, cut) = (NATSDecoder(), NATSDecoder())
+    let said = try? whole.take(input)
+    var parts: [NATSMessage]? = []
+    for byte in input {
+        guard let more = try? cut.take([byte]) else {
+            parts = nil
+            break
+        }
+        parts?.append(contentsOf: more)
+    }
+    hold(said == parts, "the same words in parts are others")
     return 0
 }

@@ -4,9 +4,13 @@
 public protocol CockpitCluster: Sendable {
     /// A running or just ended job. nil: Slurm knows no run of it that was submitted then.
     /// - Parameter nodes: where the ledger says that it runs.
+    /// - Throws: `incomplete` while nobody names all of its nodes: of a job that ends slurmctld names only those that are not
+    ///   clean yet, and slurmdbd may be away.
     func capture(
         jobID: UInt32, submitTime: Int64, nodes: String?, withScript: Bool
     ) async throws(CockpitError) -> JobCapture?
+    /// All nodes of a run by slurmdbd; nil: it knows no such run yet; empty: there is no slurmdbd.
+    func accountedNodes(jobID: UInt32, submitTime: Int64) async throws(CockpitError) -> [String]?
     /// A user's login name; nil: there is none (any more).
     func login(of userID: UInt32) async throws(CockpitError) -> String?
     /// The names in a list of nodes; nil: it is none.

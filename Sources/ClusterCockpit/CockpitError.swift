@@ -5,8 +5,12 @@ public struct CockpitError: Error, Sendable, Hashable, CustomStringConvertible {
     public enum Code: Sendable, Hashable {
         /// No answer: of a backend or Slurm. Ask again later.
         case unavailable
+        /// Slurm has answered, and does not say all of it yet. Ask again later.
+        case incomplete
         /// An answer that is none.
         case malformed
+        /// Never, this message.
+        case refused
         /// The gateway's own file.
         case storage
         /// Something configured cannot be used.

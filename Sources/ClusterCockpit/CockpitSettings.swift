@@ -11,11 +11,36 @@ public struct CockpitSettings: Sendable {
         public var tokenFile: String
         /// In systemd's credentials folder.
         public var isCredential: Bool
+        /// It takes jobs there, and not by HTTP; nil: by HTTP.
+        public var nats: NATS?
 
         public init(name: String, url: String, tokenFile: String, isCredential: Bool = false) {
             self.name = name
             self.url = url
             self.tokenFile = tokenFile
+            self.isCredential = isCredential
+        }
+    }
+
+    /// Where a backend hears of jobs by NATS.
+    public struct NATS: Sendable, Hashable {
+        /// `nats://HOST:PORT` or `tls://HOST:PORT`.
+        public var url: String
+        /// The backend's `subject-job-event`.
+        public var subject: String
+        public var user: String?
+        /// Of the user's password, or without a user of a token. Read at each login.
+        public var secretFile: String?
+        public var isCredential: Bool
+
+        public init(
+            url: String, subject: String = "jobs", user: String? = nil, secretFile: String? = nil,
+            isCredential: Bool = false
+        ) {
+            self.url = url
+            self.subject = subject
+            self.user = user
+            self.secretFile = secretFile
             self.isCredential = isCredential
         }
     }
@@ -45,6 +70,9 @@ public struct CockpitSettings: Sendable {
     /// Requests at once, to each backend.
     public var parallel = 4
     public var compareInterval: Duration = .seconds(6 * 3600)
+    /// So long after a start was published it is looked up whether the backend has it: longer than that may keep it from its
+    /// lists.
+    public var confirmAfter: Duration = .seconds(180)
     /// For one answer: a stop may wait for the backend's archiver.
     public var timeout: Duration = .seconds(60)
 

@@ -20,6 +20,7 @@ final class FakeBackend: BackendTransport {
         var requests: [(path: String, body: String)] = []
         var rows: [Int64: [Row]] = [:]
         /// Answers in place of its own: first come, first served.
+        var isByNATS = false
         var scripted: [(path: String, result: Result<BackendResponse, CockpitError>)] = []
     }
 
@@ -44,9 +45,20 @@ final class FakeBackend: BackendTransport {
             if let index = state.scripted.firstIndex(where: { request.path.hasPrefix($0.path) }) {
                 return state.scripted.remove(at: index).result
             }
+            if state.isByNATS, request.path == "/jobs/start_job/" || request.path == "/jobs/stop_job/" {
+                return .success(BackendResponse(status: 404, body: []))
+            }
             return .success(Self.answer(request, &state))
         }
         return try result.get()
+    }
+
+    /// As it comes by NATS: nobody is answered.
+    func take(_ path: String, _ body: String) {
+        state.withLockedValue { state in
+            let request = BackendRequest(method: .post, path: path, body: Array(body.utf8), timeout: .zero)
+            _ = Self.answer(request, &state)
+        }
     }
 
     private static func answer(_ request: BackendRequest, _ state: inout State) -> BackendResponse {
@@ -107,6 +119,11 @@ final class FakeCluster: CockpitCluster {
         var isAway = false
         var asked = 0
         var shapes: [String: NodeShape] = [:]
+        /// By slurmdbd.
+        var nodes: [UInt32: [String]] = [:]
+        var hasAccounting = true
+        /// All of them, of jobs that end.
+        var incomplete: Set<UInt32> = []
     }
 
     let state = NIOLockedValueBox(State())
@@ -119,7 +136,13 @@ final class FakeCluster: CockpitCluster {
             return state
         }
         if state.isAway { throw CockpitError(.unavailable, "slurmctld is away") }
+        if state.incomplete.contains(jobID) { throw CockpitError(.incomplete, "some nodes are not clean yet") }
         return state.captures[jobID]
+    }
+
+    func accountedNodes(jobID: UInt32, submitTime: Int64) async throws(CockpitError) -> [String]? {
+        let state = state.withLockedValue { $0 }
+        return state.hasAccounting ? state.nodes[jobID] : []
     }
 
     func login(of userID: UInt32) async throws(CockpitError) -> String? { userID == 1001 ? "bob" : nil }
@@ -145,14 +168,19 @@ final class SenderHarness {
     private(set) var store: CockpitStore
     private(set) var sender: BackendSender
     private var sequence: Int64 = 0
+    /// nil: by HTTP.
+    let publisher: FakePublisher?
 
     /// - Parameter store: one that a test has opened.
-    init(store known: CockpitStore? = nil, _ change: (inout CockpitSettings) -> Void = { _ in }) async throws {
+    init(store known: CockpitStore? = nil, byNATS: Bool = false, _ change: (inout CockpitSettings) -> Void = { _ in })
+        async throws
+    {
+        publisher = byNATS ? FakePublisher(backend) : nil
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         settings.backends = [.init(name: "main", url: "http://x", tokenFile: "/x")]
         change(&settings)
         store = try known ?? CockpitStore(path: folder.appending(path: "c.sqlite").path)
-        sender = try Self.sender(settings, backend, store, cluster, clock)
+        sender = try Self.sender(settings, backend, store, cluster, publisher, clock)
         try await store.bind(settings.backends.map(\.name))
     }
 
@@ -160,11 +188,12 @@ final class SenderHarness {
 
     private static func sender(
         _ settings: CockpitSettings, _ backend: FakeBackend, _ store: CockpitStore, _ cluster: FakeCluster,
-        _ clock: NIOLockedValueBox<Int64>
+        _ publisher: FakePublisher?, _ clock: NIOLockedValueBox<Int64>
     ) throws -> BackendSender {
         BackendSender(
             name: "main", settings: settings, transport: backend, store: store, cluster: cluster,
-            filter: try JobFilter(settings), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            filter: try JobFilter(settings), events: publisher,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             now: { clock.withLockedValue { $0 } })
     }
 
@@ -172,7 +201,7 @@ final class SenderHarness {
     func restart() async throws {
         store.close()
         store = try CockpitStore(path: folder.appending(path: "c.sqlite").path)
-        sender = try Self.sender(settings, backend, store, cluster, clock)
+        sender = try Self.sender(settings, backend, store, cluster, publisher, clock)
     }
 
     func move(_ seconds: Int64) { clock.withLockedValue { $0 += seconds * 1000 } }
@@ -191,13 +220,15 @@ final class SenderHarness {
     @discardableResult
     func tell(
         _ kind: JobTransition.Kind, job: Int64, id: UInt32, submitted: Int64, start: Int64? = nil, end: Int64? = nil,
-        state: SchedulerState.Base? = nil, comment: String? = nil, name: String? = "alice"
+        state: SchedulerState.Base? = nil, comment: String? = nil, name: String? = "alice", nodes: String? = "n1",
+        tres: String? = nil
     ) async throws -> Bool {
         sequence += 1
         var details = JobDetails()
         details.userName = name
         details.userID = 1001
-        details.nodes = "n1"
+        details.nodes = nodes
+        details.tres = tres
         details.adminComment = comment
         let transition = JobTransition(
             sequence: sequence, kind: kind, isFinal: kind == .ended, recordedAt: seconds * 1_000_000,

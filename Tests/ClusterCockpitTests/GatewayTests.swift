@@ -71,6 +71,24 @@ struct GatewayTests {
         gateway.close()
     }
 
+    @Test("jobs of which Slurm does not say all yet keep none of the others from being asked for")
+    func incompleteOnes() async throws {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let cluster = FakeCluster()
+        let gateway = try Self.gateway(folder, cluster, [:])
+        cluster.state.withLockedValue { $0.incomplete = [7, 8] }
+        _ = try await gateway.deliver((7...10).map { Self.running($0) })
+        let first = await gateway.capture(limit: 2)
+        #expect(first.asked == 0 && first.isIncomplete && !first.failed && first.last > 0)
+        let second = await gateway.capture(after: first.last, limit: 2)
+        #expect(second.asked == 2 && !second.isIncomplete)
+        #expect(await gateway.capture(after: second.last, limit: 2) == .init())
+        cluster.state.withLockedValue { $0.incomplete = [] }
+        #expect(await gateway.capture(limit: 9).asked == 2)
+        gateway.close()
+    }
+
     @Test("one of five backends that answers wrongly, or not at all, keeps none of the others from a job")
     func isolation() async throws {
         let folder = try Self.folder()

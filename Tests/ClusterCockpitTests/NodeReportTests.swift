@@ -218,11 +218,57 @@ struct NodeReportTests {
         #expect(body.contains(#""placementSource":"inventory""#))
     }
 
-    @Test func aNodeThatNeverToldIsNotWaitedFor() async throws {
+    /// Where no node tells there is no plugin.
+    @Test func aNodeIsNotWaitedForWhereNoneTells() async throws {
         let site = try await SenderHarness()
         try await site.tell(.running, job: 1, id: 7, submitted: site.seconds, start: site.seconds, state: .running)
         try await site.run()
         #expect(site.backend.rows[7]?.count == 1)
+    }
+
+    /// slurmctld's cores by the backend's topology would do, and are less than the node's own word.
+    @Test func aNodeThatNobodyHeardIsWaitedForWhereOthersTell() async throws {
+        let site = try await SenderHarness()
+        site.cluster.state.withLockedValue { $0.shapes = ["n1": Self.shape, "n2": Self.shape] }
+        let now = site.seconds
+        try await site.store.take([.init(jobID: nil, node: "n2", hardware: Self.hardware)], at: now * 1000 - 9000)
+        for job: UInt32 in 7...10 {
+            let capture = JobCapture(submitTime: now, nodes: [.init(name: "n1", cores: [2], gpus: [])])
+            site.cluster.state.withLockedValue { $0.captures[job] = capture }
+        }
+        func began(_ job: UInt32) async throws {
+            let start = site.seconds
+            try await site.tell(.running, job: Int64(job), id: job, submitted: now, start: start, state: .running)
+            try await site.run()
+        }
+        try await began(7)
+        site.move(4)
+        try await site.run()
+        #expect(site.backend.rows[7] == nil)
+        // It never speaks: the job is told by what there is, and the next one at once.
+        site.move(6)
+        try await site.run()
+        #expect(site.backend.rows[7]?.count == 1)
+        #expect(Self.start(site)?.contains(#""placementSource":"topology""#) == true)
+        try await began(8)
+        #expect(site.backend.rows[8]?.count == 1)
+        // Much later its slurmd may have been restarted.
+        site.move(BackendSender.silenceLasts / 1000)
+        try await began(9)
+        #expect(site.backend.rows[9] == nil)
+        try await site.store.take(
+            [.init(jobID: 9, node: "n1", cores: [2], hardware: Self.hardware)], at: site.seconds * 1000)
+        site.move(1)
+        try await site.run()
+        #expect(Self.start(site)?.contains(#""placementSource":"node""#) == true)
+        try await began(10)
+        #expect(Self.start(site)?.contains(#""placementSource":"inventory""#) == true)
+        // One that began before the agent did has spoken, to nobody.
+        let other = try await SenderHarness()
+        try await other.store.take([.init(jobID: nil, node: "n2", hardware: Self.hardware)], at: 1)
+        try await other.tell(.running, job: 1, id: 7, submitted: now, start: other.seconds - 60, state: .running)
+        try await other.run()
+        #expect(other.backend.rows[7]?.count == 1)
     }
 
     /// Slurm is asked of its nodes seldom, and what it said last does while it is away.

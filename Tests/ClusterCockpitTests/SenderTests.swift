@@ -171,6 +171,50 @@ struct SenderTests {
         #expect(site.backend.rows[8] == [.init(start: 95, state: "running")])
     }
 
+    /// Heard of first while it ended, or forgotten since: slurmdbd has all of them, sometimes late.
+    @Test(arguments: [nil, "n2"] as [String?])
+    func allNodesAreToldOrNone(known: String?) async throws {
+        let site = try await SenderHarness()
+        func end(_ job: UInt32) async throws {
+            let tres = "cpu=2,node=2,billing=2"
+            try await site.tell(
+                .running, job: Int64(job), id: job, submitted: 90, start: site.seconds, nodes: known, tres: tres)
+            try await site.tell(
+                .ended, job: Int64(job), id: job, submitted: 90, start: site.seconds, end: site.seconds,
+                state: .completed, nodes: known, tres: tres)
+            try await site.run()
+        }
+        func hosts(_ job: UInt32) -> Int? {
+            site.backend.requests.last { $0.path == "/jobs/start_job/" && $0.body.contains(#""jobId":\#(job)"#) }
+                .map { $0.body.split(separator: #""hostname""#).count - 1 }
+        }
+        try await end(7)
+        #expect(hosts(7) == nil)
+        site.cluster.state.withLockedValue { $0.nodes[7] = ["n1", "n2"] }
+        site.move(5)
+        try await site.run()
+        #expect(hosts(7) == 2 && site.backend.rows[7]?.first?.state == "completed")
+        // Slurm will say it itself when its nodes are clean.
+        site.cluster.state.withLockedValue { $0.incomplete = [8] }
+        try await end(8)
+        #expect(hosts(8) == nil)
+        let capture = JobCapture(submitTime: 90, nodes: [.init(name: "n1"), .init(name: "n2")])
+        site.cluster.state.withLockedValue { ($0.incomplete, $0.captures[8]) = ([], capture) }
+        site.move(5)
+        try await site.run()
+        #expect(hosts(8) == 2)
+        // Nobody can say it any more.
+        site.cluster.state.withLockedValue { $0.hasAccounting = false }
+        try await end(9)
+        #expect(hosts(9) == nil)
+        site.cluster.state.withLockedValue { $0.hasAccounting = true }
+        try await end(10)
+        site.move(7200)
+        try await site.run()
+        #expect(hosts(10) == nil)
+        #expect(try await site.store.counts("main").parked == 2)
+    }
+
     /// Or they would be without cores for ever.
     @Test func startsWaitForTheBackendsTopology() async throws {
         let site = try await SenderHarness()

@@ -44,6 +44,19 @@ struct StorePlanTests {
         try await store.capture(run.id, JobCapture(submitTime: 90))
         try await store.save(.init(run: run.id, row: BackendRow()), at: "main", delaying: 7)
         try await store.delay(7, at: "main", until: 0)
+        var published = BackendRow(phase: .running)
+        for isThere in [true, false] {
+            published.confirmAt = 5
+            try await store.save(.init(run: run.id, row: published), at: "main")
+            #expect(try await store.unconfirmedCount("main") == 1)
+            let entry = try #require(try await store.unconfirmed("main", before: 9, limit: 9).first)
+            if isThere {
+                try await store.confirm(entry, at: "main")
+            } else {
+                try await store.again(entry, at: "main", from: .none, reason: "x")
+            }
+        }
+        #expect(try await store.unconfirmedCount("main") == 0)
         try await store.reset(run: run.id, at: "main", to: .none)
         _ = try await store.retry("main", jobID: 7)
         _ = try await store.retry("main")

@@ -162,10 +162,25 @@ struct RunFoldTests {
         #expect(run.details.nodes == "n[2-4]")
         let ending = on("n3", seen(.failed, completing: true, start: 500, end: 510, at: 3000))
         #expect(rule.fold(run, ending)?.run.details.nodes == "n[2-4]")
-        // The plugin names all of them; where nobody has, some are better than none.
+        // The plugin names all of them.
         let record = on("n[2-5]", seen(.failed, .plugin, completing: true, start: 500, end: 510, at: 3000))
         #expect(rule.fold(run, record)?.run.details.nodes == "n[2-5]")
-        #expect(rule.fold(nil, ending)?.run.details.nodes == "n3")
+    }
+
+    @Test(
+        "first heard of while it ends, some nodes clean: it ran, where is not told, and slurmctld's part of it is not taken"
+    )
+    func unnamedNodes() throws {
+        let rule = RunFold(policy: RequeuePolicy())
+        var ending = seen(.completed, completing: true, start: 500, end: 510)
+        ending.details.nodes = nil
+        ending.hasUnnamedNodes = true
+        let outcome = try #require(rule.fold(nil, ending))
+        #expect(outcome.transitions == [.running, .ended] && outcome.run.details.nodes == nil)
+        #expect(ending.hasStarted)
+        // Cancelled in the queue.
+        ending.hasUnnamedNodes = false
+        #expect(rule.fold(nil, ending)?.transitions == [.ended] && !ending.hasStarted)
     }
 
     @Test(

@@ -34,7 +34,8 @@ extension JobObservation {
         details.userName = job.userName
         details.account = job.account
         details.partition = job.partition
-        details.nodes = job.nodes
+        // A part of them is no answer to where it ran.
+        details.nodes = job.namesAllNodes ? job.nodes : nil
         details.tres = job.allocatedTRES?.description
         if case .minutes(let minutes) = job.timeLimit { details.timeLimit = minutes }
         details.adminComment = job.adminComment
@@ -49,6 +50,7 @@ extension JobObservation {
             source: .controller, time: asked, key: key, jobID: job.id,
             submitTime: Int64(submitted.timeIntervalSince1970), restarts: job.restartCount, state: state,
             details: details)
+        hasUnnamedNodes = job.nodes != nil && details.nodes == nil
         session = job.session.flatMap { OrderTag.isSession($0) ? $0 : nil }
         isHeld = job.isHeld
         // slurmctld's guesses at the start of a pending and the end of a running job are no facts.

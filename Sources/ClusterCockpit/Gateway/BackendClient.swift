@@ -84,12 +84,27 @@ struct BackendClient: Sendable {
 
     /// Whether there is a row of exactly this run.
     func has(jobID: UInt32, start: Int64) async throws(CockpitError) -> Bool {
+        try await row(jobID: jobID, start: start) != nil
+    }
+
+    /// The row of exactly this run; nil: no list has it, yet or at all.
+    func row(jobID: UInt32, start: Int64) async throws(CockpitError) -> JobListPage.Row? {
         for number in 1...100 {
             let page = try await jobs("cluster=\(escaped)&start-time=\(start)-\(start)", page: number)
-            if page.contains(where: { $0.jobId == Int64(jobID) && $0.startTime == start }) { return true }
+            if let found = page.first(where: { $0.jobId == Int64(jobID) && $0.startTime == start }) { return found }
             if page.count < Self.pageSize { break }
         }
-        return false
+        return nil
+    }
+
+    /// A start that no release takes: where jobs come by NATS there is no such call.
+    func takesJobsByHTTP() async throws(CockpitError) -> Bool {
+        let answer = try await probe(.tagScope)
+        switch answer.status {
+        case 404, 405: return false
+        case 400, 422: return true
+        default: throw CockpitError(.unavailable, "HTTP \(answer.status): \(answer.text)")
+        }
     }
 
     private var escaped: String {

@@ -6,6 +6,10 @@ internal import Logging
 extension BackendSender {
     /// Unix ms after a start for which its nodes are waited for.
     static let nodePatience: Int64 = 3000
+    /// The same for a node that nobody has heard, where others tell: its first step says what it is made of.
+    static let strangerPatience: Int64 = 10_000
+    /// For so long, in ms, a node that was waited for in vain is not waited for again.
+    static let silenceLasts: Int64 = 600_000
     /// Slurm's nodes do not change often.
     private static let shapesLast: Int64 = 600_000
     private static let strangersLast: Int64 = 60_000
@@ -25,6 +29,30 @@ extension BackendSender {
             guard shapes != nil else { throw error }
         }
         return words.agreeing(with: shapes?.known ?? [:])
+    }
+
+    /// Whether a node of a run that has just started may say more of it than is known. One that never does delays no more than
+    /// its first jobs.
+    func waits(
+        _ run: CockpitRun, _ nodes: [String], _ words: NodeWords, for placement: JobPlacement
+    ) -> Bool {
+        let age = now() - run.startTime * 1000
+        if age < Self.nodePatience,
+            nodes.contains(where: { placement.misses($0, run, words.shares[$0]) && words.hardware[$0] != nil })
+        {
+            return true
+        }
+        let strangers = words.isPluginHeard ? nodes.filter { words.isUnheard($0) } : []
+        guard age >= Self.strangerPatience else {
+            guard strangers.contains(where: { silent[$0].map { now() - $0 >= Self.silenceLasts } ?? true }) else {
+                awaited.remove(run.id)
+                return false
+            }
+            awaited.insert(run.id)
+            return true
+        }
+        if awaited.remove(run.id) != nil { for node in strangers { silent[node] = now() } }
+        return false
     }
 
     func placement(_ run: CockpitRun, _ nodes: [String], _ words: NodeWords) async -> JobPlacement {

@@ -6,7 +6,7 @@ internal import Support
 
 /// One job's next step.
 extension BackendSender {
-    private typealias Entry = (run: CockpitRun, row: BackendRow, nextAt: Int64)
+    typealias Entry = (run: CockpitRun, row: BackendRow, nextAt: Int64)
 
     /// - Returns: whether to look at the job again at once.
     func step(_ id: Int64) async throws(CockpitError) -> Bool {
@@ -26,9 +26,15 @@ extension BackendSender {
         switch step {
         case .skip(_, let reason): return try await skip(entry, reason)
         case .capture: return try await capture(entry)
-        case .start: return try await start(entry)
+        case .start: return try await start(entry, plan)
         case .stop(_, let end, let state): return try await stop(entry, end, state)
-        case .delete: return try await delete(entry)
+        case .delete:
+            // It cannot be taken away before it has arrived.
+            guard entry.row.confirmAt == nil else {
+                try await store.delay(id, at: name, until: now() + 1000)
+                return false
+            }
+            return try await delete(entry)
         }
     }
 
@@ -49,15 +55,15 @@ extension BackendSender {
                 jobID: run.jobID, submitTime: run.submitTime, nodes: run.details.nodes,
                 withScript: settings.withScript)
         } catch {
-            // slurmctld is away: its word on cores and GPUs is worth waiting for.
-            try await wait(entry, "Slurm does not answer: \(error)")
+            // Its word on cores, GPUs and nodes is worth waiting for.
+            try await wait(entry, "Slurm is asked again: \(error)")
             return false
         }
         try await store.capture(run.id, answer)
         return true
     }
 
-    private func start(_ entry: Entry) async throws(CockpitError) -> Bool {
+    private func start(_ entry: Entry, _ plan: LanePlan) async throws(CockpitError) -> Bool {
         guard let release else { return false }
         var run = entry.run
         do throws(CockpitError) {
@@ -66,7 +72,13 @@ extension BackendSender {
             try await wait(entry, "the name service does not answer: \(error)")
             return false
         }
-        let nodes = nodes(of: run)
+        let nodes: [String]
+        do throws(CockpitError) {
+            nodes = try await allNodes(of: run)
+        } catch {
+            try await wait(entry, "its nodes are not known yet: \(error)")
+            return false
+        }
         if let reason = filter.reason(run, nodes: nodes) { return try await skip(entry, reason) }
         guard !nodes.isEmpty else { return try await park(entry, "Slurm does not say on which nodes it ran") }
         guard !run.user.isEmpty else { return try await park(entry, "Slurm does not say whose job it is") }
@@ -79,16 +91,17 @@ extension BackendSender {
             return false
         }
         let placement = await placement(run, nodes, agreed)
-        // Nodes that have told of jobs will tell of this one, within a moment.
-        if now() < run.startTime * 1000 + Self.nodePatience,
-            nodes.contains(where: { placement.misses($0, run, words.shares[$0]) && words.hardware[$0] != nil })
-        {
+        if waits(run, nodes, words, for: placement) {
             try await store.delay(run.lane, at: name, until: now() + 100)
             return false
         }
-        let data = filter.metaData.of(run, placementSource: placement.source)
-        let message = StartMessage(
-            run, placement: placement, metaData: data, tags: settings.tags, cluster: settings.cluster, release: release)
+        let message = startMessage(run, placement, release)
+        if let events {
+            return try await publish(
+                entry, message,
+                stop: plan.end(afterStartOf: run.id).map { stopMessage(run, $0.end, $0.state, release) },
+                by: events)
+        }
         guard
             let (meaning, text) = try await exchange(
                 entry, .start, release, { () async throws(CockpitError) in try await client.start(message) })
@@ -127,9 +140,8 @@ extension BackendSender {
     private func stop(_ entry: Entry, _ end: Int64, _ state: EndState) async throws(CockpitError) -> Bool {
         guard let release else { return false }
         let run = entry.run
-        let message = StopMessage(
-            jobId: Int64(run.jobID), cluster: settings.cluster, startTime: run.startTime,
-            jobState: release.word(for: state), stopTime: release.stopTime(start: run.startTime, end: end))
+        let message = stopMessage(run, end, state, release)
+        if let events { return try await publish(entry, await knownStart(run), stop: message, by: events) }
         guard
             let (meaning, text) = try await exchange(
                 entry, .stop, release, { () async throws(CockpitError) in try await client.stop(message) })
@@ -180,6 +192,21 @@ extension BackendSender {
         }
     }
 
+    func startMessage(_ run: CockpitRun, _ placement: JobPlacement, _ release: BackendRelease) -> StartMessage {
+        StartMessage(
+            run, placement: placement, metaData: filter.metaData.of(run, placementSource: placement.source),
+            // By NATS nobody asks for them, and only somebody can give tags.
+            tags: events == nil ? settings.tags : [], cluster: settings.cluster, release: release)
+    }
+
+    private func stopMessage(
+        _ run: CockpitRun, _ end: Int64, _ state: EndState, _ release: BackendRelease
+    ) -> StopMessage {
+        StopMessage(
+            jobId: Int64(run.jobID), cluster: settings.cluster, startTime: run.startTime,
+            jobState: release.word(for: state), stopTime: release.stopTime(start: run.startTime, end: end))
+    }
+
     // MARK: answers
 
     /// nil: none came. Whether the request arrived is not known, so it is sent again.
@@ -193,17 +220,22 @@ extension BackendSender {
             if case .backendWaits = meaning {} else { succeed() }
             return (meaning, answer.text)
         } catch {
-            guard !Task.isCancelled else { return nil }
-            var row = entry.row
-            row.isUncertain = true
-            row.attempts += 1
-            row.reason = error.description
-            fail(error.description)
-            let pause = Int64(Self.backendRetry.delay(attempt: row.attempts - 1) / .milliseconds(1))
-            try await store.save(
-                .init(run: entry.run.id, row: row, nextAt: now() + pause), at: name, delaying: entry.run.lane)
+            try await noteLost(entry, error)
             return nil
         }
+    }
+
+    /// Whether it arrived is not known: it is sent again.
+    func noteLost(_ entry: Entry, _ error: CockpitError) async throws(CockpitError) {
+        guard !Task.isCancelled else { return }
+        var row = entry.row
+        row.isUncertain = true
+        row.attempts += 1
+        row.reason = error.description
+        fail(error.description)
+        let pause = Int64(Self.backendRetry.delay(attempt: row.attempts - 1) / .milliseconds(1))
+        try await store.save(
+            .init(run: entry.run.id, row: row, nextAt: now() + pause), at: name, delaying: entry.run.lane)
     }
 
     private func finish(_ entry: Entry, _ meaning: AnswerMeaning) async throws(CockpitError) -> Bool {
@@ -242,10 +274,11 @@ extension BackendSender {
     }
 
     /// It holds up nobody: what comes after it goes on.
-    private func park(_ entry: Entry, _ reason: String) async throws(CockpitError) -> Bool {
+    func park(_ entry: Entry, _ reason: String) async throws(CockpitError) -> Bool {
         var row = entry.row
         row.phase = .parked
         row.reason = reason
+        row.confirmAt = nil
         counters.refused += 1
         logger.error(
             "run is refused for good: `slurm-grid-agent clustercockpit sync --job` tries it again",
@@ -257,9 +290,22 @@ extension BackendSender {
     // MARK: what is told
 
     /// slurmctld tells a user's number, and the name only to those who made it look that up.
-    private func complete(_ run: inout CockpitRun) async throws(CockpitError) {
+    func complete(_ run: inout CockpitRun) async throws(CockpitError) {
         guard run.capture?.userName == nil, run.details.userName == nil, let userID = run.details.userID else { return }
         run.details.userName = try await cluster.login(of: userID)
+    }
+
+    /// slurmdbd may hear of a run later than everybody else; not this many seconds after it is over.
+    private static let accountingPatience: Int64 = 3600
+
+    /// All nodes of a run, also where nobody who told of it named all: late rather than a part of them. Empty: nobody can tell.
+    func allNodes(of run: CockpitRun) async throws(CockpitError) -> [String] {
+        let named = nodes(of: run)
+        guard named.isEmpty || named.count < run.nodeCount ?? 0 else { return named }
+        let all = try await cluster.accountedNodes(jobID: run.jobID, submitTime: run.submitTime)
+        if let all, all.count >= named.count { return all }
+        if let end = run.endTime, now() / 1000 - end > Self.accountingPatience { return [] }
+        throw CockpitError(.incomplete, "slurmdbd does not know it yet")
     }
 
     func nodes(of run: CockpitRun) -> [String] {

@@ -18,6 +18,10 @@ actor BackendSender {
     let now: @Sendable () -> Int64
     let wake = WakeUp()
     let compareWake = WakeUp()
+    let confirmWake = WakeUp()
+    /// By which it hears of jobs; nil: by HTTP.
+    let events: (any EventPublisher)?
+    var isWayKnown = false
 
     var release: BackendRelease?
     var topology: BackendTopology?
@@ -28,6 +32,9 @@ actor BackendSender {
     var topologyFailures = 0
     /// What Slurm believes its nodes to be made of, and when it was asked, Unix ms.
     var shapes: (known: [String: NodeShape], at: Int64)?
+    /// Runs that wait for a node that nobody has heard; nodes that were waited for in vain, and since when, Unix ms.
+    var awaited: Set<Int64> = []
+    var silent: [String: Int64] = [:]
     /// Jobs whose next step is being taken.
     var inFlight: Set<Int64> = []
     /// In a row, of the backend itself.
@@ -54,9 +61,11 @@ actor BackendSender {
 
     init(
         name: String, settings: CockpitSettings, transport: any BackendTransport, store: CockpitStore,
-        cluster: any CockpitCluster, filter: JobFilter, logger: Logger, now: @escaping @Sendable () -> Int64
+        cluster: any CockpitCluster, filter: JobFilter, events: (any EventPublisher)? = nil, logger: Logger,
+        now: @escaping @Sendable () -> Int64
     ) {
         self.name = name
+        self.events = events
         self.settings = settings
         client = BackendClient(transport: transport, cluster: settings.cluster, timeout: settings.timeout)
         self.store = store
@@ -73,9 +82,11 @@ actor BackendSender {
             group.addTask { await self.sendLoop() }
             group.addTask { await self.compareLoop() }
             group.addTask { await self.nodeLoop() }
+            group.addTask { await self.confirmLoop() }
         }
         await children.end()
         await client.transport.shutdown()
+        await events?.shutdown()
     }
 
     // MARK: loops
@@ -131,7 +142,11 @@ actor BackendSender {
 
     /// The backend's release and topology; false: it cannot be told now.
     func isKnown() async -> Bool {
-        guard await isReleaseKnown() else { return false }
+        guard await isReleaseKnown(), await isWayRight() else { return false }
+        if events != nil, let release, release != .v15 {
+            fail("release \(release.rawValue) takes no jobs by NATS: take the backend out of clustercockpit.nats")
+            return false
+        }
         guard release?.hasClusters == true, !isTopologyRead else { return true }
         if topologyFailures >= Self.topologyTries, now() - (topologyReadAt ?? 0) < 60_000 { return true }
         return await readTopology(isNeeded: true)

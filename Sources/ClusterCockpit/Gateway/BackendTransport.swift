@@ -96,14 +96,30 @@ final class HTTPBackendTransport: BackendTransport {
     }
 }
 
-/// The token, read when it is used: an administrator may exchange it. Never logged.
+/// A token or password, read when it is used: an administrator may exchange it. Never logged.
 struct TokenFile: Sendable {
     let path: String
     let isCredential: Bool
 
     private static let limit = 16 * 1024
 
+    /// The token.
     func read() throws(CockpitError) -> String {
+        let token = try text().filter { !$0.isWhitespace }
+        guard !token.isEmpty, token.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
+            throw CockpitError(.unavailable, "\(path): holds no token")
+        }
+        return token
+    }
+
+    /// Its first line: a password may have blanks.
+    func line() throws(CockpitError) -> String {
+        let line = try text().prefix { !$0.isNewline }
+        guard !line.isEmpty else { throw CockpitError(.unavailable, "\(path): its first line is empty") }
+        return String(line)
+    }
+
+    private func text() throws(CockpitError) -> String {
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard file >= 0 else {
             let number = errno
@@ -118,16 +134,12 @@ struct TokenFile: Sendable {
         }
         // systemd's access list shows as group bits.
         guard status.st_mode & (isCredential ? 0o007 : 0o077) == 0 else {
-            throw CockpitError(.unavailable, "\(path): others can read it: chmod 0600 \(path), and exchange the token")
+            throw CockpitError(
+                .unavailable, "\(path): others can read it: chmod 0600 \(path), and exchange what is in it")
         }
         var bytes = [UInt8](repeating: 0, count: Self.limit)
         let count = bytes.withUnsafeMutableBytes { Glibc.read(file, $0.baseAddress, $0.count) }
         guard count > 0 else { throw CockpitError(.unavailable, "\(path): is empty, or cannot be read") }
-        let text = String(decoding: bytes[..<count], as: UTF8.self)
-        let token = text.filter { !$0.isWhitespace }
-        guard !token.isEmpty, token.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
-            throw CockpitError(.unavailable, "\(path): holds no token")
-        }
-        return token
+        return String(decoding: bytes[..<count], as: UTF8.self)
     }
 }

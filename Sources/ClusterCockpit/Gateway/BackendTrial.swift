@@ -9,18 +9,22 @@ extension ClusterCockpitGateway {
         at backend: CockpitSettings.Backend, _ settings: CockpitSettings
     ) async throws(CockpitError) -> String {
         let transport = try HTTPBackendTransport(backend, certificateAuthority: settings.certificateAuthority)
+        var events: (any EventPublisher)?
         do throws(CockpitError) {
-            let found = try await look(with: transport, settings)
+            events = try settings.publisher(of: backend)
+            let found = try await look(with: transport, settings, events: events)
             await transport.shutdown()
+            await events?.shutdown()
             return found
         } catch {
             await transport.shutdown()
+            await events?.shutdown()
             throw error
         }
     }
 
     static func look(
-        with transport: any BackendTransport, _ settings: CockpitSettings
+        with transport: any BackendTransport, _ settings: CockpitSettings, events: (any EventPublisher)? = nil
     ) async throws(CockpitError) -> String {
         let client = BackendClient(
             transport: transport, cluster: settings.cluster, timeout: min(settings.timeout, .seconds(20)))
@@ -33,7 +37,14 @@ extension ClusterCockpitGateway {
                     + "set clustercockpit.cluster to its name there")
         }
         let groups = topology.groups.map(\.name).joined(separator: ", ")
-        return "release \(release.rawValue), cluster \(settings.cluster) with \(groups)"
+        let found = "release \(release.rawValue), cluster \(settings.cluster) with \(groups)"
+        guard let events else { return found }
+        guard release == .v15 else {
+            throw CockpitError(.configuration, "release \(release.rawValue), which takes no jobs by NATS")
+        }
+        guard try await !client.takesJobsByHTTP() else { throw CockpitError(.configuration, BackendSender.wrongWay) }
+        try await events.check()
+        return found + "; its NATS server answers"
     }
 
     private static func release(of client: BackendClient) async throws(CockpitError) -> BackendRelease {

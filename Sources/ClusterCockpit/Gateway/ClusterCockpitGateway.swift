@@ -33,16 +33,19 @@ public struct ClusterCockpitGateway: Gateway, Service {
         settings: CockpitSettings, path: String, ledger: Ledger, cluster: any CockpitCluster, logger: Logger,
         now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970 * 1000) }
     ) throws(CockpitError) {
-        try self.init(settings: settings, path: path, ledger: ledger, cluster: cluster, logger: logger, now: now) {
-            backend throws(CockpitError) in
-            try HTTPBackendTransport(backend, certificateAuthority: settings.certificateAuthority)
-        }
+        try self.init(
+            settings: settings, path: path, ledger: ledger, cluster: cluster, logger: logger, now: now,
+            transport: { backend throws(CockpitError) in
+                try HTTPBackendTransport(backend, certificateAuthority: settings.certificateAuthority)
+            },
+            events: { backend throws(CockpitError) in try settings.publisher(of: backend) })
     }
 
     init(
         settings: CockpitSettings, path: String, ledger: Ledger, cluster: any CockpitCluster, logger: Logger,
         now: @escaping @Sendable () -> Int64,
-        transport: (CockpitSettings.Backend) throws(CockpitError) -> any BackendTransport
+        transport: (CockpitSettings.Backend) throws(CockpitError) -> any BackendTransport,
+        events: (CockpitSettings.Backend) throws(CockpitError) -> (any EventPublisher)? = { _ in nil }
     ) throws(CockpitError) {
         self.settings = settings
         self.ledger = ledger
@@ -62,7 +65,7 @@ public struct ClusterCockpitGateway: Gateway, Service {
             senders.append(
                 BackendSender(
                     name: backend.name, settings: settings, transport: try transport(backend), store: store,
-                    cluster: cluster, filter: filter, logger: logger, now: now))
+                    cluster: cluster, filter: filter, events: try events(backend), logger: logger, now: now))
         }
         self.senders = senders
     }
@@ -173,30 +176,45 @@ public struct ClusterCockpitGateway: Gateway, Service {
     /// Much of what Slurm holds of a job is gone soon after its end: it is asked at once, whether a backend can be told or not.
     private func captureLoop() async {
         var failures = 0
+        var last: Int64 = 0
         while !Task.isCancelled {
-            let outcome = await capture(limit: 50)
+            let outcome = await capture(after: last, limit: 50)
+            last = outcome.last
             if outcome.asked > 0 { for sender in senders { sender.wakeUp() } }
-            failures = outcome.failed ? failures + 1 : 0
+            failures = outcome.failed || outcome.isIncomplete ? failures + 1 : 0
+            let pause = BackendSender.jobRetry.delay(attempt: min(failures, 5))
             if outcome.failed {
-                try? await Task.sleep(for: BackendSender.jobRetry.delay(attempt: min(failures, 5)))
-            } else if outcome.asked == 0 {
-                await captureWake.wait(atMost: .seconds(60))
+                try? await Task.sleep(for: pause)
+            } else if outcome.asked == 0, last == 0 {
+                await captureWake.wait(atMost: outcome.isIncomplete ? pause : .seconds(60))
             }
         }
     }
 
-    /// - Returns: for how many Slurm has answered, and whether it did not for one.
-    func capture(limit: Int) async -> (asked: Int, failed: Bool) {
-        var outcome = (asked: 0, failed: false)
+    struct CaptureOutcome: Sendable, Hashable {
+        /// For how many Slurm has answered.
+        var asked = 0
+        /// For one it did not.
+        var failed = false
+        /// For one it did not say all.
+        var isIncomplete = false
+        /// Where to go on, so that those which wait keep none of the others from being asked for; 0: at the beginning.
+        var last: Int64 = 0
+    }
+
+    func capture(after id: Int64 = 0, limit: Int) async -> CaptureOutcome {
+        var outcome = CaptureOutcome()
         do throws(CockpitError) {
-            for run in try await store.uncaptured(limit: limit) where !Task.isCancelled {
+            let runs = try await store.uncaptured(after: id, limit: limit)
+            if runs.count == limit { outcome.last = runs.last?.id ?? 0 }
+            for run in runs where !Task.isCancelled {
                 let answer: JobCapture?
                 do throws(CockpitError) {
                     answer = try await cluster.capture(
                         jobID: run.jobID, submitTime: run.submitTime, nodes: run.details.nodes,
                         withScript: settings.withScript)
                 } catch {
-                    outcome.failed = true
+                    if error.code == .incomplete { outcome.isIncomplete = true } else { outcome.failed = true }
                     continue
                 }
                 try await store.capture(run.id, answer)

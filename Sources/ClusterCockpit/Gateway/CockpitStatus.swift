@@ -12,6 +12,8 @@ public struct CockpitStatus: Codable, Sendable, Hashable {
         public var running: Int
         public var parked: Int
         public var skipped: Int
+        /// Rows that were published, and that the backend's list did not have yet; nil: it is told by HTTP.
+        public var unconfirmed: Int?
         public var starts: UInt64
         public var stops: UInt64
         public var failed: UInt64
@@ -50,7 +52,8 @@ extension BackendSender {
         let record = try await store.backend(name)
         return .init(
             name: name, url: url, release: (release ?? record?.release)?.rawValue, waiting: counts.waiting,
-            running: counts.running, parked: counts.parked, skipped: counts.skipped, starts: counters.starts,
+            running: counts.running, parked: counts.parked, skipped: counts.skipped,
+            unconfirmed: events == nil ? nil : try await store.unconfirmedCount(name), starts: counters.starts,
             stops: counters.stops, failed: counters.failed, refused: counters.refused,
             comparedAt: comparedAt ?? record?.comparedAt, problem: problem)
     }

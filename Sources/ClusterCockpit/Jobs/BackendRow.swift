@@ -23,6 +23,10 @@ struct BackendRow: Sendable, Hashable {
     var startedAt: Int64?
     /// A start may have arrived: the answer was lost.
     var isUncertain = false
+    /// When to look up whether the backend has what was published to it, Unix ms; nil: nothing is in doubt.
+    var confirmAt: Int64?
+    /// How often it was published in a row without being found there.
+    var published = 0
 }
 
 /// How runs of a job after its first one are stored, which no release takes within a day.

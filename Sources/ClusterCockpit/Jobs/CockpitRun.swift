@@ -140,6 +140,12 @@ extension CockpitRun {
     /// A job that waited in several ran in one.
     var partition: String? { (capture?.partition ?? details.partition).flatMap { $0.isEmpty ? nil : $0 } }
 
+    /// How many nodes it was given; nil: not told.
+    var nodeCount: Int? {
+        let counts = (details.tres ?? "").split(separator: ",").filter { $0.hasPrefix("node=") }
+        return counts.first.flatMap { Int($0.dropFirst("node=".count)) }
+    }
+
     /// Seconds; nil: no limit, which has no number.
     var walltime: Int64? {
         let minutes = capture?.timeLimit ?? details.timeLimit

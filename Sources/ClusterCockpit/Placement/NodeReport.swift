@@ -103,6 +103,11 @@ struct NodeShare: Sendable, Hashable, Codable {
 struct NodeWords: Sendable, Hashable {
     var shares: [String: NodeShare] = [:]
     var hardware: [String: NodeHardware] = [:]
+    /// Some node of the cluster has said what it is made of: the plugin is there.
+    var isPluginHeard = false
+
+    /// It has said nothing yet, neither of the run nor of itself.
+    func isUnheard(_ node: String) -> Bool { shares[node] == nil && hardware[node] == nil }
 
     func agreeing(with shapes: [String: NodeShape]) -> Self {
         var agreed = self

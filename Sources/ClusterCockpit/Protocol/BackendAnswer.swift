@@ -71,7 +71,8 @@ enum AnswerTable {
             return call == .delete ? .done : .startMissing
         }
         return .backendWaits(
-            "\(said): there is no such call: is the address right, and are jobs taken by HTTP (not NATS)?")
+            "\(said): there is no such call: is the address right, and are jobs taken by HTTP? "
+                + "By NATS: clustercockpit.nats")
     }
 
     private static func refusal(

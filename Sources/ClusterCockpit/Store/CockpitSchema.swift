@@ -52,6 +52,16 @@ enum CockpitSchema {
             CREATE INDEX shares_seen ON shares (seen);
             """
         ),
+        (
+            3,
+            """
+            -- When to look up whether the backend has what was published, Unix ms; NULL: nothing is in doubt.
+            ALTER TABLE rows ADD COLUMN confirm_at INTEGER;
+            -- How often in a row, without its being found there.
+            ALTER TABLE rows ADD COLUMN published INTEGER NOT NULL DEFAULT 0;
+            CREATE INDEX rows_unconfirmed ON rows (backend, confirm_at) WHERE confirm_at IS NOT NULL;
+            """
+        ),
     ]
 
     static func file(_ path: String) -> DatabaseFile {

@@ -48,6 +48,9 @@ extension CockpitStore {
                 guard let text = try String.fetchOne(statement, arguments: [node]) else { continue }
                 words.hardware[node] = Self.value(text)
             }
+            words.isPluginHeard =
+                try Bool.fetchOne(
+                    database.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM hardware WHERE node >= '')")) == true
             return words
         }
     }

@@ -48,11 +48,17 @@ extension CockpitStore {
             let runs = try Row.fetchAll(
                 database.cachedStatement(
                     sql: """
-                        SELECT \(Self.runColumns), o.phase, o.attempts, o.reason, o.started_at, o.uncertain, o.next_at
+                        SELECT \(Self.runColumns), o.phase, o.attempts, o.reason, o.started_at, o.uncertain, o.next_at,
+                            o.confirm_at, o.published
                         FROM rows o INDEXED BY rows_lane CROSS JOIN runs r ON r.id = o.run
                         WHERE o.lane = ? AND o.backend = ? ORDER BY r.start_time, r.id
                         """), arguments: [lane, backend]
-            ).map { (run: try Self.run($0), row: Self.row($0), nextAt: $0[18] as Int64) }
+            ).map {
+                var row = Self.row($0)
+                row.confirmAt = $0[19]
+                row.published = $0[20]
+                return (run: try Self.run($0), row: row, nextAt: $0[18] as Int64)
+            }
             let isClosed = try Bool.fetchOne(
                 database.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM closed WHERE lane = ?)"), arguments: [lane])
             return Lane(runs: runs, isClosed: isClosed == true)
@@ -79,12 +85,13 @@ extension CockpitStore {
             try database.cachedStatement(
                 sql: """
                     UPDATE rows SET phase = ?, attempts = ?, reason = ?, started_at = ?, uncertain = ?, next_at = ?,
-                        open = iif(? IN ('none', 'running'), open, 0)
+                        confirm_at = ?, published = ?, open = iif(? IN ('none', 'running'), open, 0)
                     WHERE backend = ? AND run = ?
                     """
             ).execute(arguments: [
                 change.row.phase.rawValue, change.row.attempts, change.row.reason, change.row.startedAt,
-                change.row.isUncertain, change.nextAt, change.row.phase.rawValue, backend, change.run,
+                change.row.isUncertain, change.nextAt, change.row.confirmAt,
+                change.row.published, change.row.phase.rawValue, backend, change.run,
             ])
             guard let lane else { return }
             try database.cachedStatement(
@@ -129,7 +136,9 @@ extension CockpitStore {
         try await write {
             try $0.execute(
                 sql: """
-                    UPDATE rows SET phase = ?, open = 1, attempts = 0, next_at = 0, reason = ? WHERE backend = ? AND run = ?
+                    UPDATE rows SET phase = ?, open = 1, attempts = 0, next_at = 0, confirm_at = NULL, published = 0,
+                        reason = ?
+                    WHERE backend = ? AND run = ?
                     """, arguments: [phase.rawValue, reason, backend, run])
         }
     }
@@ -143,7 +152,7 @@ extension CockpitStore {
             if let jobID { arguments += [jobID] }
             try database.execute(
                 sql: """
-                    UPDATE rows SET phase = 'none', open = 1, attempts = 0, next_at = 0
+                    UPDATE rows SET phase = 'none', open = 1, attempts = 0, next_at = 0, published = 0
                     WHERE (backend, run) IN (SELECT backend, run FROM rows INDEXED BY rows_parked
                         WHERE backend = ? AND phase = 'parked')\(ofJob)
                     """, arguments: arguments)

@@ -144,14 +144,14 @@ extension CockpitStore {
     }
 
     /// Runs of which Slurm has still to be asked, the earliest first.
-    func uncaptured(limit: Int) async throws(CockpitError) -> [CockpitRun] {
+    func uncaptured(after id: Int64 = 0, limit: Int) async throws(CockpitError) -> [CockpitRun] {
         try await read { database in
             try Row.fetchAll(
                 database.cachedStatement(
                     sql: """
                         SELECT \(Self.runColumns) FROM runs r INDEXED BY runs_uncaptured
-                        WHERE r.is_captured = 0 ORDER BY r.id LIMIT ?
-                        """), arguments: [limit]
+                        WHERE r.is_captured = 0 AND r.id > ? ORDER BY r.id LIMIT ?
+                        """), arguments: [id, limit]
             ).map(Self.run)
         }
     }

@@ -193,8 +193,8 @@ struct RunFold {
             outcome.run.endTime = seen.endTime ?? outcome.run.endTime
             return
         }
-        // A start that nobody told of is told before the end is. A job cancelled in the queue has no nodes.
-        let ran = seen.startTime != nil && seen.details.nodes != nil && !endedConfiguring(outcome.run, seen)
+        // A start that nobody told of is told before the end is.
+        let ran = seen.startTime != nil && seen.wasPlaced && !endedConfiguring(outcome.run, seen)
         outcome.run.restarts = outcome.run.restarts ?? seen.restarts
         outcome.run.startTime = seen.startTime ?? outcome.run.startTime
         outcome.run.endTime = seen.endTime ?? outcome.run.endTime

@@ -35,6 +35,8 @@ public struct JobObservation: Sendable, Hashable {
     public var details: JobDetails
     /// The second mark of a submission (``OrderTag/session(of:)``), if slurmctld's record may have one. Anybody's job can.
     public var session: UInt32?
+    /// It was given nodes, and the source does not name all of them: slurmctld, of a job some of whose nodes are clean already.
+    public var hasUnnamedNodes = false
     /// It waits, and is not to start before somebody releases it.
     public var isHeld = false
     /// slurmctld was asked once this had been heard of, and has the run no more: nothing can take the end back.
@@ -44,6 +46,9 @@ public struct JobObservation: Sendable, Hashable {
     public var tellsEnd: Bool {
         state.base.isEnd || state.isRequeueing || (state.isRevoked && source == .accounting)
     }
+
+    /// It was given nodes. A job that is cancelled in the queue has a start time, and none.
+    var wasPlaced: Bool { details.nodes != nil || hasUnnamedNodes }
 
     /// slurmdbd has the end of a job that never ran, and not its submission: `jobID` and `submitTime` name it, and its key
     /// may be that of an array.

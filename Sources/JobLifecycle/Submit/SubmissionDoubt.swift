@@ -107,12 +107,12 @@ extension JobObservation {
     /// By which a submission knows its job: of an array the array's number, of a component the leader's.
     public var orderNumber: UInt32 { details.hetJobID ?? key.number }
 
-    /// It runs, or ran. A job that is cancelled in the queue has a start time, and no nodes.
+    /// It runs, or ran.
     public var hasStarted: Bool {
         switch state.base {
         case .pending: restarts ?? 0 > 0
         case .running, .suspended: true
-        default: startTime != nil && details.nodes != nil
+        default: startTime != nil && wasPlaced
         }
     }
 }

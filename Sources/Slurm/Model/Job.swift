@@ -72,6 +72,8 @@ public struct Job: Sendable, Hashable {
     /// Empty until the job has resources.
     public var allocatedTRES: TRES?
     /// Allocated nodes in bracket notation, nil while there are none.
+    ///
+    /// Of a job that ends slurmctld names only those that are not clean yet: see ``namesAllNodes``.
     public var nodes: String?
     public var nodeCount: UInt32
     public var cpuCount: UInt32
@@ -180,5 +182,19 @@ public struct Job: Sendable, Hashable {
         case oversubscribe
         /// Nodes may be shared, CPUs not: the usual case.
         case shared
+    }
+}
+
+extension Job {
+    /// Whether ``nodes`` has all that the job was given, by what it was allocated. Where slurmctld does not count them a job
+    /// that is COMPLETING does not.
+    public var namesAllNodes: Bool {
+        Self.namesAll(nodes, of: allocatedTRES?.nodes, isCompleting: state.flags.contains(.completing))
+    }
+
+    static func namesAll(_ list: String?, of count: UInt64?, isCompleting: Bool) -> Bool {
+        guard isCompleting else { return true }
+        guard let list, let count, let names = Hostlist.expand(list) else { return false }
+        return UInt64(names.count) >= count
     }
 }

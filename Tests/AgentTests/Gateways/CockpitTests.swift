@@ -46,7 +46,66 @@ struct CockpitTests {
         }
     }
 
+    @Test func natsIsTakenOverWhereItCarriesTheJobs() throws {
+        let nats =
+            #""natsServer": "mq", "natsPort": 4333, "natsSubject": "cc.jobs", "natsUser": "u", "natsPassword": "SECRET""#
+        let copies = try CockpitImport(Array(#"{"ccRestUrl": "https://cc", \#(nats)}"#.utf8))
+        #expect(!copies.text.contains("mq") && copies.notes.contains { $0.hasPrefix("natsServer has no use") })
+        let only = try CockpitImport(Array(#"{"ccRestUrl": "https://cc", "ccRestSubmitJobs": false, \#(nats)}"#.utf8))
+        #expect(!only.text.contains("SECRET"))
+        var configuration = AgentConfiguration()
+        try configuration.take(yaml: only.lines.joined(separator: "\n"), file: "c")
+        #expect(throws: Never.self) { try configuration.clusterCockpit.check() }
+        let backend = try #require(configuration.clusterCockpit.settings(cluster: "c").backends.first)
+        #expect(
+            backend.nats
+                == .init(
+                    url: "nats://mq:4333", subject: "cc.jobs", user: "u",
+                    secretFile: "/etc/slurm-grid-agent/nats.secret"))
+        #expect(CockpitConfiguration().settings(cluster: "c").backends.allSatisfy { $0.nats == nil })
+    }
+
+    @Test func aNATSSecretMayBeACredential() throws {
+        var configuration = AgentConfiguration()
+        try configuration.take(
+            yaml: """
+                clustercockpit: {backends: {a: 'https://x', b: 'https://y'}, token-files: {a: /t, b: /t}, nats: {a: 'tls://x'},
+                 nats-secret-credentials: {a: s}, nats-confirm-after: 5m}
+                """, file: "c")
+        #expect(throws: Never.self) { try configuration.clusterCockpit.check() }
+        let settings = configuration.clusterCockpit.settings(cluster: "c", credentials: "/run/credentials")
+        #expect(
+            settings.backends.map(\.nats) == [
+                .init(url: "tls://x", secretFile: "/run/credentials/s", isCredential: true), nil,
+            ])
+        #expect(settings.confirmAfter == .seconds(300))
+    }
+
     @Test(arguments: [
+        (
+            "clustercockpit: {backends: {a: 'https://x'}, token-files: {a: /t}, nats: {b: 'nats://x'}}",
+            "there is no backend \"b\""
+        ),
+        (
+            "clustercockpit: {backends: {a: 'https://x'}, token-files: {a: /t}, nats: {a: 'nats://u:p@x'}}",
+            "hold no user"
+        ),
+        (
+            "clustercockpit: {backends: {a: 'https://x'}, token-files: {a: /t}, nats: {a: 'nats://x'}, nats-subjects: {a: 'a.>'}}",
+            "is not a subject"
+        ),
+        (
+            "clustercockpit: {backends: {a: 'https://x'}, token-files: {a: /t}, nats: {a: 'nats://x'}, nats-users: {a: u}}",
+            "the password of \"a\" is missing"
+        ),
+        (
+            "clustercockpit: {backends: {a: 'https://x'}, token-files: {a: /t}, nats-secret-files: {a: /s}}",
+            "there is no backend \"a\" in clustercockpit.nats"
+        ),
+        (
+            "clustercockpit: {backends: {a: 'https://x'}, token-files: {a: /t}, nats: {a: 'nats://x'}, nats-secret-files: {a: /s}, nats-secret-credentials: {a: s}}",
+            "one of them is enough"
+        ),
         ("clustercockpit: {backends: {a: 'https://x'}}", "needs one token"),
         ("clustercockpit: {backends: {a: 'ftp://x'}, token-files: {a: /t}}", "must begin with"),
         ("clustercockpit: {backends: {a: 'https://x/api'}, token-files: {a: /t}}", "leave /api out"),

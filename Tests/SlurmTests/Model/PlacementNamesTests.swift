@@ -18,4 +18,13 @@ struct PlacementNamesTests {
         let found = Placement.names(named, known, of: count)
         #expect(found.names == wanted && found.isWhole == isWhole)
     }
+    @Test(
+        arguments: [
+            ("n[1-2]", 2, false, true), ("n[1-2]", 2, true, true), ("n2", 2, true, false), (nil, 2, true, false),
+            // Of one that does not end the list is whole, also where it shrank meanwhile.
+            ("n2", 2, false, true), (nil, nil, false, true), ("n2", nil, true, false), ("n[", 1, true, false),
+        ] as [(String?, UInt64?, Bool, Bool)])
+    func all(_ list: String?, _ count: UInt64?, _ isCompleting: Bool, _ wanted: Bool) {
+        #expect(Job.namesAll(list, of: count, isCompleting: isCompleting) == wanted)
+    }
 }

@@ -69,11 +69,17 @@ struct ClusterCockpitModule: GatewayModule {
     let stateFiles = [Self.file]
 
     func secretFiles(in configuration: AgentConfiguration) -> [SecretFile] {
-        configuration.clusterCockpit.tokenFiles.map {
+        let configured = configuration.clusterCockpit
+        return configured.tokenFiles.map {
             SecretFile(
                 subject: "token of \($0.name)", kind: .password, path: $0.value,
                 remedy: "put the token there, or correct clustercockpit.token-files")
         }
+            + configured.natsSecretFiles.map {
+                SecretFile(
+                    subject: "NATS secret of \($0.name)", kind: .password, path: $0.value,
+                    remedy: "put it there, or correct clustercockpit.nats-secret-files")
+            }
     }
 
     /// The running agent's own report has each backend.

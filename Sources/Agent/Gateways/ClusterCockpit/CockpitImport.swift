@@ -14,6 +14,7 @@ struct CockpitImport: Equatable {
 
     static let hardwareFile = "/etc/slurm-grid-agent/hardware.yaml"
     static let tokenFile = "/etc/slurm-grid-agent/cockpit.token"
+    static let natsSecretFile = "/etc/slurm-grid-agent/nats.secret"
 
     struct Unreadable: Error, CustomStringConvertible {
         var description: String
@@ -35,12 +36,18 @@ struct CockpitImport: Equatable {
         var ignoreHosts: String?
         var gpuPciAddrs: [String: [String]]?
         var natsServer: String?
+        var natsPort: Int?
+        var natsSubject: String?
+        var natsUser: String?
+        var natsPassword: String?
+        var ccRestSubmitJobs: Bool?
 
         enum CodingKeys: String, CodingKey {
             case clustername
             case backend = "cc-backend"
             case nodePattern = "node_regex"
-            case accelerators, ccRestUrl, ccRestJwt, ignoreHosts, gpuPciAddrs, natsServer
+            case accelerators, ccRestUrl, ccRestJwt, ignoreHosts, gpuPciAddrs, natsServer, natsPort, natsSubject,
+                natsUser, natsPassword, ccRestSubmitJobs
         }
     }
 
@@ -67,6 +74,7 @@ struct CockpitImport: Equatable {
         if let hosts = known.ignoreHosts, !hosts.isEmpty { lines.append("  ignore-hosts: \(Self.quoted(hosts))") }
         // Both told the script.
         lines.append("  job-script: true")
+        takeNATS(known)
         takeAccelerators(known)
         if known.backend?.apikey?.isEmpty == false || known.ccRestJwt?.isEmpty == false {
             notes.append(
@@ -75,13 +83,9 @@ struct CockpitImport: Equatable {
         if known.nodePattern != nil {
             notes.append("node_regex has no use: Slurm's lists of nodes are read as Slurm does")
         }
-        if known.natsServer?.isEmpty == false {
-            notes.append("natsServer has no use: this agent tells jobs by HTTP only")
-        }
         let used: Set<String> = [
             "clustername", "cc-backend", "accelerators", "node_regex", "ccRestUrl", "ccRestJwt", "ignoreHosts",
-            "gpuPciAddrs",
-            "natsServer",
+            "gpuPciAddrs", "natsServer", "natsPort", "natsSubject", "natsUser", "natsPassword", "ccRestSubmitJobs",
         ]
         for name in names where !used.contains(name) {
             notes.append("\(Table.printable(name)) has no use: the agent follows jobs by its plugins and libslurm")
@@ -90,6 +94,22 @@ struct CockpitImport: Equatable {
 
     private struct Anything: Decodable {
         init(from decoder: any Decoder) throws {}
+    }
+
+    /// By NATS alone where the adapter told the backend so; else its messages were copies of what went by HTTP.
+    private mutating func takeNATS(_ known: Known) {
+        guard let server = known.natsServer, !server.isEmpty else { return }
+        guard known.ccRestSubmitJobs == false else {
+            notes.append("natsServer has no use: jobs go to the backend by HTTP, and no copies to others")
+            return
+        }
+        lines.append("  nats: {main: \(Self.quoted("nats://\(server):\(known.natsPort ?? 4222)"))}")
+        if let subject = known.natsSubject { lines.append("  nats-subjects: {main: \(Self.quoted(subject))}") }
+        if let user = known.natsUser, !user.isEmpty { lines.append("  nats-users: {main: \(Self.quoted(user))}") }
+        guard known.natsPassword?.isEmpty == false else { return }
+        lines.append("  nats-secret-files: {main: \(Self.quoted(Self.natsSecretFile))}")
+        notes.append(
+            "put natsPassword into \(Self.natsSecretFile), of mode 0600 and the agent's user: it is not printed here")
     }
 
     private mutating func takeAccelerators(_ known: Known) {

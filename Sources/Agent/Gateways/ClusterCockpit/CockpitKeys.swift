@@ -10,6 +10,18 @@ struct CockpitConfiguration: GatewaySettings {
     /// `clustercockpit.token-files`, NAME=PATH, and `clustercockpit.token-credentials`, NAME=CREDENTIAL: one for each backend.
     var tokenFiles: [Pair] = []
     var tokenCredentials: [Pair] = []
+    /// `clustercockpit.nats`, NAME=URL: where a backend hears of jobs, in place of HTTP. Default: none.
+    var nats: [Pair] = []
+    /// `clustercockpit.nats-subjects`, NAME=SUBJECT. Default `jobs` for each.
+    var natsSubjects: [Pair] = []
+    /// `clustercockpit.nats-users`, NAME=USER. Default: none.
+    var natsUsers: [Pair] = []
+    /// `clustercockpit.nats-secret-files`, NAME=PATH, and `clustercockpit.nats-secret-credentials`, NAME=CREDENTIAL: the password of
+    /// the user, or without one a token. Default: none.
+    var natsSecretFiles: [Pair] = []
+    var natsSecretCredentials: [Pair] = []
+    /// `clustercockpit.nats-confirm-after`, duration. Default 3m.
+    var natsConfirmAfter: Duration = .seconds(180)
     /// `clustercockpit.cluster`: as the backends name this cluster. Default: as Slurm does.
     var cluster: String?
     /// `clustercockpit.certificate-authority`, path of a PEM file: trusted instead of the system's.
@@ -79,6 +91,7 @@ struct CockpitConfiguration: GatewaySettings {
                         + "clustercockpit.token-credentials for it" + (count > 1 ? ", not both" : ""))
             }
         }
+        try checkNATS(names)
         if let hosts = ignoreHosts, (try? Regex(hosts)) == nil {
             throw .init(keys: ["clustercockpit.ignore-hosts"], text: "\(quoted(hosts)) is not a regular expression")
         }
@@ -91,6 +104,73 @@ struct CockpitConfiguration: GatewaySettings {
         }
     }
 
+    private func checkNATS(_ backends: Set<String>) throws(AgentConfiguration.Conflict) {
+        for server in nats {
+            guard backends.contains(server.name) else {
+                throw .init(
+                    keys: ["clustercockpit.nats"],
+                    text: "there is no backend \(quoted(server.name)) in clustercockpit.backends")
+            }
+            guard NATSAddress(server.value) != nil else {
+                throw .init(
+                    keys: ["clustercockpit.nats"],
+                    text:
+                        "the address of \(quoted(server.name)) must be nats://HOST:PORT or tls://HOST:PORT and hold no user"
+                )
+            }
+        }
+        for (key, pairs) in [
+            ("clustercockpit.nats-subjects", natsSubjects), ("clustercockpit.nats-users", natsUsers),
+            ("clustercockpit.nats-secret-files", natsSecretFiles),
+            ("clustercockpit.nats-secret-credentials", natsSecretCredentials),
+        ] {
+            guard let stray = pairs.first(where: { pair in !nats.contains { $0.name == pair.name } }) else { continue }
+            throw .init(keys: [key], text: "there is no backend \(quoted(stray.name)) in clustercockpit.nats")
+        }
+        if let subject = natsSubjects.first(where: { !Self.isSubject($0.value) }) {
+            throw .init(
+                keys: ["clustercockpit.nats-subjects"],
+                text:
+                    "\(quoted(subject.value)) is not a subject: words of plain characters with dots between them, none of them * or >"
+            )
+        }
+        for user in natsUsers where secret(of: user.name) == 0 {
+            throw .init(
+                keys: ["clustercockpit.nats-users"],
+                text: "the password of \(quoted(user.name)) is missing: set clustercockpit.nats-secret-files or "
+                    + "clustercockpit.nats-secret-credentials for it")
+        }
+        if let double = nats.first(where: { secret(of: $0.name) > 1 }) {
+            throw .init(
+                keys: ["clustercockpit.nats-secret-files"],
+                text: "\(quoted(double.name)) has a file and a credential: one of them is enough")
+        }
+    }
+
+    private func secret(of name: String) -> Int {
+        (natsSecretFiles + natsSecretCredentials).count { $0.name == name }
+    }
+
+    /// One that a message can be published to (NATS: subject-based messaging).
+    private static func isSubject(_ text: String) -> Bool {
+        text.utf8.count <= 255 && text.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != 0x2a && $0 != 0x3e }
+            && !text.split(separator: ".", omittingEmptySubsequences: false).contains("")
+    }
+
+    private func natsSettings(of name: String, _ folder: String) -> CockpitSettings.NATS? {
+        guard let server = nats.first(where: { $0.name == name }) else { return nil }
+        var settings = CockpitSettings.NATS(url: server.value)
+        if let subject = natsSubjects.first(where: { $0.name == name }) { settings.subject = subject.value }
+        settings.user = natsUsers.first { $0.name == name }?.value
+        if let file = natsSecretFiles.first(where: { $0.name == name }) {
+            settings.secretFile = file.value
+        } else if let credential = natsSecretCredentials.first(where: { $0.name == name }) {
+            settings.secretFile = folder + "/" + credential.value
+            settings.isCredential = true
+        }
+        return settings
+    }
+
     var notices: [String] {
         isOn || self == CockpitConfiguration()
             ? [] : ["without clustercockpit.backends the other keys of clustercockpit mean nothing"]
@@ -101,16 +181,20 @@ struct CockpitConfiguration: GatewaySettings {
         cluster: String, credentials: String? = ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"]
     ) -> CockpitSettings {
         var settings = CockpitSettings(cluster: self.cluster ?? cluster)
+        let folder = credentials ?? SecretTrust.credentialsFolder
         settings.backends = backends.compactMap { backend in
+            var known: CockpitSettings.Backend?
             if let file = tokenFiles.first(where: { $0.name == backend.name }) {
-                return .init(name: backend.name, url: backend.value, tokenFile: file.value)
+                known = .init(name: backend.name, url: backend.value, tokenFile: file.value)
+            } else if let credential = tokenCredentials.first(where: { $0.name == backend.name }) {
+                known = .init(
+                    name: backend.name, url: backend.value, tokenFile: folder + "/" + credential.value,
+                    isCredential: true)
             }
-            return tokenCredentials.first { $0.name == backend.name }.map {
-                .init(
-                    name: backend.name, url: backend.value,
-                    tokenFile: (credentials ?? SecretTrust.credentialsFolder) + "/" + $0.value, isCredential: true)
-            }
+            known?.nats = natsSettings(of: backend.name, folder)
+            return known
         }
+        settings.confirmAfter = natsConfirmAfter
         settings.certificateAuthority = certificateAuthority
         settings.requeue = RequeueStorage(rawValue: requeue.rawValue) ?? .replace
         settings.optOut = optOut
@@ -144,6 +228,30 @@ extension ConfigurationKey {
             "clustercockpit.token-credentials", \.clusterCockpit.tokenCredentials, .named("NAME=CREDENTIAL"),
             "In place of that: the name of a file in `/etc/slurm-grid-agent/credentials`, or of a systemd credential.",
             example: "main=cockpit-token"),
+        ConfigurationKey(
+            "clustercockpit.nats", \.clusterCockpit.nats, .named("NAME=URL"),
+            "The NATS server by which a backend with `api-subjects` (release 1.5) hears of jobs; all else goes by HTTP.",
+            example: "main=tls://nats.example.org:4222"),
+        ConfigurationKey(
+            "clustercockpit.nats-subjects", \.clusterCockpit.natsSubjects, .named("NAME=SUBJECT"),
+            "The backend's `subject-job-event`, where it is not `jobs`.", example: "main=cc.jobs"),
+        ConfigurationKey(
+            "clustercockpit.nats-users", \.clusterCockpit.natsUsers, .named("NAME=USER"),
+            "As whom the agent logs in at the NATS server.", example: "main=agent"),
+        ConfigurationKey(
+            "clustercockpit.nats-secret-files", \.clusterCockpit.natsSecretFiles, .named("NAME=PATH"),
+            "The file with that user's password, of mode 0600, or without a user with a token; its first line, read at each login.",
+            example: "main=/etc/slurm-grid-agent/nats.secret"),
+        ConfigurationKey(
+            "clustercockpit.nats-secret-credentials", \.clusterCockpit.natsSecretCredentials,
+            .named("NAME=CREDENTIAL"),
+            "In place of that: the name of a file in `/etc/slurm-grid-agent/credentials`, or of a systemd credential.",
+            example: "main=nats-secret"),
+        ConfigurationKey(
+            "clustercockpit.nats-confirm-after", \.clusterCockpit.natsConfirmAfter,
+            .duration(.seconds(2), .seconds(86_400)),
+            "How long after a start was published it is looked up whether the backend has it: longer than its `cron.commit-job-worker`."
+        ),
         ConfigurationKey(
             "clustercockpit.cluster", \.clusterCockpit.cluster, .optional(.word("NAME"), else: "Slurm's name of it"),
             "As the backends name this cluster.", example: "cluster1"),

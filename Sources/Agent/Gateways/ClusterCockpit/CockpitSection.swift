@@ -22,7 +22,10 @@ struct CockpitSection: GatewayStatusSection {
 }
 
 extension CockpitStatus.Backend {
-    var counts: String { "\(running) running, \(waiting) to tell, \(parked) refused" }
+    var counts: String {
+        let doubt = unconfirmed.map { ", \($0) in doubt" } ?? ""
+        return "\(running) running, \(waiting) to tell, \(parked) refused\(doubt)"
+    }
 }
 
 extension AgentStatus.Part {

@@ -16,8 +16,37 @@ struct SlurmCockpitCluster: CockpitCluster {
     func capture(
         jobID: UInt32, submitTime: Int64, nodes: String?, withScript: Bool
     ) async throws(CockpitError) -> JobCapture? {
-        let known = nodes.flatMap(Hostlist.expand) ?? []
-        let answer = try await word { () async throws(SlurmError) -> (job: Job, placement: Placement?)? in
+        var known = nodes.flatMap(Hostlist.expand) ?? []
+        guard var answer = try await ask(jobID, submitTime, known) else { return nil }
+        if !Self.isWhole(answer) {
+            guard let all = try await accountedNodes(jobID: jobID, submitTime: submitTime), !all.isEmpty else {
+                throw CockpitError(.incomplete, "slurmctld names only those of its nodes that are not clean yet")
+            }
+            known = all
+            guard let again = try await ask(jobID, submitTime, known) else { return nil }
+            guard Self.isWhole(again) else {
+                throw CockpitError(.incomplete, "slurmctld and slurmdbd name other nodes of it")
+            }
+            answer = again
+        }
+        var job = answer.job
+        if !known.isEmpty, answer.placement?.nodes.map(\.node) == known {
+            job.nodes = Hostlist.compress(known)
+            job.nodeCount = UInt32(clamping: known.count)
+        }
+        var capture = Self.capture(job, answer.placement, submitTime: submitTime)
+        if withScript, answer.job.isBatch {
+            // A script that is gone, or that this user may not see, is no reason to tell nothing.
+            capture.script = try? await controller.batchScript(jobID)
+        }
+        return capture
+    }
+
+    private typealias Placed = (job: Job, placement: Placement?)
+
+    /// nil: slurmctld has no such run, or it has no nodes.
+    private func ask(_ jobID: UInt32, _ submitTime: Int64, _ known: [String]) async throws(CockpitError) -> Placed? {
+        let answer = try await word { () async throws(SlurmError) -> Placed? in
             do throws(SlurmError) {
                 return try await controller.jobWithPlacement(jobID, nodes: known)
             } catch {
@@ -28,17 +57,26 @@ struct SlurmCockpitCluster: CockpitCluster {
         guard let answer, answer.job.id == jobID,
             answer.job.submitTime.map({ Int64($0.timeIntervalSince1970) }) == submitTime, answer.job.nodes != nil
         else { return nil }
-        var job = answer.job
-        if let nodes, answer.placement?.nodes.map(\.node) == known {
-            job.nodes = nodes
-            job.nodeCount = UInt32(clamping: known.count)
+        return answer
+    }
+
+    /// The placement has all nodes that the job was given.
+    private static func isWhole(_ answer: Placed) -> Bool {
+        guard !answer.job.namesAllNodes else { return true }
+        guard let count = answer.job.allocatedTRES?.nodes, let placement = answer.placement else { return false }
+        return UInt64(placement.nodes.count) >= count
+    }
+
+    func accountedNodes(jobID: UInt32, submitTime: Int64) async throws(CockpitError) -> [String]? {
+        let rows: [JobObservation]
+        do throws(SchedulerError) {
+            rows = try await scheduler.accounting(of: [jobID])
+        } catch {
+            if error.code == .noAccounting { return [] }
+            throw CockpitError(.unavailable, error.description)
         }
-        var capture = Self.capture(job, answer.placement, submitTime: submitTime)
-        if withScript, answer.job.isBatch {
-            // A script that is gone, or that this user may not see, is no reason to tell nothing.
-            capture.script = try? await controller.batchScript(jobID)
-        }
-        return capture
+        // The last one of a job that changed its size.
+        return rows.last { $0.jobID == jobID && $0.submitTime == submitTime }?.details.nodes.flatMap(Hostlist.expand)
     }
 
     static func capture(_ job: Job, _ placement: Placement?, submitTime: Int64) -> JobCapture {
