@@ -135,6 +135,11 @@ struct LedgerTransaction {
             if interest.scope == .ownJobs, interest.gateway != job.gateway || afterFinal { continue }
             try insertDelivery(of: transition.sequence, job: job.id, to: interest.gateway)
         }
+        if let owner = job.gateway, !afterFinal, !interests.contains(where: { $0.gateway == owner }) {
+            // It is told when it is configured again: of its own jobs nobody else tells it.
+            try insertDelivery(of: transition.sequence, job: job.id, to: owner)
+            try Ledger.noteUnconfigured(database, owner, at: now / 1_000_000)
+        }
         news.append(.transition(transition))
     }
 
