@@ -240,7 +240,6 @@ struct PlanTests {
         try await ledger.number(above: 1_000_000)
         _ = try await ledger.acceptedAt(1)
         _ = try await ledger.transitions(after: 0, limit: 9)
-        _ = try await ledger.runningRuns()
         _ = try await ledger.runs(ofJob: 7)
     }
 

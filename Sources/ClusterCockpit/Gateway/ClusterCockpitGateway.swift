@@ -142,7 +142,7 @@ public struct ClusterCockpitGateway: Gateway, Service {
     private static let patience = 300
 
     func catchUp() async throws {
-        let running = try await ledger.runningRuns()
+        let running = ledger.runningRuns
         _ = try await store.take(running, backends: settings.backends.map(\.name))
         // Ended while the gateway was switched off: nobody has told it.
         struct Key: Hashable {
