@@ -85,6 +85,14 @@ import Testing
             #expect(try await runner.deliver([transition]) == [.delivered])
         }
 
+        /// One run of one part, whose submission is in the ledger.
+        func begun() async throws -> (runner: BenchmarkRunner, order: OrderRecord) {
+            let runner = try runner()
+            _ = try await runner.begin([.machine])
+            await runner.step()
+            return (runner, try #require(try await orders(runner).first))
+        }
+
         /// The core has seen the order's job run.
         func start(_ order: OrderRecord, job: UInt32) async throws {
             var seen = JobObservation(
@@ -286,11 +294,8 @@ import Testing
     @Test("cancelled before there is a job: none comes of it")
     func cancelledBefore() async throws {
         let stage = try Stage()
-        let runner = try stage.runner()
+        let (runner, order) = try await stage.begun()
         defer { runner.close() }
-        _ = try await runner.begin([.machine])
-        await runner.step()
-        let order = try await stage.orders(runner)[0]
         _ = try await runner.cancel()
         #expect(await runner.step())
         #expect(try await stage.ledger.order(ledgerJob: order.ledgerJob)?.phase == .refused)
@@ -303,10 +308,8 @@ import Testing
     @Test("a run whose ledger was lost can be cancelled: it is over, and its job is named")
     func cancelledWithoutLedger() async throws {
         let stage = try Stage()
-        let runner = try stage.runner()
-        _ = try await runner.begin([.machine])
-        await runner.step()
-        try await stage.tell(runner, try await stage.orders(runner)[0], "running", job: 7, state: "RUNNING")
+        let (runner, order) = try await stage.begun()
+        try await stage.tell(runner, order, "running", job: 7, state: "RUNNING")
         runner.close()
         let other = try Stage()
         try FileManager.default.copyItem(
