@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import Foundation
-import JobLifecycle
 import Logging
 import NIOConcurrencyHelpers
 import Testing
 
 @testable import ClusterBenchmarks
+@testable import JobLifecycle
 
 @Suite struct BenchmarkRunnerTests {
     /// A cluster whose jobs do what a test says, a ledger and a file in a folder of their own.
@@ -17,8 +17,6 @@ import Testing
 
         struct State {
             var nodes = (1...2).map { BenchmarkNode(name: "n\($0)", cpus: 2, coresPerSocket: 2, memory: 4000) }
-            var cancelled: [UInt32] = []
-            var isDown = false
             var outputs: [String: String] = [:]
             var isCut = false
             var sequence: Int64 = 0
@@ -42,10 +40,6 @@ import Testing
 
         func nodes() async throws(BenchmarkError) -> [BenchmarkNode] { now.nodes }
         func userID(login: String) async throws(BenchmarkError) -> UInt32 { 1001 }
-        func cancel(_ jobID: UInt32) async throws(BenchmarkError) {
-            if now.isDown { throw BenchmarkError(.unavailable, "slurmctld does not answer") }
-            change { $0.cancelled.append(jobID) }
-        }
 
         /// As after a crash: what is in the files is all that there is.
         func runner() throws -> BenchmarkRunner {
@@ -89,6 +83,28 @@ import Testing
             let transition = try JSONDecoder().decode(
                 JobTransition.self, from: JSONSerialization.data(withJSONObject: fields))
             #expect(try await runner.deliver([transition]) == [.delivered])
+        }
+
+        /// One run of one part, whose submission is in the ledger.
+        func begun() async throws -> (runner: BenchmarkRunner, order: OrderRecord) {
+            let runner = try runner()
+            _ = try await runner.begin([.machine])
+            await runner.step()
+            return (runner, try #require(try await orders(runner).first))
+        }
+
+        /// The core has seen the order's job run.
+        func start(_ order: OrderRecord, job: UInt32) async throws {
+            var seen = JobObservation(
+                source: .controller, time: 1, key: JobKey(job), jobID: job, submitTime: 4_000_000_000,
+                state: SchedulerState(.running), startTime: 4_000_000_000)
+            seen.details.adminComment = order.tag
+            try await ledger.fold(Ledger.Intake(observations: [seen]))
+        }
+
+        /// What is asked of the core.
+        func commands(_ order: OrderRecord) async throws -> [String] {
+            try await ledger.commands(ofLedgerJob: order.ledgerJob).map(\.text)
         }
 
         /// The orders in the ledger, oldest first.
@@ -244,19 +260,67 @@ import Testing
         await runner.step()
         let order = try await stage.orders(runner)[0]
         try await stage.tell(runner, order, "running", job: 7, state: "RUNNING")
+        try await stage.start(order, job: 7)
         #expect(try await runner.cancel() == 1)
-        stage.change { $0.isDown = true }
-        #expect(await runner.step())
-        #expect(await runner.trouble != nil)
-        stage.change { $0.isDown = false }
         for _ in 0..<3 { #expect(await runner.step()) }
-        #expect(stage.now.cancelled == [7])
+        let cancel = "cancel (the benchmark was cancelled)"
+        #expect(try await stage.commands(order) == ["\(cancel), open"])
+        #expect(await runner.trouble == nil)
+        let due = try #require(try await stage.ledger.dueCommands(limit: 9).first)
+        try await stage.ledger.postpone(due, to: .max, why: "slurmctld does not answer")
+        #expect(await runner.step())
+        #expect(
+            await runner.trouble == "the job of a cancelled run is not ended yet: slurmctld does not answer")
+        // After a crash it is asked for at once.
+        let again = try stage.runner()
+        defer { again.close() }
+        #expect(await again.step())
+        let next = try #require(try await stage.ledger.dueCommands(limit: 9).first)
+        try await stage.ledger.note(next, is: .impossible("no"))
+        for _ in 0..<2 { #expect(await runner.step()) }
+        #expect(await runner.trouble == "the job of a cancelled run cannot be ended: no")
+        // Whoever cancels it again has it tried again.
+        #expect(try await runner.cancel() == 1)
+        #expect(await runner.step())
+        #expect(try await stage.ledger.dueCommands(limit: 9).count == 1)
         try await stage.tell(runner, order, "ended", job: 7, state: "CANCELLED", isFinal: true)
         #expect(await !runner.step())
         let run = try await runner.history(limit: 1)[0]
         #expect(run.isCancelled && run.parts.map(\.state) == [.cancelled, .cancelled])
         #expect(try await stage.orders(runner).count == 1)
         #expect(try await runner.begin([.machine]) == 2)
+    }
+
+    @Test("cancelled before there is a job: none comes of it")
+    func cancelledBefore() async throws {
+        let stage = try Stage()
+        let (runner, order) = try await stage.begun()
+        defer { runner.close() }
+        _ = try await runner.cancel()
+        #expect(await runner.step())
+        #expect(try await stage.ledger.order(ledgerJob: order.ledgerJob)?.phase == .refused)
+        let told = try await stage.ledger.transitions(ofLedgerJob: order.ledgerJob)
+        #expect(try await runner.deliver(told) == [.delivered])
+        #expect(await !runner.step())
+        #expect(try await runner.history(limit: 1)[0].parts.map(\.state) == [.cancelled])
+    }
+
+    @Test("a run whose ledger was lost can be cancelled: it is over, and its job is named")
+    func cancelledWithoutLedger() async throws {
+        let stage = try Stage()
+        let (runner, order) = try await stage.begun()
+        try await stage.tell(runner, order, "running", job: 7, state: "RUNNING")
+        runner.close()
+        let other = try Stage()
+        try FileManager.default.copyItem(
+            at: stage.folder.appending(path: "benchmark.sqlite"), to: other.folder.appending(path: "benchmark.sqlite"))
+        let again = try other.runner()
+        defer { again.close() }
+        _ = try await again.cancel()
+        #expect(await !again.step())
+        let part = try await again.history(limit: 1)[0].parts[0]
+        #expect(part.state == .cancelled)
+        #expect(part.message == "the ledger has lost it: if Slurm job 7 is still there, end it by hand")
     }
 
     @Test("a part that failed keeps its last value; a drop is told")

@@ -15,12 +15,9 @@ struct GatewayTests {
     ) throws -> ClusterCockpitGateway {
         var settings = CockpitSettings(cluster: "lab")
         settings.backends = backends.keys.sorted().map { .init(name: $0, url: "http://x", tokenFile: "/x") }
-        let ledger = try Ledger(
-            path: folder.appending(path: "ledger.sqlite").path, cluster: "lab",
-            interests: [.init(gateway: ClusterCockpitGateway.gatewayName, scope: .everything)])
         return try ClusterCockpitGateway(
-            settings: settings, path: folder.appending(path: "clustercockpit.sqlite").path, ledger: ledger,
-            cluster: cluster, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            settings: settings, path: folder.appending(path: "clustercockpit.sqlite").path, cluster: cluster,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             now: { 1_800_000_000_000 }
         ) { backend throws(CockpitError) in
             guard let found = backends[backend.name] else { throw CockpitError(.configuration, "no such backend") }
@@ -87,6 +84,33 @@ struct GatewayTests {
         cluster.state.withLockedValue { $0.incomplete = [] }
         #expect(await gateway.capture(limit: 9).asked == 2)
         gateway.close()
+    }
+
+    @Test("what runs already is told first; what ended while nobody was told is over")
+    func caughtUp() async throws {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (cluster, backend) = (FakeCluster(), FakeBackend())
+        let before = try Self.gateway(folder, cluster, ["main": backend])
+        try await before.catchUp([Self.running(7), Self.running(8)])
+        before.close()
+        // Meanwhile 7 ended and 9 began.
+        let gateway = try Self.gateway(folder, cluster, ["main": backend])
+        defer { gateway.close() }
+        let service = Task { try await gateway.run() }
+        defer { service.cancel() }
+        cluster.state.withLockedValue {
+            $0.past = [.init(jobID: 7, submitTime: 90, startTime: 100, endTime: 150, endState: .completed, job: "7")]
+        }
+        #expect(backend.requests.isEmpty)
+        try await gateway.catchUp([Self.running(8), Self.running(9)])
+        #expect(try await gateway.store.runs(ofJob: 7).map(\.endTime) == [150])
+        for job: UInt32 in [8, 9] { #expect(try await gateway.store.runs(ofJob: job).map(\.isOver) == [false]) }
+        // From now on backends are told.
+        while backend.requests.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+        // The same again changes nothing.
+        try await gateway.catchUp([Self.running(8), Self.running(9)])
+        #expect(try await gateway.store.openRuns(after: 0, limit: 9).map(\.jobID) == [8, 9])
     }
 
     @Test("one of five backends that answers wrongly, or not at all, keeps none of the others from a job")

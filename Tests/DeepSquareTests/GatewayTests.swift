@@ -77,7 +77,7 @@ struct GatewayTests {
         try await stage.advance()
         #expect(await stage.claim?.verdict == .undecided)
         #expect(await stage.gateway.scripts.answer(now: ClaimStage.epoch) == .probe)
-        let isTried = await stage.gateway.retries[stage.key]?[.decide]?.why.contains("127.0.0.1:1") == true
+        let isTried = await stage.gateway.runners[stage.key]?.trouble(of: .decide)?.contains("127.0.0.1:1") == true
         #expect(isTried)
         stage.after(1800)
         try await stage.advance()
@@ -185,7 +185,7 @@ struct GatewayTests {
         await stage.gateway.edit { $0.isCaughtUp = false }
         await stage.put([])
         try await stage.advance()
-        #expect(await stage.gateway.retries.isEmpty)
+        #expect(await stage.gateway.runners[stage.key]?.trouble == nil)
         #expect(await stage.claim?.verdict == .undecided)
     }
 
@@ -222,13 +222,13 @@ struct GatewayTests {
         let stage = try await GatewayStage()
         await stage.put([.chain(.cancelled)])
         await stage.gateway.edit {
-            $0.busy[stage.key] = [.decide]
+            #expect($0.runners[stage.key, default: .init()].begin(.decide, at: $0.now()) == .now)
             $0.advance(stage.key)
         }
-        #expect(await stage.gateway.busy[stage.key] == [.decide])
+        #expect(await stage.gateway.runners[stage.key]?.underWay == [.decide])
         let id = await stage.gateway.externalID(stage.key)
         try await stage.ledger.accept(JobOrder(gateway: "deepsquare", externalID: id, claim: 1, request: [1]))
-        await stage.gateway.edit { $0.busy = [:] }
+        await stage.gateway.edit { $0.runners = [:] }
         try await stage.advance()
         #expect(await stage.claim?.isClosed == false)
         #expect(try await stage.ledger.order("deepsquare", id, claim: 1)?.phase == .refused)

@@ -450,9 +450,12 @@ struct GridClaimTests {
         claim.notBefore = right.now + 700_000_000
         #expect(claim.steps(right).contains { if case .send = $0 { true } else { false } })
         let now = Date(timeIntervalSince1970: 1000)
-        #expect(DeepSquareGateway.Retry(notBefore: now + 30).waits(at: now))
-        #expect(!DeepSquareGateway.Retry(notBefore: now + 700_000_000).waits(at: now))
-        #expect(!DeepSquareGateway.Retry().waits(at: now))
+        var runner = ClaimRunner()
+        #expect(runner.mayBegin(.decide, at: now) == .now)
+        runner.pause(.decide, until: now + 30)
+        #expect(runner.mayBegin(.decide, at: now) == .later(now + 30))
+        runner.pause(.decide, until: now + 700_000_000)
+        #expect(runner.mayBegin(.decide, at: now) == .now)
     }
 
     @Test(

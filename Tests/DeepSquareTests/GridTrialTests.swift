@@ -119,7 +119,7 @@ struct GridTrialTests {
         stage.slurm.state.withLockedValue { $0.users = ["alice": 1001] }
         await stage.put([])
         try await stage.advance()
-        let why = await stage.gateway.retries[stage.key]?[.decide]?.why
+        let why = await stage.gateway.runners[stage.key]?.trouble(of: .decide)
         let isWaiting = why?.hasPrefix("there is no Unix user \(customer.hex): map ") == true
         #expect(isWaiting)
         var new = GridSettings()
@@ -130,10 +130,10 @@ struct GridTrialTests {
         await stage.gateway.change(changed)
         let settings = await stage.gateway.settings
         #expect(settings.maximumJobs == 7 && settings.partition == "main" && settings.sbatch.port == 1)
-        let next = await stage.gateway.timers[stage.key]
+        let next = await stage.gateway.runners[stage.key]?.lookAt
         let time = stage.clock.withLockedValue { $0 }
         #expect(next == time)
-        #expect(await stage.gateway.retries[stage.key]?[.decide] == nil)
+        #expect(await stage.gateway.runners[stage.key]?.mayBegin(.decide, at: time) == .now)
         let trial = await stage.gateway.tryJob(of: customer, Self.size, minutes: 5)
         #expect(trial.wouldRun && trial.userID == 1001)
     }

@@ -14,6 +14,9 @@ final class FakeSlurm: Scheduler {
         var jobs: [UInt32: JobObservation] = [:]
         var submissions: [String] = []
         var cancelled: [UInt32] = []
+        var released: [UInt32] = []
+        /// Held when it is listed.
+        var isHeld = false
         var lists = 0
         var running: Set<UInt32> = []
         /// Listed as completed, with these flags.
@@ -34,7 +37,11 @@ final class FakeSlurm: Scheduler {
     func jobs(changedSince memory: JobListMemory) async throws(SchedulerError) -> JobList? { try answer { _ in nil } }
 
     func look(at jobID: UInt32) async throws(SchedulerError) -> [JobObservation] {
-        try answer { $0.jobs[jobID].map { [$0] } ?? [] }
+        try answer { state in
+            guard var job = state.jobs[jobID] else { return [] }
+            job.isHeld = state.isHeld
+            return [job]
+        }
     }
 
     func accounting(of jobIDs: [UInt32]) async throws(SchedulerError) -> [JobObservation] {
@@ -66,7 +73,9 @@ final class FakeSlurm: Scheduler {
         }
     }
 
-    func release(_ jobID: UInt32, adminComment: String?) async throws(SchedulerError) { try answer { _ in } }
+    func release(_ jobID: UInt32, adminComment: String?) async throws(SchedulerError) {
+        try answer { $0.released.append(jobID) }
+    }
 
     func cancel(_ jobID: UInt32) async throws(SchedulerError) { try answer { $0.cancelled.append(jobID) } }
 
@@ -86,12 +95,6 @@ final class FakeSlurm: Scheduler {
 /// The same as the gateway sees it.
 struct FakeCluster: JarviceCluster {
     let slurm: FakeSlurm
-
-    func cancel(_ jobID: UInt32) async throws(JarviceError) {
-        slurm.state.withLockedValue { $0.cancelled.append(jobID) }
-    }
-
-    func release(_ jobID: UInt32) async throws(JarviceError) {}
 
     func user(login: String, groups: [String]) async throws(JarviceError) -> JarviceUser? {
         switch login {
@@ -130,10 +133,12 @@ struct FakeCluster: JarviceCluster {
             state.lists += 1
             guard state.isUp else { return nil }
             return state.jobs.keys.map {
-                ListedJob(
+                var job = ListedJob(
                     id: $0, name: prefix + "x", userID: 1001, partition: "p", priority: 1,
                     state: state.ended[$0] != nil ? .completed : state.running.contains($0) ? .running : .pending,
                     flags: state.ended[$0] ?? [], nodes: state.running.contains($0) ? ["n1", "n2"] : [])
+                job.isHeld = state.isHeld
+                return job
             }
         }
         guard let jobs else { throw JarviceError(.unavailable, "away") }
@@ -201,14 +206,19 @@ struct GatewaySite {
         let submitter = Task {
             try await Submitter(ledger: ledger, scheduler: slurm, logger: .init(label: "test")).run()
         }
+        let commander = Task {
+            try await JobCommander(ledger: ledger, scheduler: slurm, logger: .init(label: "test")).run()
+        }
         let value: Result<Value, any Error>
         do {
             value = .success(try await body())
         } catch {
             value = .failure(error)
         }
-        submitter.cancel()
-        _ = await submitter.result
+        for service in [submitter, commander] {
+            service.cancel()
+            _ = await service.result
+        }
         ledger.close()
         try? FileManager.default.removeItem(at: folder)
         return try value.get()

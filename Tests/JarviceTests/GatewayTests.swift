@@ -106,6 +106,64 @@ import Testing
         }
     }
 
+    /// The answer is what came of the first try; the job ends all the same.
+    @Test func whatIsEndedWhileSlurmIsAwayEnds() async throws {
+        let site = try GatewaySite()
+        try await site.running {
+            let gateway = site.gateway
+            let job = NamedJob(name: "n", number: "1", jobID: "101")
+            _ = try await gateway.submit(try GatewaySite.args())
+            site.slurm.state.withLockedValue { $0.isUp = false }
+            for _ in 0..<2 {
+                let away = await refusal { () async throws(JarviceError) in try await gateway.terminate(job) }
+                #expect(away == JarviceError(.unavailable, "away"))
+            }
+            site.slurm.state.withLockedValue { $0.isUp = true }
+            // Nobody asks again.
+            while site.slurm.state.withLockedValue({ $0.cancelled.isEmpty }) {
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            #expect(site.slurm.state.withLockedValue { $0.cancelled } == [101])
+        }
+    }
+
+    /// Upstream hears of it in time, whatever hangs.
+    @Test func anEndThatHangs() async throws {
+        let site = try GatewaySite(change: { $0.slurmTimeout = .milliseconds(50) })
+        // Nobody works off the ledger.
+        let order = JobOrder(gateway: JarviceGateway.gatewayName, externalID: "1001/1/n", request: [1])
+        try await site.ledger.accept(order)
+        var seen = JobObservation(
+            source: .controller, time: 1, key: JobKey(101), jobID: 101, submitTime: 4_000_000_000,
+            state: SchedulerState(.running), startTime: 4_000_000_000)
+        seen.details.adminComment = try await site.ledger.order(order.gateway, order.externalID, claim: 1)?.tag
+        _ = try await site.ledger.fold(Ledger.Intake(observations: [seen]))
+        let job = NamedJob(name: "n", number: "1", jobID: "101")
+        let error = await refusal { () async throws(JarviceError) in try await site.gateway.terminate(job) }
+        #expect(error == JarviceError(.unavailable, "slurmctld does not answer within 0.05 seconds"))
+        site.ledger.close()
+    }
+
+    @Test func held() async throws {
+        let site = try GatewaySite()
+        try await site.running {
+            let gateway = site.gateway
+            let job = NamedJob(name: "n", number: "1", jobID: "101")
+            site.slurm.state.withLockedValue { $0.isHeld = true }
+            _ = try await gateway.submit(try GatewaySite.args())
+            while try await site.ledger.newestOrder(JarviceGateway.gatewayName, jobID: 101)?.phase != .released {
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            let before = site.slurm.state.withLockedValue { $0.released.count }
+            try await gateway.release(job)
+            #expect(site.slurm.state.withLockedValue { $0.released.count } == before + 1)
+            site.slurm.state.withLockedValue { $0.isHeld = false }
+            await gateway.index.changed()
+            try await gateway.release(job)
+            #expect(site.slurm.state.withLockedValue { $0.released.count } == before + 1)
+        }
+    }
+
     @Test func listsAreShared() async throws {
         let site = try GatewaySite()
         try await site.running {

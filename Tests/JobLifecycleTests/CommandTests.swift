@@ -25,8 +25,16 @@ private struct CommandBench {
     }
 
     @discardableResult
-    func accept(_ name: String = "0xa") async throws -> Int64 {
-        try await ledger.accept(JobOrder(gateway: "grid", externalID: name, request: [1]))
+    func accept(_ name: String = "0xa", request: [UInt8] = [1]) async throws -> Int64 {
+        try await ledger.accept(JobOrder(gateway: "grid", externalID: name, request: request))
+    }
+
+    /// One whose job stays held when the core has let go of it.
+    @discardableResult
+    func acceptHeld() async throws -> Int64 {
+        var spec = JobSpec(userID: 1001, script: "#!/bin/sh", name: "held")
+        spec.options.staysHeld = true
+        return try await accept(request: try spec.stored)
     }
 
     /// - Returns: the ledger's number of the job.
@@ -55,6 +63,7 @@ private struct CommandBench {
                 switch record.command {
                 case .cancel: "cancel"
                 case .timeLimit(let minutes): "time-limit \(minutes)"
+                case .release: "release"
                 }
             return switch record.state {
             case .open: "\(what) open"
@@ -81,6 +90,7 @@ private struct CommandBench {
 struct CommandTests {
     private static let cancel = JobCommand.cancel(why: "not wanted any more")
     private static let both = [cancel, .timeLimit(minutes: 60)]
+    private static let all = both + [.release]
 
     @Test("a job that was there before the agent, and is an order's now, is cancelled as any other")
     func adopted() async throws {
@@ -209,7 +219,7 @@ struct CommandTests {
 
     // MARK: jobs that are over, or none yet
 
-    @Test("a job that is over needs nothing", arguments: both, [false, true])
+    @Test("a job that is over needs nothing", arguments: all, [false, true])
     func over(_ command: JobCommand, isOpen: Bool) async throws {
         let bench = try CommandBench()
         let id = try await bench.submitted()
@@ -251,6 +261,66 @@ struct CommandTests {
         #expect(bench.fake.state.released == [] && bench.fake.jobs.map(\.state) == [.cancelled])
     }
 
+    // MARK: release
+
+    @Test("a job that stays held is released once it is wanted, and not by the core before")
+    func release() async throws {
+        let bench = try CommandBench()
+        try await bench.acceptHeld()
+        while try await bench.submitter.stepDue() {}
+        #expect(bench.fake.state.released == [] && bench.fake.jobs.first?.isHeld == true)
+        bench.fake.change { $0.reachable = false }
+        #expect(try await bench.ask(.release) == .open)
+        try await bench.steps()
+        bench.fake.change { $0.reachable = true }
+        try await bench.settle()
+        #expect(bench.fake.state.released == [101] && bench.fake.jobs.first?.isHeld == false)
+        #expect(try await bench.commands() == ["release done"])
+        // What is not held needs none.
+        #expect(try await bench.ask(.release) == .open)
+        try await bench.settle()
+        #expect(bench.fake.state.released == [101])
+    }
+
+    @Test("the core's own hold is not ended before it has looked that there is one job")
+    func releaseWaits() async throws {
+        let bench = try CommandBench()
+        let id = try await bench.acceptHeld()
+        try await bench.ledger.noteAttempt(id)
+        bench.fake.change { $0.submitted = [.init(id: 51, tag: "t", appearsAt: 0)] }
+        try await bench.ledger.noteSubmitted(id, jobID: 51)
+        #expect(try await bench.ask(.release) == .open)
+        #expect(try await !bench.commander.stepDue())
+        #expect(try await bench.ledger.nextCommandTime() == nil)
+        try await bench.ledger.noteReleased(id)
+        try await bench.settle()
+        #expect(bench.fake.state.released == [51])
+    }
+
+    @Test("a hold that an administrator has set meanwhile stays")
+    func releaseOfAdministrator() async throws {
+        let bench = try CommandBench()
+        try await bench.acceptHeld()
+        while try await bench.submitter.stepDue() {}
+        bench.fake.hold(101, byAdministrator: true)
+        try await bench.ask(.release)
+        try await bench.settle()
+        #expect(bench.fake.state.released == [] && bench.fake.jobs.first?.isHeld == true)
+        #expect(try await bench.commands() == ["release impossible: an administrator holds the job"])
+    }
+
+    @Test("a cancel overtakes a release")
+    func releaseOvertaken() async throws {
+        let bench = try CommandBench()
+        try await bench.acceptHeld()
+        while try await bench.submitter.stepDue() {}
+        try await bench.ask(.release)
+        try await bench.ask(Self.cancel)
+        #expect(try await bench.commands() == ["cancel open", "release impossible: the job is being cancelled"])
+        try await bench.settle()
+        #expect(bench.fake.state.cancelled == [101] && bench.fake.state.released == [])
+    }
+
     @Test("a limit of an order waits for its job")
     func waits() async throws {
         let bench = try CommandBench()
@@ -286,6 +356,34 @@ struct CommandTests {
         await #expect(throws: LedgerError.self) {
             try await bench.ledger.carryOut(Self.cancel, of: "grid", "0xc", claim: 1)
         }
+    }
+
+    @Test("who wants one answer has the first, at once also of what waits for its next try, and it goes on")
+    func attempts() async throws {
+        let bench = try CommandBench()
+        try await bench.submitted()
+        let (ledger, fake, clock) = (bench.ledger, bench.fake, bench.bench.clock)
+        @Sendable func attempt(_ command: JobCommand, within limit: Duration = .seconds(60)) async throws
+            -> JobCommand.Answer
+        {
+            try await ledger.attempt(command, of: "grid", "0xa", claim: 1, within: limit)
+        }
+        // Nobody carries it out.
+        #expect(try await attempt(.timeLimit(minutes: 60), within: .milliseconds(1)) == .none)
+        let service = Task { [ledger] in
+            try await JobCommander(ledger: ledger, scheduler: fake, logger: quiet).run()
+        }
+        defer { service.cancel() }
+        #expect(try await attempt(.timeLimit(minutes: 60)) == .done)
+        fake.change { $0.reachable = false }
+        // Its next try is half a second away, by a clock that stands.
+        for _ in 0..<3 { #expect(try await attempt(Self.cancel) == .failed("slurmctld is away")) }
+        #expect(try await bench.commands() == ["cancel open", "time-limit 60 done"])
+        #expect(try await attempt(.timeLimit(minutes: 5)) == .impossible("the job is being cancelled"))
+        fake.change { $0.reachable = true }
+        clock.advance(30)
+        #expect(try await attempt(Self.cancel) == .done)
+        #expect(fake.state.cancelled == [101])
     }
 
     @Test("who waits no more leaves it open; one whose place is taken is told so")

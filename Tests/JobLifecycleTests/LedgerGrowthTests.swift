@@ -182,6 +182,43 @@ struct LedgerGrowthTests {
         ledger.close()
     }
 
+    @Test("what becomes of its own jobs while a gateway is not configured is kept for it, and named")
+    func unconfiguredOwner() async throws {
+        let folder = try TemporaryFolder()
+        let clock = TestClock()
+        func open(_ gateways: String...) throws -> Ledger {
+            try Ledger(
+                path: folder.ledger, cluster: "lab",
+                interests: gateways.map { .init(gateway: $0, scope: .ownJobs) }, now: clock.now)
+        }
+        var ledger = try open("grid")
+        for name in ["0xa", "0xb"] {
+            try await ledger.accept(JobOrder(gateway: "grid", externalID: name, request: [1]))
+        }
+        ledger.close()
+        // Nothing waits for it yet.
+        ledger = try open()
+        #expect(try await ledger.unconfigured().isEmpty)
+        clock.advance(10)
+        _ = try await ledger.withdraw("grid", "0xa", claim: 1, why: "not wanted")
+        #expect(try await ledger.unconfigured() == [.init(gateway: "grid", deliveries: 1, since: 1_000_010)])
+        ledger.close()
+        ledger = try open("grid")
+        #expect(try await ledger.unconfigured().isEmpty)
+        #expect(try await ledger.dueDeliveries("grid", limit: 9).map(\.transition.externalID) == ["0xa"])
+        ledger.close()
+        // Given up: the jobs leave in the end.
+        ledger = try open()
+        clock.advance(10)
+        _ = try await ledger.withdraw("grid", "0xb", claim: 1, why: "not wanted")
+        #expect(try await ledger.unconfigured().map(\.deliveries) == [2])
+        clock.advance(2000)
+        #expect(try await ledger.prune(olderThan: .seconds(1000)) == 2)
+        #expect(try await ledger.unconfigured().isEmpty)
+        #expect(try await ledger.verify().isEmpty)
+        ledger.close()
+    }
+
     // MARK: the outbox
 
     @Test("a job's deliveries keep their order, whatever the limit and whichever is due first")

@@ -17,6 +17,10 @@ struct OutboxTests {
         let answer: NIOLockedValueBox<@Sendable (JobTransition) -> Delivery?>
         let asked = NIOLockedValueBox<[String]>([])
         let away = NIOLockedValueBox(false)
+        /// What runs, each time that it was told.
+        let caughtUp = NIOLockedValueBox<[[UInt32]]>([])
+        /// So many calls of it fail yet.
+        let failures = NIOLockedValueBox(0)
 
         init(_ answer: @escaping @Sendable (JobTransition) -> Delivery? = { _ in .delivered }) {
             self.answer = NIOLockedValueBox(answer)
@@ -27,6 +31,15 @@ struct OutboxTests {
             asked.withLockedValue { $0 += transitions.map { "\($0.job ?? "-") \($0.kind.rawValue)" } }
             let answer = answer.withLockedValue { $0 }
             return transitions.compactMap(answer)
+        }
+
+        func catchUp(_ running: [JobTransition]) async throws(GatewayUnavailable) {
+            caughtUp.withLockedValue { $0.append(running.compactMap(\.jobID).sorted()) }
+            let fails = failures.withLockedValue { count in
+                count -= 1
+                return count >= 0
+            }
+            if fails { throw GatewayUnavailable("away") }
         }
     }
 
@@ -110,6 +123,37 @@ struct OutboxTests {
         #expect(try await runner.deliverDue())
         #expect(
             gateway.asked.withLockedValue { $0 } == ["1 pending", "2 pending", "1 running", "2 running", "3 pending"])
+    }
+
+    @Test("one that begins late is told what runs, after what waits for it; and again when it could not take it")
+    func late() async throws {
+        let bench = try Bench([])
+        try await bench.see(seen(.running, key: JobKey(1), start: 490), seen(.pending, key: JobKey(2)))
+        bench.ledger.close()
+        let ledger = try Ledger(
+            path: bench.folder.ledger, cluster: "lab", interests: [.init(gateway: "all", scope: .everything)],
+            now: bench.clock.now)
+        defer { ledger.close() }
+        try await ledger.fold(Ledger.Intake(observations: [seen(.running, key: JobKey(3), start: 490)]))
+        let gateway = FakeGateway()
+        gateway.failures.withLockedValue { $0 = 1 }
+        let runner = OutboxRunner(ledger: ledger, gateway: gateway, logger: quiet)
+        let task = Task { await runner.catchUp(pause: .milliseconds(1)) }
+        try await Task.sleep(for: .milliseconds(20))
+        #expect(gateway.caughtUp.withLockedValue { $0 } == [], "3 is still to be told")
+        try await runner.deliverDue()
+        await task.value
+        #expect(gateway.caughtUp.withLockedValue { $0 } == [[1, 3], [1, 3]])
+        #expect(gateway.asked.withLockedValue { $0 } == ["3 running"])
+    }
+
+    @Test("a cluster that is never quiet keeps it no longer than so many looks")
+    func neverQuiet() async throws {
+        let bench = try await twoJobs()
+        let gateway = FakeGateway()
+        await OutboxRunner(ledger: bench.ledger, gateway: gateway, logger: quiet).catchUp(
+            looks: 3, pause: .milliseconds(1))
+        #expect(gateway.caughtUp.withLockedValue { $0 } == [[1, 2]])
     }
 
     @Test("what was delivered long ago costs nothing: the due ones are found by the indexes of what is open")

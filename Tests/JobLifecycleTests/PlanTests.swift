@@ -173,7 +173,7 @@ struct PlanTests {
         let due = try #require(try await ledger.dueCommands(limit: 9).first)
         try await ledger.postpone(due, to: 0, why: "busy")
         try await ledger.note(due, is: .done)
-        try await ledger.ask(.cancel(why: "not wanted"), of: "own", "d", claim: 1)
+        try await ledger.ask(.cancel(why: "not wanted"), of: "own", "d", claim: 1, isUrgent: true)
         _ = try await ledger.commands(ofLedgerJob: id)
         let tag = try #require(try await ledger.order(ledgerJob: id)).tag
         try await ledger.fold(
@@ -241,7 +241,6 @@ struct PlanTests {
         try await ledger.number(above: 1_000_000)
         _ = try await ledger.acceptedAt(1)
         _ = try await ledger.transitions(after: 0, limit: 9)
-        _ = try await ledger.runningRuns()
         _ = try await ledger.runs(ofJob: 7)
     }
 

@@ -53,6 +53,7 @@ extension JobObservation {
         hasUnnamedNodes = job.nodes != nil && details.nodes == nil
         session = job.session.flatMap { OrderTag.isSession($0) ? $0 : nil }
         isHeld = job.isHeld
+        isHeldByAdministrator = job.isHeldByAdministrator
         // slurmctld's guesses at the start of a pending and the end of a running job are no facts.
         guard state.base != .pending else { return }
         startTime = job.startTime.map { Int64($0.timeIntervalSince1970) }

@@ -27,5 +27,4 @@ public protocol BenchmarkCluster: Sendable {
     /// The uid of whose jobs they are.
     /// - Throws: `configuration` for a user that is not there, or may run no job.
     func userID(login: String) async throws(BenchmarkError) -> UInt32
-    func cancel(_ jobID: UInt32) async throws(BenchmarkError)
 }

@@ -83,6 +83,7 @@ extension BenchmarkRunner {
     /// - Returns: the run that is to end; nil: there is none.
     public func cancel() async throws(BenchmarkError) -> Int64? {
         let run = try await file.cancel()
+        askToCancelAgain()
         wake.raise()
         return run
     }

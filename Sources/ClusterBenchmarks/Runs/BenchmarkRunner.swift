@@ -38,8 +38,8 @@ public actor BenchmarkRunner: Service {
     let wake = WakeUp()
     /// By part, since when its output is awaited.
     private var awaited: [Int64: Int] = [:]
-    /// By part, with which number it was cancelled.
-    private var cancelled: [Int64: UInt32?] = [:]
+    /// By part, the ledger's number of the job that is being cancelled. Each `cancel` asks for it again, and so does each start.
+    private var cancelled: [Int64: Int64] = [:]
     /// The last thing that went wrong with going on; shown until it goes on.
     public private(set) var trouble: String?
 
@@ -117,18 +117,46 @@ public actor BenchmarkRunner: Service {
             try await file.noteSubmitted(part.id)
             return true
         case .submitted:
-            guard part.isCancelled, cancelled[part.id] != .some(part.jobID) else { return false }
-            _ = try await inLedger { () async throws(LedgerError) in
-                try await ledger.withdraw(
-                    Self.gatewayName, part.externalID, claim: 1, why: "the benchmark was cancelled")
-            }
-            if let jobID = part.jobID { try await cluster.cancel(jobID) }
-            cancelled[part.id] = .some(part.jobID)
-            return false
+            return part.isCancelled ? try await cancel(part) : false
         case .ended: return try await finish(part)
         case .done, .failed, .skipped, .cancelled: return true
         }
     }
+
+    /// The ledger has its job ended, as soon as there is one and slurmctld answers.
+    /// - Returns: false: its end is awaited.
+    private func cancel(_ part: BenchmarkFile.OpenPart) async throws(BenchmarkError) -> Bool {
+        guard let job = cancelled[part.id] else {
+            let order = try await inLedger { () async throws(LedgerError) in
+                try await ledger.order(Self.gatewayName, part.externalID, claim: 1)
+            }
+            guard let order else {
+                // Of a ledger that was lost nothing will come.
+                let job = part.jobID.map { "Slurm job \($0)" } ?? "its job"
+                try await file.finish(
+                    part.id, .cancelled, message: "the ledger has lost it: if \(job) is still there, end it by hand")
+                return true
+            }
+            let command = JobCommand.cancel(why: "the benchmark was cancelled")
+            try await inLedger { () async throws(LedgerError) in
+                _ = try await ledger.ask(command, of: Self.gatewayName, part.externalID, claim: 1, isUrgent: true)
+            }
+            cancelled[part.id] = order.ledgerJob
+            return false
+        }
+        let commands = try await inLedger { () async throws(LedgerError) in
+            try await ledger.commands(ofLedgerJob: job)
+        }
+        for case .impossible(let why) in commands.map(\.state) {
+            throw BenchmarkError(.unavailable, "the job of a cancelled run cannot be ended: \(why)")
+        }
+        if let why = commands.first(where: { $0.state == .open })?.trouble {
+            throw BenchmarkError(.unavailable, "the job of a cancelled run is not ended yet: \(why)")
+        }
+        return false
+    }
+
+    func askToCancelAgain() { cancelled = [:] }
 
     /// The job is over.
     /// - Returns: false: its output is not here yet.

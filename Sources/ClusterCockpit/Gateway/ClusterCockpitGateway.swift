@@ -22,19 +22,20 @@ public struct ClusterCockpitGateway: Gateway, Service {
     let settings: CockpitSettings
     let store: CockpitStore
     let senders: [BackendSender]
-    private let ledger: Ledger
     private let cluster: any CockpitCluster
     private let logger: Logger
     private let now: @Sendable () -> Int64
     private let captureWake = WakeUp()
+    /// Ends when all is known that ran before this start.
+    private let caughtUp = AsyncStream.makeStream(of: Never.self)
 
     /// Opens the gateway's file. Blocks.
     public init(
-        settings: CockpitSettings, path: String, ledger: Ledger, cluster: any CockpitCluster, logger: Logger,
+        settings: CockpitSettings, path: String, cluster: any CockpitCluster, logger: Logger,
         now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970 * 1000) }
     ) throws(CockpitError) {
         try self.init(
-            settings: settings, path: path, ledger: ledger, cluster: cluster, logger: logger, now: now,
+            settings: settings, path: path, cluster: cluster, logger: logger, now: now,
             transport: { backend throws(CockpitError) in
                 try HTTPBackendTransport(backend, certificateAuthority: settings.certificateAuthority)
             },
@@ -42,13 +43,12 @@ public struct ClusterCockpitGateway: Gateway, Service {
     }
 
     init(
-        settings: CockpitSettings, path: String, ledger: Ledger, cluster: any CockpitCluster, logger: Logger,
+        settings: CockpitSettings, path: String, cluster: any CockpitCluster, logger: Logger,
         now: @escaping @Sendable () -> Int64,
         transport: (CockpitSettings.Backend) throws(CockpitError) -> any BackendTransport,
         events: (CockpitSettings.Backend) throws(CockpitError) -> (any EventPublisher)? = { _ in nil }
     ) throws(CockpitError) {
         self.settings = settings
-        self.ledger = ledger
         self.cluster = cluster
         self.logger = logger
         self.now = now
@@ -110,7 +110,8 @@ public struct ClusterCockpitGateway: Gateway, Service {
             await withDiscardingTaskGroup { group in
                 group.addTask { await captureLoop() }
                 group.addTask {
-                    await begin()
+                    // What runs already comes first in a job's life.
+                    for await _ in caughtUp.stream {}
                     await withDiscardingTaskGroup { group in
                         for sender in senders { group.addTask { await sender.run() } }
                         group.addTask { await pruneLoop() }
@@ -120,32 +121,17 @@ public struct ClusterCockpitGateway: Gateway, Service {
         }
     }
 
-    /// What runs already is told too, after what the ledger still has for us: it comes first in a job's life.
-    ///
-    /// A cluster in which something happens all the time may always have something for us: it is not waited for for ever.
-    private func begin() async {
-        var looks = 0
-        while !Task.isCancelled {
-            do {
-                try await store.bind(settings.backends.map(\.name))
-                let waiting = try await ledger.backlogs().first { $0.gateway == name }?.waiting ?? 0
-                looks += 1
-                if waiting == 0 || looks > Self.patience {
-                    try await catchUp()
-                    return
-                }
-            } catch {
-                logger.warning("ClusterCockpit waits for the ledger", metadata: ["why": "\(error)"])
-            }
-            try? await Task.sleep(for: .seconds(1))
+    public func catchUp(_ running: [JobTransition]) async throws(GatewayUnavailable) {
+        do throws(CockpitError) {
+            try await store.bind(settings.backends.map(\.name))
+            try await learn(running)
+        } catch {
+            throw GatewayUnavailable(error.description)
         }
+        caughtUp.continuation.finish()
     }
 
-    /// Looks, one a second.
-    private static let patience = 300
-
-    func catchUp() async throws {
-        let running = try await ledger.runningRuns()
+    private func learn(_ running: [JobTransition]) async throws(CockpitError) {
         _ = try await store.take(running, backends: settings.backends.map(\.name))
         // Ended while the gateway was switched off: nobody has told it.
         struct Key: Hashable {

@@ -56,8 +56,7 @@ extension DeepSquareGateway {
     /// A place is free: those of the same customer that wait for one are looked at now.
     func placeIsFree(of login: String?) {
         for other in crowded where self.login(of: other) == login {
-            retries[other]?.removeValue(forKey: .decide)
-            timers[other] = now()
+            lookNow(other)
             wakeUp()
         }
     }

@@ -13,29 +13,34 @@ extension DeepSquareGateway {
 
     func startDeciding(_ key: Key) {
         // Until then somebody else may have moved it, unheard.
-        guard isCaughtUp, busy[key]?.contains(.decide) != true else { return }
-        if let retry = retries[key]?[.decide], retry.waits(at: now()) {
-            timers[key] = retry.notBefore
-            return
-        }
-        guard deciding < Self.concurrency else { return }  // Asked again when one is decided.
+        guard isCaughtUp else { return }
+        var runner = runners[key, default: .init()]
+        let answer = runner.begin(.decide, at: now())
+        // When all are busy it is asked again when one is decided.
+        guard answer != .now || deciding < Self.concurrency else { return }
+        runners[key] = runner
+        guard answer == .now else { return }
         deciding += 1
-        busy[key, default: []].insert(.decide)
         spawn {
             await self.decide(key)
             await self.decided(key)
         }
     }
 
+    /// What failed is tried at once.
+    func lookNow(_ key: Key) {
+        runners[key]?.forget(.decide)
+        runners[key, default: .init()].look(at: now())
+    }
+
     private func decided(_ key: Key) {
         deciding -= 1
-        busy[key]?.remove(.decide)
-        if busy[key]?.isEmpty == true { busy.removeValue(forKey: key) }
-        advance(key)
+        ended(.decide, key)
         // Those that came when all were busy.
         let now = now()
         let waiting = claims.filter { other, claim in
-            other != key && claim.isUndecided && busy[other] == nil && retries[other]?[.decide]?.waits(at: now) != true
+            guard other != key, claim.isUndecided else { return false }
+            return runners[other].map { $0.isIdle && $0.mayBegin(.decide, at: now) == .now } ?? true
         }.map(\.key)
         for other in inTurn(waiting) where deciding < Self.concurrency { advance(other) }
     }

@@ -164,8 +164,8 @@ extension DeepSquareGateway {
 
     /// Then it is asked again after a while.
     private func isFirstAnswer(_ key: Key, _ what: String) -> Bool {
-        if retries[key]?[.examine]?.why == what { return false }
-        retries[key, default: [:]][.examine] = Retry(tries: 1, notBefore: now() + Self.doubtInterval, why: what)
+        if runners[key]?.trouble(of: .examine) == what { return false }
+        pause(.examine, key, seconds: Self.doubtInterval, why: what)
         return true
     }
 

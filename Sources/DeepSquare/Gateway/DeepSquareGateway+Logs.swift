@@ -15,7 +15,7 @@ extension DeepSquareGateway {
             if Task.isCancelled { return }
             note(GridError(.storage, "\(error)"))
             logger.warning("events of the chain wait", metadata: ["why": "\(error)"])
-            timers[Self.logsTimer] = now() + 1
+            logsAt = now() + 1
         }
     }
 
@@ -24,18 +24,16 @@ extension DeepSquareGateway {
 
     /// The other files are compared with it at the next start: what lies above it is delivered again then.
     private func rememberRead() async throws {
-        guard let readTo, readTo != notedRead, timers[Self.logsTimer] == nil, now() >= noteReadAt else { return }
+        guard let readTo, readTo != notedRead, logsAt == nil, now() >= noteReadAt else { return }
         noteReadAt = now() + Self.noteInterval
         try await store.setReadBlock(readTo)
         notedRead = readTo
     }
 
     private static let pageSize = 1000
-    /// No claim's.
-    static let logsTimer = Key(job: .zero, number: -1)
 
     private func takeSomeLogs() async throws -> Bool {
-        timers.removeValue(forKey: Self.logsTimer)
+        logsAt = nil
         // Up to there all logs are in the inbox.
         let position = await feed.position?.number
         let readTo = position ?? 0
@@ -83,7 +81,7 @@ extension DeepSquareGateway {
         advanceAll(changed)
         if isProviderChanged { spawn { await self.refreshProvider() } }
         if !waiting.isEmpty {
-            timers[Self.logsTimer] = now() + 0.2
+            logsAt = now() + 0.2
             feed.wakeUp()
         }
         if logs.count < Self.pageSize, waiting.isEmpty, let position { readFurther(to: position) }

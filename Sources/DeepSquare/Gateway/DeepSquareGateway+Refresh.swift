@@ -24,7 +24,8 @@ extension DeepSquareGateway {
 
     func refreshClaims() async {
         let quiet = claims.filter { key, claim in
-            busy[key] == nil && claim.running?.state != .sent && claim.final?.state != .sent && !claim.needsExamination
+            runners[key]?.isIdle ?? true && claim.running?.state != .sent && claim.final?.state != .sent
+                && !claim.needsExamination
         }
         for part in stride(from: 0, to: quiet.count, by: 50) {
             let slice = Array(quiet)[part..<min(part + 50, quiet.count)]

@@ -167,7 +167,7 @@ extension DeepSquareGateway {
             }
         }
         // What is on its way may come back to the queue.
-        retries[key, default: [:]][.recall] = Retry(notBefore: now() + 5)
+        pause(.recall, key, seconds: 5)
     }
 
     func watch(_ report: GridClaim.Report, _ key: Key) {

@@ -14,8 +14,7 @@ extension DeepSquareGateway {
         policyRevision += 1
         // They may wait for a user, or for a place, that is there now.
         for (key, claim) in claims where claim.isUndecided {
-            retries[key]?.removeValue(forKey: .decide)
-            timers[key] = now()
+            lookNow(key)
         }
         wakeUp()
         claimWake.raise()

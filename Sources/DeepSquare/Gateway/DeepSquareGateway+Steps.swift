@@ -19,8 +19,7 @@ extension DeepSquareGateway {
 
     func advance(_ key: Key) {
         guard let claim = claims[key] else { return }
-        timers.removeValue(forKey: key)
-        holds.removeValue(forKey: key)
+        runners[key]?.beginLook()
         if claim.chain.isOver, !claim.openReports.isEmpty { start(.recall, key) { await self.recall(key) } }
         var reports: [GridClaim.Report] = []
         for step in claim.steps(world()) {
@@ -35,11 +34,9 @@ extension DeepSquareGateway {
             case .wait(let until): wake(key, at: until)
             case .hold(let until, let losing):
                 wake(key, at: until)
-                holds[key] = GridStatus.Hold(until: until, minutes: losing)
+                runners[key]?.hold = GridStatus.Hold(until: until, minutes: losing)
                 claims[key]?.hold(until: until, losing: losing, now: seconds)
-            case .close:
-                // What another step is just doing belongs to the claim: it is asked again when that is done.
-                if busy[key]?.isEmpty ?? true { start(.send, key) { await self.close(key) } }
+            case .close: start(.close, key) { await self.close(key) }
             }
         }
         if !reports.isEmpty {
@@ -52,46 +49,38 @@ extension DeepSquareGateway {
     }
 
     private func wake(_ key: Key, at time: Int64) {
-        let date = Date(timeIntervalSince1970: Double(time))
-        timers[key] = min(timers[key] ?? date, date)
+        runners[key, default: .init()].look(at: Date(timeIntervalSince1970: Double(time)))
     }
 
-    /// One at a time of a sort for a claim; after a failure not before its time.
+    /// What may not begin now is asked for again: when what is in its way is done, or its time has come.
     private func start(_ work: Work, _ key: Key, _ body: @escaping @Sendable () async -> Void) {
-        if busy[key]?.contains(work) == true { return }
-        if let retry = retries[key]?[work], retry.waits(at: now()) {
-            timers[key] = min(timers[key] ?? retry.notBefore, retry.notBefore)
-            return
-        }
-        busy[key, default: []].insert(work)
+        guard runners[key, default: .init()].begin(work, at: now()) == .now else { return }
         spawn {
             await body()
             await self.ended(work, key)
         }
     }
 
-    private func ended(_ work: Work, _ key: Key) {
-        busy[key]?.remove(work)
-        if busy[key]?.isEmpty == true { busy.removeValue(forKey: key) }
+    func ended(_ work: Work, _ key: Key) {
+        runners[key]?.end(work)
         advance(key)
     }
 
-    func succeeded(_ work: Work, _ key: Key) { retries[key]?.removeValue(forKey: work) }
-
-    private static let retryPolicy = RetryPolicy(first: .milliseconds(500), ceiling: .seconds(30))
+    func succeeded(_ work: Work, _ key: Key) { runners[key]?.forget(work) }
 
     /// - Returns: how often in a row.
     @discardableResult
     func failed(_ work: Work, _ key: Key, _ why: String) -> Int {
-        var retry = retries[key]?[work] ?? Retry()
-        retry.notBefore = now() + Self.retryPolicy.seconds(attempt: retry.tries)
-        retry.tries += 1
-        retry.why = why
-        retries[key, default: [:]][work] = retry
-        if retry.tries == 1 || retry.tries == 6 {
+        let tries = runners[key, default: .init()].failed(work, why: why, at: now())
+        if tries == 1 || tries == 6 {
             logger.notice("will be tried again", metadata: ids(key, ["what": "\(work)", "why": "\(why)"]))
         }
-        return retry.tries
+        return tries
+    }
+
+    /// Not again before so many seconds have passed.
+    func pause(_ work: Work, _ key: Key, seconds: Double, why: String? = nil) {
+        runners[key, default: .init()].pause(work, until: now() + seconds, why: why)
     }
 
     // MARK: Slurm
@@ -100,7 +89,7 @@ extension DeepSquareGateway {
         do throws(LedgerError) {
             // True: the ledger tells it as refused, which comes by `deliver`.
             if try await ledger.withdraw(name, externalID(key), claim: key.number, why: why) {
-                retries[key, default: [:]][.withdraw] = Retry(notBefore: now() + 5)
+                pause(.withdraw, key, seconds: 5)
             } else {
                 failed(.withdraw, key, "the job is being submitted just now")
             }
@@ -157,7 +146,7 @@ extension DeepSquareGateway {
 
     /// By the core: for `status`.
     private func isTriedAgain(_ work: Work, _ key: Key, tries: Int, why: String) {
-        retries[key, default: [:]][work] = Retry(tries: tries, why: why)
+        runners[key, default: .init()].isTried(work, tries: tries, why: why)
     }
 
     /// More was paid for than the job may run here: the contract gives back what is not used.
@@ -195,7 +184,7 @@ extension DeepSquareGateway {
             }
             try await save([key])
             // The same question over and over brings nothing new at once.
-            retries[key, default: [:]][.read] = Retry(notBefore: now() + 1)
+            pause(.read, key, seconds: 1)
         } catch {
             note(error)
             failed(.read, key, error.description)
@@ -236,7 +225,7 @@ extension DeepSquareGateway {
         } catch {
             claims[key]?.closedAt = nil
             note(GridError(.storage, "\(error)"))
-            failed(.send, key, "\(error)")
+            failed(.close, key, "\(error)")
             return
         }
         // The chain may have lost its end meanwhile.
@@ -247,9 +236,7 @@ extension DeepSquareGateway {
         leave(key)
         placeIsFree(of: policy.login(of: claim.customer))
         scripts.over(key)
-        retries.removeValue(forKey: key)
-        timers.removeValue(forKey: key)
-        holds.removeValue(forKey: key)
+        runners.removeValue(forKey: key)
         if settings.maximumJobs != nil { claimWake.raise() }
     }
 }

@@ -25,19 +25,7 @@ public actor DeepSquareGateway: Gateway, Service {
         var description: String { "\(job) \(number)" }
     }
 
-    /// What is being done for a claim, or waits for its next try.
-    enum Work: Sendable, Hashable {
-        case examine, decide, withdraw, cancel, setLimit, read, send, recall
-    }
-
-    struct Retry: Sendable {
-        var tries = 0
-        var notBefore = Date.distantPast
-        var why = ""
-
-        /// Nothing waits for longer than an hour: what is further off was so by a clock that has been set back since.
-        func waits(at now: Date) -> Bool { notBefore > now && notBefore.timeIntervalSince(now) <= 3600 }
-    }
+    typealias Work = ClaimRunner.Work
 
     var settings: GridSettings
     let contracts: GridContracts
@@ -62,11 +50,10 @@ public actor DeepSquareGateway: Gateway, Service {
 
     /// All that are not over.
     var claims: [Key: GridClaim] = [:]
-    var busy: [Key: Set<Work>] = [:]
-    var retries: [Key: [Work: Retry]] = [:]
-    /// When a claim is to be looked at again without being told anything, and why it waits.
-    var timers: [Key: Date] = [:]
-    var holds: [Key: GridStatus.Hold] = [:]
+    /// Of those for which something is done or waits.
+    var runners: [Key: ClaimRunner] = [:]
+    /// When logs that could not be taken in are looked at again.
+    var logsAt: Date?
     var provider = ProviderView()
     var isReadingCredits = false
     var queues: [ClaimKind: ClaimQueue] = [:]
@@ -217,12 +204,12 @@ public actor DeepSquareGateway: Gateway, Service {
         while !Task.isCancelled {
             let hasReadAll = await feed.hasCaughtUp
             await takeLogs()
-            if !isCaughtUp, hasReadAll, timers[Self.logsTimer] == nil {
+            if !isCaughtUp, hasReadAll, logsAt == nil {
                 isCaughtUp = true
                 claimWake.raise()
             }
             advanceAll(Array(claims.keys))
-            let next = timers.values.min()
+            let next = (claims.keys.map { runners[$0]?.lookAt } + [logsAt]).compactMap(\.self).min()
             let pause = next.map { max(0.01, $0.timeIntervalSince(now())) } ?? 60
             // Injected clocks may jump.
             await wake.wait(atMost: .seconds(min(pause, 5)))
@@ -252,7 +239,7 @@ public actor DeepSquareGateway: Gateway, Service {
             try await save([key])
         } catch {
             note(error)
-            timers[key] = now() + 1
+            runners[key, default: .init()].look(at: now() + 1)
         }
     }
 

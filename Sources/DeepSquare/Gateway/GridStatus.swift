@@ -96,7 +96,7 @@ extension DeepSquareGateway {
         var waiting = 0
         let jobs = claims.sorted { $0.value.claimedAt < $1.value.claimedAt }.map { key, claim in
             if !provider.isApproved, claim.wantsToReport(world) { waiting += 1 }
-            return job(claim, retries[key] ?? [:], holds[key])
+            return job(claim, runners[key])
         }
         return GridStatus(
             contract: contracts.metaScheduler.checksummed, provider: address.checksummed, state: standingWords,
@@ -116,18 +116,18 @@ extension DeepSquareGateway {
     public func recentJobs(limit: Int) async throws(GridError) -> [GridStatus.Job] {
         try await store.recentClaims(limit: limit).map { stored in
             let claim = claims[Key(stored)] ?? stored
-            return job(claim, retries[Key(stored)] ?? [:], holds[Key(stored)])
+            return job(claim, runners[Key(stored)])
         }
     }
 
-    private func job(_ claim: GridClaim, _ retries: [Work: Retry], _ hold: GridStatus.Hold?) -> GridStatus.Job {
-        let trouble = retries.values.filter { $0.tries > 0 }.map(\.why).sorted().first
+    private func job(_ claim: GridClaim, _ runner: ClaimRunner?) -> GridStatus.Job {
+        let trouble = runner?.trouble
         return GridStatus.Job(
             job: claim.name, claim: claim.number, customer: claim.customer.hex, slurmJob: claim.slurm.jobID,
             minutes: claim.paidMinutes, limitMinutes: claim.slurm.granted,
             chainStatus: claim.chain.isOurs ? "\(claim.chain.status)" : "not ours any more",
             state: trouble != nil && claim.isUndecided ? "waits to become a Slurm job" : claim.words,
-            reportedMinutes: claim.final?.kind == .end ? claim.final?.minutes : nil, hold: hold,
+            reportedMinutes: claim.final?.kind == .end ? claim.final?.minutes : nil, hold: runner?.hold,
             trouble: trouble,
             wasBilledTooMuch: claim.wasBilledTooMuch, isOver: claim.isClosed, earned: claim.earned.map { "\($0)" },
             steps: claim.timeline)

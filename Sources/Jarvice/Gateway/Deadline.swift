@@ -13,7 +13,7 @@ enum Deadline {
         }
         let timer = Task {
             try? await Task.sleep(for: limit)
-            continuation.yield(.failure(JarviceError(.unavailable, "\(what) does not answer within \(limit)")))
+            continuation.yield(.failure(passed(limit, what)))
             continuation.finish()
         }
         defer {
@@ -23,5 +23,9 @@ enum Deadline {
         var answers = stream.makeAsyncIterator()
         guard let first = await answers.next() else { throw JarviceError(.unavailable, "the call was cancelled") }
         return try first.get()
+    }
+
+    static func passed(_ limit: Duration, _ what: String) -> JarviceError {
+        JarviceError(.unavailable, "\(what) does not answer within \(limit)")
     }
 }

@@ -27,12 +27,6 @@ public protocol JarviceCluster: Sendable {
     /// Whether slurmctld answers.
     func isUp() async -> Bool
 
-    /// Ends a job; one that has ended is no error.
-    func cancel(_ jobID: UInt32) async throws(JarviceError)
-
-    /// Lets a held job start.
-    func release(_ jobID: UInt32) async throws(JarviceError)
-
     /// As `scontrol show job` prints it; nil: slurmctld has no such job.
     func description(of jobID: UInt32) async throws(JarviceError) -> String?
 

@@ -47,7 +47,7 @@ extension JarviceGateway: CallHandler {
 
     func terminate(_ job: NamedJob) async throws(JarviceError) {
         guard let (id, order) = try await own(job), try await end(of: order) == nil else { return }
-        try await change { cluster throws(JarviceError) in try await cluster.cancel(id) }
+        try await carryOut(.cancel(why: "ended by its user"), on: order)
         logger.info("JARVICE: terminated", metadata: ["job": "\(order.order.externalID)", "slurm": "\(id)"])
     }
 
@@ -64,22 +64,24 @@ extension JarviceGateway: CallHandler {
         guard !listed.isHeldByAdministrator else {
             throw JarviceError(.wrongState, "job \(id) is held by an administrator")
         }
-        try await change { cluster throws(JarviceError) in try await cluster.release(id) }
+        try await carryOut(.release, on: order)
         logger.info("JARVICE: released", metadata: ["job": "\(order.order.externalID)", "slurm": "\(id)"])
     }
 
-    private func change(
-        _ body: @escaping @Sendable (any JarviceCluster) async throws(JarviceError) -> Void
-    ) async throws(JarviceError) {
-        let cluster = cluster
-        try await Deadline.within(settings.slurmTimeout, "slurmctld") { () -> Result<Void, JarviceError> in
-            do throws(JarviceError) {
-                return .success(try await body(cluster))
-            } catch {
-                return .failure(error)
-            }
+    /// By the core, which has it on the disk and goes on trying: upstream is told what came of the first try.
+    private func carryOut(_ command: JobCommand, on order: OrderRecord) async throws(JarviceError) {
+        let (name, limit) = (order.order, settings.slurmTimeout)
+        let answer = try await ledgerAnswer { [ledger] in
+            try await ledger.attempt(
+                command, of: name.gateway, name.externalID, claim: name.claim, within: limit)
         }
         await index.changed()
+        switch answer {
+        case .done: return
+        case .impossible(let why): throw JarviceError(.refused, why)
+        case .failed(let why): throw JarviceError(.unavailable, why)
+        case .none: throw Deadline.passed(limit, "slurmctld")
+        }
     }
 
     func events(_ job: NamedJob) async throws(JarviceError) -> String {

@@ -61,12 +61,13 @@ public struct JobCommander: Service {
 
     private func take(_ due: DueCommand) async {
         do throws(LedgerError) {
+            let state: JobCommand.State
             do throws(SchedulerError) {
-                try await carryOut(due)
+                state = try await carryOut(due)
             } catch {
                 return try await failed(due, error)
             }
-            try await ledger.note(due, is: .done)
+            try await ledger.note(due, is: state)
         } catch {
             if Task.isCancelled { return }
             logger.warning("commands wait: the ledger cannot be used", metadata: ["why": "\(error)"])
@@ -75,15 +76,21 @@ public struct JobCommander: Service {
         }
     }
 
-    private func carryOut(_ due: DueCommand) async throws(SchedulerError) {
+    private func carryOut(_ due: DueCommand) async throws(SchedulerError) -> JobCommand.State {
         switch due.record.command {
         case .cancel:
             try await scheduler.cancel(due.jobID)
+        case .release:
+            // slurmctld lets the agent's user end any hold, and it may have been asked for long ago.
+            let held = try await scheduler.look(at: due.jobID).filter { $0.orderNumber == due.jobID && $0.isHeld }
+            if held.contains(where: \.isHeldByAdministrator) { return .impossible("an administrator holds the job") }
+            if !held.isEmpty { try await scheduler.release(due.jobID, adminComment: nil) }
         case .timeLimit(let minutes):
             try await scheduler.setTimeLimit(due.jobID, minutes: minutes)
             // A try before, maybe of another limit, may still hang: it would have the last word.
             if due.record.tries > 0 { try await scheduler.settle() }
         }
+        return .done
     }
 
     private func failed(_ due: DueCommand, _ error: SchedulerError) async throws(LedgerError) {

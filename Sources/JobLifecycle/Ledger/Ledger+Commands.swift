@@ -9,10 +9,11 @@ extension Ledger {
     ///
     /// A job that is over needs none: it is done. One that Slurm does not have yet waits for its number; a cancel of it
     /// withdraws the order as well. A cancel ends what else is open.
+    /// - Parameter isUrgent: somebody waits: one that is open is tried at once, not when its next try is due.
     /// - Throws: `notFound` when the ledger has no such order.
     @discardableResult
     public func ask(
-        _ command: JobCommand, of gateway: String, _ externalID: String, claim: Int64
+        _ command: JobCommand, of gateway: String, _ externalID: String, claim: Int64, isUrgent: Bool = false
     ) async throws(LedgerError) -> CommandRecord {
         try await transact { transaction in
             let id = try Int64.fetchOne(
@@ -21,7 +22,7 @@ extension Ledger {
             guard let id else {
                 throw LedgerError(.notFound, "the ledger has no job \(JobOrder.logID(externalID)) of \(gateway)")
             }
-            return try transaction.ask(command, of: id)
+            return try transaction.ask(command, of: id, isUrgent: isUrgent)
         }
     }
 
@@ -37,7 +38,7 @@ extension Ledger {
             var told = 0
             while true {
                 guard let record = try await self.command(asked.command.kind, on: asked.ledgerJob) else {
-                    return .impossible("the ledger has no such job any more")
+                    return .impossible(Self.forgotten)
                 }
                 guard record.state == .open else { return record.state }
                 guard record.command == asked.command else { return .impossible("a later one has taken its place") }
@@ -49,6 +50,35 @@ extension Ledger {
             }
         }
     }
+
+    /// Asks for it, for somebody who waits, and says what came of the next try. Whatever that is, it goes on being tried until
+    /// it is over.
+    /// - Throws: as `ask`.
+    public func attempt(
+        _ command: JobCommand, of gateway: String, _ externalID: String, claim: Int64, within limit: Duration
+    ) async throws(LedgerError) -> JobCommand.Answer {
+        let end = ContinuousClock.now + limit
+        let asked = try await ask(command, of: gateway, externalID, claim: claim, isUrgent: true)
+        return try await commandWatch.watching(asked.ledgerJob) { wakeUp throws(LedgerError) in
+            while true {
+                let record = try await self.command(asked.command.kind, on: asked.ledgerJob)
+                switch record?.state {
+                case nil: return .impossible(Self.forgotten)
+                case .done: return .done
+                case .impossible(let why): return .impossible(why)
+                case .open: break
+                }
+                if let record, record.tries > asked.tries { return .failed(record.trouble ?? "") }
+                let left = ContinuousClock.now.duration(to: end)
+                guard left > .zero else { return .none }
+                await wakeUp.wait(atMost: left)
+                // A read would throw.
+                if Task.isCancelled { return .none }
+            }
+        }
+    }
+
+    private static let forgotten = "the ledger has no such job any more"
 
     /// What was asked for of a job, whatever became of it.
     public func commands(ofLedgerJob job: Int64) async throws(LedgerError) -> [CommandRecord] {
@@ -66,10 +96,12 @@ extension Ledger {
 
     // MARK: carrying out
 
-    /// Of open commands: those whose job has a number. The rest waits for its order.
+    /// Of open commands: those whose job has a number. The rest waits for its order. The core's own hold is not for others to
+    /// end.
     private static let dueCommands = """
         FROM commands c INDEXED BY commands_due CROSS JOIN jobs j ON j.id = c.job
         WHERE c.state = 'open' AND c.next_at <= ? AND j.number IS NOT NULL AND j.order_phase IN ('submitted', 'released')
+            AND (c.kind <> 'release' OR j.order_phase = 'released')
         ORDER BY c.next_at LIMIT ?
         """
 
@@ -160,7 +192,7 @@ extension LedgerTransaction {
         }
     }
 
-    mutating func ask(_ command: JobCommand, of id: Int64) throws -> CommandRecord {
+    mutating func ask(_ command: JobCommand, of id: Int64, isUrgent: Bool) throws -> CommandRecord {
         var job = try job(id)
         var state = JobCommand.State.open
         switch command {
@@ -171,7 +203,7 @@ extension LedgerTransaction {
                     UPDATE commands SET state = 'impossible', error = ? WHERE job = ? AND kind <> 'cancel' AND state = 'open'
                     """,
                 arguments: [Self.overtaken, id])
-        case .timeLimit:
+        case .timeLimit, .release:
             let isEnding = try Int.fetchOne(
                 database, sql: "SELECT 1 FROM commands WHERE job = ? AND kind = 'cancel' AND state = 'open'",
                 arguments: [id])
@@ -188,6 +220,11 @@ extension LedgerTransaction {
                 WHERE state <> 'open' OR ?4 <> 'open' OR kind <> 'cancel' AND argument <> ?3
                 """,
             arguments: [id, command.kind.rawValue, command.argument, word, now, error])
+        if isUrgent {
+            try database.execute(
+                sql: "UPDATE commands SET next_at = 0 WHERE job = ? AND kind = ? AND state = 'open'",
+                arguments: [id, command.kind.rawValue])
+        }
         changedCommands.insert(id)
         let row = try Row.fetchOne(
             database, sql: "SELECT \(Self.commandColumns) FROM commands c WHERE job = ? AND kind = ?",

@@ -137,6 +137,7 @@ extension Ledger {
             try transaction.database.execute(
                 sql: "UPDATE jobs SET order_phase = 'released', released_at = ?, last_error = NULL WHERE id = ?",
                 arguments: [transaction.now, ledgerJob])
+            if try transaction.hasOpenCommand(ledgerJob) { transaction.changedCommands.insert(ledgerJob) }
             return try String.fetchOne(
                 transaction.database, sql: "SELECT withdrawn FROM jobs WHERE id = ?", arguments: [ledgerJob])
         }

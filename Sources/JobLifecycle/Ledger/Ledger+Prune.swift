@@ -214,10 +214,14 @@ extension Ledger {
         }
         for gateway in try Self.gateways(database, "waiting") + Self.gateways(database, "parked")
         where !interests.contains(where: { $0.gateway == gateway }) {
-            try database.execute(
-                sql: "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO NOTHING",
-                arguments: ["unconfigured:\(gateway)", String(time)])
+            try noteUnconfigured(database, gateway, at: time)
         }
+    }
+
+    /// There is something to tell it, and nobody to tell.
+    static func noteUnconfigured(_ database: Database, _ gateway: String, at time: Int64) throws {
+        try database.cachedStatement(sql: "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO NOTHING")
+            .execute(arguments: ["unconfigured:\(gateway)", String(time)])
     }
 
     private func dropUnconfigured(

@@ -65,6 +65,7 @@ public final class Ledger: Sendable {
     let writer: LedgerWriter?
     let gate = ClosingGate()
     let commandWatch = CommandWatch()
+    let running = RunningRuns()
     /// Told what has just been committed.
     public let feed = LedgerFeed()
 
@@ -103,9 +104,10 @@ public final class Ledger: Sendable {
             opening = damage ?? (existed ? .existing : .created)
             writer = LedgerWriter(pool)
             let seconds = Int64(now().timeIntervalSince1970)
-            (wasBound, fromBefore) = try pool.write { database in
+            (wasBound, fromBefore) = try pool.write { [running] database in
                 let wasBound = try Self.bind(database, cluster: cluster)
                 try Self.noteUnconfigured(database, interests, at: seconds)
+                try running.load(database)
                 return (wasBound, NIOLockedValueBox(try Self.openOrders(database)))
             }
         } catch {

@@ -42,7 +42,9 @@ extension LedgerTransaction {
             try Self.json(run.details), run.asOf, run.toldRunning,
         ])
         counted.runs(from: nil, to: run.phase)
-        return database.lastInsertedRowID
+        let id = database.lastInsertedRowID
+        runChanges.append(.written(RunRow(id: id, job: job, record: run, phaseRead: run.phase)))
+        return id
     }
 
     /// Writes a run that is known. That it was seen ends any doubt about it.
@@ -63,9 +65,9 @@ extension LedgerTransaction {
             ])
             return database.changesCount > 0
         }
-        // In the phase in which it was read, unless it was written since.
-        if try change(from: run.phaseRead) { return counted.runs(from: run.phaseRead, to: record.phase) }
-        for before in RunRecord.Phase.allCases where try change(from: before) {
+        // In this one, unless it was written since.
+        for before in [run.phaseRead] + RunRecord.Phase.allCases where try change(from: before) {
+            runChanges.append(.written(run))
             return counted.runs(from: before, to: record.phase)
         }
     }

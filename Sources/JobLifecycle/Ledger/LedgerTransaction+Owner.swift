@@ -118,6 +118,7 @@ extension LedgerTransaction {
             arguments: [number, time, order.id])
         for stray in strays {
             try database.execute(sql: "UPDATE runs SET job = ? WHERE job = ?", arguments: [order.id, stray])
+            runChanges.append(.moved(from: stray, to: order.id))
             try retell(transitionsOf: stray, as: order)
             // Its transitions are the order's now.
             try database.execute(

@@ -18,6 +18,8 @@ struct LedgerTransaction {
     var changedOrders = false
     /// Jobs of which a command can be carried out, or has become something.
     var changedCommands: Set<Int64> = []
+    /// What of it the index of running runs takes over.
+    var runChanges: [RunningRuns.Change] = []
     /// What is written to the counters with it.
     var counted = CounterChanges()
 
@@ -135,6 +137,11 @@ struct LedgerTransaction {
             if interest.scope == .ownJobs, interest.gateway != job.gateway || afterFinal { continue }
             try insertDelivery(of: transition.sequence, job: job.id, to: interest.gateway)
         }
+        if let owner = job.gateway, !afterFinal, !interests.contains(where: { $0.gateway == owner }) {
+            // It is told when it is configured again: of its own jobs nobody else tells it.
+            try insertDelivery(of: transition.sequence, job: job.id, to: owner)
+            try Ledger.noteUnconfigured(database, owner, at: now / 1_000_000)
+        }
         news.append(.transition(transition))
     }
 
@@ -174,14 +181,17 @@ extension Ledger {
     ) async throws(LedgerError) -> Answer {
         guard let writer else { throw LedgerError(.conflict, "\(path) was opened to be looked at only") }
         do {
-            let (answer, news, wakes, commands) = try await gate.use { [interests, policyBox] in
-                try await writer.write(lane) { database in
+            let (answer, news, wakes, commands, _) = try await gate.use { [interests, policyBox, running] in
+                try await writer.write(lane, committed: { running.take($0.4) }) { database in
                     var transaction = LedgerTransaction(
                         database: database, interests: interests, policy: policyBox.withLockedValue { $0 },
                         now: self.microseconds)
                     let answer = try body(&transaction)
                     try transaction.counted.write(to: database)
-                    return (answer, transaction.news, transaction.changedOrders, transaction.changedCommands)
+                    return (
+                        answer, transaction.news, transaction.changedOrders, transaction.changedCommands,
+                        transaction.runChanges
+                    )
                 }
             }
             if !news.isEmpty || wakes { feed.publish(news) }

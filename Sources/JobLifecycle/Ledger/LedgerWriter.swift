@@ -64,8 +64,10 @@ final class LedgerWriter: Sendable {
 
     /// Returns after the commit. `body` runs on the writer's thread, in a savepoint of its own: when it throws, only it
     /// is undone.
+    /// - Parameter committed: called on the writer's thread once the commit is done, in the order of what was written.
     func write<Answer: Sendable>(
-        _ lane: Lane = .prompt, _ body: @escaping @Sendable (Database) throws -> Answer
+        _ lane: Lane = .prompt, committed: @escaping @Sendable (Answer) -> Void = { _ in },
+        _ body: @escaping @Sendable (Database) throws -> Answer
     ) async throws -> Answer {
         try await withCheckedThrowingContinuation { continuation in
             let answer = NIOLockedValueBox<Result<Answer, any Error>?>(nil)
@@ -79,6 +81,7 @@ final class LedgerWriter: Sendable {
                     if let failure {
                         continuation.resume(throwing: failure)
                     } else if let result {
+                        if case .success(let answer) = result { committed(answer) }
                         continuation.resume(with: result)
                     } else {
                         continuation.resume(throwing: LedgerError(.failed, "the ledger left out a transaction"))

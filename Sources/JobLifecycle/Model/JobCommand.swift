@@ -6,16 +6,20 @@ public enum JobCommand: Sendable, Hashable {
     case cancel(why: String)
     /// Minutes. A later one takes the place of one that is not done yet.
     case timeLimit(minutes: UInt64)
+    /// Lets a job start that was ordered to stay held. One that an administrator holds stays so.
+    case release
 
     enum Kind: String, Sendable, Hashable {
         case cancel
         case timeLimit = "time-limit"
+        case release
     }
 
     var kind: Kind {
         switch self {
         case .cancel: .cancel
         case .timeLimit: .timeLimit
+        case .release: .release
         }
     }
 
@@ -24,6 +28,7 @@ public enum JobCommand: Sendable, Hashable {
         switch self {
         case .cancel(let why): why
         case .timeLimit(let minutes): "\(minutes)"
+        case .release: ""
         }
     }
 
@@ -32,6 +37,7 @@ public enum JobCommand: Sendable, Hashable {
         switch (Kind(rawValue: kind), UInt64(argument)) {
         case (.cancel, _): self = .cancel(why: argument)
         case (.timeLimit, let minutes?): self = .timeLimit(minutes: minutes)
+        case (.release, _): self = .release
         case (.timeLimit, nil), (nil, _): return nil
         }
     }
@@ -44,6 +50,17 @@ public enum JobCommand: Sendable, Hashable {
         case done
         /// It will not be done. Asking for it again tries it again.
         case impossible(String)
+    }
+
+    /// What came of one try.
+    public enum Answer: Sendable, Hashable {
+        case done
+        /// It will not be done.
+        case impossible(String)
+        /// Why it is not done yet. The core goes on trying.
+        case failed(String)
+        /// Nothing was heard in time. The core goes on trying.
+        case none
     }
 }
 
@@ -67,6 +84,7 @@ extension CommandRecord {
             switch command {
             case .cancel(let why): "cancel (\(why))"
             case .timeLimit(let minutes): "time limit of \(minutes) min"
+            case .release: "release"
             }
         return switch state {
         case .open where tries > 0: "\(what), open, failed \(tries) times so far: \(trouble ?? "")"

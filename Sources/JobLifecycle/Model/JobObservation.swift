@@ -39,6 +39,8 @@ public struct JobObservation: Sendable, Hashable {
     public var hasUnnamedNodes = false
     /// It waits, and is not to start before somebody releases it.
     public var isHeld = false
+    /// It is held, and not by its user.
+    public var isHeldByAdministrator = false
     /// slurmctld was asked once this had been heard of, and has the run no more: nothing can take the end back.
     public var isForgotten = false
 

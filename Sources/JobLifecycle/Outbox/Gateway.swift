@@ -15,6 +15,17 @@ public protocol Gateway: Sendable {
     /// job was not `delivered` here must be answered with `retry`. Throws when it can take nothing at all for now: then
     /// no transition is to blame, and all of them keep their order.
     func deliver(_ transitions: [JobTransition]) async throws(GatewayUnavailable) -> [Delivery]
+
+    /// What runs now, in the form of the transitions that told of it, with what is known by now; their sequence is 0.
+    ///
+    /// Of scope `everything`, once after each start, when what waited has been delivered. So one that is enabled late, or has
+    /// lost its file, learns of jobs whose beginnings nobody told it. Beside deliveries, which do not wait for it; asked again
+    /// when it has thrown. A gateway that needs none of that has it from the default.
+    func catchUp(_ running: [JobTransition]) async throws(GatewayUnavailable)
+}
+
+extension Gateway {
+    public func catchUp(_ running: [JobTransition]) async throws(GatewayUnavailable) {}
 }
 
 /// A gateway whose other side, or disk, is away.

@@ -18,33 +18,68 @@ public struct OutboxRunner: Service {
     }
 
     public func run() async throws {
-        let wakeUp = ledger.feed.wakeUp()
         await cancelWhenGracefulShutdown {
-            var failures = 0
-            while !Task.isCancelled {
-                var pause = Duration.seconds(1)
-                do {
-                    while try await deliverDue(), !Task.isCancelled { failures = 0 }
-                    failures = 0
-                    let next = try await ledger.nextDeliveryTime(gateway.name)
-                    pause = next.map { max(.milliseconds(5), .microseconds($0 - ledger.microseconds)) } ?? .seconds(60)
-                } catch let error as GatewayUnavailable {
-                    if Task.isCancelled { return }
-                    if failures == 0 {
-                        logger.warning(
-                            "deliveries wait: the gateway is away",
-                            metadata: ["gateway": "\(gateway.name)", "why": "\(error)"])
-                    }
-                    // What comes meanwhile is no reason to try earlier.
-                    try? await Task.sleep(for: RetryPolicy.unavailable.delay(attempt: failures))
-                    failures += 1
-                    continue
-                } catch {
-                    if Task.isCancelled { return }
-                    logger.warning("deliveries wait: the ledger cannot be used", metadata: ["why": "\(error)"])
-                }
-                await wakeUp.wait(atMost: min(pause, .seconds(60)))
+            await withDiscardingTaskGroup { group in
+                group.addTask { await deliverLoop() }
+                group.addTask { await catchUp() }
             }
+        }
+    }
+
+    private func deliverLoop() async {
+        let wakeUp = ledger.feed.wakeUp()
+        var failures = 0
+        while !Task.isCancelled {
+            var pause = Duration.seconds(1)
+            do {
+                while try await deliverDue(), !Task.isCancelled { failures = 0 }
+                failures = 0
+                let next = try await ledger.nextDeliveryTime(gateway.name)
+                pause = next.map { max(.milliseconds(5), .microseconds($0 - ledger.microseconds)) } ?? .seconds(60)
+            } catch let error as GatewayUnavailable {
+                if Task.isCancelled { return }
+                if failures == 0 {
+                    logger.warning(
+                        "deliveries wait: the gateway is away",
+                        metadata: ["gateway": "\(gateway.name)", "why": "\(error)"])
+                }
+                // What comes meanwhile is no reason to try earlier.
+                try? await Task.sleep(for: RetryPolicy.unavailable.delay(attempt: failures))
+                failures += 1
+                continue
+            } catch {
+                if Task.isCancelled { return }
+                logger.warning("deliveries wait: the ledger cannot be used", metadata: ["why": "\(error)"])
+            }
+            await wakeUp.wait(atMost: min(pause, .seconds(60)))
+        }
+    }
+
+    // MARK: what runs already
+
+    /// Tells it after what the ledger still has for the gateway, which comes first in a job's life.
+    ///
+    /// A cluster in which something happens all the time may always have something: it is not waited for for ever.
+    func catchUp(looks: Int = 300, pause: Duration = .seconds(1)) async {
+        guard gateway.scope == .everything else { return }
+        var (look, failures) = (1, 0)
+        while !Task.isCancelled {
+            var rest = pause
+            do {
+                let waiting = try await ledger.backlogs().first { $0.gateway == gateway.name }?.waiting ?? 0
+                if waiting == 0 || look > looks { return try await gateway.catchUp(ledger.runningRuns) }
+                look += 1
+            } catch {
+                if Task.isCancelled { return }
+                if failures == 0 {
+                    logger.warning(
+                        "a gateway could not be told what runs already: it is told again",
+                        metadata: ["gateway": "\(gateway.name)", "why": "\(error)"])
+                }
+                rest = RetryPolicy.unavailable.delay(attempt: failures)
+                failures += 1
+            }
+            try? await Task.sleep(for: rest)
         }
     }
 

@@ -101,6 +101,8 @@ public struct Job: Sendable, Hashable {
     public var isBatch: Bool
 
     public var isHeld: Bool { state.base == .pending && priority == 0 }
+    /// Held, and not by its user.
+    public var isHeldByAdministrator: Bool { isHeld && reason == .heldByAdministrator }
 
     /// The name a user would give this job: array tasks and components by their number in the whole.
     public var displayID: JobID {

@@ -9,6 +9,9 @@ public struct JobReason: Sendable, Hashable, Codable, CustomStringConvertible {
         self.number = number
     }
 
+    /// WAIT_HELD: not the job's user holds it. slurmctld has another reason for that.
+    public static let heldByAdministrator = JobReason(number: 8)
+
     /// Slurm's word for it; `Reason<number>` for one that is newer than this table.
     public var description: String {
         Int(number) < Self.names.count ? Self.names[Int(number)] : "Reason\(number)"

@@ -1,12 +1,41 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import ClusterCockpit
+import Foundation
+import JobLifecycle
 import Slurm
 import Testing
 
 @testable import Agent
 
 struct CockpitTests {
+    @Test("what running jobs hold of nodes; how one lies on several its totals do not say")
+    func loads() throws {
+        func run(_ state: String, _ nodes: String?, _ tres: String?) throws -> JobTransition {
+            var details: [String: String] = [:]
+            details["nodes"] = nodes
+            details["tres"] = tres
+            return try JSONDecoder().decode(
+                JobTransition.self,
+                from: JSONSerialization.data(withJSONObject: [
+                    "sequence": 0, "kind": "running", "final": false, "recorded_at_us": 1, "ledger_job": 1,
+                    "state": state, "details": details,
+                ]))
+        }
+        let loads = NodeLoad.of([
+            try run("RUNNING", "n1", "cpu=2,mem=1500M,node=1,billing=2"),
+            try run("SUSPENDED", "n1", "cpu=1,mem=1G,node=1,billing=1"),
+            try run("RUNNING", "n[2-3]", "cpu=8,mem=4G,node=2"),
+            try run("RUNNING", "n4", nil),
+            try run("COMPLETED", "n5", "cpu=8,mem=4G"), try run("RUNNING", nil, "cpu=8,mem=4G"),
+        ])
+        #expect(
+            loads == [
+                "n1": NodeLoad(jobs: 2, cpus: 3, memory: 2524), "n2": NodeLoad(jobs: 1, cpus: nil, memory: nil),
+                "n3": NodeLoad(jobs: 1, cpus: nil, memory: nil), "n4": NodeLoad(jobs: 1, cpus: nil, memory: nil),
+            ])
+    }
+
     @Test func syncIsTakenOver() throws {
         let old = """
             {"clustername": "n2", "slurm": {"squeue": "/usr/bin/squeue"}, "cc-backend": {"host": "https://cc.example.org/",

@@ -110,7 +110,7 @@ final class GatewayStage: Sendable {
 
     /// Nothing is under way but commands that wait for their next try.
     func isIdle() async throws -> Bool {
-        let busy = await gateway.busy.values.flatMap(\.self)
+        let busy = await gateway.runners.values.flatMap(\.underWay)
         guard Set(busy).isSubset(of: [.cancel, .setLimit]) else {
             try await commander.stepDue()
             return false

@@ -66,6 +66,7 @@ final class FakeScheduler: Scheduler {
         /// slurmctld has forgotten it.
         var isGone = false
         var isHeld = true
+        var isHeldByAdministrator = false
 
         var observation: JobObservation {
             var seen = JobLifecycleTests.seen(
@@ -73,6 +74,7 @@ final class FakeScheduler: Scheduler {
             seen.details.nodes = startedAt == nil ? nil : "n1"
             seen.session = OrderTag.session(of: tag)
             seen.isHeld = state == .pending && isHeld
+            seen.isHeldByAdministrator = seen.isHeld && isHeldByAdministrator
             return seen
         }
     }
@@ -285,7 +287,9 @@ final class FakeScheduler: Scheduler {
     }
 
     /// As somebody does it by hand.
-    func hold(_ jobID: UInt32) { change(jobID) { $0.isHeld = true } }
+    func hold(_ jobID: UInt32, byAdministrator: Bool = false) {
+        change(jobID) { ($0.isHeld, $0.isHeldByAdministrator) = (true, byAdministrator) }
+    }
 
     func cancel(_ jobID: UInt32) async throws(SchedulerError) {
         guard try !ask("cancel \(jobID)").refusesToCancel else {

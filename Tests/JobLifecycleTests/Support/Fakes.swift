@@ -3,6 +3,7 @@
 import Foundation
 import Logging
 import NIOConcurrencyHelpers
+import Testing
 
 @testable import JobLifecycle
 
@@ -52,6 +53,7 @@ struct Bench {
 
     func see(_ observations: JobObservation..., force: Bool = false) async throws {
         for one in observations { try await ledger.fold(Ledger.Intake(observations: [one]), force: force) }
+        try await ledger.checkRunningRuns()
     }
 
     /// All transitions in order, as words: `7 running`, `7 ended COMPLETED final`.
@@ -61,6 +63,24 @@ struct Bench {
                 + [transition.kind == .running || transition.kind == .pending ? nil : transition.state?.rawValue]
                 .compactMap { $0 } + (transition.isFinal ? ["final"] : [])).joined(separator: " ")
         }
+    }
+}
+
+extension Ledger {
+    /// What is in memory is what the file has.
+    func checkRunningRuns(_ place: SourceLocation = #_sourceLocation) async throws {
+        func entries(_ runs: RunningRuns) -> [Int64: [String]] {
+            Dictionary(
+                uniqueKeysWithValues: runs.all.map { row in
+                    var record = row.record
+                    // Of no use but to the fold.
+                    record.asOf = 0
+                    return (row.id, ["\(row.job)", "\(record)"])
+                })
+        }
+        let stored = RunningRuns()
+        try await read { try stored.load($0) }
+        #expect(entries(running) == entries(stored), sourceLocation: place)
     }
 }
 

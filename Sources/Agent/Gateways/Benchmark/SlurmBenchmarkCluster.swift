@@ -46,15 +46,4 @@ struct SlurmBenchmarkCluster: BenchmarkCluster {
         }
         return found
     }
-
-    func cancel(_ jobID: UInt32) async throws(BenchmarkError) {
-        do throws(SlurmError) {
-            try await controller.cancel(JobID(jobID))
-        } catch {
-            switch error.code {
-            case .alreadyEnded, .notFound: return
-            default: throw BenchmarkError(.unavailable, error.description)
-            }
-        }
-    }
 }

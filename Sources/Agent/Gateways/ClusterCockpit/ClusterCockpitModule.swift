@@ -55,7 +55,7 @@ struct ClusterCockpitModule: GatewayModule {
         guard let slurm = context.slurm else { throw Patience.Trouble(description: "there is no binding to Slurm") }
         let gateway = try ClusterCockpitGateway(
             settings: context.configuration.clusterCockpit.settings(cluster: slurm.controller.clusterName),
-            path: context.folder + "/" + Self.file, ledger: context.ledger,
+            path: context.folder + "/" + Self.file,
             cluster: SlurmCockpitCluster(scheduler: slurm, ledger: context.ledger), logger: context.logger)
         return OpenGateway(
             running: gateway, services: [gateway, NodeReportReader(reports: context.nodeReports, gateway: gateway)],

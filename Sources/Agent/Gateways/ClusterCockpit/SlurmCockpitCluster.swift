@@ -152,10 +152,8 @@ struct SlurmCockpitCluster: CockpitCluster {
     func expand(_ nodes: String) -> [String]? { Hostlist.expand(nodes) }
 
     func nodes() async throws(CockpitError) -> [CockpitNode] {
-        let (nodes, jobs) = try await word { () async throws(SlurmError) in
-            (try await controller.nodes(), try await controller.jobs().jobs)
-        }
-        return Self.nodes(nodes, jobs)
+        let nodes = try await word { () async throws(SlurmError) in try await controller.nodes() }
+        return Self.nodes(nodes, NodeLoad.of(ledger.runningRuns))
     }
 
     func shapes() async throws(CockpitError) -> [String: NodeShape] {
@@ -171,30 +169,11 @@ struct SlurmCockpitCluster: CockpitCluster {
         ) { first, _ in first }
     }
 
-    /// How many jobs hold each node; drained nodes that hold none are down to observers.
-    static func nodes(_ nodes: [Node], _ jobs: [Job]) -> [CockpitNode] {
-        struct Load {
-            var jobs = 0
-            var cpus: UInt64? = 0
-            var memory: UInt64? = 0
-        }
-        var loads: [String: Load] = [:]
-        for job in jobs where job.state.base == .running || job.state.base == .suspended {
-            let names = job.nodes.flatMap(Hostlist.expand) ?? []
-            // How a job lies on several nodes its totals do not say.
-            let cpus = names.count == 1 ? job.allocatedTRES?.cpus : nil
-            let memory = names.count == 1 ? job.allocatedTRES?.memory : nil
-            for name in names {
-                var load = loads[name] ?? Load()
-                load.jobs += 1
-                load.cpus = load.cpus.flatMap { sum in cpus.map { sum &+ $0 } }
-                load.memory = load.memory.flatMap { sum in memory.map { sum &+ $0 } }
-                loads[name] = load
-            }
-        }
-        return nodes.filter { $0.state.base != .future }.map { node in
+    /// Drained nodes that no job holds are down to observers.
+    static func nodes(_ nodes: [Node], _ loads: [String: NodeLoad]) -> [CockpitNode] {
+        nodes.filter { $0.state.base != .future }.map { node in
             let used = GRES.list(node.gresUsed ?? "") ?? []
-            let load = loads[node.name] ?? Load()
+            let load = loads[node.name] ?? NodeLoad()
             return CockpitNode(
                 name: node.name, state: state(node.state),
                 cpus: node.state.base == .allocated ? UInt64(node.cpus) : load.cpus, memory: load.memory,
@@ -244,6 +223,32 @@ struct SlurmCockpitCluster: CockpitCluster {
         } catch {
             throw CockpitError(.unavailable, error.description)
         }
+    }
+}
+
+/// What jobs hold of a node.
+struct NodeLoad: Sendable, Equatable {
+    var jobs = 0
+    /// nil: not known.
+    var cpus: UInt64? = 0
+    /// MB; nil: not known.
+    var memory: UInt64? = 0
+
+    static func of(_ running: [JobTransition]) -> [String: NodeLoad] {
+        var loads: [String: NodeLoad] = [:]
+        for run in running where run.state == .running || run.state == .suspended {
+            let names = run.details.nodes.flatMap(Hostlist.expand) ?? []
+            // How a job lies on several nodes its totals do not say.
+            let held = names.count == 1 ? run.details.tres.map(TRES.init) : nil
+            for name in names {
+                var load = loads[name] ?? NodeLoad()
+                load.jobs += 1
+                load.cpus = load.cpus.flatMap { sum in held?.cpus.map { sum &+ $0 } }
+                load.memory = load.memory.flatMap { sum in held?.memory.map { sum &+ $0 } }
+                loads[name] = load
+            }
+        }
+        return loads
     }
 }
 

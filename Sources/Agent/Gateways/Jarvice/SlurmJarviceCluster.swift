@@ -103,20 +103,6 @@ struct SlurmJarviceCluster: JarviceCluster {
         (try? await controller.ping()) != nil
     }
 
-    func cancel(_ jobID: UInt32) async throws(JarviceError) {
-        try await translate { () async throws(SlurmError) in
-            do throws(SlurmError) {
-                try await controller.cancel(JobID(jobID))
-            } catch {
-                if error.code != .alreadyEnded && error.code != .notFound { throw error }
-            }
-        }
-    }
-
-    func release(_ jobID: UInt32) async throws(JarviceError) {
-        try await translate { () async throws(SlurmError) in try await controller.release(JobID(jobID)) }
-    }
-
     func description(of jobID: UInt32) async throws(JarviceError) -> String? {
         try await translate { () async throws(SlurmError) -> String? in
             do throws(SlurmError) {
@@ -184,7 +170,7 @@ extension ListedJob {
             elapsed: Self.elapsed(job, base, now))
         isArray = job.array != nil
         isHeld = job.isHeld
-        isHeldByAdministrator = job.isHeld && job.reason.description == "JobHeldAdmin"
+        isHeldByAdministrator = job.isHeldByAdministrator
     }
 
     /// As squeue counts: without the time of suspensions.
