@@ -20,6 +20,8 @@ import Testing
             var cancelled: [UInt32] = []
             var isDown = false
             var outputs: [String: String] = [:]
+            /// What only their users can read.
+            var helped: [String: String] = [:]
             var isCut = false
             var sequence: Int64 = 0
         }
@@ -48,13 +50,17 @@ import Testing
         }
 
         /// As after a crash: what is in the files is all that there is.
-        func runner() throws -> BenchmarkRunner {
+        func runner(
+            _ change: (inout BenchmarkRunner.Settings) -> Void = { _ in },
+            helper: (@Sendable (String, UInt32) async throws -> OutputFile?)? = nil
+        ) throws -> BenchmarkRunner {
             var settings = BenchmarkRunner.Settings()
             settings.user = "labu1"
             settings.partition = "main"
             settings.options.folder = folder.path
             settings.options.blockSize = 64
             settings.options.environment = [("TOKEN_OF_A_SITE", "hunter2")]
+            change(&settings)
             return BenchmarkRunner(
                 settings: settings, file: try BenchmarkFile.open(path: folder.appending(path: "benchmark.sqlite").path),
                 ledger: ledger, cluster: self, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
@@ -63,7 +69,7 @@ import Testing
                         guard let output = state.outputs[path] else { throw ResultError("not there") }
                         return OutputFile(text: output, isCut: state.isCut)
                     }
-                })
+                }, helper: helper)
         }
 
         /// What the ledger tells of an order's job.
