@@ -59,6 +59,7 @@ import Testing
             settings.partition = "main"
             settings.options.folder = folder.path
             settings.options.blockSize = 64
+            (settings.options.nice, settings.options.reservation) = (5, "r")
             settings.options.environment = [("TOKEN_OF_A_SITE", "hunter2")]
             change(&settings)
             return BenchmarkRunner(
@@ -129,6 +130,7 @@ import Testing
         let spec = try JobSpec(stored: orders[0].order.request)
         #expect(spec.script.contains("export TOKEN_OF_A_SITE='hunter2'"))
         #expect(spec.userID == 1001 && spec.partition == "main" && spec.options.nodes == 1 && spec.timeLimit == 1440)
+        #expect(spec.options.nice == 5 && spec.options.reservation == "r" && spec.options.exclusive == nil)
         try await stage.tell(runner, orders[0], "submitted", job: 7)
         #expect(await runner.step())
         #expect(try await runner.history(limit: 1)[0].parts[0].job == 7)

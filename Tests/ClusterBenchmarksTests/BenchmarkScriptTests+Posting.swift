@@ -113,12 +113,35 @@ extension BenchmarkScriptTests {
     func progress(
         _ part: BenchmarkPart, _ program: String, _ body: String, _ name: String, _ wanted: [Int]
     ) throws {
-        let done = try post(
-            part, curl: "keep; printf 200",
+        let (_, output, _) = try run(
+            part,
             programs: ["osu_latency": "true"].merging([program: body]) { $1 }.merging([
                 "mpirun": "shift 2; exec \"$@\"", "srun": "exit 1",
-            ]) { $1 })
-        let found = done.posted.split(separator: "\n").compactMap { PartProgress.last(in: String($0), token: "s3cret") }
-        #expect(found == wanted.map { PartProgress(name: name, percent: $0) }, "\(done.posted)")
+            ]) { $1 }
+        ) { options, folder in
+            options.storages = ["disk-tmp": folder.path]
+            options.storageSize = 4
+        }
+        func shown(_ text: String, _ token: String) -> [PartProgress] {
+            text.split(separator: "\n").compactMap { PartProgress.last(in: String($0), token: token) }
+        }
+        #expect(shown(output, "t") == wanted.map { PartProgress(name: name, percent: $0) }, "\(output)")
+    }
+
+    @Test("how far a program is is posted beside it, and holds it up in nothing")
+    func postedProgress() throws {
+        let start = ContinuousClock.now
+        // What says how far it is, is told by its length.
+        let done = try post(
+            .network, curl: "if [ $(wc -l <\"$file\") -lt 4 ]; then keep; sleep 8; fi; keep; printf 200",
+            programs: [
+                "osu_latency": "echo '0 1.5'; echo '1 1.5'; sleep 1", "osu_bibw": "echo '8 100'",
+                "osu_alltoall": "echo '8 9'",
+                "mpirun": "shift 2; exec \"$@\"",
+            ])
+        #expect(ContinuousClock.now - start < .seconds(8))
+        #expect(done.status == 0 && done.result.labels.count == 3, "\(done)")
+        let progress = PartProgress.last(in: done.posted, token: "s3cret")
+        #expect(progress?.name.hasPrefix("osu-") == true, "\(done.posted)")
     }
 }

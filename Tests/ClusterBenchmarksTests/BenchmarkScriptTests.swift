@@ -68,7 +68,7 @@ import Testing
     }
 
     /// Programs that answer in place of those on a node, in a folder of their own that is all there is beside the system's.
-    private func run(
+    func run(
         _ part: BenchmarkPart, programs: [String: String], before: String? = nil,
         _ change: (inout BenchmarkOptions, URL) -> Void = { _, _ in }
     )

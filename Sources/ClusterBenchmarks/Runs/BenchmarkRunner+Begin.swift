@@ -118,6 +118,7 @@ extension BenchmarkRunner {
         spec.options.gpusPerNode = job.gpusPerNode > 0 ? [.init(count: UInt32(clamping: job.gpusPerNode))] : nil
         spec.options.excludedNodes = job.excluded.isEmpty ? nil : job.excluded.joined(separator: ",")
         spec.options.nice = settings.options.nice
+        spec.options.reservation = settings.options.reservation
         spec.options.workDirectory = settings.options.posting == nil ? settings.options.folder : "/tmp"
         return spec
     }

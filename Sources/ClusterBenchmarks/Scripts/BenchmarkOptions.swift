@@ -76,6 +76,8 @@ public struct BenchmarkOptions: Sendable, Hashable {
     public var posting: Posting?
     /// How much lower the priority of a benchmark is than that of the grid's jobs: `benchmark.nice`
     public var nice: UInt32 = 1_000_000
+    /// `benchmark.reservation`
+    public var reservation: String?
 
     public init() {}
 

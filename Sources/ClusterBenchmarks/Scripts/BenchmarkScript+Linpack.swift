@@ -163,11 +163,11 @@ extension BenchmarkScript {
         }
         return """
             readonly KIND=$(choose fio ior) SIZE=\(max(1, options.storageSize))
-            # on_each FOLDER: what fio found, each line with the node's number; how far it is, of the first node.
+            # on_each NAME FOLDER: what fio found, each line with the node's number; how far it is, of the first node.
             on_each() {
-                local node=${SLURM_NODEID:-0} found status
-                found=$(mktemp -p /tmp sga-benchmark.XXXXXX) || return
-                fio --output-format=json --output="$found" --directory="$1" --bs=2M --size="${SIZE}M" --eta=always --eta-newline=2 \\
+                local node=${SLURM_NODEID:-0} status
+                local found=$work/$1.found.$node
+                fio --output-format=json --output="$found" --directory="$2" --bs=2M --size="${SIZE}M" --eta=always --eta-newline=2 \\
                     --filename="file.$node" --ioengine=psync --invalidate=1 \\
                     --name=write --rw=write --end_fsync=1 --name=read --stonewall --rw=read |
                     if [ "$node" = 0 ]; then cat; else cat >/dev/null; fi
@@ -177,7 +177,7 @@ extension BenchmarkScript {
                 return "$status"
             }
             export -f on_each
-            export SIZE
+            export work SIZE
             # by_node NAME: each node's lines into a file of its own.
             by_node() { sed -n 's/^@fio //p' | awk -v name="$1.fio." '{ file = name $1; sub(/^[0-9]+ /, ""); print >>file; close(file) }'; }
             # storage NAME FOLDER NODES
@@ -188,8 +188,8 @@ extension BenchmarkScript {
                 case $KIND in
                 native)
                     if has fio; then
-                        { if [ "$nodes" = 1 ]; then on_each "$folder"
-                        else srun -N "$nodes" -n "$nodes" --ntasks-per-node=1 bash -c 'on_each "$0"' "$folder"; fi; } \\
+                        { if [ "$nodes" = 1 ]; then on_each "$name" "$folder"
+                        else srun -N "$nodes" -n "$nodes" --ntasks-per-node=1 bash -c 'on_each "$0" "$1"' "$name" "$folder"; fi; } \\
                             2>"$name.errors" | follow "$name.fio" 2>/dev/null | by_node "$name" ||
                             problem "$name: fio: $(last "$name.errors")"
                         for file in "$name".fio.*; do

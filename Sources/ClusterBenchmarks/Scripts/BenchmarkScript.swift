@@ -79,43 +79,7 @@ public struct BenchmarkScript: Sendable {
         # last FILE: its last line that says something.
         last() { grep -v '^[-=* ]*$' "$1" | tail -n 1 | cut -c 1-150; }
 
-        # progress NAME PERCENT: how far it is, when it is further.
-        progress() {
-            if [ "$2" -gt "${last_percent:-0}" ] && [ "$2" -le 100 ]; then
-                last_percent=$2
-                printf '\\n@sga progress %s %s %s\\n' "$TOKEN" "$1" "$2" | announce
-            fi
-        }
-
-        # follow NAME [LINES]: passes on what a program prints, and looks for its own words on how far it is: HPL's and HPL-MxP's
-        # fraction, fio's percentage; with LINES, as of OSU, a line for each size of message. Without an end of line, or
-        # after many lines, it looks no more.
-        follow() {
-            local name=$1 lines=${2:-0} seen=0 count=0 line percent
-            tee >(
-                last_percent=0
-                while [ "$count" -lt 5000 ] && IFS= read -r -n 400 line; do
-                    count=$((count + 1)) percent=
-                    if [[ $line =~ (Fraction|Prog)\\ *=\\ *([0-9]+)(\\.[0-9]*)?% ]]; then percent=${BASH_REMATCH[2]}
-                    elif [[ $line =~ Jobs:\\ .*\\[([0-9]+)(\\.[0-9]*)?%\\] ]]; then percent=${BASH_REMATCH[1]}
-                    elif [ "$lines" -gt 0 ] && [[ $line =~ ^[0-9]+\\ +[0-9.]+ ]]; then
-                        seen=$((seen + 1)) percent=$((seen * 100 / lines))
-                    fi
-                    if [ -n "$percent" ]; then progress "$name" "$((10#$percent))"; fi
-                done
-                cat >/dev/null
-            )
-        }
-
-        # sections NAME FILE COUNT: how many of so many sections hpcc has written, until it is ended.
-        sections() {
-            local done
-            last_percent=0
-            while sleep 2; do
-                done=$(grep -c '^End of .* section' "$2" 2>/dev/null)
-                progress "$1" "$((${done:-0} * 100 / $3))"
-            done
-        }
+        \(Self.progress)
 
         # capture NAME COMMAND...: the end of what it prints is the result NAME.
         capture() {
@@ -176,100 +140,6 @@ public struct BenchmarkScript: Sendable {
             if has mpirun; then mpirun -np "$count" "$@"; else srun --mpi=pmix -n "$count" "$@"; fi
         }
         """
-    }
-
-    /// How what is printed comes to the agent: `deliver` takes a result, `flush` sends what was taken, `announce` is for what may be
-    /// lost, `farewell` for what has to be done at the end.
-    private var transport: String {
-        guard let posting = options.posting else {
-            return """
-                deliver() { cat; }
-                announce() { cat >&9; }
-                flush() { :; }
-                farewell() { :; }
-                place() { :; }
-                fetch() { :; }
-                """
-        }
-        let pinned = posting.certificates.map { "cat >\"$work/pinned.pem\" <<'END_OF_INPUT'\n\($0)END_OF_INPUT" } ?? ""
-        // The nodes' own roots first: a certificate of theirs may be changed meanwhile.
-        let trusts =
-            (posting.trustsNodes ? ["''"] : []) + (posting.certificates == nil ? [] : ["\"$work/pinned.pem\""])
-        return """
-            if ! command -v curl >/dev/null 2>&1; then
-                cd / && rm -rf -- "$work"
-                exit \(Self.lacksCurl)
-            fi
-            mkdir "$work/outbox" || exit \(Self.cannotWrite)
-            # The folder is this user's alone; nothing of it is on a command line.
-            cat >"$work/curl" <<'END_OF_INPUT'
-            url = "https://\(posting.address)\(path)"
-            header = "Authorization: Bearer \(token)"
-            header = "Content-Type: text/plain"
-            header = "Expect:"
-            END_OF_INPUT
-            \(pinned)
-            unposted=
-
-            # post FILE: 0: it is done with, 1: later.
-            post() {
-                local trust code
-                for trust in \(trusts.joined(separator: " ")); do
-                    code=$(curl --disable --silent --proto '=https' --connect-timeout 10 --max-time 120 --output /dev/null \\
-                        --write-out '%{http_code}' --config "$work/curl" ${trust:+--cacert "$trust"} --data-binary "@$1")
-                    case $? in 60 | 77) continue ;; esac
-                    break
-                done
-                case $code in
-                200) return 0 ;;
-                # It will never be taken.
-                400 | 401 | 404 | 405 | 409 | 413 | 507) unposted=yes; return 0 ;;
-                *) return 1 ;;
-                esac
-            }
-            deliver() { cat >"$(mktemp -p "$work/outbox" XXXXXX)"; }
-            announce() {
-                local file
-                file=$(mktemp -p "$work" progress.XXXXXX) && cat >"$file" && post "$file"
-                rm -f -- "$file"
-            }
-            # What cannot be posted now waits for the next one, or the end.
-            flush() {
-                local file
-                for file in "$work"/outbox/*; do
-                    if [ ! -f "$file" ]; then continue; fi
-                    if ! post "$file"; then return 1; fi
-                    rm -f -- "$file"
-                done
-            }
-            farewell() {
-                local start=$SECONDS
-                until flush; do
-                    if [ $((SECONDS - start)) -ge \(Self.postPatience) ]; then unposted=yes; break; fi
-                    sleep 2
-                done
-                everywhere rm -rf -- "$work"
-                if [ -n "$unposted" ]; then
-                    cd / && rm -rf -- "$work"
-                    exit \(Self.cannotPost)
-                fi
-            }
-            # everywhere COMMAND...: on each node, of which this is one: nothing is shared, and programs want their folder.
-            everywhere() {
-                local nodes=${SLURM_JOB_NUM_NODES:-1}
-                if [ "$nodes" -gt 1 ]; then srun -N "$nodes" -n "$nodes" --ntasks-per-node=1 --chdir=/ "$@" >/dev/null 2>&1; fi
-            }
-            everywhere mkdir -m 0700 -p -- "$work"
-            # place NODE FOLDER, fetch NODE FOLDER: one of the work folder, to a node and back.
-            place() {
-                if [ "$1" = "${SLURMD_NODENAME:-}" ]; then return; fi
-                tar -C "$work" -cf - "$2" | srun -N 1 -n 1 -w "$1" --chdir=/ tar -C "$work" -xf -
-            }
-            fetch() {
-                if [ "$1" = "${SLURMD_NODENAME:-}" ]; then return; fi
-                srun -N 1 -n 1 -w "$1" --chdir=/ tar -C "$work" -cf - "$2" | tar -C "$work" -xf -
-            }
-            """
     }
 
     private var environment: [String] {

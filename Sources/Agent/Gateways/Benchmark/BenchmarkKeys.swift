@@ -30,6 +30,9 @@ extension ConfigurationKey {
             "benchmark.exclusive", \.benchmark.isExclusive, .boolean,
             "Linpack and the network get whole nodes, and wait until they are free."),
         ConfigurationKey(
+            "benchmark.reservation", \.benchmark.reservation, .optional(.word("NAME"), else: "none"),
+            "The reservation of Slurm in which benchmarks run.", example: "maintenance"),
+        ConfigurationKey(
             "benchmark.nice", \.benchmark.nice, .number(0...2_147_483_645),
             "How much lower a benchmark's priority in the queue is than that of the grid's jobs, as `sbatch --nice`."),
         ConfigurationKey(

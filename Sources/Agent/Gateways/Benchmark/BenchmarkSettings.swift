@@ -50,6 +50,8 @@ struct BenchmarkSettings: GatewaySettings {
     var executor = BenchmarkOptions.Executor.auto
     /// `benchmark.exclusive`. Default false.
     var isExclusive = false
+    /// `benchmark.reservation`. Default: none.
+    var reservation: String?
     /// `benchmark.nice`. Default 1,000,000.
     var nice = Int(BenchmarkOptions().nice)
     /// `benchmark.storage`, LABEL=FOLDER. Default: none, which is the folders of today's supervisor.
@@ -120,6 +122,7 @@ extension BenchmarkSettings {
         }
         options.storageSize = storageSize
         options.nice = UInt32(clamping: nice)
+        options.reservation = reservation
         options.folder = resultFolder ?? ""
         settings.options = options
         return settings
