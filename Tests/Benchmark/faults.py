@@ -60,6 +60,8 @@ def time_limit(fixture):
     fixture.begin("storage")
     job = fixture.running("storage")
     eventually("it has printed something", lambda: "scratch.fio.0" in blocks(output_of(fixture, "storage")))
+    # An end within the second of the start is refused.
+    time.sleep(2)
     # slurmctld looks every 30 s.
     fixture.lab.command("scontrol", "update", f"JobId={job}", "EndTime=now")
     _, parts = fixture.finished()
