@@ -158,13 +158,19 @@ let package = Package(
         .target(
             name: "ClusterBenchmarks",
             dependencies: [
-                "JobLifecycle", "Persistence", "Support",
+                "COpenSSL", "JobLifecycle", "Persistence", "Sockets", "Support", "TLSClient",
                 .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
-            swiftSettings: strict
+            // Which module the members of C's structs come from changes from build to build, as beside gRPC.
+            swiftSettings: common
         ),
         .target(
             name: "ClusterCockpit",
@@ -367,12 +373,15 @@ let package = Package(
         .testTarget(
             name: "ClusterBenchmarksTests",
             dependencies: [
-                "ClusterBenchmarks", "JobLifecycle", "PlanCheck",
+                "ClusterBenchmarks", "JobLifecycle", "PlanCheck", "Sockets", "TLSClient",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
-            swiftSettings: strict
+            swiftSettings: common
         ),
         .testTarget(
             name: "ClusterCockpitTests",
@@ -403,7 +412,7 @@ let package = Package(
         .testTarget(
             name: "JarviceTests",
             dependencies: [
-                "Jarvice", "JarviceAnswers", "JobLifecycle", "PlanCheck", "Sockets", "TestCertificates",
+                "Jarvice", "JarviceAnswers", "JobLifecycle", "PlanCheck", "Sockets", "TLSClient", "TestCertificates",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "JWTKit", package: "jwt-kit"),

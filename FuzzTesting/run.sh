@@ -10,6 +10,7 @@ shift || true
 targets=("$@")
 [ $# -gt 0 ] || targets=(
   Hostlist GRES TRES States AccountingLine Tidy Frames RLP ABI Answers Backend Forms Template Devices Tokens Pages Results
+  HPLMxP HPL HPCC OSU IOR Fio Ookla SpeedtestCLI
 )
 export SWIFT_BACKTRACE=enable=no # libFuzzer reports crashes itself; both at once hang
 
@@ -29,6 +30,14 @@ declare -A sources=(
   [Answers]="$ethereum/Encoding/*.swift $ethereum/ABI/ABI.swift $ethereum/ABI/ABIType.swift $ethereum/ABI/ABIValue.swift
     $ethereum/RPC/JSONValue.swift $ethereum/RPC/RPCError.swift $ethereum/RPC/RPCCodec.swift $ethereum/RPC/ChainTypes.swift"
   [Results]="$benchmarks/Results/*.swift $benchmarks/Labels/*.swift $benchmarks/Hardware/*.swift"
+  [HPLMxP]="$benchmarks/Results/*.swift"
+  [HPL]="$benchmarks/Results/*.swift"
+  [HPCC]="$benchmarks/Results/*.swift"
+  [OSU]="$benchmarks/Results/*.swift"
+  [IOR]="$benchmarks/Results/*.swift"
+  [Fio]="$benchmarks/Results/*.swift"
+  [Ookla]="$benchmarks/Results/*.swift"
+  [SpeedtestCLI]="$benchmarks/Results/*.swift"
   [Backend]="$cockpit/Protocol/BackendAnswer.swift $cockpit/Protocol/BackendDocuments.swift
     $cockpit/Protocol/BackendRelease.swift $cockpit/Protocol/ReleaseProbe.swift $cockpit/Placement/Topology.swift
     $cockpit/NATS/NATSMessages.swift $cockpit/CockpitError.swift"

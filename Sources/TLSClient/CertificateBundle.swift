@@ -74,6 +74,17 @@ public struct CertificateBundle: Sendable {
         if Self.labels.contains(label) { badBlocks.append(BadBlock(line: line, reason: reason)) }
     }
 
+    /// The certificates alone, and nothing else of the file: 64 letters a line.
+    public var pem: String {
+        certificates.compactMap { try? $0.toDERBytes() }.map { bytes in
+            let text = Data(bytes).base64EncodedString()
+            let lines = stride(from: 0, to: text.utf8.count, by: 64).map { start in
+                String(text.dropFirst(start).prefix(64))
+            }
+            return (["-----BEGIN CERTIFICATE-----"] + lines + ["-----END CERTIFICATE-----\n"]).joined(separator: "\n")
+        }.joined()
+    }
+
     private static func label(_ line: ArraySlice<UInt8>, _ start: String) -> String? {
         // No line of a block is longer, and what is before the first block may be anything.
         guard line.count <= 200 else { return nil }

@@ -103,7 +103,11 @@ struct ConfigurationValueTests {
     @Test(
         "what does not fit together",
         arguments: [
-            (["TLS_ENABLE": "true"], "tls.cert-file"),
+            (["TLS_ENABLE": "true"], nil),
+            (["TLS_ENABLE": "true", "TLS_KEY": "/k"], "set tls.cert-file too"),
+            (["TLS_ENABLE": "true", "TLS_CERT": "/c"], "set tls.key-file too"),
+            (["PUBLIC_ADDRESS": "head:3000", "LISTEN_ADDRESS": "head:3000"], "grpc.listen-address: head:3000"),
+            (["LISTEN_ADDRESS": "head:3000"], nil),
             (["TLS_ENABLE": "true", "TLS_CERT": "/c", "TLS_KEY": "/k"], nil),
             (["METASCHEDULER_ENDPOINT_RPC": "http://a"], "there is a node and no key"),
             (["ETH_PRIVATE_KEY": "aa"], "there is a key and no node"),

@@ -8,31 +8,13 @@ import subprocess
 import sys
 import time
 
-from fixture import COMPUTE, HPCC, INTERNET, NETWORK, Fixture, Lab, blocks, check, eventually, say
+from fixture import COMPUTE, INTERNET, NETWORK, Fixture, Lab, block, blocks, check, eventually, result, say
 
 KNOBS = {"LAB_NODES": 2, "LAB_CPUS": 1, "LAB_GPUS": 0, "LAB_MIN_JOB_AGE": 86400, "LAB_CONF_EXTRA": "KillWait=1"}
 
 
-def block(token, name, text, cut=0):
-    """As a job's script prints it. cut: bytes that are missing at the end"""
-    sum_of = subprocess.run(["cksum"], input=text.encode(), capture_output=True, check=True).stdout.split()[0].decode()
-    lines = subprocess.run(["base64"], input=text.encode()[:len(text) - cut], capture_output=True, check=True).stdout.decode().splitlines()
-    return "".join(f"{line}\n" for line in ["", f"@sga begin {token} {name} {len(text)} {sum_of}", *(f"@sga . {one}" for one in lines),
-                                            f"@sga end {token} {name}"])
-
-
-def result(speed="0.00125"):
-    """What the stand-in of hpcc writes, with another speed."""
-    return HPCC.split("<<'END'\n")[1].removesuffix("END").replace("0.00125", speed)
-
-
 def output_of(fixture, part):
     return next(one["output"] for one in fixture.newest()["parts"] if one["part"] == part)
-
-
-def token_of(fixture, job):
-    script = fixture.lab.command("scontrol", "write", "batch_script", job, "-")
-    return script.split("TOKEN='")[1].split("'")[0]
 
 
 def restarted_slurmctld(fixture):
@@ -78,6 +60,8 @@ def time_limit(fixture):
     fixture.begin("storage")
     job = fixture.running("storage")
     eventually("it has printed something", lambda: "scratch.fio.0" in blocks(output_of(fixture, "storage")))
+    # An end within the second of the start is refused.
+    time.sleep(2)
     # slurmctld looks every 30 s.
     fixture.lab.command("scontrol", "update", f"JobId={job}", "EndTime=now")
     _, parts = fixture.finished()
@@ -119,7 +103,7 @@ def forged_and_repeated(fixture):
     fixture.begin("compute")
     fixture.held("hpcc")
     job = fixture.running("compute")
-    token, big, true = token_of(fixture, job), result("1000"), result()
+    token, big, true = fixture.token(job), result("1000"), result()
     printed = fixture.lab.base / "printed"
     printed.write_text(
         block("0" * 32, "hpcc", big) + block(token, "hpcc", big, cut=20) + block(token, "hpcc", true) + block(token, "hpcc", true)

@@ -68,10 +68,12 @@ class Fixture:
         return path
 
     def configure(self, **settings):
-        self.agent = Agent(self.lab, **{
+        """Keys that are None are left out."""
+        keys = {
             "benchmark.result-folder": self.results, "benchmark.run-as": USER, "benchmark.executor": "native",
             "benchmark.storage": f"scratch={self.disk},disk-tmp={self.disk},shared-tmp=/nowhere", "benchmark.storage-size": 4,
-            "benchmark.time-limit": "30m", **settings})
+            "benchmark.time-limit": "30m", **settings}
+        self.agent = Agent(self.lab, **{key: value for key, value in keys.items() if value is not None})
 
     def stand_ins(self):
         """-> the variables with which jobs find them before those of the system"""
@@ -156,9 +158,29 @@ class Fixture:
     def as_user(self, *words):
         subprocess.run(words, check=True, user=self.user.pw_uid, group=self.user.pw_gid, extra_groups=[], cwd="/tmp")
 
+    def script(self, job):
+        return self.lab.command("scontrol", "write", "batch_script", job, "-")
+
+    def token(self, job):
+        """The secret of its run."""
+        return self.script(job).split("TOKEN='")[1].split("'")[0]
+
     def left(self):
         """What jobs left behind in the folders."""
         return [path.name for folder in (self.results, self.disk) for path in folder.iterdir() if path.name.startswith("sga-")]
+
+
+def block(token, name, text, cut=0):
+    """As a job's script prints it. cut: bytes that are missing at the end"""
+    sum_of = subprocess.run(["cksum"], input=text.encode(), capture_output=True, check=True).stdout.split()[0].decode()
+    lines = subprocess.run(["base64"], input=text.encode()[:len(text) - cut], capture_output=True, check=True).stdout.decode().splitlines()
+    return "".join(f"{line}\n" for line in ["", f"@sga begin {token} {name} {len(text)} {sum_of}", *(f"@sga . {one}" for one in lines),
+                                            f"@sga end {token} {name}"])
+
+
+def result(speed="0.00125"):
+    """What the stand-in of hpcc writes, with another speed."""
+    return HPCC.split("<<'END'\n")[1].removesuffix("END").replace("0.00125", speed)
 
 
 def blocks(output):

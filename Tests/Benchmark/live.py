@@ -4,7 +4,10 @@
 programs printed; one to four nodes; a run that is cancelled ends its job. live.py [NAME…]: all, or some. Needs root."""
 
 import json
+import os
+import pty
 import re
+import subprocess
 import sys
 import time
 
@@ -78,6 +81,29 @@ def shown(fixture):
     return ((fixture.agent.status() or {}).get("benchmark") or {}).get("labels") or {}
 
 
+def followed(fixture):
+    """`run --follow` on a terminal has a bar by hpcc's own sections; elsewhere a line for each part that is over"""
+    start(fixture, 2)
+    ours, theirs = pty.openpty()
+    words = [fixture.lab.stage / "slurm-grid-agent", "benchmark", "run", "--follow", "--part", "network", "--control", fixture.control]
+    following = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=fixture.lab.environment)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            part = os.read(ours, 4096)
+        except OSError:
+            break
+        shown += part
+        if not part:
+            break
+    text = shown.decode(errors="replace")
+    check(following.wait(60) == 0 and re.search(r"\r\[#*-*\] network, hpcc: \d+ %, \d+ s", text), text)
+    check(re.search(r"network on [^\n]*: done, \d+ s", text) and "network.p2p.latency.us" in text, text)
+    said = fixture.agent.ask("benchmark", "run", "--follow", "--part", "machine", "--control", fixture.control)
+    check(re.search(r"^machine on [^\n]*: done, \d+ s$", said, re.MULTILINE) and "[" not in said.split("LABEL")[0].split("RUN")[0], said)
+
+
 def dry_run(fixture):
     return fixture.agent.ask("benchmark", "run", "--dry-run", "--part", "machine", "--control", fixture.control)
 
@@ -149,7 +175,7 @@ def root_is_refused(fixture):
     check("benchmark.result-folder is not set" in fixture.refused("run"), fixture.refused("run"))
 
 
-TESTS = [root_is_refused, all_parts, cancelled, node_counts]
+TESTS = [root_is_refused, all_parts, followed, cancelled, node_counts]
 
 
 def main(wanted):

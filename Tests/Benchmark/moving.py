@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A provider that comes from the supervisor, from nothing to its first job: the supervisor's environment as its chart renders it,
-`BENCHMARK_RUN_AS=root` included, and a file with the three keys that it has no name for. The agent starts, says whose the
-benchmarks' jobs are, measures, registers with what was measured, is approved and takes a job. Real programs. Needs root."""
+`BENCHMARK_RUN_AS=root` included, and a file with the two keys that it has no name for. The agent starts, says whose the
+benchmarks' jobs are, measures, takes what jobs post to `PUBLIC_ADDRESS`, registers with what was measured, is approved and takes a job. Real programs. Needs root."""
 
 import os
 import shutil
@@ -17,12 +17,15 @@ sys.dont_write_bytecode = True
 if sys.executable != PYTHON:
     # The chain's libraries are in the lab's own Python.
     os.execv(PYTHON, [PYTHON, *sys.argv])
-sys.path += [str(ROOT / part) for part in ("lab/grid", "Tests/Chain", "Tests/Events", "Tests/Benchmark")]
+sys.path += [str(ROOT / part) for part in ("lab/grid", "Tests/Chain", "Tests/Events", "Tests/Benchmark", "Tests/Jarvice")]
 
-from fixture import blocks, check  # noqa: E402
+from fixture import check  # noqa: E402
 from world import KEY, PROVIDER, World, eventually, say  # noqa: E402
 
 from cluster import Agent  # noqa: E402
+from place import free_port  # noqa: E402
+
+PORT = free_port()
 
 
 def environment(world):
@@ -39,9 +42,9 @@ def environment(world):
         "METASCHEDULER_MEM_PRICE_PER_MIN": "80000000000000", "METASCHEDULER_ENDPOINT_RPC": world.chain.url(),
         "METASCHEDULER_ENDPOINT_WS": world.chain.url(scheme="ws"), "METASCHEDULER_LABELS": "zone=lab,name=moved,os=",
         "METASCHEDULER_SMART_CONTRACT": world.grid.meta.address, "ETH_PRIVATE_KEY": KEY, "NVIDIA_SMI_PATH": "nvidia-smi", "TRACE": "false",
-        "LISTEN_ADDRESS": ":3000", "PUBLIC_ADDRESS": "supervisor.example.com:3000", "SBATCH_ENDPOINT": f"localhost:{world.sbatch.port}",
+        "LISTEN_ADDRESS": f"127.0.0.1:{PORT}", "PUBLIC_ADDRESS": f"localhost:{PORT}", "SBATCH_ENDPOINT": f"localhost:{world.sbatch.port}",
         "SBATCH_TLS_ENABLE": "true", "SBATCH_CA": str(world.lab.stage / "grid-ca.pem"), "SBATCH_TLS_INSECURE": "false",
-        "TLS_ENABLE": "false", "TLS_CERT": "", "TLS_KEY": "", "SLURM_SBATCH_PATH": "/usr/bin/sbatch", "SLURM_SCANCEL_PATH": "/usr/bin/scancel",
+        "TLS_ENABLE": "true", "TLS_CERT": "", "TLS_KEY": "", "SLURM_SBATCH_PATH": "/usr/bin/sbatch", "SLURM_SCANCEL_PATH": "/usr/bin/scancel",
         "SLURM_SCONTROL_PATH": "/usr/bin/scontrol", "SLURM_SINFO_PATH": "/usr/bin/sinfo", "SLURM_SQUEUE_PATH": "/usr/bin/squeue",
         "SLURM_PARTITION": "main", "SLURM_SSH_ADDRESS": "localhost:22", "SLURM_SSH_ADMIN_USER": "root", "SLURM_SSH_PRIVATE_KEY": "",
     }
@@ -58,7 +61,7 @@ class Moving:
     def start(self):
         world = self.world
         world.agent = Agent(self.lab, **{
-            "benchmark.result-folder": self.results, "benchmark.fallback-user": self.user,
+            "benchmark.fallback-user": self.user,
             "benchmark.storage": f"scratch={self.results}", "benchmark.storage-size": 4, "vanish-after": "2s"})
         plain, self.lab.environment = self.lab.environment, {**self.lab.environment, **environment(world)}
         try:
@@ -79,7 +82,8 @@ class Moving:
             check(parts[name]["state"] == "done", parts[name])
         jobs = self.lab.command("scontrol", "--oneliner", "show", "jobs")
         check(jobs.count(f"UserId={self.user}(") == 5 and "UserId=root" not in jobs, jobs)
-        printed = dict(line.split("=", 1) for line in blocks(parts["compute"]["output"])["hpcc"].splitlines() if line.count("=") == 1)
+        hpcc = next(one["content"] for one in world.ask("benchmark", "results") if one["name"] == "hpcc" and one["part"] == "compute")
+        printed = dict(line.split("=", 1) for line in hpcc.splitlines() if line.count("=") == 1)
         return {"compute.gflops": f"{float(printed['HPL_Tflops']) * 1000:.2f}", "zone": "lab", "name": "moved", "os": "linux"}
 
     def register(self, printed):

@@ -43,6 +43,14 @@ import Testing
         #expect(try await file.measured()["compute.gflops"]?.value == "2.00")
         #expect(try await file.trends(limit: 5) == ["compute.gflops": [1, 2]])
         #expect(try await file.results(run: 2, []).map(\.content) == ["x"])
+        try await file.end(run: 3)
+        let run = try await file.begin(token: "posts") { _ in
+            [.init(part: .compute, hardware: "1x", job: ([1], 7, "/o"), post: 1)]
+        }
+        #expect(try await file.secret(ofRun: run) == "posts")
+        let (taken, part) = try await file.take(["hpl": "x"], run: run, number: 1)
+        #expect(taken == .taken(1, known: 0))
+        #expect(try await file.posted(try #require(part)) == ["hpl": "x"])
     }
 
     @Test("no statement looks at all rows of a table that grows; every statement in the sources is looked at")

@@ -18,6 +18,8 @@ import Testing
         struct State {
             var nodes = (1...2).map { BenchmarkNode(name: "n\($0)", cpus: 2, coresPerSocket: 2, memory: 4000) }
             var outputs: [String: String] = [:]
+            /// What only their users can read.
+            var helped: [String: String] = [:]
             var isCut = false
             var sequence: Int64 = 0
         }
@@ -42,13 +44,18 @@ import Testing
         func userID(login: String) async throws(BenchmarkError) -> UInt32 { 1001 }
 
         /// As after a crash: what is in the files is all that there is.
-        func runner() throws -> BenchmarkRunner {
+        func runner(
+            _ change: (inout BenchmarkRunner.Settings) -> Void = { _ in },
+            helper: (@Sendable (String, UInt32) async throws -> OutputFile?)? = nil
+        ) throws -> BenchmarkRunner {
             var settings = BenchmarkRunner.Settings()
             settings.user = "labu1"
             settings.partition = "main"
             settings.options.folder = folder.path
             settings.options.blockSize = 64
+            (settings.options.nice, settings.options.reservation) = (5, "r")
             settings.options.environment = [("TOKEN_OF_A_SITE", "hunter2")]
+            change(&settings)
             return BenchmarkRunner(
                 settings: settings, file: try BenchmarkFile.open(path: folder.appending(path: "benchmark.sqlite").path),
                 ledger: ledger, cluster: self, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
@@ -57,7 +64,7 @@ import Testing
                         guard let output = state.outputs[path] else { throw ResultError("not there") }
                         return OutputFile(text: output, isCut: state.isCut)
                     }
-                })
+                }, helper: helper)
         }
 
         /// What the ledger tells of an order's job.
@@ -139,6 +146,7 @@ import Testing
         let spec = try JobSpec(stored: orders[0].order.request)
         #expect(spec.script.contains("export TOKEN_OF_A_SITE='hunter2'"))
         #expect(spec.userID == 1001 && spec.partition == "main" && spec.options.nodes == 1 && spec.timeLimit == 1440)
+        #expect(spec.options.nice == 5 && spec.options.reservation == "r" && spec.options.exclusive == nil)
         try await stage.tell(runner, orders[0], "submitted", job: 7)
         #expect(await runner.step())
         #expect(try await runner.history(limit: 1)[0].parts[0].job == 7)

@@ -8,14 +8,14 @@ import Testing
 @Suite struct BenchmarkScriptTests {
     private static let hostile = "/a b'; touch /tmp/owned; $(touch /tmp/owned) \"`x`\"\n#"
 
-    private func jobs(_ options: BenchmarkOptions, gpus: Int = 0) -> [PlannedJob] {
+    func jobs(_ options: BenchmarkOptions, gpus: Int = 0) -> [PlannedJob] {
         let nodes = (1...2).map {
             BenchmarkNode(name: "n\($0)", cpus: 4, coresPerSocket: 4, memory: 4000, gpus: gpus > 0 ? ["": gpus] : [:])
         }
         return PlannedJob.plan(BenchmarkPart.allCases, on: HardwareClass.find(nodes), options).jobs
     }
 
-    private func bash(_ arguments: [String], environment: [String: String] = [:]) throws -> (Int32, String) {
+    func bash(_ arguments: [String], environment: [String: String] = [:]) throws -> (Int32, String) {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/bash")
         process.arguments = arguments
@@ -29,7 +29,7 @@ import Testing
         return (process.terminationStatus, String(decoding: data, as: UTF8.self))
     }
 
-    private func folder() throws -> URL {
+    func folder() throws -> URL {
         let folder = FileManager.default.temporaryDirectory.appending(path: "benchmark-\(UUID())")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         return folder
@@ -68,7 +68,7 @@ import Testing
     }
 
     /// Programs that answer in place of those on a node, in a folder of their own that is all there is beside the system's.
-    private func run(
+    func run(
         _ part: BenchmarkPart, programs: [String: String], before: String? = nil,
         _ change: (inout BenchmarkOptions, URL) -> Void = { _, _ in }
     )

@@ -25,8 +25,8 @@ PLUGINS = Path(os.environ.get("PLUGINS", TOP / "slurm-plugins/build"))
 class Lab:
     """The cluster of lab/slurm-up.sh in a folder of its own."""
 
-    def __init__(self, rich=True, spank=True, jobcomp="jobcomp/grid_agent", parameters="", plugins=None, **knobs):
-        self.base = Path(tempfile.mkdtemp(prefix="sga-events.", dir="/tmp"))
+    def __init__(self, rich=True, spank=True, jobcomp="jobcomp/grid_agent", parameters="", plugins=None, place="/tmp", **knobs):
+        self.base = Path(tempfile.mkdtemp(prefix="sga-events.", dir=place))
         self.base.chmod(0o755)
         slurm = pwd.getpwnam("slurm")
         self.uid = slurm.pw_uid

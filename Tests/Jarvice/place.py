@@ -110,8 +110,9 @@ class Site:
 class Reader:
     """Starts the reader of job files for each connection, as systemd does by its socket unit, and with that unit's capabilities."""
 
-    def __init__(self, lab):
-        self.lab = lab
+    def __init__(self, lab, *roots):
+        """roots: folders besides homes"""
+        self.lab, self.words = lab, [word for root in roots for word in ("--root", str(root))]
         self.path = lab.run / "files.sock"
         self.start()
 
@@ -132,7 +133,7 @@ class Reader:
                 return
             with connection:
                 helper = subprocess.Popen(
-                    ["setpriv", "--bounding-set=-all,+setuid,+setgid", "--no-new-privs", self.lab.stage / "slurm-grid-agent", "jarvice", "files", "--peer", "slurm"],
+                    ["setpriv", "--bounding-set=-all,+setuid,+setgid", "--no-new-privs", self.lab.stage / "slurm-grid-agent", "jarvice", "files", "--peer", "slurm", *self.words],
                     stdin=connection, env={})
             threading.Thread(target=helper.wait, daemon=True).start()
 

@@ -7,6 +7,7 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 import Sockets
+import TLSClient
 import TestCertificates
 import Testing
 

@@ -90,7 +90,7 @@ struct JobSpecTests {
                 "dependency":"afterok:7","excluded_nodes":"n9","exclusive":"nodes",\##
                 "gpus_per_job":[{"count":4}],"gpus_per_node":[{"count":2,"type":"a100"},{"count":1}],\##
                 "gpus_per_task":[{"count":1,"type":"h100"}],"gres":"shard:4","licenses":"matlab:2","mail_events":["begin","end"],\##
-                "mail_recipient":"a@example.org","mcs_label":"m","minimum_cpus_per_node":3,"node_list":"n[1-2]","nodes":2,\##
+                "mail_recipient":"a@example.org","mcs_label":"m","minimum_cpus_per_node":3,"nice":9,"node_list":"n[1-2]","nodes":2,\##
                 "requeue":true,"reservation":"r","standard_error":"/e","standard_input":"/i","stays_held":true,\##
                 "tasks_per_node":5,"unlimited":true,"wckey":"w","work_directory":"/home/a"},\##
                 "script":"#!/bin/sh\ntrue\n","umask":18,"user_id":1000}
@@ -110,6 +110,7 @@ struct JobSpecTests {
         var options = JobSpec.Options()
         (options.nodes, options.tasksPerNode, options.minimumCPUsPerNode) = (2, 5, 3)
         options.exclusive = .nodes
+        options.nice = 9
         options.gpusPerJob = [.init(count: 4)]
         options.gpusPerNode = [.init(count: 2, type: "a100"), .init(count: 1)]
         options.gpusPerTask = [.init(count: 1, type: "h100")]
@@ -126,7 +127,7 @@ struct JobSpecTests {
     @Test("the fixture has every option")
     func allOfThem() {
         let values = Mirror(reflecting: Self.allOptions).children.map { "\($0.label ?? ""): \($0.value)" }
-        #expect(values.count == 26 && !values.contains { $0.hasSuffix(": nil") }, "\(values)")
+        #expect(values.count == 27 && !values.contains { $0.hasSuffix(": nil") }, "\(values)")
     }
 
     @Test("every form that a release wrote is read", arguments: cases.indices)

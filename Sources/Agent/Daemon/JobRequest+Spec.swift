@@ -38,6 +38,7 @@ extension JobRequest {
             case .mcs: .mcs
             }
         }
+        nice = options.nice
         gpusPerJob = GPUs(options.gpusPerJob) ?? gpusPerJob
         gpusPerNode = GPUs(options.gpusPerNode)
         gpusPerTask = GPUs(options.gpusPerTask)

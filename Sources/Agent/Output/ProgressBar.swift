@@ -28,10 +28,19 @@ struct ProgressBar {
 
     mutating func show(_ what: String, done: Int, of total: Int) {
         guard total > 0 else { return }
-        let words = Table.printable("\(what): \(done) of \(total)")
+        show(words: "\(what): \(done) of \(total)", done: done, of: total)
+    }
+
+    /// - Parameter total: 0: it is not known how much there is, and the words stand alone.
+    mutating func show(words: String, done: Int, of total: Int) {
+        let words = Table.printable(words)
         if isTerminal {
             // Carriage return, text, erase to the end of the line.
-            write("\r" + Self.line(words, done: done, of: total, columns: columns) + "\u{1b}[K")
+            let line =
+                total > 0
+                ? Self.line(words, done: done, of: total, columns: columns)
+                : String(words.prefix(max(0, columns - 1)))
+            write("\r" + line + "\u{1b}[K")
             isShown = true
         } else if now() - lastLine >= Self.lineInterval {
             lastLine = now()

@@ -66,9 +66,7 @@ struct AdminToken: Sendable, CustomStringConvertible {
 
     /// Takes as long whatever is wrong with what was given.
     func matches(_ given: some Collection<UInt8>) -> Bool {
-        var difference: UInt8 = given.count == bytes.count ? 0 : 1
-        for (index, byte) in given.enumerated() { difference |= byte ^ bytes[index % bytes.count] }
-        return difference == 0
+        ConstantTime.equal(given, bytes)
     }
 
     var description: String { "<token>" }

@@ -16,7 +16,11 @@ public struct PartResult: Sendable, Hashable {
     ///   - output: of the job, as far as it was written.
     ///   - part: which it was.
     public init(_ part: BenchmarkPart, output: String, token: String, units: BenchmarkLabels.Units) {
-        let blocks = ResultBlocks(output, token: token)
+        self.init(part, ResultBlocks(output, token: token), units: units)
+    }
+
+    /// - Parameter blocks: what came of it.
+    init(_ part: BenchmarkPart, _ blocks: ResultBlocks, units: BenchmarkLabels.Units) {
         isWhole = !blocks.contents.isEmpty && blocks.broken.isEmpty
         raw = blocks.contents
         problems = blocks.broken.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }

@@ -26,6 +26,9 @@ public struct ResultBlocks: Sendable, Hashable {
         var text = ""
     }
 
+    /// What was found whole before.
+    init(whole contents: [String: String]) { self.contents = contents }
+
     public init(_ output: String, token: String) {
         var open: Open?
         func give(up why: String) -> (String, String)? { open.map { ($0.name, why) } }
@@ -73,7 +76,7 @@ public struct ResultBlocks: Sendable, Hashable {
         if contents[name] == nil { broken[name] = why }
     }
 
-    private static func isName(_ name: String) -> Bool {
+    static func isName(_ name: String) -> Bool {
         !name.isEmpty && name.utf8.count <= 64
             && name.utf8.allSatisfy {
                 (0x30...0x39).contains($0) || (0x61...0x7a).contains($0) || $0 == UInt8(ascii: "-")

@@ -8,6 +8,8 @@ extension BenchmarkFile {
     private static let (rawLimit, rawParts): (Int, Int64) = (4 << 20, 500)
 
     static func keep(_ raw: [String: String], of part: Int64, _ database: Database) throws {
+        // What was posted may be more than is kept.
+        try database.execute(sql: "DELETE FROM results WHERE part = ?", arguments: [part])
         var rest = rawLimit
         for (name, content) in raw.sorted(by: { ($0.value.utf8.count, $0.key) < ($1.value.utf8.count, $1.key) }) {
             rest -= content.utf8.count

@@ -53,6 +53,8 @@ public struct BenchmarkFile: Sendable {
         var hardware: String
         /// nil: skipped, and the reason.
         var job: (request: [UInt8], userID: UInt32, output: String)?
+        /// By which its job posts; nil: its output is read.
+        var post: Int64?
         var reason: String?
     }
 
@@ -71,13 +73,13 @@ public struct BenchmarkFile: Sendable {
             for part in try parts(run) {
                 try database.execute(
                     sql: """
-                        INSERT INTO parts (run, part, hardware, state, request, user_id, output, message, ended_at)
-                        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        INSERT INTO parts (run, part, hardware, state, request, user_id, output, message, ended_at, post)
+                        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                         """,
                     arguments: [
                         run, part.part.rawValue, part.hardware, part.job == nil ? "skipped" : "planned",
                         part.job.map { Data($0.request) }, part.job?.userID, part.job?.output, part.reason,
-                        part.job == nil ? time : nil,
+                        part.job == nil ? time : nil, part.post,
                     ])
             }
             return run
@@ -101,6 +103,8 @@ public struct BenchmarkFile: Sendable {
         var request: [UInt8]
         var userID: UInt32
         var output: String
+        /// Its job posts.
+        var isPosted: Bool
         var jobID: UInt32?
         var jobState: String?
         var message: String?
@@ -126,7 +130,7 @@ public struct BenchmarkFile: Sendable {
             let parts = try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT id, part, hardware, state, request, user_id, output, job_id, job_state, message FROM parts
+                    SELECT id, part, hardware, state, request, user_id, output, job_id, job_state, message, post FROM parts
                     WHERE run = ? AND state IN ('planned', 'submitted', 'ended') ORDER BY id
                     """,
                 arguments: [id]
@@ -136,7 +140,8 @@ public struct BenchmarkFile: Sendable {
                 let request: Data? = row[4]
                 return OpenPart(
                     id: row[0], run: id, token: run[1], part: part, hardware: row[2], state: state,
-                    request: request.map { Array($0) } ?? [], userID: row[5] ?? 0, output: row[6] ?? "", jobID: row[7],
+                    request: request.map { Array($0) } ?? [], userID: row[5] ?? 0, output: row[6] ?? "",
+                    isPosted: row[10] as Int64? != nil, jobID: row[7],
                     jobState: row[8], message: row[9], isCancelled: run[2])
             }
             return (id, parts)
@@ -181,9 +186,13 @@ public struct BenchmarkFile: Sendable {
     }
 
     private static func message(of transition: JobTransition) -> String? {
-        transition.exitCode == BenchmarkScript.cannotWrite
-            ? "the job could not write to benchmark.result-folder: is its disk full, and is it the job's user's?"
-            : transition.message
+        switch transition.exitCode {
+        case BenchmarkScript.cannotWrite:
+            "the job could not write to benchmark.result-folder, or where it works: is its disk full, and is it the job's user's?"
+        case BenchmarkScript.cannotPost: "the job could not post all of its results to public-address"
+        case BenchmarkScript.lacksCurl: "there is no curl on the node: the job cannot post its results"
+        default: transition.message
+        }
     }
 
     private static func part(of transition: JobTransition) -> (id: Int64, token: String)? {

@@ -44,6 +44,8 @@ public struct BenchmarkRun: Sendable, Hashable, Codable {
         public var endedAt: Int64?
         /// Of a part that is not over: how long the last one on the same hardware ran, in seconds.
         public var expected: Int64?
+        /// Of a part that is not over, by its program's own word; nil: it has none.
+        public var progress: PartProgress?
         public var labels: [String: String]
     }
 }

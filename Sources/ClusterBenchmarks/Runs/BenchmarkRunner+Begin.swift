@@ -44,7 +44,7 @@ extension BenchmarkRunner {
                 Plan.Job(
                     part: job.part, hardware: job.hardware.name, nodes: job.nodes, tasks: job.tasks,
                     gpus: job.nodes * job.gpusPerNode, linpack: job.linpack,
-                    script: BenchmarkScript(job, shown, token: "TOKEN").text)
+                    script: BenchmarkScript(job, shown, token: "TOKEN", path: "/benchmark/RUN/NUMBER").text)
             },
             skipped: skipped.map { .init(part: $0.part, reason: $0.reason) })
     }
@@ -52,9 +52,10 @@ extension BenchmarkRunner {
     /// Writes down what is to be run; the jobs follow.
     /// - Returns: the run's number.
     public func begin(_ parts: [BenchmarkPart]) async throws(BenchmarkError) -> Int64 {
-        guard settings.options.folder.hasPrefix("/") else {
+        guard settings.options.folder.hasPrefix("/") || settings.options.posting != nil else {
             throw BenchmarkError(
-                .configuration, "benchmark.result-folder is not set: a folder that nodes and agent share")
+                .configuration,
+                "neither benchmark.result-folder, a folder that nodes and agent share, nor public-address is set")
         }
         let userID = try await cluster.userID(login: settings.user)
         let (jobs, skipped) = try await planned(parts)
@@ -68,12 +69,17 @@ extension BenchmarkRunner {
         let settings = settings
         let run = try await file.begin(token: token) { run in
             try jobs.enumerated().map { index, job in
+                let isPosted = settings.options.posting != nil
+                let number = Int64(index + 1)
                 let spec = Self.spec(
                     job, settings, token: token, userID: userID,
-                    output: "\(settings.options.folder)/benchmark-\(run)-\(index + 1)-\(job.part.rawValue).out")
+                    output: isPosted
+                        ? "/dev/null"
+                        : "\(settings.options.folder)/benchmark-\(run)-\(number)-\(job.part.rawValue).out",
+                    path: ResultPost.Target.path(run: run, number: number))
                 return BenchmarkFile.NewPart(
                     part: job.part, hardware: job.hardware.name,
-                    job: (try spec.stored, userID, spec.output ?? ""))
+                    job: (try spec.stored, userID, spec.output ?? ""), post: isPosted ? number : nil)
             } + skipped.map { BenchmarkFile.NewPart(part: $0.part, hardware: "", job: nil, reason: $0.reason) }
         }
         wake.raise()
@@ -91,10 +97,12 @@ extension BenchmarkRunner {
     /// MB of a job that measures no memory.
     private static let smallMemory = 1024
 
-    static func spec(_ job: PlannedJob, _ settings: Settings, token: String, userID: UInt32, output: String) -> JobSpec
-    {
+    /// - Parameter path: where its job posts, if it does.
+    static func spec(
+        _ job: PlannedJob, _ settings: Settings, token: String, userID: UInt32, output: String, path: String
+    ) -> JobSpec {
         var spec = JobSpec(
-            userID: userID, script: BenchmarkScript(job, settings.options, token: token).text,
+            userID: userID, script: BenchmarkScript(job, settings.options, token: token, path: path).text,
             name: "benchmark-\(job.part.rawValue)")
         spec.comment = "benchmark"
         spec.partition = settings.partition
@@ -110,7 +118,9 @@ extension BenchmarkRunner {
         spec.options.exclusive = job.isExclusive ? .nodes : nil
         spec.options.gpusPerNode = job.gpusPerNode > 0 ? [.init(count: UInt32(clamping: job.gpusPerNode))] : nil
         spec.options.excludedNodes = job.excluded.isEmpty ? nil : job.excluded.joined(separator: ",")
-        spec.options.workDirectory = settings.options.folder
+        spec.options.nice = settings.options.nice
+        spec.options.reservation = settings.options.reservation
+        spec.options.workDirectory = settings.options.posting == nil ? settings.options.folder : "/tmp"
         return spec
     }
 }
@@ -134,8 +144,8 @@ extension BenchmarkRunner: Gateway {
 
 extension BenchmarkRunner {
     /// The newest runs first.
-    public nonisolated func history(limit: Int) async throws(BenchmarkError) -> [BenchmarkRun] {
-        try await file.history(limit: limit)
+    public func history(limit: Int) async throws(BenchmarkError) -> [BenchmarkRun] {
+        await withProgress(try await file.history(limit: limit))
     }
 
     /// What the programs of a run printed; nil: of the newest one.

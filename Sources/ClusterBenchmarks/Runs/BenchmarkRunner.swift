@@ -2,6 +2,7 @@
 
 public import JobLifecycle
 public import Logging
+internal import NIOConcurrencyHelpers
 public import ServiceLifecycle
 internal import Support
 
@@ -34,7 +35,12 @@ public actor BenchmarkRunner: Service {
     let logger: Logger
     let clock: any Clock<Duration>
     private let read: @Sendable (String, UInt32) throws -> OutputFile
+    let readTail: @Sendable (String, UInt32, Int) throws -> String
+    private let helper: (@Sendable (String, UInt32) async throws -> OutputFile?)?
     private let disk = BlockingThread(name: "benchmark")
+    /// What jobs told of themselves, and what they posted.
+    let board = ProgressBoard()
+    nonisolated let posts = NIOLockedValueBox(PostCounts())
     let wake = WakeUp()
     /// By part, since when its output is awaited.
     private var awaited: [Int64: Int] = [:]
@@ -43,10 +49,14 @@ public actor BenchmarkRunner: Service {
     /// The last thing that went wrong with going on; shown until it goes on.
     public private(set) var trouble: String?
 
+    /// - Parameters:
+    ///   - read: reads a job's output, as the user of this process. Blocks.
+    ///   - helper: reads it as the job's user, where this process may not; nil from it: there is nothing to be read.
     public init(
         settings: Settings, file: BenchmarkFile, ledger: Ledger, cluster: any BenchmarkCluster, logger: Logger,
         clock: any Clock<Duration> = ContinuousClock(),
-        read: (@Sendable (String, UInt32) throws -> OutputFile)? = nil
+        read: (@Sendable (String, UInt32) throws -> OutputFile)? = nil,
+        helper: (@Sendable (String, UInt32) async throws -> OutputFile?)? = nil
     ) {
         self.settings = settings
         self.file = file
@@ -55,6 +65,11 @@ public actor BenchmarkRunner: Service {
         self.logger = logger
         self.clock = clock
         self.read = read ?? { try OutputFile.read($0, owner: $1) }
+        readTail = { path, owner, bytes in
+            guard let read else { return try OutputFile.tail(path, owner: owner, bytes: bytes) }
+            return String(decoding: try read(path, owner).text.utf8.suffix(bytes), as: UTF8.self)
+        }
+        self.helper = helper
     }
 
     public nonisolated func close() { file.close() }
@@ -164,9 +179,13 @@ public actor BenchmarkRunner: Service {
         var result = PartResult()
         var missing: String?
         var isCut = false
-        if part.jobID != nil {
+        if part.isPosted {
+            // It posts before it ends.
+            let blocks = ResultBlocks(whole: try await file.posted(part.id))
+            result = PartResult(part.part, blocks, units: settings.units)
+        } else if part.jobID != nil {
             do {
-                let output = try await disk.run(within: .seconds(30)) { [read] in try read(part.output, part.userID) }
+                let output = try await output(of: part)
                 result = PartResult(part.part, output: output.text, token: part.token, units: settings.units)
                 isCut = output.isCut
             } catch {
@@ -174,14 +193,18 @@ public actor BenchmarkRunner: Service {
             }
         }
         // A job that came to its end has printed something.
-        let isExpected = part.jobState == "COMPLETED" && !part.isCancelled && !isCut
+        let isExpected = part.jobState == "COMPLETED" && !part.isCancelled && !isCut && !part.isPosted
         if isExpected, missing != nil || !result.isWhole {
             let looks = awaited[part.id, default: 0] + 1
             awaited[part.id] = looks
             if Self.pause * looks < Self.outputPatience { return false }
         }
         awaited[part.id] = nil
-        if isCut { missing = "\(part.output) is longer than \(OutputFile.limit >> 20) MiB: its middle is not read" }
+        board.forget(part.id)
+        if isCut {
+            missing =
+                "\(part.output) is longer than \(OutputFile.limit >> 20) MiB, or than the helper reads: its middle, or its beginning, is not read"
+        }
         // What did come counts, however the job ended.
         var words =
             [part.message, part.jobState.flatMap { $0 == "COMPLETED" ? nil : "the job ended as \($0)" }, missing]
@@ -208,6 +231,16 @@ public actor BenchmarkRunner: Service {
             logger.info("benchmark: a part is over: \(state.rawValue)", metadata: metadata)
         }
         return true
+    }
+
+    /// By this process, else by the helper.
+    private func output(of part: BenchmarkFile.OpenPart) async throws -> OutputFile {
+        do {
+            return try await disk.run(within: .seconds(30)) { [read] in try read(part.output, part.userID) }
+        } catch {
+            guard let helper, let found = try await helper(part.output, part.userID) else { throw error }
+            return found
+        }
     }
 
     private func inLedger<Answer: Sendable>(

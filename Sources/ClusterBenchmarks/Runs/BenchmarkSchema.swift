@@ -55,5 +55,7 @@ enum BenchmarkSchema {
             ) STRICT, WITHOUT ROWID;
             """
         ),
+        // The part's place in its run, by which its job posts; NULL: its output is read.
+        (3, "ALTER TABLE parts ADD COLUMN post INTEGER;"),
     ]
 }

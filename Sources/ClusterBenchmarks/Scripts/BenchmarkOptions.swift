@@ -58,6 +58,26 @@ public struct BenchmarkOptions: Sendable, Hashable {
     public var storageSize = 10_240
     /// Where jobs write their output and work; nodes and agent see it: `benchmark.result-folder`
     public var folder = ""
+    /// Where jobs post their results, in place of that folder.
+    public struct Posting: Sendable, Hashable {
+        /// HOST:PORT: `public-address`
+        public var address: String
+        /// PEM: of the server, or of its authority. nil: those that the nodes trust.
+        public var certificates: String?
+        /// Beside these.
+        public var trustsNodes: Bool
+
+        public init(address: String, certificates: String?, trustsNodes: Bool) {
+            self.address = address
+            self.certificates = certificates
+            self.trustsNodes = trustsNodes
+        }
+    }
+    public var posting: Posting?
+    /// How much lower the priority of a benchmark is than that of the grid's jobs: `benchmark.nice`
+    public var nice: UInt32 = 1_000_000
+    /// `benchmark.reservation`
+    public var reservation: String?
 
     public init() {}
 

@@ -68,7 +68,10 @@ extension BenchmarkScript {
         case $KIND in
         native)
             if has hpcc; then
+                sections hpcc hpccoutf.txt \(Self.hpccSections) &
+                watcher=$!
                 logged hpcc.log launch \(job.tasks) hpcc || problem "compute: hpcc: exit status $?: $(last hpcc.log)"
+                kill "$watcher" && wait "$watcher" 2>/dev/null
                 if [ -s hpccoutf.txt ]; then block hpcc hpccoutf.txt; fi
             elif has xhpl; then capture hpl launch \(job.tasks) xhpl
             else problem 'compute: there is neither hpcc nor xhpl on the node'; fi ;;
@@ -85,6 +88,7 @@ extension BenchmarkScript {
         count=0
         for node in $(scontrol show hostnames "$SLURM_JOB_NODELIST"); do
             mkdir "$count" && cp HPL.dat hpccinf.txt "$count/"
+            place "$node" "$count"
             (
                 cd "$count" || exit
                 program=hpcc
@@ -95,6 +99,11 @@ extension BenchmarkScript {
             count=$((count + 1))
         done
         wait
+        index=0
+        for node in $(scontrol show hostnames "$SLURM_JOB_NODELIST"); do
+            fetch "$node" "$index"
+            index=$((index + 1))
+        done
         for ((index = 0; index < count; index++)); do
             if [ -s "$index/hpccoutf.txt" ]; then block "hpcc.$index" "$index/hpccoutf.txt"
             elif [ -s "$index/hpl.log" ]; then block "hpl.$index" "$index/hpl.log"
@@ -102,6 +111,9 @@ extension BenchmarkScript {
         done
         """
     }
+
+    /// That hpcc writes, as Debian's 1.5.0 does.
+    private static let hpccSections = 16
 
     // MARK: network
 
@@ -123,7 +135,10 @@ extension BenchmarkScript {
                     capture osu-bibw launch 2 osu_bibw
                     capture osu-alltoall launch \(job.nodes) osu_alltoall
                 elif has hpcc; then
+                    sections hpcc hpccoutf.txt \(Self.hpccSections) &
+                    watcher=$!
                     logged hpcc.log launch \(job.nodes) hpcc || problem "network: hpcc: exit status $?: $(last hpcc.log)"
+                    kill "$watcher" && wait "$watcher" 2>/dev/null
                     if [ -s hpccoutf.txt ]; then block hpcc hpccoutf.txt; fi
                 else problem 'network: there is neither osu_latency nor hpcc on the node'; fi ;;
             none) problem 'network: the node has neither osu_latency, hpcc, apptainer, singularity nor pyxis' ;;
@@ -148,14 +163,23 @@ extension BenchmarkScript {
         }
         return """
             readonly KIND=$(choose fio ior) SIZE=\(max(1, options.storageSize))
-            # on_each NAME FOLDER: what fio says is left in the work folder.
+            # on_each NAME FOLDER: what fio found, each line with the node's number; how far it is, of the first node.
             on_each() {
-                fio --output-format=json --output="$work/$1.fio.${SLURM_NODEID:-0}" --directory="$2" --bs=2M --size="${SIZE}M" \\
-                    --filename="file.${SLURM_NODEID:-0}" --ioengine=psync --invalidate=1 \\
-                    --name=write --rw=write --end_fsync=1 --name=read --stonewall --rw=read >&2
+                local node=${SLURM_NODEID:-0} status
+                local found=$work/$1.found.$node
+                fio --output-format=json --output="$found" --directory="$2" --bs=2M --size="${SIZE}M" --eta=always --eta-newline=2 \\
+                    --filename="file.$node" --ioengine=psync --invalidate=1 \\
+                    --name=write --rw=write --end_fsync=1 --name=read --stonewall --rw=read |
+                    if [ "$node" = 0 ]; then cat; else cat >/dev/null; fi
+                status=${PIPESTATUS[0]}
+                sed "s/^/@fio $node /" "$found"
+                rm -f -- "$found"
+                return "$status"
             }
             export -f on_each
             export work SIZE
+            # by_node NAME: each node's lines into a file of its own.
+            by_node() { sed -n 's/^@fio //p' | awk -v name="$1.fio." '{ file = name $1; sub(/^[0-9]+ /, ""); print >>file; close(file) }'; }
             # storage NAME FOLDER NODES
             storage() {
                 local name=$1 nodes=$3 folder file
@@ -164,9 +188,10 @@ extension BenchmarkScript {
                 case $KIND in
                 native)
                     if has fio; then
-                        if [ "$nodes" = 1 ]; then on_each "$name" "$folder"
-                        else srun -N "$nodes" -n "$nodes" --ntasks-per-node=1 bash -c 'on_each "$0" "$1"' "$name" "$folder"; fi \\
-                            2>"$name.errors" || problem "$name: fio: $(last "$name.errors")"
+                        { if [ "$nodes" = 1 ]; then on_each "$name" "$folder"
+                        else srun -N "$nodes" -n "$nodes" --ntasks-per-node=1 bash -c 'on_each "$0" "$1"' "$name" "$folder"; fi; } \\
+                            2>"$name.errors" | follow "$name.fio" 2>/dev/null | by_node "$name" ||
+                            problem "$name: fio: $(last "$name.errors")"
                         for file in "$name".fio.*; do
                             if [ -s "$file" ]; then block "$file" "$file"; fi
                         done

@@ -7,13 +7,21 @@ public struct BenchmarkScript: Sendable {
     /// Letters and digits, random: of the run.
     let token: String
 
-    /// The exit status of a job that cannot write to the result folder.
-    static let cannotWrite: UInt32 = 73
+    /// Where it posts, if it does.
+    let path: String
 
-    public init(_ job: PlannedJob, _ options: BenchmarkOptions, token: String) {
+    /// The exit status of a job that cannot write to the result folder, or where it works.
+    static let cannotWrite: UInt32 = 73
+    /// Of one that cannot post, and of one on a node without curl.
+    static let (cannotPost, lacksCurl): (UInt32, UInt32) = (74, 72)
+    /// Seconds for which a job tries to post before it ends: an agent is restarted sooner.
+    static let postPatience = 600
+
+    public init(_ job: PlannedJob, _ options: BenchmarkOptions, token: String, path: String = "/") {
         self.job = job
         self.options = options
         self.token = token
+        self.path = path
     }
 
     public var text: String {
@@ -38,9 +46,11 @@ public struct BenchmarkScript: Sendable {
         # Of a user without a home Slurm may leave out both, and mpirun starts nothing then; PATH is bash's own.
         export LC_ALL=C PATH HOME="${HOME:-/}"
         readonly TOKEN=\(Shell.quoted(token)) EXECUTOR=\(options.executor.rawValue) LIMIT=\(ResultBlocks.sizeLimit)
-        work=$(mktemp -d -p \(Shell.quoted(options.folder)) sga-benchmark.XXXXXX) || exit \(Self.cannotWrite)
+        work=$(mktemp -d -p \(options.posting == nil ? Shell.quoted(options.folder) : "/tmp") sga-benchmark.XXXXXX) || exit \(Self.cannotWrite)
         cd "$work" || exit \(Self.cannotWrite)
         unwritten=
+        exec 9>&1
+        \(transport)
 
         # block NAME FILE: prints a result, the end of a long one, so that the agent knows it, and knows whether it is whole.
         block() {
@@ -52,11 +62,13 @@ public struct BenchmarkScript: Sendable {
             {
                 printf '\\n@sga begin %s %s %s %s\\n' "$TOKEN" "$1" "$(wc -c <"$file")" "$(cksum <"$file" | cut -d' ' -f1)" &&
                     base64 <"$file" | sed 's/^/@sga . /' && printf '@sga end %s %s\\n' "$TOKEN" "$1"
-            } || unwritten=yes
+            } | deliver || unwritten=yes
+            flush || :
         }
         problem() { printf '%s\\n' "$1" >>"$work/problem" || unwritten=yes; }
         finish() {
             if [ -s "$work/problem" ]; then block problem "$work/problem"; fi
+            farewell
             cd / && rm -rf -- "$work"
             if [ -n "$unwritten" ]; then exit \(Self.cannotWrite); fi
         }
@@ -67,12 +79,16 @@ public struct BenchmarkScript: Sendable {
         # last FILE: its last line that says something.
         last() { grep -v '^[-=* ]*$' "$1" | tail -n 1 | cut -c 1-150; }
 
+        \(Self.progress)
+
         # capture NAME COMMAND...: the end of what it prints is the result NAME.
         capture() {
-            local name=$1 status
+            local name=$1 status lines=0
             shift
+            # As many sizes as these have unless somebody asks for others.
+            case $name in osu-latency) lines=23 ;; osu-bibw) lines=23 ;; osu-alltoall) lines=21 ;; esac
             # Neither fills the folder.
-            { "$@" 2>&3 | tail -c "$LIMIT" >"$work/$name.output"; } 3>&1 | tail -c 4096 >"$work/$name.errors"
+            { "$@" 2>&3 | follow "$name" "$lines" 2>/dev/null | tail -c "$LIMIT" >"$work/$name.output"; } 3>&1 | tail -c 4096 >"$work/$name.errors"
             status=$?
             if [ -s "$work/$name.output" ]; then block "$name" "$work/$name.output"; fi
             if [ "$status" != 0 ]; then

@@ -12,6 +12,9 @@ public struct HelperFiles: JobFiles {
     private let limit: Duration
     private let open = NIOLockedValueBox(0)
 
+    /// Lines that are read at most.
+    public static let lineLimit = FileRequest.lineLimit
+
     /// As many as the helper's socket unit takes at once.
     private static let atOnce = 16
 

@@ -9,6 +9,7 @@ internal import NIOHTTPTypes
 internal import NIOSSL
 public import ServiceLifecycle
 public import Sockets
+public import TLSClient
 
 /// The place where upstream calls: HTTP/1.1 on TCP or a Unix socket. What goes wrong there is logged and tried again.
 public struct CallServer: Service {

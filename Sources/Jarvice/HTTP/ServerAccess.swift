@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import FoundationEssentials
+internal import Support
 
 /// Who may call: whoever knows `user:password`, if there is one. Else the place where the server listens decides, or a
 /// client's certificate.
@@ -21,9 +22,7 @@ public struct ServerAccess: Sendable, Equatable, CustomStringConvertible {
         guard let authorization, authorization.lowercased().hasPrefix(scheme),
             let given = Data(base64Encoded: PythonText.strip(authorization.dropFirst(scheme.count)))
         else { return false }
-        var difference: UInt8 = given.count == key.count ? 0 : 1
-        for (index, byte) in given.enumerated() { difference |= byte ^ key[index % key.count] }
-        return difference == 0
+        return ConstantTime.equal(given, key)
     }
 
     public var description: String { key == nil ? "no password" : "a password" }

@@ -5,6 +5,7 @@ internal import NIOConcurrencyHelpers
 internal import NIOCore
 public import ServiceLifecycle
 public import Sockets
+public import TLSClient
 
 /// Where users open the pages of interactive jobs: a reverse proxy for HTTP/1.1 and WebSockets.
 public struct PageServer: Service {

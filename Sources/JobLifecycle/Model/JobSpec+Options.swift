@@ -26,6 +26,8 @@ extension JobSpec {
         public var tasksPerNode: UInt32?
         public var minimumCPUsPerNode: UInt32?
         public var exclusive: Exclusive?
+        /// How much its priority in the queue is lowered.
+        public var nice: UInt32?
         public var gpusPerJob: [GPUs]?
         public var gpusPerNode: [GPUs]?
         public var gpusPerTask: [GPUs]?
@@ -59,7 +61,7 @@ extension JobSpec {
             case nodes
             case tasksPerNode = "tasks_per_node"
             case minimumCPUsPerNode = "minimum_cpus_per_node"
-            case exclusive
+            case exclusive, nice
             case gpusPerJob = "gpus_per_job"
             case gpusPerNode = "gpus_per_node"
             case gpusPerTask = "gpus_per_task"

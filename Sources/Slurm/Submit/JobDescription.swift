@@ -76,6 +76,7 @@ final class JobDescription {
         if request.hold { message.priority = 0 }
         if let begin = request.beginTime { message.begin_time = time_t(begin.timeIntervalSince1970) }
         if let limit = request.timeLimit { message.time_limit = limit.slurmValue }
+        if let nice = request.nice { message.nice = UInt32(NICE_OFFSET) + min(nice, JobRequest.maximumNice) }
         if let exclusive = request.exclusive {
             switch exclusive {
             case .nodes: message.shared = UInt16(JOB_SHARED_NONE)

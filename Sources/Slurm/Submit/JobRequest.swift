@@ -53,6 +53,9 @@ public struct JobRequest: Sendable, Hashable, Codable {
     public var excludedNodes: String?
     public var licenses: String?
     public var exclusive: Exclusive?
+    /// How much its priority is lowered; nil: not at all. As `sbatch --nice`, at most 2,147,483,645.
+    public var nice: UInt32?
+    static let maximumNice: UInt32 = 2_147_483_645
 
     // MARK: how much
 

@@ -28,6 +28,10 @@ import Testing
                 "run 3: 1 of 2 done, compute, job 7, runs for 40 s; 1 labels measured"
             ),
             (
+                #""state": "submitted", "job": 7, "started_at": 1010, "progress": {"name": "hpcc", "percent": 45}"#,
+                "run 3: 1 of 2 done, compute, job 7, runs for 40 s, hpcc at 45 %; 1 labels measured"
+            ),
+            (
                 #""state": "submitted", "job": 7, "started_at": 1010, "expected": 120"#,
                 "run 3: 1 of 2 done, compute, job 7, runs for 40 s, last time 120 s; 1 labels measured"
             ),

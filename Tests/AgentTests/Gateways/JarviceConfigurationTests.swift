@@ -147,6 +147,7 @@ struct JarviceConfigurationTests {
         #expect(!String(decoding: try spec.stored, as: UTF8.self).contains("options"))
         spec.options.nodes = 3
         spec.options.exclusive = .nodes
+        spec.options.nice = 9
         spec.options.gpusPerNode = [.init(count: 2, type: "a100"), .init(count: 1)]
         spec.options.gres = "shard:4"
         spec.options.mailEvents = ["begin", "end"]
@@ -156,7 +157,8 @@ struct JarviceConfigurationTests {
         let again = try JobSpec(stored: try spec.stored)
         #expect(again == spec)
         let request = JobRequest(again)
-        #expect(request.minimumNodes == 3 && request.maximumNodes == 3 && request.exclusive == .nodes)
+        #expect(
+            request.minimumNodes == 3 && request.maximumNodes == 3 && request.exclusive == .nodes && request.nice == 9)
         #expect(request.gpusPerNode == .init(2, type: "a100", others: [.init(1)]))
         #expect(request.gresPerNode == [GRES(name: "shard", count: 4)])
         #expect(request.mail == .init([.begin, .end], recipient: "a@example.org"))

@@ -49,6 +49,14 @@ import Testing
         #expect(description.withMessage { $0.pointee.alloc_sid } == 4_194_305)
     }
 
+    @Test("nice lowers the priority, as sbatch does it; without one slurmctld decides")
+    func nice() {
+        #expect(describe().withMessage { $0.pointee.nice } == cs_NO_VAL)
+        for (given, wanted) in [(0, 0x8000_0000), (1, 0x8000_0001), (.max, 0xffff_fffd)] as [(UInt32, UInt32)] {
+            #expect(describe { $0.nice = given }.withMessage { $0.pointee.nice } == wanted)
+        }
+    }
+
     @Test func everyText() {
         let description = describe(cluster: "here") {
             $0.arguments = ["a b", ""]

@@ -19,6 +19,8 @@ struct BenchmarkCommand: AsyncParsableCommand {
         @Flag(help: "Show the jobs and their scripts; submit nothing.")
         var dryRun = false
 
+        @OptionGroup var following: FollowOptions
+
         @OptionGroup var options: ControlOptions
 
         func run() async throws {
@@ -26,9 +28,10 @@ struct BenchmarkCommand: AsyncParsableCommand {
                 var request = ControlRequest(dryRun ? "benchmark-plan" : "benchmark-run")
                 request.arguments = ["parts": parts.words]
                 let answer = try options.client.answer(to: request)
-                if options.json { return print(answer) }
+                if options.json, dryRun || !following.follow { return print(answer) }
                 guard dryRun else {
                     let begun = try ControlAnswer.decode(BenchmarkControl.Begun.self, answer)
+                    if following.follow { return try await BenchmarkCommand.follow(options) }
                     return print("Run \(begun.run) has begun: `slurm-grid-agent benchmark show`")
                 }
                 let plan = try ControlAnswer.decode(BenchmarkRunner.Plan.self, answer)
@@ -71,9 +74,17 @@ struct BenchmarkCommand: AsyncParsableCommand {
         return (answer, try ControlAnswer.decode(BenchmarkControl.Shown.self, answer))
     }
 
+    /// Until the newest run is over; then what `show` says.
+    private static func follow(_ options: ControlOptions) async throws {
+        try await BenchmarkFollow.follow { try Self.shown(options, limit: 1).1.runs.first }
+        let (answer, found) = try Self.shown(options, limit: 1)
+        print(options.json ? answer : page(found))
+    }
+
     private static func table(_ runs: [BenchmarkRun]) -> String {
         var table = Table(
-            ["RUN", "PART", "HARDWARE", "STATE", "JOB", "BEGAN", "SECONDS", "REMARK"], rightAligned: [0, 4, 6])
+            ["RUN", "PART", "HARDWARE", "STATE", "JOB", "BEGAN", "SECONDS", "PROGRESS", "REMARK"],
+            rightAligned: [0, 4, 6])
         let now = Int64(Date().timeIntervalSince1970)
         for run in runs {
             for part in run.parts {
@@ -82,34 +93,45 @@ struct BenchmarkCommand: AsyncParsableCommand {
                     "\(run.id)", part.part.rawValue, part.hardware.isEmpty ? "-" : part.hardware, part.state.rawValue,
                     part.job.map { "\($0)" } ?? "-", LocalTime.short(part.startedAt ?? run.begunAt, now: now),
                     part.expected.map { "\(seconds ?? "0") of \($0)" } ?? seconds ?? "-",
-                    part.message ?? "",
+                    progress(part, now: now), part.message ?? "",
                 ])
             }
         }
         return table.render()
     }
 
+    private static func progress(_ part: BenchmarkRun.Part, now: Int64) -> String {
+        guard let bar = BenchmarkFollow.Bar(part, now: now), bar.total > 0 else { return "" }
+        return ProgressBar.line("\(bar.done * 100 / bar.total) %", done: bar.done, of: bar.total, columns: 20)
+    }
+
+    private static func page(_ shown: BenchmarkControl.Shown) -> String {
+        let now = Int64(Date().timeIntervalSince1970)
+        var table = Table(["LABEL", "VALUE", "RUN", "MEASURED"], rightAligned: [1, 2])
+        for (key, label) in shown.labels.sorted(by: { $0.key < $1.key }) {
+            table.add([key, label.value, "\(label.run)", LocalTime.short(label.measuredAt, now: now)])
+        }
+        return BenchmarkCommand.table(shown.runs) + "\n\n" + table.render()
+    }
+
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show the newest run, and the newest value of each label.")
+
+        @OptionGroup var following: FollowOptions
 
         @OptionGroup var options: ControlOptions
 
         func run() async throws {
             try await reportingControl {
+                if following.follow { return try await BenchmarkCommand.follow(options) }
                 let (answer, shown) = try BenchmarkCommand.shown(options, limit: 1)
                 if options.json { return print(answer) }
                 guard !shown.runs.isEmpty else {
                     return print("Nothing measured yet: `slurm-grid-agent benchmark run`")
                 }
                 if let trouble = shown.trouble { print("does not go on: \(Table.printable(trouble))\n") }
-                print(BenchmarkCommand.table(shown.runs) + "\n")
-                let now = Int64(Date().timeIntervalSince1970)
-                var table = Table(["LABEL", "VALUE", "RUN", "MEASURED"], rightAligned: [1, 2])
-                for (key, label) in shown.labels.sorted(by: { $0.key < $1.key }) {
-                    table.add([key, label.value, "\(label.run)", LocalTime.short(label.measuredAt, now: now)])
-                }
-                print(table.render())
+                print(BenchmarkCommand.page(shown))
             }
         }
     }

@@ -52,9 +52,10 @@ struct BenchmarkControl {
                     ? RunningParts.staleConfiguration
                     : parts.configuration.benchmark.isDisabled
                         ? "benchmark.disable is true"
-                        : "benchmark.result-folder is not set: a folder that nodes and agent share")
+                        : "benchmark.result-folder is not set: a folder that nodes and agent share; nor is public-address, where jobs would post"
+            )
         }
-        return try await parts.running(module, "benchmarks' part") { $0 as? BenchmarkRunner }
+        return try await parts.running(module, "benchmarks' part") { ($0 as? BenchmarkRunning)?.runner }
     }
 
     /// - Returns: nil: the newest one.

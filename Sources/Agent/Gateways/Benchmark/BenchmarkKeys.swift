@@ -20,7 +20,8 @@ extension ConfigurationKey {
         ConfigurationKey(
             "benchmark.result-folder", \.benchmark.resultFolder, .optional(.path, else: "none"),
             "A folder that nodes and agent share, in which `benchmark.run-as` can write: jobs leave their results there. Without it "
-                + "nothing is measured.", example: "/shared/benchmarks"),
+                + "they post them to `public-address`; without that nothing is measured.", example: "/shared/benchmarks"
+        ),
         ConfigurationKey(
             "benchmark.executor", \.benchmark.executor, .choice,
             "Where the programs come from: those on the nodes (`native`), images by `apptainer` (or singularity) or `pyxis`; `auto` "
@@ -28,6 +29,12 @@ extension ConfigurationKey {
         ConfigurationKey(
             "benchmark.exclusive", \.benchmark.isExclusive, .boolean,
             "Linpack and the network get whole nodes, and wait until they are free."),
+        ConfigurationKey(
+            "benchmark.reservation", \.benchmark.reservation, .optional(.word("NAME"), else: "none"),
+            "The reservation of Slurm in which benchmarks run.", example: "maintenance"),
+        ConfigurationKey(
+            "benchmark.nice", \.benchmark.nice, .number(0...2_147_483_645),
+            "How much lower a benchmark's priority in the queue is than that of the grid's jobs, as `sbatch --nice`."),
         ConfigurationKey(
             "benchmark.storage", \.benchmark.storages, .folders,
             "The folders whose speed is measured, by their labels; those of `disk-…` on one node, the others from all. None: "

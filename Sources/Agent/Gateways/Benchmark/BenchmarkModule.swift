@@ -21,6 +21,12 @@ struct BenchmarkModule: GatewayModule {
         for notice in configuration.benchmark.notices { configuration.notify(notice) }
         do throws(AgentConfiguration.Conflict) {
             try configuration.benchmark.check()
+            let listen = configuration.supervisorEndpoint.listenAddress
+            if isConfigured(in: configuration), configuration.benchmarkEndpoint != nil,
+                ListenAddress("\(listen)") == nil
+            {
+                throw .init(keys: [BenchmarkDoor.key], text: "\(listen): the host is a numeric address, as in :3000")
+            }
             return .init([])
         } catch {
             return configuration.problem(error)
@@ -28,7 +34,14 @@ struct BenchmarkModule: GatewayModule {
     }
 
     func isConfigured(in configuration: AgentConfiguration) -> Bool {
-        !configuration.benchmark.isDisabled && configuration.benchmark.resultFolder != nil
+        !configuration.benchmark.isDisabled
+            && (configuration.benchmark.resultFolder != nil || configuration.benchmarkEndpoint != nil)
+    }
+
+    func listeners(in configuration: AgentConfiguration) -> [(key: String, address: ListenAddress)] {
+        guard isConfigured(in: configuration), configuration.benchmarkEndpoint != nil else { return [] }
+        return ListenAddress("\(configuration.supervisorEndpoint.listenAddress)").map { [(BenchmarkDoor.key, $0)] }
+            ?? []
     }
 
     func secretKeys(in configuration: AgentConfiguration) -> [String] {
@@ -52,20 +65,37 @@ struct BenchmarkModule: GatewayModule {
                     "benchmark.sqlite was damaged: it is kept aside, a new one is begun",
                     metadata: ["aside": "\(aside)", "why": "\(reason)"])
             })
-        let grid = context.configuration.grid
-        let runner = BenchmarkRunner(
-            settings: context.configuration.benchmark.runner(
-                partition: grid.partition, account: grid.account, qos: grid.qos),
-            file: file, ledger: context.ledger,
-            cluster: SlurmBenchmarkCluster(controller: slurm.controller, partition: grid.partition), logger: logger)
-        return OpenGateway(
-            running: runner, services: [runner], consumer: runner, close: { runner.close() })
+        do {
+            let door = try await BenchmarkDoor.open(context)
+            let grid = context.configuration.grid
+            var settings = context.configuration.benchmark.runner(
+                partition: grid.partition, account: grid.account, qos: grid.qos)
+            settings.options.posting = door?.posting
+            var helper: (@Sendable (String, UInt32) async throws -> OutputFile?)?
+            if let read = context.configuration.jobFiles(logger) {
+                helper = { path, userID in
+                    guard let found = try await read(path, userID) else { return nil }
+                    return OutputFile(end: found.text, lines: found.limit)
+                }
+            }
+            let runner = BenchmarkRunner(
+                settings: settings, file: file, ledger: context.ledger,
+                cluster: SlurmBenchmarkCluster(controller: slurm.controller, partition: grid.partition), logger: logger,
+                helper: helper)
+            return OpenGateway(
+                running: BenchmarkRunning(runner: runner, door: door),
+                services: [runner] + (door?.services(runner, logger) ?? []), consumer: runner,
+                close: { runner.close() })
+        } catch {
+            file.close()
+            throw error
+        }
     }
 
     func labels(_ configured: [String: String], _ configuration: AgentConfiguration, running: any Sendable) async
         -> [String: String]
     {
-        guard let runner = running as? BenchmarkRunner, let measured = try? await runner.measured() else {
+        guard let runner = running as? BenchmarkRunning, let measured = try? await runner.runner.measured() else {
             return configured
         }
         return BenchmarkLabels.merge(
@@ -73,13 +103,15 @@ struct BenchmarkModule: GatewayModule {
     }
 
     func labelTimes(running: any Sendable) async -> [String: LabelTime] {
-        guard let runner = running as? BenchmarkRunner, let measured = try? await runner.measured() else { return [:] }
+        guard let runner = running as? BenchmarkRunning, let measured = try? await runner.runner.measured() else {
+            return [:]
+        }
         return measured.mapValues { LabelTime(value: $0.value, measuredAt: $0.measuredAt) }
     }
 
     // MARK: checks
 
-    let stateFiles = ["benchmark.sqlite"]
+    let stateFiles = ["benchmark.sqlite", BenchmarkDoor.ownCertificate]
 
     func checks(_ checks: Checks) async -> [Finding] {
         guard isConfigured(in: checks.configuration) else { return [] }
@@ -93,9 +125,16 @@ struct BenchmarkModule: GatewayModule {
     // MARK: what is shown
 
     func report(_ parts: RunningParts.State, _ configuration: AgentConfiguration) async -> StatusReport {
-        guard let runner = parts.gateways[name]?.running as? BenchmarkRunner else { return { _ in } }
-        let section = await BenchmarkSection(runner)
-        return { $0[BenchmarkSection.self] = section }
+        guard let running = parts.gateways[name]?.running as? BenchmarkRunning else { return { _ in } }
+        let section = await BenchmarkSection(running)
+        let state = running.door?.state.now
+        return { status in
+            status[BenchmarkSection.self] = section
+            for why in state?.troubles ?? [] {
+                status.set(.init(name: BenchmarkDoor.key, level: .failure, text: why))
+            }
+            if state?.isOpen == true { status.listening? += [BenchmarkDoor.key] }
+        }
     }
 
     let statusSection: (any GatewayStatusSection.Type)? = BenchmarkSection.self
@@ -116,6 +155,7 @@ struct BenchmarkModule: GatewayModule {
     let parts: [String: GatewayPart] = [
         "benchmark": .init(metricName: "benchmark", meaning: "measures what the cluster is worth"),
         "benchmark.run-as": .init(metricName: "benchmark_user"),
+        BenchmarkDoor.key: .init(metricName: "benchmark_endpoint", meaning: "where jobs post what they measured"),
     ]
 
     // MARK: commands

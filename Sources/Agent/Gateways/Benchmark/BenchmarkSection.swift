@@ -13,10 +13,14 @@ struct BenchmarkSection: GatewayStatusSection {
     var trends: [String: [Double]]?
     /// Why it does not go on.
     var trouble: String?
+    /// By kind, since the start; nil: nothing is posted.
+    var posts: PostCounts?
 
     init() {}
 
-    init(_ runner: BenchmarkRunner) async {
+    init(_ running: BenchmarkRunning) async {
+        let runner = running.runner
+        posts = running.door == nil ? nil : runner.postCounts
         trouble = await runner.trouble
         do throws(BenchmarkError) {
             (run, labels) = (try await runner.history(limit: 1).first, try await runner.measured())
@@ -38,6 +42,7 @@ struct BenchmarkSection: GatewayStatusSection {
         var text = "run \(run.id): \(done) of \(all) done, \(part.part.rawValue)"
         if let job = part.job { text += ", job \(job)" }
         if let since = part.startedAt { text += ", runs for \(max(0, now - since)) s" } else { text += " waits" }
+        if let progress = part.progress { text += ", \(progress.name) at \(progress.percent) %" }
         if let expected = part.expected { text += ", last time \(expected) s" }
         return text + "; " + known
     }
@@ -85,6 +90,11 @@ struct BenchmarkSection: GatewayStatusSection {
             return Dictionary(grouping: run.parts, by: \.state.rawValue).sorted { $0.key < $1.key }.map {
                 .init($0.value.count, ("state", $0.key))
             }
+        },
+        MetricFamily("benchmark_posts", kind: .counter, "What jobs posted since the start, by what became of it.") {
+            status in
+            guard let posts = status[BenchmarkSection.self]?.posts else { return [] }
+            return PostCounts.Kind.allCases.map { .init(posts[$0], ("result", $0.rawValue)) }
         },
         MetricFamily("benchmark_value", "The newest values, by label.") { status in
             (status[BenchmarkSection.self]?.labels ?? [:]).sorted { $0.key < $1.key }.compactMap { key, label in

@@ -50,6 +50,10 @@ struct BenchmarkSettings: GatewaySettings {
     var executor = BenchmarkOptions.Executor.auto
     /// `benchmark.exclusive`. Default false.
     var isExclusive = false
+    /// `benchmark.reservation`. Default: none.
+    var reservation: String?
+    /// `benchmark.nice`. Default 1,000,000.
+    var nice = Int(BenchmarkOptions().nice)
     /// `benchmark.storage`, LABEL=FOLDER. Default: none, which is the folders of today's supervisor.
     var storages: [Pair] = []
     /// `benchmark.storage-size`, MiB on each node. Default 10240.
@@ -117,6 +121,8 @@ extension BenchmarkSettings {
             options.storages = Dictionary(storages.map { ($0.name, $0.value) }) { _, last in last }
         }
         options.storageSize = storageSize
+        options.nice = UInt32(clamping: nice)
+        options.reservation = reservation
         options.folder = resultFolder ?? ""
         settings.options = options
         return settings
@@ -124,6 +130,12 @@ extension BenchmarkSettings {
 }
 
 extension AgentConfiguration {
+    /// Host and HOST:PORT where results are posted; nil: they come through a folder, or not at all.
+    var benchmarkEndpoint: (host: String, address: String)? {
+        guard benchmark.resultFolder == nil, let endpoint = supervisorEndpoint.publicAddress else { return nil }
+        return (endpoint.host, "\(endpoint)")
+    }
+
     var benchmark: BenchmarkSettings {
         get { self[BenchmarkSettings.self] }
         set { self[BenchmarkSettings.self] = newValue }

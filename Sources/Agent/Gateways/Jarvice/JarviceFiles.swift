@@ -5,6 +5,7 @@ internal import Glibc
 internal import Jarvice
 internal import NIOSSL
 internal import Support
+internal import TLSClient
 
 /// What the gateway reads from files, once.
 struct JarviceFiles: Sendable {
@@ -27,21 +28,10 @@ struct JarviceFiles: Sendable {
             mapHasKeys = mapping.hasKeys
         }
         access = ServerAccess(key: try Self.serverKey(jarvice))
-        tls = try jarvice.ownCertificate.map { try Self.tls($0, "jarvice.tls") }
+        tls = try jarvice.ownCertificate.map { try $0.checked("jarvice.tls") }
         settings.jobsDomain = jarvice.takesInteractive ? jarvice.jobsDomain : nil
         if settings.jobsDomain != nil {
-            jobsTLS = try jarvice.jobsCertificate.map { try Self.tls($0, "jarvice.jobs.tls") }
-        }
-    }
-
-    static func tls(_ certificate: ServerCertificate, _ keys: String) throws -> TLSConfiguration {
-        do {
-            let configuration = try certificate.configuration()
-            // Whether they belong together.
-            _ = try NIOSSLContext(configuration: configuration)
-            return configuration
-        } catch {
-            throw Patience.Trouble(description: "\(keys): \(certificate.chain), \(certificate.key): \(error)")
+            jobsTLS = try jarvice.jobsCertificate.map { try $0.checked("jarvice.jobs.tls") }
         }
     }
 

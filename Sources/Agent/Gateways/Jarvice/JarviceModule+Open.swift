@@ -10,6 +10,7 @@ internal import NIOPosix
 internal import ServiceLifecycle
 internal import Sockets
 internal import Support
+internal import TLSClient
 
 /// The gateway, and who answers at its doors.
 struct JarviceRunning: Sendable {
@@ -141,7 +142,7 @@ extension JarviceModule {
         FileWatch(
             paths: [files.chain, files.key] + (files.clientAuthority.map { [$0] } ?? []), name: "certificate",
             logger: logger, onTrouble: { running.doors.note(part, $0) },
-            read: { try certificate.change(try JarviceFiles.tls(files, keys)) })
+            read: { try certificate.change(try files.checked(keys)) })
     }
 
     private static func servers(

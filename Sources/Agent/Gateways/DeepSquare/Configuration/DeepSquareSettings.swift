@@ -63,7 +63,7 @@ extension DeepSquareModule {
                 title: "The grid: what is reported of a job", introduction: "", keys: ConfigurationKey.billing),
             ConfigurationSection(
                 title: "The grid: where the supervisor took results",
-                introduction: "Taken and checked, and not used: see benchmarks.md.",
+                introduction: "Where jobs of benchmarks post their results; see benchmarks.md.",
                 keys: ConfigurationKey.supervisorEndpoint),
         ]
     }

@@ -2,9 +2,10 @@
 
 internal import DeepSquare
 
-/// Where the supervisor took the results of its benchmarks: taken and checked, and not used, for this agent opens no port for them.
+/// Where jobs post the results of benchmarks, as with the supervisor. Used where `benchmark.result-folder` is not set and
+/// `public-address` is (`BenchmarkSettings`).
 struct SupervisorEndpoint: Equatable, Sendable {
-    /// `grpc.listen-address`, [HOST]:PORT: where results arrive. Default :3000.
+    /// `grpc.listen-address`, [HOST]:PORT: where results arrive; the host is numeric. Default :3000.
     var listenAddress = ServiceEndpoint(host: "::", port: 3000)
     /// `public-address`, HOST:PORT: how compute nodes reach it. Default: none.
     var publicAddress: ServiceEndpoint?
@@ -18,9 +19,9 @@ struct SupervisorEndpoint: Equatable, Sendable {
     /// What must fit together.
     func check() throws(AgentConfiguration.Conflict) {
         let missing = [("tls.cert-file", certificateFile), ("tls.key-file", keyFile)].filter { $0.1 == nil }.map(\.0)
-        guard !usesTLS || missing.isEmpty else {
-            throw .init(
-                keys: ["tls"], text: "needs a certificate and its key: set \(missing.joined(separator: " and "))")
+        // Without both the agent makes one.
+        guard !usesTLS || missing.count != 1 else {
+            throw .init(keys: ["tls"], text: "a certificate and its key belong together: set \(missing[0]) too")
         }
     }
 }
@@ -29,14 +30,16 @@ extension ConfigurationKey {
     static let supervisorEndpoint: [ConfigurationKey] = [
         ConfigurationKey(
             "grpc.listen-address", \.supervisorEndpoint.listenAddress, .listenEndpoint,
-            "Where the supervisor took results. Not used: they come through `benchmark.result-folder`.",
+            "Where jobs of benchmarks post their results, as with the supervisor. Used where `public-address` is set and "
+                + "`benchmark.result-folder` is not; see benchmarks.md.",
             supervisor: "LISTEN_ADDRESS"),
         ConfigurationKey(
             "public-address", \.supervisorEndpoint.publicAddress, .optional(.endpoint),
-            "How compute nodes reached that. Not used.",
+            "How compute nodes reach that, always by HTTPS: the agent itself with `tls`, else a proxy that speaks it.",
             supervisor: "PUBLIC_ADDRESS", example: "head.example.org:3000"),
         ConfigurationKey(
-            "tls", \.supervisorEndpoint.usesTLS, .boolean, "TLS there. Not used; needs the next two.",
+            "tls", \.supervisorEndpoint.usesTLS, .boolean,
+            "TLS there. Without the next two the agent makes a certificate, and jobs take no other.",
             supervisor: "TLS_ENABLE"),
         ConfigurationKey(
             "tls.cert-file", \.supervisorEndpoint.certificateFile, .optional(.path), "Its certificate, PEM.",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import Jarvice
+internal import TLSClient
 
 /// `jarvice.…`: the gateway of a JARVICE upstream. Without `jarvice.listen` and `jarvice.listen-socket` there is none.
 struct JarviceConfiguration: GatewaySettings {

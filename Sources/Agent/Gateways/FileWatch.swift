@@ -59,7 +59,7 @@ struct FileWatch: Service {
         } catch {
             let why = (error as? Patience.Trouble)?.description ?? "\(error)"
             onTrouble("\(why); the \(name) that was read before stays in force")
-            logger.error("JARVICE: the \(name) cannot be read again", metadata: ["why": "\(why)"])
+            logger.error("a changed \(name) cannot be read", metadata: ["why": "\(why)"])
         }
     }
 

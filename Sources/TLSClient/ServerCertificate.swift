@@ -4,7 +4,7 @@ internal import NIOConcurrencyHelpers
 internal import NIOCore
 public import NIOSSL
 
-/// The server's own certificate, and whose clients it takes.
+/// A server's own certificate, and whose clients it takes.
 public struct ServerCertificate: Sendable, Equatable {
     public var chain: String
     public var key: String
@@ -46,5 +46,5 @@ public final class CertificateInForce: Sendable {
         context.withLockedValue { $0 = new }
     }
 
-    var current: NIOSSLContext { context.withLockedValue { $0 } }
+    package var current: NIOSSLContext { context.withLockedValue { $0 } }
 }
