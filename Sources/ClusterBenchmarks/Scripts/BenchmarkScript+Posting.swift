@@ -55,12 +55,14 @@ extension BenchmarkScript {
             announce() {
                 if [ -n "${announced:-}" ] && [ $((SECONDS - announced)) -lt 5 ]; then return; fi
                 announced=$SECONDS
-                {
+                (
+                    # For good: bash would keep what a group only redirects, and who reads there would wait.
+                    exec >/dev/null 2>&1 3>&- 9>&-
                     if file=$(mktemp -p "$work" progress.XXXXXX); then
                         printf '\\n%s\\n' "$1" >"$file" && post "$file" 10
                         rm -f -- "$file"
                     fi
-                } >/dev/null 2>&1 3>&- 9>&- &
+                ) &
             }
             # What cannot be posted now waits for the next one, or the end.
             flush() {
