@@ -68,7 +68,8 @@ class Jobs(threading.Thread):
             submit(f"--array=1-{size}%4", body="sleep 0.2", user=user)
             return size
         elif kind < 0.96 and self.requeues:
-            job = submit("--requeue", body="sleep 1.5", user=user)
+            # One that ended by itself before it was put back is REQUEUED in slurmdbd, too: the first run stays until it is.
+            job = submit("--requeue", body='[ -n "$SLURM_RESTART_COUNT" ] || sleep 20; sleep 1.5', user=user)
             self.later(1, "scontrol", "requeue", job)
         else:
             submit("-n1", ":", "-n1", body="sleep 0.3", user=user)
