@@ -24,7 +24,9 @@ public struct DescriptorLimit: Sendable, Equatable {
     /// As the process is limited now.
     public static var current: DescriptorLimit {
         var now = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &now) == 0 else { return DescriptorLimit(limit: least) }
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &now) == 0 else {
+            return DescriptorLimit(limit: least)
+        }
         return DescriptorLimit(limit: Int(clamping: now.rlim_cur))
     }
 

@@ -7,7 +7,8 @@ import Testing
 
 @Suite("Descriptors that are kept from clients")
 struct DescriptorLimitTests {
-    @Test("some of many, most of few", arguments: [(256, 64), (1024, 64), (4096, 256), (65_536, 1024), (1 << 30, 1024)])
+    @Test(
+        "some of many, most of few", arguments: [(256, 64), (1024, 64), (4096, 256), (65_536, 1024), (1 << 30, 1024)])
     func reserve(limit: Int, reserve: Int) {
         #expect(DescriptorLimit(limit: limit).reserve == reserve)
     }
