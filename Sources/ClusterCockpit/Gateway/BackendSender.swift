@@ -16,6 +16,8 @@ actor BackendSender {
     let logger: Logger
     /// Unix milliseconds.
     let now: @Sendable () -> Int64
+    /// Unix seconds that ages count by, which a wall clock that was set forward does not move.
+    let today: @Sendable () -> Int64
     let wake = WakeUp()
     let compareWake = WakeUp()
 
@@ -54,7 +56,8 @@ actor BackendSender {
 
     init(
         name: String, settings: CockpitSettings, transport: any BackendTransport, store: CockpitStore,
-        cluster: any CockpitCluster, filter: JobFilter, logger: Logger, now: @escaping @Sendable () -> Int64
+        cluster: any CockpitCluster, filter: JobFilter, logger: Logger, now: @escaping @Sendable () -> Int64,
+        today: (@Sendable () -> Int64)? = nil
     ) {
         self.name = name
         self.settings = settings
@@ -64,6 +67,7 @@ actor BackendSender {
         self.filter = filter
         self.logger = logger
         self.now = now
+        self.today = today ?? { now() / 1000 }
     }
 
     nonisolated func wakeUp() { wake.raise() }

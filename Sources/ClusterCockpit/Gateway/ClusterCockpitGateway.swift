@@ -26,6 +26,8 @@ public struct ClusterCockpitGateway: Gateway, Service {
     private let cluster: any CockpitCluster
     private let logger: Logger
     private let now: @Sendable () -> Int64
+    /// Unix seconds that ages count by.
+    private let today: @Sendable () -> Int64
     private let captureWake = WakeUp()
 
     /// Opens the gateway's file. Blocks.
@@ -57,12 +59,17 @@ public struct ClusterCockpitGateway: Gateway, Service {
                 metadata: ["aside": "\(aside.aside)", "why": "\(aside.reason)"])
         }
         self.store = store
+        let today: @Sendable () -> Int64 = {
+            let wall = Date(timeIntervalSince1970: Double(now()) / 1000)
+            return Int64(ledger.clock.trusted(wall).timeIntervalSince1970)
+        }
+        self.today = today
         var senders: [BackendSender] = []
         for backend in settings.backends {
             senders.append(
                 BackendSender(
                     name: backend.name, settings: settings, transport: try transport(backend), store: store,
-                    cluster: cluster, filter: filter, logger: logger, now: now))
+                    cluster: cluster, filter: filter, logger: logger, now: now, today: today))
         }
         self.senders = senders
     }
@@ -213,7 +220,7 @@ public struct ClusterCockpitGateway: Gateway, Service {
     private func pruneLoop() async {
         while !Task.isCancelled {
             do throws(CockpitError) {
-                while try await store.prune(before: now() / 1000 - Self.kept) > 0 {}
+                while try await store.prune(before: today() - Self.kept) > 0 {}
             } catch {
                 logger.info("old runs stay in clustercockpit.sqlite", metadata: ["why": "\(error)"])
             }
