@@ -29,8 +29,8 @@ struct ChainParts: Sendable {
 
     /// Asks a node for its chain's id when that is neither configured nor known.
     ///
-    /// Throws a `Daemon.StartFailure` for what this host's own files say, and `Patience.Trouble` for what may change: a node
-    /// that is away or serves another chain.
+    /// Throws a `Daemon.StartFailure` for what is in this host's own file, and `Patience.Trouble` for what may change: a disk that is
+    /// full, a node that is away or serves another chain.
     static func open(
         _ settings: ChainSettings, access: ChainAccess, folder: String, clock: TrustedClock, logger: Logger
     ) async throws -> ChainParts {
@@ -58,8 +58,7 @@ struct ChainParts: Sendable {
                 manager: manager, store: store, client: client, signer: access.signer, chainID: chainID,
                 follower: follower)
         } catch let error as ChainStoreError {
-            let isFinal = [.newer, .otherAccount, .damaged].contains(error.code)
-            throw Daemon.StartFailure(exitStatus: isFinal ? 78 : 73, description: error.description)
+            throw error.whenOpening
         } catch let error as RPCError {
             throw Patience.Trouble(description: Checks.words(error))
         }
