@@ -17,7 +17,8 @@ extension Ledger {
         }
         // An earlier release kept none.
         return try Int64.fetchOne(
-            database, sql: "SELECT recorded_at FROM transitions ORDER BY sequence DESC LIMIT 1"
+            database,
+            sql: "SELECT recorded_at FROM transitions WHERE sequence = (SELECT max(sequence) FROM transitions)"
         ).map { Date(timeIntervalSince1970: Double($0) / 1_000_000) }
     }
 
