@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import Foundation
 import Testing
 
 @testable import Agent
@@ -21,6 +22,16 @@ struct TimeServiceTests {
         arguments: ["echo yes; exit 1", "echo maybe", "true", "kill -9 $$", "echo yes; echo yes", "exec >&-; exit 0"])
     func noAnswer(_ script: String) {
         #expect(ask(script) == nil)
+    }
+
+    @Test("one that does not end, and ignores SIGTERM, is gone afterwards")
+    func killed() throws {
+        let file = FileManager.default.temporaryDirectory.path + "/time-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        #expect(ask("trap '' TERM; echo $$ >\(file); exec sleep 600", patience: .seconds(3)) == nil)
+        let text = try String(contentsOfFile: file, encoding: .utf8)
+        let pid = try #require(pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+        #expect(kill(pid, 0) == -1 && errno == ESRCH)
     }
 
     @Test("one that does not end is not waited for, and one that cannot be started is no answer")

@@ -164,6 +164,8 @@ final class SenderHarness {
     let backend = FakeBackend()
     let cluster = FakeCluster()
     let clock = NIOLockedValueBox<Int64>(1_800_000_000_000)
+    /// Seconds that the wall clock is before the time that has passed.
+    let ahead = NIOLockedValueBox<Int64>(0)
     var settings = CockpitSettings(cluster: "lab")
     private(set) var store: CockpitStore
     private(set) var sender: BackendSender
@@ -180,7 +182,7 @@ final class SenderHarness {
         settings.backends = [.init(name: "main", url: "http://x", tokenFile: "/x")]
         change(&settings)
         store = try known ?? CockpitStore(path: folder.appending(path: "c.sqlite").path)
-        sender = try Self.sender(settings, backend, store, cluster, publisher, clock)
+        sender = try Self.sender(settings, backend, store, cluster, publisher, clock, ahead)
         try await store.bind(settings.backends.map(\.name))
     }
 
@@ -188,20 +190,26 @@ final class SenderHarness {
 
     private static func sender(
         _ settings: CockpitSettings, _ backend: FakeBackend, _ store: CockpitStore, _ cluster: FakeCluster,
-        _ publisher: FakePublisher?, _ clock: NIOLockedValueBox<Int64>
+        _ publisher: FakePublisher?, _ clock: NIOLockedValueBox<Int64>, _ ahead: NIOLockedValueBox<Int64>
     ) throws -> BackendSender {
         BackendSender(
             name: "main", settings: settings, transport: backend, store: store, cluster: cluster,
             filter: try JobFilter(settings), events: publisher,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            now: { clock.withLockedValue { $0 } })
+            now: { clock.withLockedValue { $0 } },
+            today: { clock.withLockedValue { $0 } / 1000 - ahead.withLockedValue { $0 } })
     }
 
     /// As after a kill: what is not in the file is forgotten.
     func restart() async throws {
         store.close()
         store = try CockpitStore(path: folder.appending(path: "c.sqlite").path)
-        sender = try Self.sender(settings, backend, store, cluster, publisher, clock)
+        sender = try Self.sender(settings, backend, store, cluster, publisher, clock, ahead)
+    }
+
+    func set(ahead seconds: Int64) {
+        ahead.withLockedValue { $0 = seconds }
+        move(seconds)
     }
 
     func move(_ seconds: Int64) { clock.withLockedValue { $0 += seconds * 1000 } }

@@ -351,6 +351,17 @@ struct SenderTests {
         #expect(site.backend.rows[10]?.first?.state == "running")
     }
 
+    @Test func aClockThatIsSetForwardStopsNoRow() async throws {
+        let site = try await SenderHarness { $0.stopsUnknown = true }
+        let start = site.seconds - 60
+        site.backend.state.withLockedValue { $0.rows = [9: [.init(start: start, state: "running")]] }
+        site.set(ahead: 3 * 365 * 86_400)
+        #expect(await site.sender.compare(dryRun: false).items.isEmpty)
+        // So much time has passed, whatever the clock shows.
+        site.move(86_400)
+        #expect(await site.sender.compare(dryRun: false).items.count == 1)
+    }
+
     /// A start may be in the backend's cache, which no list shows.
     @Test func aStartIsSentAgainOnlyLongAfterItWasTaken() async throws {
         let site = try await SenderHarness()

@@ -63,6 +63,22 @@ struct GatewayTests {
         #expect(await stage.claim?.wasRefusedForGood == true)
     }
 
+    @Test("a wall clock that is set forward shortens no wait for a user")
+    func missingUserAndWrongClock() async throws {
+        let stage = try await GatewayStage()
+        await stage.put([])
+        try await stage.advance()
+        stage.setClock(by: 1e8)
+        try await stage.advance()
+        #expect(await stage.claim?.verdict == .undecided)
+        stage.after(299)
+        try await stage.advance()
+        #expect(await stage.claim?.verdict == .undecided)
+        stage.after(30)
+        try await stage.advance()
+        #expect(await stage.claim?.wasRefusedForGood == true)
+    }
+
     @Test("a service that is away refuses for now, says nothing of where it is, and stops the claims")
     func serviceAway() async throws {
         let stage = try await GatewayStage()

@@ -44,6 +44,12 @@ struct GridClaimTests {
             "an order that Slurm did not get in time is taken back", [.accepted, .after(1800)],
             ["withdraw: the cluster's scheduler was not to be reached for too long"]),
         Case(
+            "an order is not taken back by a clock that was set forward", [.accepted, .after(60), .clockSet(100_000)],
+            ["wait 101800"]),
+        Case(
+            "an order that was made under such a clock is, in time", [.clockSet(100_000), .accepted, .after(1800)],
+            ["withdraw: the cluster's scheduler was not to be reached for too long"]),
+        Case(
             "an order that waited for a place has its time from then on", [.after(1700), .accepted, .after(300)],
             ["wait 3500"]),
         Case("nothing is reported of a job in the queue", queued, []),

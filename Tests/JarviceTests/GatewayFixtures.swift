@@ -163,13 +163,14 @@ struct GatewaySite {
 
     init(
         submitTimeout: Duration = .seconds(60), files: FakeFiles? = nil, answers: (any KeptAnswers)? = nil,
-        now: @escaping @Sendable () -> Date = { Date() }, change: (inout JarviceSettings) -> Void = { _ in }
+        now: @escaping @Sendable () -> Date = { Date() }, steady: (@Sendable () -> Date)? = nil,
+        change: (inout JarviceSettings) -> Void = { _ in }
     ) throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "jarvice-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         ledger = try Ledger(
             path: folder.appending(path: "ledger.sqlite").path, cluster: "c",
-            interests: [Ledger.Interest(gateway: JarviceGateway.gatewayName, scope: .ownJobs)])
+            interests: [Ledger.Interest(gateway: JarviceGateway.gatewayName, scope: .ownJobs)], steady: steady)
         var settings = JarviceSettings()
         settings.tokens.isInsecure = true
         settings.submitTimeout = submitTimeout

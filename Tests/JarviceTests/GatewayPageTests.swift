@@ -88,6 +88,27 @@ struct GatewayPageTests {
         }
     }
 
+    @Test("a wall clock that is set forward by years removes nothing")
+    func removalByAWrongClock() async throws {
+        let files = FakeFiles()
+        let now = NIOLockedValueBox(Date())
+        let steady = NIOLockedValueBox(Date())
+        let site = try GatewaySite(
+            files: files, now: { now.withLockedValue { $0 } }, steady: { steady.withLockedValue { $0 } })
+        try await site.running {
+            _ = try await site.gateway.submit(try GatewaySite.args())
+            try await site.end(101)
+            now.withLockedValue { $0 += 3 * 365 * 86_400 }
+            _ = try await site.gateway.removeOutputs()
+            #expect(files.state.withLockedValue { $0.asked } == [])
+            // So much time has really passed.
+            now.withLockedValue { $0 += 90_000 }
+            steady.withLockedValue { $0 += 90_000 }
+            _ = try await site.gateway.removeOutputs()
+            #expect(files.state.withLockedValue { $0.asked.count } == 2)
+        }
+    }
+
     @Test("folders are listed as the token's user, or as the one that is configured")
     func listing() async throws {
         for (user, hasToken, status, asked) in [

@@ -34,6 +34,11 @@ struct PlanTests {
         _ = try await ledger.verify()
         try await requeuedForDays(ledger)
         try await restored(ledger)
+        // As an earlier release left it.
+        try await ledger.transact {
+            try $0.database.execute(sql: "DELETE FROM meta WHERE name = 'clock'")
+            #expect(try Ledger.newestTime($0.database) != nil)
+        }
         clock.advance(1000)
         try await ledger.prune(olderThan: .seconds(1))
         var position = Ledger.CheckPosition()

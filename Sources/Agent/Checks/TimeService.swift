@@ -10,7 +10,10 @@ struct TimeService {
     /// timedated is started for the question.
     var patience: Duration = .seconds(5)
 
-    /// Blocks for up to `patience`. nil: nobody there can tell.
+    /// Seconds that a killed one is waited for.
+    private static let grace: Double = 2
+
+    /// Blocks for up to `patience`, and two seconds more when it has to be killed. nil: nobody there can tell.
     func isSynchronised() -> Bool? {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: command[0])
@@ -24,7 +27,10 @@ struct TimeService {
         process.terminationHandler = { _ in ended.signal() }
         guard (try? process.run()) != nil else { return nil }
         guard ended.wait(timeout: .now() + patience / .seconds(1)) == .success else {
-            process.terminate()
+            // Of a D-Bus that hangs nothing is to be left, whatever signals it ignores.
+            kill(process.processIdentifier, SIGKILL)
+            // It is gone as soon as the kernel has it out of whatever it is in.
+            _ = ended.wait(timeout: .now() + Self.grace)
             return nil
         }
         // A word: it fits into the pipe whole, and whoever wrote it has ended.

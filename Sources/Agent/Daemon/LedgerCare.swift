@@ -6,6 +6,7 @@ internal import Logging
 internal import NIOConcurrencyHelpers
 internal import ServiceLifecycle
 internal import Slurm
+internal import Support
 
 /// The ledger's rounds: keeps what slurm.conf says up to date, prunes what is over, and reads what of the file was not checked
 /// at the start. All of it bit by bit: an event that waits for its commit goes first.
@@ -25,7 +26,12 @@ struct LedgerCare: Service {
         try await cancelWhenGracefulShutdown {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await every(.seconds(300)) { await readPolicy() } }
-                group.addTask { await every(Self.recallEvery) { await recall() } }
+                group.addTask {
+                    await every(Self.recallEvery) {
+                        tellClock()
+                        await recall()
+                    }
+                }
                 group.addTask {
                     await tellUnconfigured()
                     try? await Task.sleep(for: Self.settling)
@@ -55,6 +61,21 @@ struct LedgerCare: Service {
                 metadata: ["count": "\(count)"])
         } catch {
             logger.debug("what waits could not be looked through", metadata: ["why": "\(error)"])
+        }
+    }
+
+    private func tellClock() {
+        switch ledger.clock.news() {
+        case nil: break
+        case .ahead(let seconds):
+            logger.warning(
+                "the wall clock is ahead of the time that has passed: until it is back, or a day is over, nothing is deleted and no job given up by it",
+                metadata: [
+                    "for": "\(Duration.seconds(seconds))",
+                    "why": "compare it with `timedatectl`, and set it right if it is wrong",
+                ])
+        case .agreed:
+            logger.notice("the wall clock is believed again: what is old by it is deleted as before")
         }
     }
 

@@ -8,6 +8,7 @@ internal import NIOConcurrencyHelpers
 internal import ServiceLifecycle
 internal import Slurm
 internal import SpankBridge
+internal import Support
 
 /// Everything that needs slurm.conf, which says whose ledger it is: waits for it, opens the ledger, listens for the plugins,
 /// and follows the cluster's jobs. slurmctld itself may be down all the while.
@@ -164,7 +165,9 @@ struct SlurmPart: Service {
             DispatchQueue(label: "ledger-open").async {
                 continuation.resume(
                     returning: Result { () throws(LedgerError) in
-                        try Ledger(path: path, cluster: cluster, interests: interests, progress: progress)
+                        try Ledger(
+                            path: path, cluster: cluster, interests: interests, steady: SteadyClock.now,
+                            progress: progress)
                     })
             }
         }

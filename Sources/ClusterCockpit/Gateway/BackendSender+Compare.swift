@@ -180,7 +180,7 @@ extension BackendSender {
         _ row: JobListPage.Row, _ report: inout CockpitComparison
     ) async throws(CockpitError) {
         let seconds = now() / 1000
-        guard seconds - row.startTime >= Int64(settings.unknownAfter / .seconds(1)),
+        guard today() - row.startTime >= Int64(settings.unknownAfter / .seconds(1)),
             let jobID = UInt32(exactly: row.jobId)
         else { return }
         report.items.append(

@@ -16,6 +16,8 @@ actor BackendSender {
     let logger: Logger
     /// Unix milliseconds.
     let now: @Sendable () -> Int64
+    /// Unix seconds that ages count by, which a wall clock that was set forward does not move.
+    let today: @Sendable () -> Int64
     let wake = WakeUp()
     let compareWake = WakeUp()
     let confirmWake = WakeUp()
@@ -62,7 +64,7 @@ actor BackendSender {
     init(
         name: String, settings: CockpitSettings, transport: any BackendTransport, store: CockpitStore,
         cluster: any CockpitCluster, filter: JobFilter, events: (any EventPublisher)? = nil, logger: Logger,
-        now: @escaping @Sendable () -> Int64
+        now: @escaping @Sendable () -> Int64, today: (@Sendable () -> Int64)? = nil
     ) {
         self.name = name
         self.events = events
@@ -73,6 +75,7 @@ actor BackendSender {
         self.filter = filter
         self.logger = logger
         self.now = now
+        self.today = today ?? { now() / 1000 }
     }
 
     nonisolated func wakeUp() { wake.raise() }

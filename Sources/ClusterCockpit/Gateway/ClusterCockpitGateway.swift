@@ -5,7 +5,7 @@ public import Logging
 public import ServiceLifecycle
 public import FoundationEssentials
 internal import Persistence
-internal import Support
+public import Support
 
 /// Tells ClusterCockpit's backends of every job of the cluster, once, by the ledger.
 ///
@@ -25,17 +25,21 @@ public struct ClusterCockpitGateway: Gateway, Service {
     private let cluster: any CockpitCluster
     private let logger: Logger
     private let now: @Sendable () -> Int64
+    /// Unix seconds that ages count by.
+    private let today: @Sendable () -> Int64
     private let captureWake = WakeUp()
     /// Ends when all is known that ran before this start.
     private let caughtUp = AsyncStream.makeStream(of: Never.self)
 
     /// Opens the gateway's file. Blocks.
+    ///
+    /// - Parameter clock: what ages count by.
     public init(
-        settings: CockpitSettings, path: String, cluster: any CockpitCluster, logger: Logger,
+        settings: CockpitSettings, path: String, cluster: any CockpitCluster, clock: TrustedClock, logger: Logger,
         now: @escaping @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970 * 1000) }
     ) throws(CockpitError) {
         try self.init(
-            settings: settings, path: path, cluster: cluster, logger: logger, now: now,
+            settings: settings, path: path, cluster: cluster, clock: clock, logger: logger, now: now,
             transport: { backend throws(CockpitError) in
                 try HTTPBackendTransport(backend, certificateAuthority: settings.certificateAuthority)
             },
@@ -43,7 +47,8 @@ public struct ClusterCockpitGateway: Gateway, Service {
     }
 
     init(
-        settings: CockpitSettings, path: String, cluster: any CockpitCluster, logger: Logger,
+        settings: CockpitSettings, path: String, cluster: any CockpitCluster,
+        clock: TrustedClock = TrustedClock(wall: { Date() }), logger: Logger,
         now: @escaping @Sendable () -> Int64,
         transport: (CockpitSettings.Backend) throws(CockpitError) -> any BackendTransport,
         events: (CockpitSettings.Backend) throws(CockpitError) -> (any EventPublisher)? = { _ in nil }
@@ -60,12 +65,18 @@ public struct ClusterCockpitGateway: Gateway, Service {
                 metadata: ["aside": "\(aside.aside)", "why": "\(aside.reason)"])
         }
         self.store = store
+        let today: @Sendable () -> Int64 = {
+            let wall = Date(timeIntervalSince1970: Double(now()) / 1000)
+            return Int64(clock.trusted(wall).timeIntervalSince1970)
+        }
+        self.today = today
         var senders: [BackendSender] = []
         for backend in settings.backends {
             senders.append(
                 BackendSender(
                     name: backend.name, settings: settings, transport: try transport(backend), store: store,
-                    cluster: cluster, filter: filter, events: try events(backend), logger: logger, now: now))
+                    cluster: cluster, filter: filter, events: try events(backend), logger: logger, now: now,
+                    today: today))
         }
         self.senders = senders
     }
@@ -217,7 +228,7 @@ public struct ClusterCockpitGateway: Gateway, Service {
     private func pruneLoop() async {
         while !Task.isCancelled {
             do throws(CockpitError) {
-                while try await store.prune(before: now() / 1000 - Self.kept) > 0 {}
+                while try await store.prune(before: today() - Self.kept) > 0 {}
             } catch {
                 logger.info("old runs stay in clustercockpit.sqlite", metadata: ["why": "\(error)"])
             }

@@ -38,7 +38,7 @@ extension DeepSquareGateway {
         guard claim.number > 1 else { return true }
         let patience = RetryPolicy(first: settings.retryLimit, ceiling: Self.longestCrowding)
             .seconds(attempt: Int(clamping: claim.number - 2))
-        if seconds >= claim.claimedAt.saturatingAdd(Int64(patience)) { return true }
+        if age(since: claim.claimedAt) >= Int64(patience) { return true }
         crowded.insert(key)
         return false
     }

@@ -73,7 +73,7 @@ extension DeepSquareGateway {
             let placement = policy.placement(of: claim.customer)
             let revision = policyRevision
             let (account, answer) = try await owner(at: placement)
-            if account == nil, seconds < claim.claimedAt + min(Self.userPatience, retryLimit) {
+            if account == nil, age(since: claim.claimedAt) < min(Self.userPatience, retryLimit) {
                 failed(.decide, key, "there is no Unix user \(placement.login): \(Self.mapUser)")
                 return
             }
@@ -230,7 +230,7 @@ extension DeepSquareGateway {
 
     private func notNow(_ key: Key, _ why: String) async {
         guard let claim = claims[key] else { return }
-        if seconds >= claim.claimedAt + retryLimit {
+        if age(since: claim.claimedAt) >= retryLimit {
             // Addresses and paths are for the administrator.
             logger.warning("a job could not be started in time", metadata: ids(key, ["why": "\(why)"]))
             return await settle(key, .refused("the provider could not start the job in time"), isPassing: true)

@@ -35,7 +35,7 @@ extension DeepSquareGateway {
             if try await ledger.order(name, externalID(key), claim: claim.number) != nil {
                 return await adopted(key)
             }
-            let since = seconds - Int64(settings.startWindow / .seconds(1)) - 86_400
+            let since = trustedSeconds - Int64(settings.startWindow / .seconds(1)) - 86_400
             let accounting = try await cluster.accounting(named: claim.name, since: since)
             var others: Set<UInt32> = []
             while true {

@@ -82,7 +82,7 @@ extension DeepSquareGateway {
 
     /// - Returns: whether there may be more at once.
     private func learnSomeTimes() async -> Bool {
-        let since = now() - Self.timesPatience
+        let since = today - Self.timesPatience
         guard let waiting = try? await store.claimsWithoutTimes(since: since, limit: Self.timesPage), !waiting.isEmpty,
             let (words, _) = try? await reader.jobs(waiting.map(\.job), of: contracts),
             let blocks = try? await StartBlock.times(of: Set(waiting.map(\.place.block)), reader.client),

@@ -17,7 +17,7 @@ extension DeepSquareGateway {
             if sinceTidying >= 60 {
                 sinceTidying = 0
                 try? await store.prune(
-                    before: now() - 90 * 86_400, paymentsBefore: now() - Double(GridStore.daysOfPayments) * 86_400)
+                    before: today - 90 * 86_400, paymentsBefore: today - Double(GridStore.daysOfPayments) * 86_400)
             }
         }
     }

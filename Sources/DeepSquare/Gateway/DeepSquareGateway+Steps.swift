@@ -10,7 +10,8 @@ internal import Support
 extension DeepSquareGateway {
     func world() -> GridClaim.World {
         GridClaim.World(
-            now: seconds, isApproved: isCaughtUp && provider.isApproved && provider.delta != nil,
+            now: seconds, trustedNow: trustedSeconds,
+            isApproved: isCaughtUp && provider.isApproved && provider.delta != nil,
             billing: Billing(
                 rounding: settings.rounding, delta: provider.delta ?? 0,
                 longestHold: Int64(settings.longestHold / .seconds(1))),

@@ -7,12 +7,16 @@ extension GridClaim {
     struct World: Sendable, Hashable {
         /// Unix seconds.
         var now: Int64
+        /// The same, by which orders are given up: earlier where the wall clock was set forward.
+        var trustedNow: Int64
         /// The chain lets us report. Otherwise every call would revert.
         var isApproved: Bool
         var billing: Billing
         var exitCode = GridSettings.ExitCodeForm.waitStatus
         /// Seconds that a claim waits for Slurm to take its job.
         var retryLimit: Int64
+
+        func age(since time: Int64) -> Int64 { ClockTrust.age(since: time, wall: now, trusted: trustedNow) }
     }
 
     enum Step: Sendable, Hashable {
@@ -73,10 +77,11 @@ extension GridClaim {
         guard slurm.isLive else { return [] }
         if isCancelWanted { return ending("the customer cancelled the job") }
         guard let id = slurm.jobID else {
-            let limit = (acceptedAt ?? claimedAt) + world.retryLimit
+            let rest = world.retryLimit - world.age(since: acceptedAt ?? claimedAt)
             return [
-                world.now >= limit
-                    ? .withdraw("the cluster's scheduler was not to be reached for too long") : .wait(until: limit)
+                rest <= 0
+                    ? .withdraw("the cluster's scheduler was not to be reached for too long")
+                    : .wait(until: world.now.saturatingAdd(rest))
             ]
         }
         if let limit = slurm.limit, limit != paidMinutes { return [.setLimit(id, minutes: paidMinutes)] }

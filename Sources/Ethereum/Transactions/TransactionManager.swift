@@ -43,6 +43,7 @@ public actor TransactionManager: Service {
     private let signer: any TransactionSigner
     private let pace: Pace
     let now: @Sendable () -> Date
+    private let today: @Sendable () -> Date
     private let onReceipt: @Sendable (TransactionReceipt) async -> Void
     let wake = WakeUp()
     private let children = ChildTasks()
@@ -70,11 +71,13 @@ public actor TransactionManager: Service {
     private var knownAlarms: Set<TransactionAlarm> = []
 
     /// - Parameters:
+    ///   - today: the time by which what is over is forgotten; nil: `now`.
     ///   - onReceipt: told of each final receipt, for the logs in it, before the intent's outcome is.
     public init(
         client: RPCClient, chainID: UInt64, signer: any TransactionSigner, store: ChainStore,
         settings: TransactionSettings = TransactionSettings(), classes: [TransactionClass], pace: Pace = Pace(),
         logger: Logger, now: @escaping @Sendable () -> Date = SteadyClock.now,
+        today: (@Sendable () -> Date)? = nil,
         onReceipt: @escaping @Sendable (TransactionReceipt) async -> Void = { _ in }
     ) {
         self.client = client
@@ -83,6 +86,7 @@ public actor TransactionManager: Service {
         self.pace = pace
         self.logger = logger
         self.now = now
+        self.today = today ?? now
         self.onReceipt = onReceipt
         machine = TransactionMachine(chainID: chainID, address: signer.address, settings: settings, classes: classes)
     }
@@ -130,7 +134,7 @@ public actor TransactionManager: Service {
             await drive()
             if now().timeIntervalSince(lastPrune) > 3600 {
                 // What is left goes with the next rounds.
-                let goesOn = (try? await store.prune(before: now() - pace.retention / .seconds(1))) ?? false
+                let goesOn = (try? await store.prune(before: today() - pace.retention / .seconds(1))) ?? false
                 if !goesOn { lastPrune = now() }
             }
             waitsIdle = !isBusy

@@ -58,7 +58,7 @@ extension JarviceGateway {
     /// - Throws: what keeps it from it; it goes on there the next time.
     func removeOutputs(atMost count: Int = 200) async throws(JarviceError) -> Bool {
         guard let files else { return false }
-        let limit = (seconds - settings.keepOutput.components.seconds) * 1_000_000
+        let limit = (trustedSeconds - settings.keepOutput.components.seconds) * 1_000_000
         let begin = try await ledgerAnswer { [ledger] in try await ledger.cursor(Self.removalCursor) ?? 0 }
         let next = try await ledgerAnswer { [ledger] in try await ledger.transitions(after: begin, limit: count) }
         for transition in next {

@@ -94,6 +94,8 @@ public final class JarviceGateway: Sendable {
     public func change(users: UserRule) { rule.withLockedValue { $0 = users } }
 
     var seconds: Int64 { Int64(now().timeIntervalSince1970) }
+    /// By which ages count: a wall clock that was set forward makes nothing old.
+    var trustedSeconds: Int64 { Int64(ledger.clock.trusted(now()).timeIntervalSince1970) }
 
     // MARK: what it tells of itself
 

@@ -253,7 +253,7 @@ extension LedgerTransaction {
     /// first, makes them vanish; a closing run whose end is known ends with it (one that only went back into the queue has no
     /// end).
     /// - Returns: the runs that are still open.
-    private mutating func countMissing(
+    mutating func countMissing(
         _ open: [Ledger.OpenRun], interval: Duration, reason: String
     ) throws -> [Ledger.OpenRun] {
         var left: [Ledger.OpenRun] = []
@@ -264,7 +264,7 @@ extension LedgerTransaction {
             let since: Int64? = row?[0]
             if run.record.phase == .closing, run.record.knowsEnd, run.record.state?.isEnd == true {
                 run.record.phase = .ended
-            } else if let since, now - since >= Int64(interval / .microseconds(1)) {
+            } else if let since, trustedNow - since >= Int64(interval / .microseconds(1)) {
                 run.record.phase = .vanished
             } else {
                 try database.execute(
@@ -272,7 +272,7 @@ extension LedgerTransaction {
                         UPDATE runs SET missing_since = coalesce(missing_since, ?), missing_answers = missing_answers + 1
                         WHERE id = ?
                         """,
-                    arguments: [now, run.id])
+                    arguments: [trustedNow, run.id])
                 left.append(candidate)
                 continue
             }

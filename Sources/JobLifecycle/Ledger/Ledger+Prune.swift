@@ -55,7 +55,8 @@ extension Ledger {
         """
 
     /// Removes jobs that are over and delivered since before `age`, hints and frames as old, and what a gateway that is no
-    /// longer configured was to be told, once the ledger has been without it for as long. Open jobs stay.
+    /// longer configured was to be told, once the ledger has been without it for as long. Open jobs stay. A wall clock that was
+    /// set forward makes nothing old (``clock``).
     ///
     /// In small transactions: nobody who commits waits for more than a few milliseconds of it.
     /// - Parameter pause: called after each, with how long the writer was held; throws to stop.
@@ -64,9 +65,10 @@ extension Ledger {
     public func prune(
         olderThan age: Duration, pause: @Sendable (Duration) async throws(CancellationError) -> Void = { _ in }
     ) async throws(LedgerError) -> Int {
-        let now = microseconds
+        let now = trustedMicroseconds
         let before = now - Int64(age / .microseconds(1))
         do {
+            try await noteClock()
             try await dropUnconfigured(before: before / 1_000_000, pause)
             try await pruneSmall(before: before, pause)
             var walk = PruneWalk(before: before, now: now)

@@ -92,7 +92,7 @@ extension Ledger {
     func longestSubmission() async throws(LedgerError) -> Int64 {
         try await read { database in
             try LedgerTransaction(
-                database: database, interests: [], policy: RequeuePolicy(), now: 0
+                database: database, interests: [], policy: RequeuePolicy(), now: 0, trustedNow: 0
             ).longestSubmission()
         }
     }

@@ -5,7 +5,7 @@ internal import GRDB
 internal import Glibc
 internal import NIOConcurrencyHelpers
 internal import Persistence
-internal import Support
+public import Support
 
 /// Everything the agent must not forget, in one SQLite file.
 ///
@@ -56,6 +56,8 @@ public final class Ledger: Sendable {
     let fromBefore: NIOLockedValueBox<Set<Int64>>
     let interests: [Interest]
     let now: @Sendable () -> Date
+    /// By which what is old may be deleted, and what waits for too long given up.
+    public let clock: TrustedClock
     let policyBox: NIOLockedValueBox<RequeuePolicy>
     let storageBox = NIOLockedValueBox<String?>(nil)
     let spokenOf = SpokenOf()
@@ -75,20 +77,23 @@ public final class Ledger: Sendable {
     ///   - cluster: the cluster that it belongs to; another one than at first is refused.
     ///   - checkLimit: how long the file is checked before it is used.
     ///   - now: the clock for what the ledger dates itself.
+    ///   - steady: a clock that never jumps, for ``clock``; nil: `now` does not jump either.
     ///   - progress: told before a step that may take long.
     public convenience init(
         path: String, cluster: String, interests: [Interest] = [], checkLimit: Duration = .seconds(1),
-        now: @escaping @Sendable () -> Date = { Date() }, progress: @escaping @Sendable (OpeningStep) -> Void = { _ in }
+        now: @escaping @Sendable () -> Date = { Date() }, steady: (@Sendable () -> Date)? = nil,
+        progress: @escaping @Sendable (OpeningStep) -> Void = { _ in }
     ) throws(LedgerError) {
         try self.init(
-            path: path, cluster: cluster, interests: interests, checkLimit: checkLimit, now: now, progress: progress,
-            trace: nil)
+            path: path, cluster: cluster, interests: interests, checkLimit: checkLimit, now: now, steady: steady,
+            progress: progress, trace: nil)
     }
 
     /// - Parameter trace: told of each statement that is run.
     init(
         path: String, cluster: String, interests: [Interest], checkLimit: Duration = .seconds(1),
-        now: @escaping @Sendable () -> Date, progress: @escaping @Sendable (OpeningStep) -> Void = { _ in },
+        now: @escaping @Sendable () -> Date, steady: (@Sendable () -> Date)? = nil,
+        progress: @escaping @Sendable (OpeningStep) -> Void = { _ in },
         trace: (@Sendable (String) -> Void)?
     ) throws(LedgerError) {
         self.path = path
@@ -104,11 +109,13 @@ public final class Ledger: Sendable {
             opening = damage ?? (existed ? .existing : .created)
             writer = LedgerWriter(pool)
             let seconds = Int64(now().timeIntervalSince1970)
-            (wasBound, fromBefore) = try pool.write { [running] database in
+            (wasBound, fromBefore, clock) = try pool.write { [running] database in
                 let wasBound = try Self.bind(database, cluster: cluster)
                 try Self.noteUnconfigured(database, interests, at: seconds)
+                let clock = TrustedClock(wall: now, steady: steady, newestKnown: try Self.newestTime(database))
+                try Self.note(clock.now(), database)
                 try running.load(database)
-                return (wasBound, NIOLockedValueBox(try Self.openOrders(database)))
+                return (wasBound, NIOLockedValueBox(try Self.openOrders(database)), clock)
             }
         } catch {
             throw Self.translate(error, path: path)
@@ -120,6 +127,7 @@ public final class Ledger: Sendable {
         self.path = path
         interests = []
         now = { Date() }
+        clock = TrustedClock(wall: { Date() })
         policyBox = NIOLockedValueBox(RequeuePolicy())
         opening = .existing
         wasChecked = true
@@ -166,6 +174,9 @@ public final class Ledger: Sendable {
     }
 
     var microseconds: Int64 { Int64((now().timeIntervalSince1970 * 1_000_000).rounded()) }
+
+    /// By ``clock``.
+    var trustedMicroseconds: Int64 { Int64((clock.now().timeIntervalSince1970 * 1_000_000).rounded()) }
 
     // MARK: opening
 

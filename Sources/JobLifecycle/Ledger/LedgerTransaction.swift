@@ -12,6 +12,8 @@ struct LedgerTransaction {
     let policy: RequeuePolicy
     /// Unix microseconds.
     let now: Int64
+    /// The same; not later when the wall clock was set forward. For what is given up with time.
+    let trustedNow: Int64
     /// What a watcher will be told once it is committed.
     var news: [LedgerFeed.Item] = []
     /// An order has a step to take.
@@ -185,7 +187,7 @@ extension Ledger {
                 try await writer.write(lane, committed: { running.take($0.4) }) { database in
                     var transaction = LedgerTransaction(
                         database: database, interests: interests, policy: policyBox.withLockedValue { $0 },
-                        now: self.microseconds)
+                        now: self.microseconds, trustedNow: self.trustedMicroseconds)
                     let answer = try body(&transaction)
                     try transaction.counted.write(to: database)
                     return (

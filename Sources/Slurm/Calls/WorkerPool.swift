@@ -89,20 +89,28 @@ final class WorkerPool: Sendable {
     ///   - queueLimit: calls that may wait; one more is refused as `unavailable`.
     ///   - exhaustedAfter: how long all threads must be past their deadlines before `onExhausted` is called, once.
     ///   - onLateResult: told, on a worker thread, the name of a call that came back after its caller had left.
+    ///   - start: makes a thread of a name.
+    /// - Throws: `unavailable`: not all threads can be started now; none is left.
     init(
         threads: Int, queueLimit: Int = 10_000, exhaustedAfter: Duration,
-        onExhausted: @escaping @Sendable (Duration) -> Void, onLateResult: @escaping @Sendable (String) -> Void
-    ) {
+        onExhausted: @escaping @Sendable (Duration) -> Void, onLateResult: @escaping @Sendable (String) -> Void,
+        start: (String, @escaping @Sendable () -> Void) throws(SlurmError) -> Void = WorkerThread.start
+    ) throws(SlurmError) {
         state = NIOLockedValueBox(State(running: Array(repeating: nil, count: threads)))
         wake = (0..<threads).map { _ in DispatchSemaphore(value: 0) }
         self.queueLimit = queueLimit
         self.exhaustedAfter = exhaustedAfter
         self.onExhausted = onExhausted
         self.onLateResult = onLateResult
-        for index in 0..<threads {
-            WorkerThread.start(name: "slurm-\(index)") { [self] in serve(index) }
+        do throws(SlurmError) {
+            for index in 0..<threads {
+                try start("slurm-\(index)") { [self] in serve(index) }
+            }
+            try start("slurm-watch") { [self] in watch() }
+        } catch {
+            stop()
+            throw error
         }
-        WorkerThread.start(name: "slurm-watch") { [self] in watch() }
     }
 
     /// Ends the threads once they are idle; calls still queued are answered `cancelled`.

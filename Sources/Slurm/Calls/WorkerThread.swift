@@ -16,7 +16,8 @@ enum WorkerThread {
     }
 
     /// - Parameter name: shown by `top -H` and debuggers; the first 15 bytes count.
-    static func start(name: String, _ body: @escaping @Sendable () -> Void) {
+    /// - Throws: `unavailable`: the process may have no more threads now.
+    static func start(name: String, _ body: @escaping @Sendable () -> Void) throws(SlurmError) {
         let box = Unmanaged.passRetained(Box(name: name, body: body))
         var all = sigset_t()
         var before = sigset_t()
@@ -34,8 +35,19 @@ enum WorkerThread {
                 }
                 return nil
             }, box.toOpaque())
-        // Out of threads at start: nothing can work without them, and nothing from outside leads here.
-        precondition(result == 0, "cannot start a thread: error \(result)")
+        guard result == 0 else {
+            box.release()
+            throw refusal(result)
+        }
         pthread_detach(thread)
+    }
+
+    /// - Parameter number: of pthread_create(3).
+    static func refusal(_ number: Int32) -> SlurmError {
+        SlurmError(
+            .unavailable,
+            "no thread can be started for calls to Slurm (\(String(cString: strerror(number)))): raise TasksMax= of the unit, "
+                + "or the user's limit (ulimit -u), or add memory",
+            number: number, call: "pthread_create")
     }
 }

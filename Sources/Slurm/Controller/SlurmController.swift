@@ -51,17 +51,17 @@ public final class SlurmController: Sendable {
     /// the threads. Does not need slurmctld to be up.
     ///
     /// - Throws: `configuration` when slurm.conf is missing or bad, or the process already uses another one;
-    ///   `helperFailed` when the helper process cannot run.
+    ///   `helperFailed` when the helper process cannot run; `unavailable` when the threads cannot be started now.
     public static func connect(_ configuration: Configuration = .init()) async throws(SlurmError) -> SlurmController {
         shareHeap()
         try await SlurmHelper.probe(configuration)
         try Library.initialise(configuration.configurationFile)
-        return SlurmController(configuration)
+        return try SlurmController(configuration)
     }
 
-    private init(_ configuration: Configuration) {
+    private init(_ configuration: Configuration) throws(SlurmError) {
         self.configuration = configuration
-        pool = WorkerPool(
+        pool = try WorkerPool(
             threads: max(1, configuration.threads), exhaustedAfter: configuration.exhaustedAfter,
             onExhausted: configuration.onExhausted, onLateResult: configuration.onLateResult)
     }

@@ -10,6 +10,8 @@ import Foundation
 struct ClaimStage {
     enum Act: Sendable, Hashable {
         case after(Int64)
+        /// The wall clock is set, by so many seconds.
+        case clockSet(Int64)
         case approved(Bool)
         /// The gateway: the ledger has the order.
         case accepted
@@ -66,6 +68,8 @@ struct ClaimStage {
         place: GridClaim.Place(block: 100, index: 5), claimedAt: Self.epoch, needsExamination: false,
         transaction: Self.transaction(100))
     var now: Int64 = 0
+    /// Of the time that has passed.
+    var ahead: Int64 = 0
     var isApproved = true
     var billing = Billing(rounding: .down, delta: 15, longestHold: 3600)
     private var sequence: Int64 = 0
@@ -76,7 +80,9 @@ struct ClaimStage {
     }
 
     var world: GridClaim.World {
-        GridClaim.World(now: Self.epoch + now, isApproved: isApproved, billing: billing, retryLimit: 1800)
+        GridClaim.World(
+            now: Self.epoch + now, trustedNow: Self.epoch + now - ahead, isApproved: isApproved, billing: billing,
+            retryLimit: 1800)
     }
 
     var steps: [String] { claim.steps(world).map(Self.words) }
@@ -112,6 +118,9 @@ struct ClaimStage {
     mutating func take(_ act: Act) {
         switch act {
         case .after(let seconds): now += seconds
+        case .clockSet(let seconds):
+            now += seconds
+            ahead += seconds
         case .approved(let approved): isApproved = approved
         case .accepted:
             claim.accept(now: seconds)

@@ -25,6 +25,8 @@ final class GatewayStage: Sendable {
     let commander: JobCommander
     let chain = ScriptedChain()
     let clock = NIOLockedValueBox(Date(timeIntervalSince1970: Double(ClaimStage.epoch)))
+    /// Never set.
+    let steady = NIOLockedValueBox(Date(timeIntervalSince1970: 0))
 
     /// The provider's account; no transaction is ever signed.
     private struct Signer: TransactionSigner {
@@ -45,6 +47,7 @@ final class GatewayStage: Sendable {
     ) async throws {
         let clock = clock
         let now: @Sendable () -> Date = { clock.withLockedValue { $0 } }
+        let steady = steady
         folder = try before?.folder ?? TemporaryFolder()
         slurm = before?.slurm ?? ScriptedSlurm()
         var settings = GridSettings()
@@ -61,7 +64,8 @@ final class GatewayStage: Sendable {
         feed = LogFeed(name: "1337", filter: contracts.filter, client: client, store: disk, logger: quiet)
         ledger = try Ledger(
             path: folder.path + "/ledger.sqlite", cluster: "test",
-            interests: [Ledger.Interest(gateway: GridFile.gatewayName, scope: .ownJobs)], now: now)
+            interests: [Ledger.Interest(gateway: GridFile.gatewayName, scope: .ownJobs)], now: now,
+            steady: { steady.withLockedValue { $0 } })
         commander = JobCommander(
             ledger: ledger, scheduler: CommandedSlurm(slurm: slurm), logger: quiet, clock: InstantClock())
         store = try GridStore(path: folder.file)
@@ -80,7 +84,12 @@ final class GatewayStage: Sendable {
         }
     }
 
-    func after(_ seconds: Double) { clock.withLockedValue { $0 += seconds } }
+    func after(_ seconds: Double) {
+        steady.withLockedValue { $0 += seconds }
+        clock.withLockedValue { $0 += seconds }
+    }
+
+    func setClock(by seconds: Double) { clock.withLockedValue { $0 += seconds } }
 
     /// The one claim.
     var key: DeepSquareGateway.Key { DeepSquareGateway.Key(job: hash(1), number: 1) }

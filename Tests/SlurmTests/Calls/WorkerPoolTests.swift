@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import Dispatch
+import Glibc
 import Synchronization
 import Testing
 
@@ -28,8 +29,8 @@ import Testing
 
     private func pool(
         threads: Int = 1, queueLimit: Int = 100, exhaustedAfter: Duration = .seconds(50), _ record: Record = Record()
-    ) -> WorkerPool {
-        WorkerPool(
+    ) throws -> WorkerPool {
+        try WorkerPool(
             threads: threads, queueLimit: queueLimit, exhaustedAfter: exhaustedAfter,
             onExhausted: { _ in record.add("exhausted") }, onLateResult: { record.add("late \($0)") })
     }
@@ -52,7 +53,7 @@ import Testing
     }
 
     @Test func answersAndErrorsComeBack() async throws {
-        let pool = pool()
+        let pool = try pool()
         defer { pool.stop() }
         #expect(try await pool.run("a", timeout: Self.long, changes: false) { 7 } == 7)
         let failure = await error {
@@ -67,7 +68,7 @@ import Testing
     /// hung submission went on after it had been given up.
     @Test func anAbandonedChangeIsUnsettledUntilItReturns() async throws {
         let record = Record()
-        let pool = pool(threads: 2, record)
+        let pool = try pool(threads: 2, record)
         defer { pool.stop() }
         let gate = DispatchSemaphore(value: 0)
         let change = occupy(pool, gate, record, "change", timeout: Self.short)
@@ -87,8 +88,29 @@ import Testing
         while pool.unsettledChanges > 0 { await Task.yield() }
     }
 
+    /// TasksMax= of the unit, or RLIMIT_NPROC, in the middle of it.
+    @Test(arguments: 0...3) func threadsThatCannotBeStartedAreAnErrorAndLeaveNoOthers(_ room: Int) async throws {
+        let record = Record()
+        let failure = await error {
+            var begun = 0
+            _ = try WorkerPool(
+                threads: 3, exhaustedAfter: .seconds(50), onExhausted: { _ in }, onLateResult: { _ in }
+            ) { name, body throws(SlurmError) in
+                guard begun < room else { throw WorkerThread.refusal(EAGAIN) }
+                begun += 1
+                try WorkerThread.start(name: name) {
+                    body()
+                    record.add("ended \(name)")
+                }
+            }
+        }
+        #expect(failure?.code == .unavailable)
+        #expect(failure?.message.contains("TasksMax=") == true)
+        for index in 0..<room { await record.until("ended slurm-\(index)") }
+    }
+
     @Test func runsOffTheCooperativeThreads() async throws {
-        let pool = pool(threads: 2)
+        let pool = try pool(threads: 2)
         defer { pool.stop() }
         // Two bodies that wait for each other need two threads at once.
         let (one, two) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
@@ -105,7 +127,7 @@ import Testing
 
     @Test func aStuckCallIsGivenUpAndItsThreadComesBack() async throws {
         let record = Record()
-        let pool = pool(record)
+        let pool = try pool(record)
         defer { pool.stop() }
         let gate = DispatchSemaphore(value: 0)
         let stuck = occupy(pool, gate, record, timeout: Self.short)
@@ -122,7 +144,7 @@ import Testing
     }
 
     @Test func aLateCallThatOnlyAsksCannotHaveHappened() async throws {
-        let pool = pool()
+        let pool = try pool()
         defer { pool.stop() }
         let gate = DispatchSemaphore(value: 0)
         let failure = await error {
@@ -134,7 +156,7 @@ import Testing
 
     @Test func aCallGivenUpInTheQueueNeverRuns() async throws {
         let record = Record()
-        let pool = pool(record)
+        let pool = try pool(record)
         defer { pool.stop() }
         let gate = DispatchSemaphore(value: 0)
         let stuck = occupy(pool, gate, record)
@@ -152,7 +174,7 @@ import Testing
 
     @Test func servesInTheOrderOfArrival() async throws {
         let record = Record()
-        let pool = pool(record)
+        let pool = try pool(record)
         defer { pool.stop() }
         let gate = DispatchSemaphore(value: 0)
         let stuck = occupy(pool, gate, record)
@@ -172,7 +194,7 @@ import Testing
 
     @Test func aFullQueueRefuses() async throws {
         let record = Record()
-        let pool = pool(queueLimit: 2, record)
+        let pool = try pool(queueLimit: 2, record)
         defer { pool.stop() }
         let gate = DispatchSemaphore(value: 0)
         let stuck = occupy(pool, gate, record)
@@ -191,7 +213,7 @@ import Testing
 
     @Test func cancellingTheCallerInTheQueue() async throws {
         let record = Record()
-        let pool = pool(record)
+        let pool = try pool(record)
         defer { pool.stop() }
         let gate = DispatchSemaphore(value: 0)
         let stuck = occupy(pool, gate, record)
@@ -210,7 +232,7 @@ import Testing
 
     @Test func cancellingTheCallerOfABegunCall() async throws {
         let record = Record()
-        let pool = pool(record)
+        let pool = try pool(record)
         defer { pool.stop() }
         let gate = DispatchSemaphore(value: 0)
         let stuck = occupy(pool, gate, record)
@@ -222,8 +244,8 @@ import Testing
         await record.until("late stuck")
     }
 
-    @Test func aCancelledTaskDoesNotCall() async {
-        let pool = pool()
+    @Test func aCancelledTaskDoesNotCall() async throws {
+        let pool = try pool()
         defer { pool.stop() }
         let task = Task {
             while !Task.isCancelled { await Task.yield() }
@@ -240,7 +262,7 @@ import Testing
 
     @Test func tellsOnceThatAllThreadsAreStuck() async throws {
         let record = Record()
-        let pool = pool(threads: 2, exhaustedAfter: .milliseconds(20), record)
+        let pool = try pool(threads: 2, exhaustedAfter: .milliseconds(20), record)
         defer { pool.stop() }
         let gate = DispatchSemaphore(value: 0)
         let stuck = (0..<2).map { occupy(pool, gate, record, "\($0)", timeout: Self.short) }
@@ -259,7 +281,7 @@ import Testing
 
     @Test func oneFreeThreadIsNoExhaustion() async throws {
         let record = Record()
-        let pool = pool(threads: 2, exhaustedAfter: .zero, record)
+        let pool = try pool(threads: 2, exhaustedAfter: .zero, record)
         defer { pool.stop() }
         let gate = DispatchSemaphore(value: 0)
         let stuck = occupy(pool, gate, record, timeout: Self.short)
@@ -271,7 +293,7 @@ import Testing
 
     @Test func stoppingAnswersThoseThatWaitAndThoseThatCome() async throws {
         let record = Record()
-        let pool = pool(record)
+        let pool = try pool(record)
         let gate = DispatchSemaphore(value: 0)
         let stuck = occupy(pool, gate, record)
         await record.until("begun stuck")
@@ -287,7 +309,7 @@ import Testing
     @Test("Every deadline is kept, also of a call that comes while others are told theirs")
     func deadlinesUnderLoad() async throws {
         let record = Record()
-        let pool = pool(record)
+        let pool = try pool(record)
         defer { pool.stop() }
         let gate = DispatchSemaphore(value: 0)
         let stuck = occupy(pool, gate, record)

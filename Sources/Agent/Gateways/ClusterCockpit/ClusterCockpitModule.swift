@@ -56,7 +56,8 @@ struct ClusterCockpitModule: GatewayModule {
         let gateway = try ClusterCockpitGateway(
             settings: context.configuration.clusterCockpit.settings(cluster: slurm.controller.clusterName),
             path: context.folder + "/" + Self.file,
-            cluster: SlurmCockpitCluster(scheduler: slurm, ledger: context.ledger), logger: context.logger)
+            cluster: SlurmCockpitCluster(scheduler: slurm, ledger: context.ledger), clock: context.ledger.clock,
+            logger: context.logger)
         return OpenGateway(
             running: gateway, services: [gateway, NodeReportReader(reports: context.nodeReports, gateway: gateway)],
             consumer: gateway, close: { gateway.close() })

@@ -23,7 +23,8 @@ extension DeepSquareModule {
         }
         guard let access else { return nil }
         let opened = try await context.patiently {
-            try await ChainParts.open(settings, access: access, folder: context.folder, logger: context.logger)
+            try await ChainParts.open(
+                settings, access: access, folder: context.folder, clock: context.ledger.clock, logger: context.logger)
         }
         guard let chain = opened else { return nil }
         do {

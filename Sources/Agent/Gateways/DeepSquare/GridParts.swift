@@ -14,7 +14,7 @@ struct GridParts: Sendable {
 
     /// nil when no contract is configured. At the very first start a node must answer.
     ///
-    /// Throws a `Daemon.StartFailure` for what this host's own files say, and `Patience.Trouble` for what may change.
+    /// Throws a `Daemon.StartFailure` for what is in this host's own files, and `Patience.Trouble` for what may change.
     static func open(
         _ configuration: AgentConfiguration, chain: ChainParts, folder: String, ledger: Ledger,
         scheduler: SlurmScheduler, labels: @escaping @Sendable ([String: String]) async -> [String: String],
@@ -57,16 +57,11 @@ struct GridParts: Sendable {
             chain.follow(with: .init(feed: feed, contractTouched: { gateway.headChanged() }))
             return GridParts(gateway: gateway, contracts: file.contracts, state: state)
         } catch let error as LedgerError {
-            throw Daemon.StartFailure(exitStatus: 73, description: error.description)
+            throw error.whenOpening
         } catch let error as ChainStoreError {
-            throw Daemon.StartFailure(exitStatus: 73, description: error.description)
+            throw error.whenOpening
         } catch let error as GridError {
-            switch error.code {
-            case .configuration: throw Daemon.StartFailure(exitStatus: 78, description: error.description)
-            case .storage: throw Daemon.StartFailure(exitStatus: 73, description: error.description)
-            case .unavailable, .reverted, .malformed, .wrongContract:
-                throw Patience.Trouble(description: error.description)
-            }
+            throw error.whenOpening
         }
     }
 }

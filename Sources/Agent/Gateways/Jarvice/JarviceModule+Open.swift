@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import FoundationEssentials
 internal import Glibc
 internal import Jarvice
 internal import JarviceAnswers
@@ -106,6 +107,7 @@ extension JarviceModule {
         guard jarvice.filesSocket != nil else { return nil }
         return try AnswerFile.open(
             path: context.folder + "/" + JarviceModule.answerFile,
+            now: { [clock = context.ledger.clock] in Int64(clock.now().timeIntervalSince1970) },
             onSetAside: { aside, reason in
                 context.logger.error(
                     "jarvice.sqlite was damaged: it is kept aside, a new one is begun",

@@ -5,6 +5,7 @@ internal import FoundationEssentials
 internal import Logging
 internal import NIOConcurrencyHelpers
 internal import ServiceLifecycle
+internal import Support
 
 /// The agent's side of the chain: nodes, key, ledger and the manager that sends.
 struct ChainParts: Sendable {
@@ -28,10 +29,10 @@ struct ChainParts: Sendable {
 
     /// Asks a node for its chain's id when that is neither configured nor known.
     ///
-    /// Throws a `Daemon.StartFailure` for what this host's own files say, and `Patience.Trouble` for what may change: a node
-    /// that is away or serves another chain.
+    /// Throws a `Daemon.StartFailure` for what is in this host's own file, and `Patience.Trouble` for what may change: a disk that is
+    /// full, a node that is away or serves another chain.
     static func open(
-        _ settings: ChainSettings, access: ChainAccess, folder: String, logger: Logger
+        _ settings: ChainSettings, access: ChainAccess, folder: String, clock: TrustedClock, logger: Logger
     ) async throws -> ChainParts {
         do {
             let store = try ChainStore(path: folder + "/chain.sqlite")
@@ -49,7 +50,7 @@ struct ChainParts: Sendable {
             pace.idle = idlePace
             let manager = TransactionManager(
                 client: client, chainID: chainID, signer: access.signer, store: store, settings: sending,
-                classes: classes, pace: pace, logger: logger,
+                classes: classes, pace: pace, logger: logger, today: { min(SteadyClock.now(), clock.now()) },
                 onReceipt: { await follower.withLockedValue { $0 }?.feed.offer($0) })
             try await manager.start()
             logger.notice("on the chain", metadata: ["chain": "\(chainID)", "account": "\(access.signer.address)"])
@@ -57,8 +58,7 @@ struct ChainParts: Sendable {
                 manager: manager, store: store, client: client, signer: access.signer, chainID: chainID,
                 follower: follower)
         } catch let error as ChainStoreError {
-            let isFinal = [.newer, .otherAccount, .damaged].contains(error.code)
-            throw Daemon.StartFailure(exitStatus: isFinal ? 78 : 73, description: error.description)
+            throw error.whenOpening
         } catch let error as RPCError {
             throw Patience.Trouble(description: Checks.words(error))
         }

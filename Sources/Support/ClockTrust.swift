@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// How far the wall clock can be believed where an age deletes data or gives work up. No I/O.
+///
+/// The wall clock may be set to any time: by a broken NTP server, a machine that is resumed, a typo. The steady clock shows how
+/// much time has passed. Where the two differ, ages count by the earlier of them, until the wall clock is back, or has run
+/// steadily for a day.
+///
+/// All times: Unix seconds.
+public struct ClockTrust: Sendable {
+    /// What NTP corrects, and a virtual machine that stood still for a moment.
+    static let slack: Double = 120
+    /// An agent may have been switched off for so long.
+    static let slackOfRestart: Double = 7 * 86_400
+    /// For so long another time has to stay before it is believed.
+    static let probation: Double = 86_400
+
+    /// How far the wall clock is before the steady one while it is right.
+    private var offset: Double
+    private var allowed: Double
+    /// What it shows instead, and since when by the steady clock.
+    private var other: (offset: Double, since: Double)?
+
+    /// - Parameter newestKnown: the newest time that was right before the process started; nil: there is none, and the wall clock is
+    ///   believed.
+    public init(wall: Double, steady: Double, newestKnown: Double? = nil) {
+        offset = (newestKnown ?? wall) - steady
+        allowed = newestKnown == nil ? Self.slack : Self.slackOfRestart
+    }
+
+    /// - Returns: the time that ages count by, never later than `wall`.
+    public mutating func look(wall: Double, steady: Double) -> Double {
+        let found = wall - steady
+        if abs(found - offset) <= allowed {
+            believe(found)
+        } else if let known = other, abs(found - known.offset) <= Self.slack {
+            // Slow corrections go on.
+            other?.offset = found
+            if steady - known.since >= Self.probation { believe(found) }
+        } else {
+            other = (found, steady)
+        }
+        return other == nil ? wall : min(wall, steady + offset)
+    }
+
+    /// Seconds since `time`, by two readings of now; what is dated later than `trusted` was dated by a wall clock that is ahead.
+    public static func age(since time: Int64, wall: Int64, trusted: Int64) -> Int64 {
+        (time > trusted ? wall : trusted).saturatingSubtract(time)
+    }
+
+    private mutating func believe(_ found: Double) {
+        offset = found
+        allowed = Self.slack
+        other = nil
+    }
+
+    /// Seconds that the wall clock was ahead at the last look, more than can be; nil: it was not.
+    public var isAheadBy: Double? { other.map { $0.offset - offset }.flatMap { $0 > 0 ? $0 : nil } }
+}

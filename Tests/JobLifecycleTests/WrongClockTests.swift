@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+import Foundation
+import GRDB
+import Testing
+
+@testable import JobLifecycle
+
+/// The wall clock is set forward by years, while the agent runs or before it starts.
+@Suite("A wall clock that is set forward")
+struct WrongClockTests {
+    private static let day: Double = 86_400
+    private static let years: Double = 5 * 365 * day
+
+    /// A ledger with both clocks, and three jobs that ended and were told.
+    private final class Site {
+        let folder: TemporaryFolder
+        let wall = TestClock(1_700_000_000)
+        /// Of the process.
+        var steady = TestClock(0)
+        var ledger: Ledger
+
+        init() async throws {
+            folder = try TemporaryFolder()
+            ledger = try Self.open(folder, wall, steady)
+            try await ledger.fold(
+                Ledger.Intake(observations: (1...3).map { seen(.completed, key: JobKey($0), start: 490, end: 495) }))
+            while case let due = try await ledger.dueDeliveries("all", limit: 100), !due.isEmpty {
+                try await ledger.record(
+                    due.map { .init(sequence: $0.transition.sequence, outcome: .delivered, next: 0) }, of: "all")
+            }
+        }
+
+        private static func open(_ folder: TemporaryFolder, _ wall: TestClock, _ steady: TestClock) throws -> Ledger {
+            try Ledger(
+                path: folder.ledger, cluster: "lab", interests: [.init(gateway: "all", scope: .everything)],
+                now: wall.now, steady: steady.now)
+        }
+
+        func pass(_ seconds: Double) {
+            wall.advance(seconds)
+            steady.advance(seconds)
+        }
+
+        func restart() throws {
+            ledger.close()
+            steady = TestClock(0)
+            ledger = try Self.open(folder, wall, steady)
+        }
+
+        /// - Returns: how many jobs went.
+        func prune() async throws -> Int { try await ledger.prune(olderThan: .seconds(30 * Int64(day))) }
+    }
+
+    @Test("prunes nothing, until the clock has run for a day")
+    func jump() async throws {
+        let site = try await Site()
+        site.pass(3600)
+        #expect(try await site.prune() == 0)
+        site.wall.advance(Self.years)
+        #expect(try await site.prune() == 0)
+        site.pass(Self.day - 60)
+        #expect(try await site.prune() == 0)
+        site.pass(120)
+        #expect(try await site.prune() == 3)
+    }
+
+    @Test("prunes nothing after it is set back, and what is really old goes meanwhile")
+    func back() async throws {
+        let site = try await Site()
+        site.wall.advance(Self.years)
+        #expect(try await site.prune() == 0)
+        site.wall.advance(-Self.years)
+        #expect(try await site.prune() == 0)
+        site.pass(29 * Self.day)
+        #expect(try await site.prune() == 0)
+        site.wall.advance(Self.years)
+        site.pass(3600)
+        #expect(try await site.prune() == 0)
+        site.pass(3600)
+        site.wall.advance(-Self.years)
+        site.pass(Self.day)
+        #expect(try await site.prune() == 3)
+    }
+
+    @Test("prunes nothing after restarts under that clock, each of which begins the day again")
+    func restarts() async throws {
+        let site = try await Site()
+        try site.restart()
+        for _ in 0..<3 {
+            site.wall.advance(Self.years)
+            try site.restart()
+            #expect(try await site.prune() == 0)
+            site.pass(Self.day / 2)
+            #expect(try await site.prune() == 0)
+            // What is recorded now is dated by the wrong clock.
+            try await site.ledger.fold(
+                Ledger.Intake(observations: [seen(.running, key: JobKey(9), start: 490)]), force: true)
+        }
+        site.pass(Self.day)
+        #expect(try await site.prune() == 3)
+    }
+
+    @Test("a ledger of an earlier release, which kept no time, is measured by its newest transition")
+    func earlierRelease() async throws {
+        let site = try await Site()
+        try await site.ledger.transact { try $0.database.execute(sql: "DELETE FROM meta WHERE name = 'clock'") }
+        site.wall.advance(Self.years)
+        try site.restart()
+        #expect(try await site.prune() == 0)
+    }
+
+    @Test("an agent that was switched off for less than a week goes on at once")
+    func shortPause() async throws {
+        let site = try await Site()
+        site.pass(26 * Self.day)
+        #expect(try await site.prune() == 0)
+        site.wall.advance(5 * Self.day)
+        try site.restart()
+        #expect(try await site.prune() == 3)
+    }
+
+    @Test("no job vanishes by it")
+    func vanishing() async throws {
+        let site = try await Site()
+        try await site.ledger.fold(Ledger.Intake(observations: [seen(.running, key: JobKey(9), start: 490)]))
+        func miss() async throws -> Int {
+            try await site.ledger.transact { transaction in
+                let run = try Ledger.openRuns(of: 9, transaction.database)
+                return try transaction.countMissing(run, interval: .seconds(60), reason: "gone").count
+            }
+        }
+        #expect(try await miss() == 1)
+        site.wall.advance(Self.years)
+        #expect(try await miss() == 1)
+        site.pass(61)
+        #expect(try await miss() == 0)
+    }
+}
