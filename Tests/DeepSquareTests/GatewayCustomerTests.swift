@@ -130,10 +130,8 @@ struct GatewayCustomerTests {
             let again = Self.claim(5, number: number, block: 50)
             let stage = try await stage(limit: 1, [Self.claim(1, Self.accepted), again])
             let key = DeepSquareGateway.Key(again)
-            for time in [0, patience - 1] {
-                stage.clock.withLockedValue {
-                    $0 = .init(timeIntervalSince1970: Double(ClaimStage.epoch) + Double(time))
-                }
+            for seconds in [0, patience - 1] {
+                stage.after(Double(seconds))
                 await stage.gateway.edit { $0.advance(key) }
                 try await stage.idle()
                 #expect(await verdict(stage, again) == .undecided)
