@@ -230,7 +230,7 @@ class Agent:
 
     def deliver(self):
         """Waits until the journal has what the ledger has: its reader comes after the ledger's commit."""
-        eventually("everything is in the journal", lambda: self.query("SELECT count(*) FROM deliveries WHERE state <> 1")[0][0] == 0)
+        eventually("everything is in the journal", lambda: self.query("SELECT count(*) FROM deliveries WHERE gateway = 'journal' AND state <> 1")[0][0] == 0)
 
     def runs(self):
         """The ledger's runs by (job, submit time)."""
