@@ -149,9 +149,10 @@ def profile(name, confirmations, intents, kills, logs, seed, outage):
         time.sleep(2)
         driver.process.kill()
         driver.process.wait()
-        verdict = {**judge(chain, contract, driver, intents, logs, faults.lost), **bill(chain, driver)}
+        lost = set(chain.call("lab_lost"))
+        verdict = {**judge(chain, contract, driver, intents, logs, lost), **bill(chain, driver)}
         verdict.update({"blind": faults.blind, "bad_ends": len(driver.bad_ends), "profile": name, "intents": intents, "kills": driver.killed,
-                        "terminated": driver.terminated, "forks": forks, "lost_blocks": len(faults.lost), "outage_s": outage, "logs": logs,
+                        "terminated": driver.terminated, "forks": forks, "lost_blocks": len(lost), "outage_s": outage, "logs": logs,
                         "done": driver.is_done()})
         good = verdict["done"] and not any(verdict[word] for word in BAD)
         if good:

@@ -45,6 +45,7 @@ class Lab:
         self.traffic = {path: {"requests": 0, "calls": 0, "methods": {}} for path in self.nodes}
         self.faults = {path: Faults(seed + index) for index, path in enumerate(self.nodes)}
         self.block_time, self.idle_blocks = 0.0, False
+        self.lost = []
         self.wake = asyncio.Event()
         self.connections = set()
         self.arrivals = []  # (monotonic time, hash) of broadcasts
@@ -116,8 +117,13 @@ class Lab:
         if not fits or (alone and len(mine) < len(head.transactions)):
             return []
         lost = [data(one) for one in self.chain.lose_head(sender)]
+        self.lost += lost
         self.wake.set()
         return lost
+
+    def lab_lost(self):
+        """-> the hashes of all that was ever lost so: an answer that was cut is asked for again, and says nothing the second time"""
+        return self.lost
 
     def lab_fault(self, path, rates):
         self.faults[path].set(rates)
