@@ -17,19 +17,17 @@ sys.dont_write_bytecode = True
 if sys.executable != PYTHON:
     # The chain's libraries are in the lab's own Python.
     os.execv(PYTHON, [PYTHON, *sys.argv])
-sys.path += [str(ROOT / part) for part in ("lab/grid", "Tests/Chain", "Tests/Events", "Tests/Benchmark", "Tests/Jarvice")]
+sys.path += [str(ROOT / part) for part in ("lab/grid", "Tests/Chain", "Tests/Events", "Tests/Benchmark")]
 
 from fixture import check  # noqa: E402
 from world import KEY, PROVIDER, World, eventually, say  # noqa: E402
 
 from cluster import Agent  # noqa: E402
-from place import free_port  # noqa: E402
-
-PORT = free_port()
 
 
 def environment(world):
     """The supervisor's, with the names and defaults of its help; what is not set is empty."""
+    port = int(world.lab.read_env()["LAB_PORT"]) + 95  # of the lab's own, behind its services'
     return {
         "BENCHMARK_DISABLE": "false", "BENCHMARK_HPL_IMAGE": "registry-1.deepsquare.run#library/hpc-benchmarks:23.5",
         "BENCHMARK_HPL_SINGLE_NODE": "false", "BENCHMARK_HPL_BLOCK_SIZE": "32", "BENCHMARK_HPL_MEMORY_PERCENT": "0.005",
@@ -42,7 +40,7 @@ def environment(world):
         "METASCHEDULER_MEM_PRICE_PER_MIN": "80000000000000", "METASCHEDULER_ENDPOINT_RPC": world.chain.url(),
         "METASCHEDULER_ENDPOINT_WS": world.chain.url(scheme="ws"), "METASCHEDULER_LABELS": "zone=lab,name=moved,os=",
         "METASCHEDULER_SMART_CONTRACT": world.grid.meta.address, "ETH_PRIVATE_KEY": KEY, "NVIDIA_SMI_PATH": "nvidia-smi", "TRACE": "false",
-        "LISTEN_ADDRESS": f"127.0.0.1:{PORT}", "PUBLIC_ADDRESS": f"localhost:{PORT}", "SBATCH_ENDPOINT": f"localhost:{world.sbatch.port}",
+        "LISTEN_ADDRESS": f"127.0.0.1:{port}", "PUBLIC_ADDRESS": f"localhost:{port}", "SBATCH_ENDPOINT": f"localhost:{world.sbatch.port}",
         "SBATCH_TLS_ENABLE": "true", "SBATCH_CA": str(world.lab.stage / "grid-ca.pem"), "SBATCH_TLS_INSECURE": "false",
         "TLS_ENABLE": "true", "TLS_CERT": "", "TLS_KEY": "", "SLURM_SBATCH_PATH": "/usr/bin/sbatch", "SLURM_SCANCEL_PATH": "/usr/bin/scancel",
         "SLURM_SCONTROL_PATH": "/usr/bin/scontrol", "SLURM_SINFO_PATH": "/usr/bin/sinfo", "SLURM_SQUEUE_PATH": "/usr/bin/squeue",
