@@ -199,6 +199,10 @@ struct NATSPublisherTests {
         }
         // A PING of the server is answered, and is no answer.
         try await publisher.publish([1])
+        // It may come behind what answered the publisher.
+        for _ in 0..<2000 where !server.lines.withLockedValue({ $0.contains("PONG") }) {
+            try await Task.sleep(for: .milliseconds(5))
+        }
         #expect(server.lines.withLockedValue { $0.contains("PONG") })
         #expect(server.connections.withLockedValue { $0 } == 4)
         // Longer than the server takes: refused here, for the server would end the connection.
