@@ -340,7 +340,7 @@ soak-scale: ## A ledger of millions of jobs: start, status, prune and lists with
 		python3 Tests/Scale/scale.py $(if $(filter command line environment,$(origin JOBS)),$(JOBS),5000000)
 
 .PHONY: protocol
-protocol: build ## Generate the Swift code of the grid's gRPC services anew (committed)
+protocol: build ## Generate the Swift code of the grid's gRPC services (committed)
 	@packaging/generate-protocol.sh
 
 .PHONY: chain-up

@@ -77,6 +77,28 @@ extension BenchmarkScriptTests {
         #expect(pinned.status == 0 && pinned.result.labels["os"] == "linux", "\(pinned)")
     }
 
+    @Test("the folder on another node is made, or was this user's; one that somebody else has put there is not used")
+    func ownFolder() throws {
+        let folder = try folder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (own, link, file) = (folder.path + "/own", folder.path + "/link", folder.path + "/file")
+        var foreign = "/usr"
+        if geteuid() == 0 {
+            foreign = folder.path + "/foreign"
+            try FileManager.default.createDirectory(atPath: foreign, withIntermediateDirectories: false)
+            #expect(chown(foreign, 12_345, 12_345) == 0)
+        }
+        func status(_ path: String) throws -> Int32 {
+            try bash(["-c", "sh -c '\(BenchmarkScript.makesOwnFolder)' sh \"$0\" 2>/dev/null", path]).0
+        }
+        #expect(try status(own) == 0)
+        #expect(try FileManager.default.attributesOfItem(atPath: own)[.posixPermissions] as? Int == 0o700)
+        #expect(try status(own) == 0)
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: own)
+        try Data().write(to: URL(fileURLWithPath: file))
+        for planted in [foreign, link, file] { #expect(try status(planted) != 0, "\(planted)") }
+    }
+
     @Test("what is refused, and a node without curl, end the job with a status of their own")
     func unposted() throws {
         let refused = try post(.machine, curl: "printf 401", programs: [:])

@@ -75,7 +75,7 @@ struct ClaimRunnerTests {
         #expect(runner.mayBegin(.cancel, at: Self.epoch) == .now && runner.trouble == "away")
     }
 
-    @Test("the earliest look counts; a look says anew what the claim waits for")
+    @Test("the earliest look counts; a look says again what the claim waits for")
     func looks() {
         var runner = ClaimRunner()
         for seconds in [9.0, 3, 7] { runner.look(at: Self.epoch + seconds) }

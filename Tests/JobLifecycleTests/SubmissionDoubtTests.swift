@@ -45,7 +45,7 @@ struct SubmissionDoubtTests {
         #expect(verdict == .askAgain && at >= atLeast && at <= atLeast + 20)
     }
 
-    @Test("a clock that is set back by years begins the wait anew, and ends it")
+    @Test("a clock that is set back by years begins the wait again, and ends it")
     func clockSetBack() {
         let (wrong, right) = (700_000_000 * Self.second, 1_000_000 * Self.second)
         var doubt = SubmissionDoubt(askedAt: wrong, since: wrong)

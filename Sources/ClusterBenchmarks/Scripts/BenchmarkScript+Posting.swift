@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 extension BenchmarkScript {
+    /// Of sh: makes the folder `$1` for this user alone. Its name can be seen while the job runs, and /tmp is everybody's: one that
+    /// somebody else has put there is not used.
+    static let makesOwnFolder = #"{ [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; } || mkdir -m 0700 -- "$1""#
+
     /// How what is printed comes to the agent: `deliver` takes a result, `flush` sends what was taken, `announce` is for what may be
     /// lost, `farewell` for what has to be done at the end.
     var transport: String {
@@ -90,7 +94,10 @@ extension BenchmarkScript {
                 local nodes=${SLURM_JOB_NUM_NODES:-1}
                 if [ "$nodes" -gt 1 ]; then srun -N "$nodes" -n "$nodes" --ntasks-per-node=1 --chdir=/ "$@" >/dev/null 2>&1; fi
             }
-            everywhere mkdir -m 0700 -p -- "$work"
+            if ! everywhere sh -c '\(Self.makesOwnFolder)' sh "$work"; then
+                cd / && rm -rf -- "$work"
+                exit \(Self.cannotWrite)
+            fi
             # place NODE FOLDER, fetch NODE FOLDER: one of the work folder, to a node and back.
             place() {
                 if [ "$1" = "${SLURMD_NODENAME:-}" ]; then return; fi

@@ -36,7 +36,7 @@ extension BackendSender {
         row.startedAt = row.startedAt ?? now() / 1000
         let grace = Int64(settings.confirmAfter / .milliseconds(1))
         row.attempts = 0
-        // A start that was still in doubt: its stop begins anew, and has the start with it.
+        // A start that was still in doubt: its stop begins again, and has the start with it.
         if row.confirmAt != nil { row.published = 0 }
         row.confirmAt = now() + (stop == nil ? grace : min(grace, Self.stopGrace)) << Int64(min(row.published, 5))
         row.published += 1

@@ -44,7 +44,7 @@ struct ClaimRunner: Sendable {
 
     // MARK: looks
 
-    /// The claim is being looked at: what it waits for is said anew.
+    /// The claim is being looked at: what it waits for is said again.
     mutating func beginLook() {
         lookAt = nil
         hold = nil

@@ -47,7 +47,7 @@ struct SubmissionDoubt: Sendable, Hashable, Codable {
         nothingAt now: Int64, _ timing: SchedulerTiming, longest: Int64, hangs: Bool = false
     ) -> Verdict {
         let second: Int64 = 1_000_000
-        beginAnew(ifAfter: now)
+        beginAgain(ifAfter: now)
         let timeout = min(max(timing.messageTimeout, 1), 3600) * second
         let memory = timing.minimumJobAge > 0 ? min(timing.minimumJobAge, 1 << 31) * second : Int64.max
         gap = max(gap, now - (lookedAt ?? askedAt))
@@ -73,7 +73,7 @@ struct SubmissionDoubt: Sendable, Hashable, Codable {
     }
 
     /// The clock was set back since: what would have to pass until then again would be years.
-    private mutating func beginAnew(ifAfter now: Int64) {
+    private mutating func beginAgain(ifAfter now: Int64) {
         askedAt = min(askedAt, now)
         since = since.map { min($0, now) }
         countedAt = countedAt.map { min($0, now) }
