@@ -24,9 +24,14 @@ public final class WakeUp: Sendable {
 
     /// Also returns when the task is cancelled.
     public func wait(atMost pause: Duration, clock: some Clock<Duration> = ContinuousClock()) async {
+        await wait(until: pause, of: Stopwatch(clock))
+    }
+
+    /// Also returns when the task is cancelled.
+    public func wait(until time: Duration, of stopwatch: Stopwatch) async {
         let timer = Task {
             do {
-                try await clock.sleep(for: pause)
+                try await stopwatch.sleep(until: time)
                 raise()
             } catch {
                 // The wait is over already.

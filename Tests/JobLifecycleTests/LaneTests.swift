@@ -5,6 +5,7 @@ import GRDB
 import Glibc
 import NIOConcurrencyHelpers
 import Testing
+import Waiting
 
 @testable import JobLifecycle
 
@@ -46,7 +47,13 @@ struct LaneTests {
 
         /// The clock stands still while this waits: what comes, comes without anybody's time having passed.
         func until(_ what: String, _ condition: () async throws -> Bool) async throws {
-            while try await !condition() { await Task.yield() }
+            try await waitUntil(what, condition)
+        }
+
+        /// Lets time pass, to what somebody waits for.
+        func pass(_ duration: Duration) async throws {
+            try await waitUntil("somebody waits for \(duration) from now") { clock.isAwaited(in: duration) }
+            clock.advance(by: duration)
         }
 
         func story() async throws -> [String] {
@@ -73,7 +80,7 @@ struct LaneTests {
             try await rig.until("both are told") { try await rig.story().count == 4 }
             #expect(try await rig.story().filter { $0.hasPrefix("1 ") } == ["1 running"])
             #expect(try await rig.ledger.counts().hints == 1, "what waits for slurmdbd is not lost")
-            rig.clock.advance(by: .seconds(30))
+            try await rig.pass(.seconds(30))
             try await rig.until("slurmdbd's word is told") { try await rig.story().contains("1 ended") }
             #expect(try await rig.ledger.counts().hints == 0)
         }
@@ -88,7 +95,7 @@ struct LaneTests {
             try await rig.hint(1)
             for count in 1...4 {
                 try await rig.until("asked \(count) times") { rig.asked("accounting [1]") == count }
-                rig.clock.advance(by: .seconds(1 << (count - 1)))
+                try await rig.pass(.seconds(1 << (count - 1)))
             }
             #expect(try await rig.story() == ["1 running"])
         }
@@ -104,7 +111,7 @@ struct LaneTests {
         try await rig.running {
             try await rig.until("all others are told") { try await rig.story().count == 49 }
             #expect(rig.slurm.state.mostLooks == 2)
-            rig.clock.advance(by: .seconds(30))
+            try await rig.pass(.seconds(30))
             try await rig.until("the slow one, too") { try await rig.story().count == 50 }
         }
     }
@@ -186,9 +193,9 @@ struct LaneTests {
             rig.slurm.state.list.append(seen(.running, key: JobKey(8), start: 601))
             try await rig.hint(8, reason: .start)
             try await rig.until("it is told") { try await rig.story() == ["8 running"] }
-            rig.clock.advance(by: .seconds(2))
+            try await rig.pass(.seconds(2))
             try await rig.until("the start is told") { try await rig.story() == ["8 running", "7 running"] }
-            rig.clock.advance(by: .seconds(28))
+            try await rig.pass(.seconds(28))
             try await rig.until("the run before is told") { try await rig.story().count == 4 }
             #expect(try await rig.story().suffix(2) == ["7 running", "7 requeued"])
             #expect(try await rig.ledger.list(limit: 9).filter { $0.jobID == 7 }.map(\.runs) == [2])
@@ -209,10 +216,10 @@ struct LaneTests {
                 Ledger.Intake(observations: [
                     seen(.nodeFail, .plugin, start: 490, end: 499, at: rig.ledger.microseconds)
                 ]))
-            rig.clock.advance(by: .seconds(4))
+            try await rig.pass(.seconds(4))
             try await rig.until("slurmctld is asked again") { rig.asked("look 7") == 2 }
             #expect(try await rig.story() == ["7 running"])
-            rig.clock.advance(by: .seconds(5))
+            try await rig.pass(.seconds(5))
             try await rig.until("now it is an end") { try await rig.story() == ["7 running", "7 ended"] }
         }
     }
@@ -271,7 +278,7 @@ struct LaneTests {
             #expect(try await rig.story().isEmpty)
             #expect(try await rig.ledger.counts().hints == 1)
             try await rig.ledger.setPageLimit(1 << 20)
-            rig.clock.advance(by: .seconds(1))
+            try await rig.pass(.seconds(1))
             try await rig.until("told") { try await rig.story() == ["7 running"] }
         }
         #expect(try await rig.ledger.counts().hints == 0)
@@ -305,7 +312,7 @@ struct LaneTests {
             entered.withLockedValue { $0 = true }
             while !gate.withLockedValue({ $0 }) { usleep(500) }
         }
-        while !entered.withLockedValue({ $0 }) { await Task.yield() }
+        try await waitUntil { entered.withLockedValue({ $0 }) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             var waiting = 0
             for (lane, name) in [
@@ -315,7 +322,7 @@ struct LaneTests {
                     try await ledger.transact(lane) { _ in order.withLockedValue { $0.append(name) } }
                 }
                 waiting += 1
-                while ledger.waitingPieces < waiting { await Task.yield() }
+                try await waitUntil { ledger.waitingPieces >= waiting }
             }
             gate.withLockedValue { $0 = true }
             try await group.waitForAll()

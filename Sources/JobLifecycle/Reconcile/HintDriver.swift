@@ -9,8 +9,7 @@ actor HintDriver {
     private let scheduler: any Scheduler
     private let settings: HintFollower.Settings
     private let logger: Logger
-    private let clock: any Clock<Duration>
-    private let elapsed: @Sendable () -> Duration
+    private let elapsed: Stopwatch
     private let wakeUp: WakeUp
 
     private var queue: HintQueue
@@ -50,8 +49,7 @@ actor HintDriver {
         self.scheduler = scheduler
         self.settings = settings
         self.logger = logger
-        self.clock = clock
-        elapsed = clock.stopwatch()
+        elapsed = Stopwatch(clock)
         wakeUp = ledger.feed.wakeUp()
         queue = HintQueue(limits: limits)
         ledger.earlyHints.follow(wakeUp)
@@ -62,8 +60,8 @@ actor HintDriver {
         do { try await ledger.makeHintsDue() } catch { pause(for: error) }
         await withDiscardingTaskGroup { group in
             while !Task.isCancelled {
-                let pause = await turn(&group)
-                await wakeUp.wait(atMost: pause, clock: clock)
+                let time = await turn(&group)
+                await wakeUp.wait(until: time, of: elapsed)
             }
             group.cancelAll()
         }
@@ -79,7 +77,7 @@ actor HintDriver {
                 _ = await turn(&group)
                 if isIdle { break }
                 didSomething = true
-                await wakeUp.wait(atMost: .seconds(60), clock: clock)
+                await wakeUp.wait(until: elapsed() + .seconds(60), of: elapsed)
             }
             group.cancelAll()
         }
@@ -89,38 +87,38 @@ actor HintDriver {
 
     private var isIdle: Bool { starts.isEmpty && others.isEmpty && !queue.isBusy && !queue.needsFetch }
 
-    /// - Returns: how long nothing is to be done unless something comes.
+    /// - Returns: until when nothing is to be done unless something comes.
     private func turn(_ group: inout DiscardingTaskGroup) async -> Duration {
         let now = elapsed()
-        if now < pausedUntil { return pausedUntil - now }
+        if now < pausedUntil { return pausedUntil }
         apply(&group)
         let early = ledger.earlyHints.take()
         if !early.isEmpty {
             queue.addEarly(early)
             for question in queue.next(now: now) { put(question, &group) }
         }
-        var pause = Duration.seconds(60)
+        var next = now + .seconds(60)
         do throws(LedgerError) {
             if let last = lastFetch, now - last < Self.fetchInterval, queue.isInBurst {
-                pause = Self.fetchInterval - (now - last)
+                next = last + Self.fetchInterval
             } else {
                 lastFetch = now
                 let wanted = queue.fetchLimits
                 queue.beginFetch()
                 let due = try await ledger.dueHints(starts: wanted.starts, others: wanted.others)
                 queue.add(due.hints, isComplete: due.isComplete)
-                if let next = due.next {
-                    pause = min(pause, max(.milliseconds(5), .microseconds(next - ledger.microseconds)))
+                if let time = due.next {
+                    next = min(next, elapsed() + max(.milliseconds(5), .microseconds(time - ledger.microseconds)))
                 }
             }
         } catch {
-            self.pause(for: error)
-            return .seconds(1)
+            pause(for: error)
+            return pausedUntil
         }
         for question in queue.next(now: elapsed()) { put(question, &group) }
         apply(&group)
-        if let time = queue.nextTime(now: elapsed()) { pause = min(pause, max(.milliseconds(1), time - elapsed())) }
-        return pause
+        if let time = queue.nextTime(now: elapsed()) { next = min(next, max(now + .milliseconds(1), time)) }
+        return next
     }
 
     /// The ledger could not be used.
@@ -248,14 +246,6 @@ actor HintDriver {
 extension Result {
     fileprivate var isSuccess: Bool {
         if case .success = self { true } else { false }
-    }
-}
-
-extension Clock where Duration == Swift.Duration {
-    /// How much time has passed since this call.
-    func stopwatch() -> @Sendable () -> Duration {
-        let start = now
-        return { start.duration(to: self.now) }
     }
 }
 

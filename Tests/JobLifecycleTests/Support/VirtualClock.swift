@@ -33,6 +33,11 @@ final class VirtualClock: Clock, Sendable {
         }
     }
 
+    /// Whether somebody waits for just the time that comes in so long.
+    func isAwaited(in duration: Duration) -> Bool {
+        state.withLock { state in state.sleepers.values.contains { $0.until == state.now + duration } }
+    }
+
     /// How many wait for it.
     var sleepers: Int { state.withLock { $0.sleepers.count } }
 
