@@ -177,7 +177,7 @@ struct SBatchServiceTests {
         let port = try #require(try await transport.listeningAddress.ipv4?.port)
         var settings = GridSettings()
         change(port, &settings)
-        let service = try SBatchService(settings, signer: Signer())
+        let service = try SBatchService(settings, signer: Signer(), timeout: .seconds(60))
         let running = Task { try await service.run() }
         try await test(service)
         service.end()

@@ -31,16 +31,19 @@ actor SBatchService {
     /// The service takes a challenge for ten minutes.
     private var challenge: (bytes: Data, signature: Data, until: Date)?
 
-    static let timeout = Duration.seconds(10)
+    /// Of one call.
+    private let timeout: Duration
     private static let challengeLife = 300.0
 
     init(
-        _ settings: GridSettings, signer: any TransactionSigner, now: @escaping @Sendable () -> Date = { Date() }
+        _ settings: GridSettings, signer: any TransactionSigner, timeout: Duration = .seconds(10),
+        now: @escaping @Sendable () -> Date = { Date() }
     ) throws(GridError) {
         endpoint = settings.sbatch
         client = GridTransport.Client(transport: try GridTransport.make(settings.sbatch, settings.security))
         limit = settings.scriptLimit
         self.signer = signer
+        self.timeout = timeout
         self.now = now
     }
 
@@ -103,7 +106,7 @@ actor SBatchService {
 
     private func options(_ size: Int) -> CallOptions {
         var options = CallOptions.defaults
-        options.timeout = Self.timeout
+        options.timeout = timeout
         // Who waits is not told why: the gateway tries again by itself.
         options.waitForReady = false
         options.maxResponseMessageBytes = size
