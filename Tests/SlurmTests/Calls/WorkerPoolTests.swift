@@ -4,6 +4,7 @@ import Dispatch
 import Glibc
 import Synchronization
 import Testing
+import Waiting
 
 @testable import Slurm
 
@@ -22,8 +23,8 @@ import Testing
             events.withLock { $0.append(event) }
         }
 
-        func until(_ event: String) async {
-            while !all.contains(event) { await Task.yield() }
+        func until(_ event: String) async throws {
+            try await waitUntil { all.contains(event) }
         }
     }
 
@@ -72,7 +73,7 @@ import Testing
         defer { pool.stop() }
         let gate = DispatchSemaphore(value: 0)
         let change = occupy(pool, gate, record, "change", timeout: Self.short)
-        await record.until("begun change")
+        try await record.until("begun change")
         #expect(await error { try await change.value }?.mayHaveHappened == true)
         #expect(pool.unsettledChanges == 1)
         // A call that only reads leaves nothing unsettled.
@@ -84,8 +85,8 @@ import Testing
         #expect(pool.unsettledChanges == 1)
         gate.signal()
         reading.signal()
-        await record.until("late change")
-        while pool.unsettledChanges > 0 { await Task.yield() }
+        try await record.until("late change")
+        try await waitUntil { pool.unsettledChanges <= 0 }
     }
 
     /// TasksMax= of the unit, or RLIMIT_NPROC, in the middle of it.
@@ -106,7 +107,7 @@ import Testing
         }
         #expect(failure?.code == .unavailable)
         #expect(failure?.message.contains("TasksMax=") == true)
-        for index in 0..<room { await record.until("ended slurm-\(index)") }
+        for index in 0..<room { try await record.until("ended slurm-\(index)") }
     }
 
     @Test func runsOffTheCooperativeThreads() async throws {
@@ -138,7 +139,7 @@ import Testing
         #expect(pool.stuckThreads == 1)
         #expect(record.all == ["begun stuck"])
         gate.signal()
-        await record.until("late stuck")
+        try await record.until("late stuck")
         #expect(try await pool.run("next", timeout: Self.long, changes: false) { 1 } == 1)
         #expect(pool.stuckThreads == 0)
     }
@@ -160,7 +161,7 @@ import Testing
         defer { pool.stop() }
         let gate = DispatchSemaphore(value: 0)
         let stuck = occupy(pool, gate, record)
-        await record.until("begun stuck")
+        try await record.until("begun stuck")
         let failure = await error {
             try await pool.run("queued", timeout: Self.short, changes: true) { record.add("ran queued") }
         }
@@ -178,7 +179,7 @@ import Testing
         defer { pool.stop() }
         let gate = DispatchSemaphore(value: 0)
         let stuck = occupy(pool, gate, record)
-        await record.until("begun stuck")
+        try await record.until("begun stuck")
         var tasks: [Task<Void, any Error>] = []
         for index in 0..<20 {
             tasks.append(
@@ -198,7 +199,7 @@ import Testing
         defer { pool.stop() }
         let gate = DispatchSemaphore(value: 0)
         let stuck = occupy(pool, gate, record)
-        await record.until("begun stuck")
+        try await record.until("begun stuck")
         let waiting = (0..<2).map { _ in occupy(pool, gate, record, "waiting") }
         let failure = await error {
             try await pool.run("third", timeout: Self.long, changes: true) { record.add("ran third") }
@@ -217,7 +218,7 @@ import Testing
         defer { pool.stop() }
         let gate = DispatchSemaphore(value: 0)
         let stuck = occupy(pool, gate, record)
-        await record.until("begun stuck")
+        try await record.until("begun stuck")
         let queued = Task.immediate {
             try await pool.run("queued", timeout: Self.long, changes: true) { record.add("ran queued") }
         }
@@ -236,12 +237,12 @@ import Testing
         defer { pool.stop() }
         let gate = DispatchSemaphore(value: 0)
         let stuck = occupy(pool, gate, record)
-        await record.until("begun stuck")
+        try await record.until("begun stuck")
         stuck.cancel()
         let failure = await error { try await stuck.value }
         #expect(failure?.code == .cancelled && failure?.mayHaveHappened == true)
         gate.signal()
-        await record.until("late stuck")
+        try await record.until("late stuck")
     }
 
     @Test func aCancelledTaskDoesNotCall() async throws {
@@ -267,15 +268,15 @@ import Testing
         let gate = DispatchSemaphore(value: 0)
         let stuck = (0..<2).map { occupy(pool, gate, record, "\($0)", timeout: Self.short) }
         for task in stuck { _ = await error { try await task.value } }
-        await record.until("exhausted")
+        try await record.until("exhausted")
         // A caller that comes now waits for its own deadline and learns why.
         let failure = await error { try await pool.run("x", timeout: Self.short, changes: false) {} }
         #expect(failure?.code == .timedOut && failure?.message.contains("stuck") == true)
         #expect(record.all.count { $0 == "exhausted" } == 1)
         gate.signal()
         gate.signal()
-        await record.until("late 0")
-        await record.until("late 1")
+        try await record.until("late 0")
+        try await record.until("late 1")
         try await pool.run("again", timeout: Self.long, changes: false) {}
     }
 
@@ -296,7 +297,7 @@ import Testing
         let pool = try pool(record)
         let gate = DispatchSemaphore(value: 0)
         let stuck = occupy(pool, gate, record)
-        await record.until("begun stuck")
+        try await record.until("begun stuck")
         let queued = occupy(pool, gate, record, "queued")
         pool.stop()
         #expect(await error { try await queued.value }?.code == .cancelled)
@@ -313,7 +314,7 @@ import Testing
         defer { pool.stop() }
         let gate = DispatchSemaphore(value: 0)
         let stuck = occupy(pool, gate, record)
-        await record.until("begun stuck")
+        try await record.until("begun stuck")
         await withTaskGroup(of: Int.self) { group in
             for worker in 0..<8 {
                 group.addTask {

@@ -3,6 +3,7 @@
 import FoundationEssentials
 import Synchronization
 import Testing
+import Waiting
 
 @testable import Slurm
 
@@ -38,13 +39,13 @@ import Testing
             state.withLock { $0.arrived += 1 }
         }
 
-        func untilArrived(_ count: Int, _ feed: JobFeed) async {
-            while state.withLock({ $0.arrived }) < count { await Task.yield() }
+        func untilArrived(_ count: Int, _ feed: JobFeed) async throws {
+            try await waitUntil { state.withLock { $0.arrived } >= count }
             await feed.barrier()
         }
 
-        func untilLoads(_ count: Int) async {
-            while loads < count { await Task.yield() }
+        func untilLoads(_ count: Int) async throws {
+            try await waitUntil { loads >= count }
         }
     }
 
@@ -61,13 +62,13 @@ import Testing
     @Test func callersDuringALoadShareTheNextOne() async throws {
         let (feed, loader) = (JobFeed(), Loader())
         let first = call(feed, loader)
-        await loader.untilLoads(1)
+        try await loader.untilLoads(1)
         let others = (0..<20).map { _ in call(feed, loader) }
-        await loader.untilArrived(1 + others.count, feed)
+        try await loader.untilArrived(1 + others.count, feed)
         let (one, two) = (Self.snapshot(1), Self.snapshot(2))
         loader.answer(.success(one))
         #expect(try await first.value === one)
-        await loader.untilLoads(2)
+        try await loader.untilLoads(2)
         // Whoever asked while the first load ran must not get its answer.
         loader.answer(.success(two))
         for other in others { #expect(try await other.value === two) }
@@ -77,19 +78,19 @@ import Testing
     @Test func anErrorIsSharedAndForgotten() async throws {
         let (feed, loader) = (JobFeed(), Loader())
         let first = call(feed, loader)
-        await loader.untilLoads(1)
+        try await loader.untilLoads(1)
         let others = (0..<5).map { _ in call(feed, loader) }
-        await loader.untilArrived(1 + others.count, feed)
+        try await loader.untilArrived(1 + others.count, feed)
         loader.answer(.success(Self.snapshot(1)))
         _ = try await first.value
-        await loader.untilLoads(2)
+        try await loader.untilLoads(2)
         loader.answer(.failure(SlurmError(.unavailable, "down")))
         for other in others {
             let error = await #expect(throws: SlurmError.self) { try await other.value }
             #expect(error?.code == .unavailable)
         }
         let later = call(feed, loader)
-        await loader.untilLoads(3)
+        try await loader.untilLoads(3)
         #expect(loader.lastKnown?.updateTime == Date(timeIntervalSince1970: 1), "what was known is known still")
         let three = Self.snapshot(3)
         loader.answer(.success(three))
@@ -101,7 +102,7 @@ import Testing
         let one = Self.snapshot(1)
         for round in 1...3 {
             let caller = call(feed, loader)
-            await loader.untilLoads(round)
+            try await loader.untilLoads(round)
             #expect(loader.lastKnown === (round == 1 ? nil : one))
             loader.answer(.success(one))
             #expect(try await caller.value === one)

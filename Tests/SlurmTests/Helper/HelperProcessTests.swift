@@ -3,6 +3,7 @@
 import FoundationEssentials
 import Glibc
 import Testing
+import Waiting
 
 @testable import Slurm
 
@@ -28,9 +29,10 @@ import Testing
     }
 
     @Test func getsNothingOfOurEnvironment() async throws {
-        setenv("SLURM_GRID_AGENT_SECRET", "s3cret", 1)
+        // setenv(3) is nothing for a process whose other tests read the environment: HOME is there, and is none that libslurm needs.
+        try #require(getenv("HOME") != nil)
         let (lines, _) = try await FakeHelper("env").run()
-        #expect(!lines.contains { $0.contains("s3cret") })
+        #expect(!lines.contains { $0.hasPrefix("HOME=") })
         #expect(lines.contains { $0.hasPrefix("PATH=") })
     }
 
@@ -66,7 +68,7 @@ import Testing
             try await HelperProcess(program: helper.program, task: .probe, configurationFile: nil)
                 .run(timeout: .seconds(50)) { line, _ in lines.add(line) }
         }
-        while lines.all.isEmpty { await Task.yield() }
+        try await waitUntil { !lines.all.isEmpty }
         task.cancel()
         let error = await #expect(throws: SlurmError.self) { try await task.value }
         #expect(error?.code == .cancelled)

@@ -11,14 +11,13 @@ final class FakeHelper: Sendable {
     let program: SlurmHelper.Program
 
     init(_ script: String) throws {
-        var template = Array("/tmp/slurm-grid-agent-test-XXXXXX".utf8CString)
-        let descriptor = mkstemp(&template)
+        let path = "/tmp/slurm-grid-agent-test-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
+        // A child of another test that has it open for writing would make it "text file busy".
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o755)
         guard descriptor >= 0 else { throw POSIXFailure(number: errno) }
-        let path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         program = SlurmHelper.Program(path: path)
         let text = Array("#!/bin/sh\n\(script)\n".utf8)
         let written = write(descriptor, text, text.count)
-        fchmod(descriptor, 0o755)
         close(descriptor)
         guard written == text.count else { throw POSIXFailure(number: errno) }
     }
