@@ -262,14 +262,15 @@ let package = Package(
             swiftSettings: common
         ),
         .target(name: "TestCertificates", path: "Tests/TestCertificates", swiftSettings: strict),
+        .target(name: "Waiting", path: "Tests/Waiting", swiftSettings: strict),
         .testTarget(
             name: "SlurmTests",
-            dependencies: ["Slurm", "CSlurm"],
+            dependencies: ["Slurm", "CSlurm", "Waiting"],
             swiftSettings: strict
         ),
         .testTarget(
             name: "SupportTests",
-            dependencies: ["Support", .product(name: "NIOConcurrencyHelpers", package: "swift-nio")],
+            dependencies: ["Support", "Waiting", .product(name: "NIOConcurrencyHelpers", package: "swift-nio")],
             swiftSettings: strict
         ),
         .testTarget(
@@ -292,7 +293,7 @@ let package = Package(
         .testTarget(
             name: "SocketsTests",
             dependencies: [
-                "Sockets",
+                "Sockets", "Waiting",
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -303,7 +304,7 @@ let package = Package(
         .testTarget(
             name: "SpankBridgeTests",
             dependencies: [
-                "Sockets", "SpankBridge",
+                "Sockets", "SpankBridge", "Waiting",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -314,7 +315,7 @@ let package = Package(
         .testTarget(
             name: "JobLifecycleTests",
             dependencies: [
-                "JobLifecycle", "Persistence", "PlanCheck",
+                "JobLifecycle", "Persistence", "PlanCheck", "Waiting",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "InMemoryLogging", package: "swift-log"),
                 .product(name: "Logging", package: "swift-log"),
@@ -361,7 +362,7 @@ let package = Package(
         .testTarget(
             name: "DeepSquareTests",
             dependencies: [
-                "DeepSquare", "Ethereum", "JobLifecycle", "Persistence", "PlanCheck", "TestCertificates",
+                "DeepSquare", "Ethereum", "JobLifecycle", "Persistence", "PlanCheck", "TestCertificates", "Waiting",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
@@ -386,7 +387,7 @@ let package = Package(
         .testTarget(
             name: "ClusterCockpitTests",
             dependencies: [
-                "ClusterCockpit", "JobLifecycle", "PlanCheck",
+                "ClusterCockpit", "JobLifecycle", "PlanCheck", "Waiting",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
@@ -398,7 +399,7 @@ let package = Package(
         .testTarget(
             name: "EthereumTests",
             dependencies: [
-                "Ethereum", "PlanCheck", "TestCertificates",
+                "Ethereum", "PlanCheck", "TestCertificates", "Waiting",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
@@ -412,7 +413,7 @@ let package = Package(
         .testTarget(
             name: "JarviceTests",
             dependencies: [
-                "Jarvice", "JarviceAnswers", "JobLifecycle", "PlanCheck", "Sockets", "TLSClient", "TestCertificates",
+                "Jarvice", "JarviceAnswers", "JobLifecycle", "PlanCheck", "Sockets", "TLSClient", "TestCertificates", "Waiting",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "JWTKit", package: "jwt-kit"),
@@ -430,7 +431,7 @@ let package = Package(
             dependencies: [
                 "Agent", "CSlurm", "ClusterCockpit", "DeepSquare", "Ethereum", "Jarvice", "JobLifecycle", "Slurm",
                 "Sockets",
-                "SpankBridge", "Support", "TestCertificates",
+                "SpankBridge", "Support", "TestCertificates", "Waiting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),

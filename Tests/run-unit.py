@@ -19,7 +19,8 @@ import time
 SILENCE = int(os.environ.get("SILENCE", "300"))  # s
 # The longest thing said of a thread, in lines; what is below it is the runtime's.
 FRAMES = 25
-EVENT = re.compile(r"^. (?P<what>Test|Suite) (?P<name>.+?)(?: with \d+ test cases)? (?P<how>started|passed after|failed after|skipped)\b")
+EVENT = re.compile(
+    r"^. Test (?!case passing |run )(?P<name>.+?)(?: with \d+ test cases?)? (?P<how>started|passed after [\d.]+ seconds|failed after .*)\.$")
 VERDICT = re.compile(r"^. Test run with .* (passed|failed) after ")
 
 
@@ -33,7 +34,7 @@ class Story:
         self.heard = time.monotonic()
         self.verdict = self.verdict or bool(VERDICT.match(line))
         event = EVENT.match(line)
-        if event and event["what"] == "Test":
+        if event:
             count = self.under_way.get(event["name"], 0) + (1 if event["how"] == "started" else -1)
             self.under_way[event["name"]] = count
 

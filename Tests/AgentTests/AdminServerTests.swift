@@ -4,6 +4,7 @@ import Foundation
 import Glibc
 import Sockets
 import Testing
+import Waiting
 
 @testable import Agent
 
@@ -35,7 +36,7 @@ struct AdminServerTests {
         }
         let server = AdminServer(settings, status: status)
         let running = Task { try await server.run() }
-        try await eventually { (try? RawClient(unix: path)) != nil }
+        try await waitUntil { (try? RawClient(unix: path)) != nil }
         do {
             try await body(path)
         } catch {
@@ -45,15 +46,6 @@ struct AdminServerTests {
         running.cancel()
         try await running.value
         #expect(access(path, F_OK) != 0)
-    }
-
-    /// Waits for something that other threads do.
-    private func eventually(_ isSo: () async throws -> Bool) async throws {
-        let deadline = ContinuousClock.now.advanced(by: .seconds(60))
-        while try await !isSo() {
-            try #require(ContinuousClock.now < deadline)
-            try await Task.sleep(for: .milliseconds(5))
-        }
     }
 
     private func mode(_ path: String) throws -> UInt32? {
@@ -163,7 +155,7 @@ struct AdminServerTests {
     func tcp() async throws {
         let port = try RawClient.Listener().port
         try await withServer(port: port, { $0.guessDelay = .zero }) { _ in
-            try await eventually { (try? RawClient(port: port)) != nil }
+            try await waitUntil { (try? RawClient(port: port)) != nil }
             let basic = Data("admin:\(AdminAccessTests.secret)".utf8).base64EncodedString()
             for (headers, host, status) in [
                 ("", "localhost", 401), ("Authorization: Bearer guess\r\n", "localhost", 401),
@@ -183,7 +175,7 @@ struct AdminServerTests {
     func guesses() async throws {
         let port = try RawClient.Listener().port
         try await withServer(port: port, { $0.guessDelay = .seconds(3600) }) { _ in
-            try await eventually { (try? RawClient(port: port)) != nil }
+            try await waitUntil { (try? RawClient(port: port)) != nil }
             let guessing = try (0..<20).map { _ in
                 let client = try RawClient(port: port)
                 try client.send(Self.get("/", "Authorization: Bearer guess\r\n"))
@@ -201,7 +193,7 @@ struct AdminServerTests {
         try await withServer(port: port) { path in
             #expect(try await ask(unix: path, Self.get("/healthz")).hasPrefix("HTTP/1.1 200 "))
             other = nil
-            try await eventually {
+            try await waitUntil {
                 (try? await ask(port: port, Self.get("/healthz", Self.right)))?.hasPrefix("HTTP/1.1 200 ") == true
             }
         }
@@ -211,7 +203,7 @@ struct AdminServerTests {
     func vanished() async throws {
         try await withServer { path in
             #expect(unlink(path) == 0)
-            try await eventually {
+            try await waitUntil {
                 (try? await ask(unix: path, Self.get("/healthz")))?.hasPrefix("HTTP/1.1 200 ") == true
             }
         }
@@ -268,12 +260,12 @@ struct AdminServerTests {
             let silent = try (0..<20).map { _ in try RawClient(unix: path) }
             for _ in 0..<10 {
                 // Connections come in about in the order in which they are made.
-                try await eventually {
+                try await waitUntil {
                     (try? await ask(unix: path, Self.get("/healthz")))?.hasPrefix("HTTP/1.1 200 ") == true
                 }
             }
             // All but those that have a place still gave theirs up.
-            try await eventually { silent.count(where: \.isClosed) >= 16 }
+            try await waitUntil { silent.count(where: \.isClosed) >= 16 }
         }
     }
 
@@ -286,7 +278,7 @@ struct AdminServerTests {
             // Until it is answered it may have to give its place up again to one that came before it.
             func trusted() async throws -> RawClient {
                 var found: RawClient?
-                try await eventually {
+                try await waitUntil {
                     let client = try RawClient(unix: path)
                     guard (try? client.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")) != nil,
                         (try? await client.firstBytes()) != nil
@@ -302,7 +294,7 @@ struct AdminServerTests {
             try first.send(Self.get("/healthz"))
             #expect(try await first.answer().contains("HTTP/1.1 200 "))
             // Who asks no more has no place any more, though it does not close.
-            try await eventually {
+            try await waitUntil {
                 (try? await ask(unix: path, Self.get("/healthz")))?.hasPrefix("HTTP/1.1 200 ") == true
             }
             withExtendedLifetime((first, second)) {}

@@ -6,6 +6,7 @@ import Logging
 import NIOConcurrencyHelpers
 import Sockets
 import Testing
+import Waiting
 
 @testable import Agent
 
@@ -28,7 +29,7 @@ struct ControlServerTests {
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let running = Task { try await server.run() }
         do {
-            try await eventually { (try? RawClient(unix: path)) != nil }
+            try await waitUntil { (try? RawClient(unix: path)) != nil }
             try await body(path)
         } catch {
             running.cancel()
@@ -37,10 +38,6 @@ struct ControlServerTests {
         running.cancel()
         try await running.value
         #expect(access(path, F_OK) != 0)
-    }
-
-    private func eventually(_ isSo: () async throws -> Bool) async throws {
-        while try await !isSo() { try await Task.sleep(for: .milliseconds(2)) }
     }
 
     private func ask(_ path: String, _ text: String = "{\"command\":\"ping\"}\n") async throws -> String {
@@ -104,7 +101,7 @@ struct ControlServerTests {
             $0.request = .seconds(3600)
         }) { path in
             let silent = try (0..<50).map { _ in try RawClient(unix: path) }
-            for _ in 0..<10 { try await eventually { (try? await ask(path)) == "{\"pong\":true}\n" } }
+            for _ in 0..<10 { try await waitUntil { (try? await ask(path)) == "{\"pong\":true}\n" } }
             withExtendedLifetime(silent) {}
         }
     }
@@ -119,7 +116,7 @@ struct ControlServerTests {
         }
         try await withServer(handlers: ["hang": hang], { $0.answer = .milliseconds(100) }) { path in
             #expect(try await ask(path, "{\"command\":\"hang\"}\n").isEmpty)
-            try await eventually { ended.withLockedValue { $0 } }
+            try await waitUntil { ended.withLockedValue { $0 } }
         }
     }
 
@@ -167,7 +164,7 @@ struct ControlServerTests {
         ) { path in
             var client: RawClient?
             // Until it has asked it may have to give its place up to one that came before it.
-            try await eventually {
+            try await waitUntil {
                 let next = try RawClient(unix: path)
                 guard (try? next.send("{\"command\":\"stream\"}\n")) != nil, (try? await next.firstBytes()) != nil
                 else {
@@ -176,13 +173,13 @@ struct ControlServerTests {
                 client = next
                 return true
             }
-            try await eventually { told.withLockedValue { $0 } > 0 }
+            try await waitUntil { told.withLockedValue { $0 } > 0 }
             #expect(client?.isClosed == false)
             let refused = try await ask(path)
             #expect(refused.isEmpty)
             client = nil
-            try await eventually { over.withLockedValue { $0 } > 0 }
-            try await eventually { (try? await ask(path)) == "{\"pong\":true}\n" }
+            try await waitUntil { over.withLockedValue { $0 } > 0 }
+            try await waitUntil { (try? await ask(path)) == "{\"pong\":true}\n" }
         }
     }
 

@@ -5,6 +5,7 @@ import Glibc
 import JobLifecycle
 import Synchronization
 import Testing
+import Waiting
 
 @testable import Agent
 
@@ -189,7 +190,7 @@ struct JournalTests {
             let deliveries = journals.map { journal in
                 Task { try await journal.deliver(Self.batch(1)) }
             }
-            while clock.sleepers < journals.count { await Task.yield() }
+            try await waitUntil { clock.sleepers >= journals.count }
             clock.advance(by: .seconds(30))
             for delivery in deliveries {
                 let away = await #expect(throws: GatewayUnavailable.self) { try await delivery.value }
@@ -206,7 +207,7 @@ struct JournalTests {
             let clock = VirtualClock()
             let journal = JournalGateway(path: path, clock: clock)
             let delivery = Task { try await journal.deliver(Self.batch(1)) }
-            while clock.sleepers < 1 { await Task.yield() }
+            try await waitUntil { clock.sleepers >= 1 }
             delivery.cancel()
             await #expect(throws: GatewayUnavailable.self) { try await delivery.value }
         }

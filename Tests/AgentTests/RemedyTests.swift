@@ -4,6 +4,7 @@ import Ethereum
 import Foundation
 import Glibc
 import Testing
+import Waiting
 
 @testable import Agent
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import Testing
+import Waiting
 
 @testable import Agent
 
@@ -34,14 +35,14 @@ struct StatusCacheTests {
     }
 
     @Test("however many ask, it is gathered once, and again only when it is old")
-    func once() async {
+    func once() async throws {
         let source = Source(isHeld: true)
         let cache = StatusCache(maximumAge: .seconds(3600), patience: .seconds(3600)) { await source.read() }
-        await withTaskGroup(of: String?.self) { group in
+        try await withThrowingTaskGroup(of: String?.self) { group in
             for _ in 0..<20 { group.addTask { await cache.current()?.status.summary } }
-            while await source.asked == 0 { await Task.yield() }
+            try await waitUntil { await source.asked != 0 }
             await source.release()
-            for await summary in group { #expect(summary == "1") }
+            for try await summary in group { #expect(summary == "1") }
         }
         #expect(await cache.current()?.status.summary == "1")
         #expect(await source.asked == 1)
@@ -51,23 +52,23 @@ struct StatusCacheTests {
     }
 
     @Test("who is cancelled waits no longer")
-    func cancelled() async {
+    func cancelled() async throws {
         let source = Source(isHeld: true)
         let cache = StatusCache(patience: .seconds(3600)) { await source.read() }
         let waiting = Task { await cache.current() == nil }
-        while await source.asked == 0 { await Task.yield() }
+        try await waitUntil { await source.asked != 0 }
         waiting.cancel()
         #expect(await waiting.value)
         await source.release()
     }
 
     @Test("who waits long enough gets the last one, or nothing when there is none")
-    func hanging() async {
+    func hanging() async throws {
         let source = Source(isHeld: true)
         let cache = StatusCache(maximumAge: .zero, patience: .milliseconds(20)) { await source.read() }
         #expect(await cache.current() == nil)
         await source.release()
-        while await cache.current()?.status.summary != "1" { await Task.yield() }
+        try await waitUntil { await cache.current()?.status.summary == "1" }
         await source.hold()
         #expect(await cache.current()?.status.summary != nil)
         await source.release()

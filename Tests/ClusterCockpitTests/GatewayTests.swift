@@ -4,6 +4,7 @@ import Foundation
 import Logging
 import NIOConcurrencyHelpers
 import Testing
+import Waiting
 
 @testable import ClusterCockpit
 @testable import JobLifecycle
@@ -107,7 +108,7 @@ struct GatewayTests {
         #expect(try await gateway.store.runs(ofJob: 7).map(\.endTime) == [150])
         for job: UInt32 in [8, 9] { #expect(try await gateway.store.runs(ofJob: job).map(\.isOver) == [false]) }
         // From now on backends are told.
-        while backend.requests.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+        try await waitUntil { !backend.requests.isEmpty }
         // The same again changes nothing.
         try await gateway.catchUp([Self.running(8), Self.running(9)])
         #expect(try await gateway.store.openRuns(after: 0, limit: 9).map(\.jobID) == [8, 9])

@@ -3,6 +3,7 @@
 import BigInt
 import NIOConcurrencyHelpers
 import Testing
+import Waiting
 
 @testable import DeepSquare
 @testable import Ethereum
@@ -120,9 +121,10 @@ struct GatewayPricesTests {
         try await stage.store.set("registering", lost)
         try await stage.gateway.loadPriceChange()
         #expect(await !stage.gateway.takesJobs)
-        while await stage.manager.openKeys(prefix: DeepSquareGateway.registrationPrefix).isEmpty {
+        try await waitUntil {
             await stage.gateway.followPricesOnce()
             #expect(await !stage.gateway.takesJobs)
+            return await !stage.manager.openKeys(prefix: DeepSquareGateway.registrationPrefix).isEmpty
         }
         #expect(try await key(stage) != lost)
         #expect(await !stage.gateway.takesJobs)

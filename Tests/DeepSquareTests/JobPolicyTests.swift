@@ -2,6 +2,7 @@
 
 import Foundation
 import Testing
+import Waiting
 
 @testable import DeepSquare
 @testable import Ethereum

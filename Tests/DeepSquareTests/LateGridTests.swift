@@ -5,6 +5,7 @@ import GRDB
 import GRPCCore
 import NIOConcurrencyHelpers
 import Testing
+import Waiting
 
 @testable import DeepSquare
 @testable import Ethereum
@@ -82,7 +83,7 @@ struct LateGridTests {
             let connection = Task { try? await client.run() }
             await stage.put([])
             await stage.gateway.edit { $0.advance(stage.key) }
-            while service.heldUp == 0 { await Task.yield() }
+            try await waitUntil { service.heldUp != 0 }
             await stage.gateway.edit { gateway in
                 let place = GridClaim.Place(block: 200, index: 0)
                 let status: ChainJobStatus =

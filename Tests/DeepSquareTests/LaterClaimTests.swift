@@ -3,6 +3,7 @@
 import Foundation
 import NIOConcurrencyHelpers
 import Testing
+import Waiting
 
 @testable import DeepSquare
 @testable import Ethereum
@@ -117,7 +118,7 @@ struct LaterClaimTests {
         let asked = Task {
             if isRefresh { await stage.gateway.refreshClaims() } else { try await stage.advance() }
         }
-        while stage.chain.state.withLockedValue({ $0.words }) == 0 { try await Task.sleep(for: .milliseconds(1)) }
+        try await waitUntil { stage.chain.state.withLockedValue { $0.words } != 0 }
         for _ in 0..<50 { await Task.yield() }
         try await Self.deliverBesideReads(stage)
         await stage.gateway.edit { $0.readTo = 1000 }

@@ -5,6 +5,7 @@ import GRDB
 import Logging
 import NIOConcurrencyHelpers
 import Testing
+import Waiting
 
 @testable import Ethereum
 
@@ -97,9 +98,9 @@ private final class LateSender: @unchecked Sendable {
         Issue.record("never taken")
     }
 
-    private func quiet() async {
+    private func quiet() async throws {
         for _ in 0..<50 { await Task.yield() }
-        while chain.isAsked { await Task.yield() }
+        try await waitUntil { !chain.isAsked }
     }
 
     func play() async throws {
@@ -108,7 +109,7 @@ private final class LateSender: @unchecked Sendable {
             for key in story.keys { try await submit(key) }
             await manager.poll()
             await manager.drive()
-            await quiet()
+            try await quiet()
             try restartIfDead()
             if round == 2, story == .poolLost { chain.losePool() }
             if story == .cancelled, round >= 2, !isCancelled {

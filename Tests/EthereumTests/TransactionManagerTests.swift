@@ -6,6 +6,7 @@ import Logging
 import Persistence
 import Synchronization
 import Testing
+import Waiting
 
 @testable import Ethereum
 
@@ -165,13 +166,13 @@ struct TransactionManagerTests {
             TransactionIntent(key: key, className: "status", recipient: Stage.contract, gasLimit: 50_000)
         }
         try await manager.submit(intent("a"))
-        while node.waiting < 1 { try await Task.sleep(for: .milliseconds(2)) }
+        try await waitUntil { node.waiting >= 1 }
         node.mine()
 
         let blocked = await Blocked(store)
         let second = Task { try await manager.acknowledge() }
         // Its commit waits for the file; meanwhile a poll learns that the first is over.
-        while await !manager.isCommitting { try await Task.sleep(for: .milliseconds(2)) }
+        try await waitUntil { await manager.isCommitting }
         await manager.poll()
         blocked.release()
         try await second.value
@@ -197,17 +198,17 @@ struct TransactionManagerTests {
         await manager.poll()
         try await manager.submit(
             TransactionIntent(key: "a", className: "status", recipient: Stage.contract, gasLimit: 50_000))
-        while node.waiting < 1 { try await Task.sleep(for: .milliseconds(2)) }
+        try await waitUntil { node.waiting >= 1 }
         node.mine()
         await manager.poll()
         await manager.drive()
         #expect(try await manager.outcome("a")?.hasEffect == true)
         var lost = await manager.reopened().makeAsyncIterator()
         node.loseAll()
-        while node.waiting < 1 {
+        try await waitUntil {
             await manager.poll()
             await manager.drive()
-            try await Task.sleep(for: .milliseconds(2))
+            return node.waiting >= 1
         }
         #expect(await lost.next() == "a")
         #expect(await manager.openKeys(prefix: "a") == ["a"])
@@ -237,10 +238,10 @@ struct TransactionManagerTests {
         await manager.poll()
         // Another class waits for its estimate, and holds nobody up.
         try await manager.submit(TransactionIntent(key: "c", className: "claim", recipient: Stage.contract, data: [1]))
-        while node.estimates < 1 { try await Task.sleep(for: .milliseconds(2)) }
+        try await waitUntil { node.estimates >= 1 }
         try await manager.submit(
             TransactionIntent(key: "a", className: "status", recipient: Stage.contract, data: [2]))
-        while node.waiting < 1 { try await Task.sleep(for: .milliseconds(2)) }
+        try await waitUntil { node.waiting >= 1 }
         #expect(node.estimates == 1)
         store.close()
     }
@@ -288,7 +289,7 @@ struct TransactionManagerTests {
         await manager.poll()
         try await manager.submit(
             TransactionIntent(key: "a", className: "status", recipient: Stage.contract, gasLimit: 50_000))
-        while node.waiting < 1 { try await Task.sleep(for: .milliseconds(2)) }
+        try await waitUntil { node.waiting >= 1 }
         node.mine()
         store.close()
         // It learns of the receipt, and cannot write that down any more.

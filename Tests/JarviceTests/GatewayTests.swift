@@ -3,6 +3,7 @@
 import JobLifecycle
 import NIOConcurrencyHelpers
 import Testing
+import Waiting
 
 @testable import Jarvice
 
@@ -120,9 +121,7 @@ import Testing
             }
             site.slurm.state.withLockedValue { $0.isUp = true }
             // Nobody asks again.
-            while site.slurm.state.withLockedValue({ $0.cancelled.isEmpty }) {
-                try await Task.sleep(for: .milliseconds(10))
-            }
+            try await waitUntil { site.slurm.state.withLockedValue { !$0.cancelled.isEmpty } }
             #expect(site.slurm.state.withLockedValue { $0.cancelled } == [101])
         }
     }
@@ -151,8 +150,8 @@ import Testing
             let job = NamedJob(name: "n", number: "1", jobID: "101")
             site.slurm.state.withLockedValue { $0.isHeld = true }
             _ = try await gateway.submit(try GatewaySite.args())
-            while try await site.ledger.newestOrder(JarviceGateway.gatewayName, jobID: 101)?.phase != .released {
-                try await Task.sleep(for: .milliseconds(10))
+            try await waitUntil {
+                try await site.ledger.newestOrder(JarviceGateway.gatewayName, jobID: 101)?.phase == .released
             }
             let before = site.slurm.state.withLockedValue { $0.released.count }
             try await gateway.release(job)

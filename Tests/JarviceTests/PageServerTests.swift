@@ -4,6 +4,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import Sockets
 import Testing
+import Waiting
 
 @testable import Jarvice
 
@@ -233,7 +234,7 @@ struct PageServerTests {
                 } else {
                     try await line.send("POST /job7/s/ HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf")
                 }
-                while site.pages.relays.count == 0 { try await Task.sleep(for: .milliseconds(5)) }
+                try await waitUntil { site.pages.relays.count != 0 }
             }
             var found = ends.makeAsyncIterator()
             let text = await found.next()

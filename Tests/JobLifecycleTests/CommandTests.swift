@@ -2,6 +2,7 @@
 
 import NIOConcurrencyHelpers
 import Testing
+import Waiting
 
 @testable import JobLifecycle
 
@@ -392,7 +393,7 @@ struct CommandTests {
         try await bench.submitted()
         let ledger = bench.ledger
         let first = Task { try await ledger.carryOut(.timeLimit(minutes: 60), of: "grid", "0xa", claim: 1) }
-        while try await ledger.nextCommandTime() == nil { await Task.yield() }
+        try await waitUntil { try await ledger.nextCommandTime() != nil }
         let second = Task { try await ledger.carryOut(.timeLimit(minutes: 90), of: "grid", "0xa", claim: 1) }
         #expect(try await first.value == .impossible("a later one has taken its place"))
         second.cancel()

@@ -4,6 +4,7 @@ import Foundation
 import GRDB
 import NIOConcurrencyHelpers
 import Testing
+import Waiting
 
 @testable import JobLifecycle
 
@@ -124,8 +125,8 @@ struct LedgerFileTests {
             entered.withLockedValue { $0 = true }
             while !gate.withLockedValue({ $0 }) { usleep(500) }
         }
-        while !entered.withLockedValue({ $0 }) { await Task.yield() }
-        let failures = await withTaskGroup(of: Bool.self) { group in
+        try await waitUntil { entered.withLockedValue({ $0 }) }
+        let failures = try await withThrowingTaskGroup(of: Bool.self) { group in
             for number in UInt32(1)...200 {
                 group.addTask {
                     do {
@@ -142,9 +143,9 @@ struct LedgerFileTests {
                     }
                 }
             }
-            while ledger.waitingPieces < 200 { await Task.yield() }
+            try await waitUntil { ledger.waitingPieces >= 200 }
             gate.withLockedValue { $0 = true }
-            return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+            return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
         }
         try await first
         #expect(failures == 1)

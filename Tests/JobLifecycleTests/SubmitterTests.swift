@@ -3,6 +3,7 @@
 import InMemoryLogging
 import Logging
 import Testing
+import Waiting
 
 @testable import JobLifecycle
 
@@ -71,7 +72,7 @@ struct SubmitterTests {
         let submitter = Submitter(
             ledger: bench.ledger, scheduler: fake, logger: Logger(label: "test") { _ in log })
         let step = Task { try await submitter.stepDue() }
-        while fake.state.underWay == 0 { await Task.yield() }
+        try await waitUntil { fake.state.underWay != 0 }
         if ends { step.cancel() }
         gate.open()
         _ = await step.result

@@ -5,6 +5,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import Testing
+import Waiting
 
 @testable import Sockets
 
@@ -36,15 +37,11 @@ struct AcceptedConnectionTests {
         return clients
     }
 
-    private func until(_ condition: () -> Bool) async throws {
-        while !condition() { try await Task.sleep(for: .milliseconds(2)) }
-    }
-
     @Test("those that nobody serves are closed when the listener ends")
     func forgotten() async throws {
         let clients = try await withListener(clients: 5) { server, _, accepted in
             try await server.executeThenClose { _ in
-                try await until { accepted() == 5 }
+                try await waitUntil { accepted() == 5 }
             }
         }
         for client in clients { try await client.closeFuture.get() }

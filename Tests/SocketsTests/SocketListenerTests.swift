@@ -5,6 +5,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import Testing
+import Waiting
 
 @testable import Sockets
 
@@ -17,10 +18,6 @@ struct SocketListenerTests {
         let events = NIOLockedValueBox<[String]>([])
 
         func heard(_ word: String) -> Int { events.withLockedValue { $0.count { $0.hasPrefix(word) } } }
-
-        func until(_ condition: () async throws -> Bool) async throws {
-            while try await !condition() { try await Task.sleep(for: .milliseconds(2)) }
-        }
 
         /// Echoes, until the body is done; `trust`: with the first byte.
         func run(
@@ -57,7 +54,7 @@ struct SocketListenerTests {
             }
             task.cancel()
             await task.value
-            try await until { listener.count == 0 }
+            try await waitUntil { listener.count == 0 }
         }
 
         func client() async throws -> any Channel {
@@ -100,11 +97,11 @@ struct SocketListenerTests {
     func vanished() async throws {
         let bench = Bench()
         try await bench.run { _ in
-            try await bench.until { bench.heard("listening") == 1 }
+            try await waitUntil { bench.heard("listening") == 1 }
             let inside = try await bench.client()
             #expect(try await bench.echoes(inside))
             #expect(unlink(bench.path) == 0)
-            try await bench.until { bench.heard("listening") == 2 }
+            try await waitUntil { bench.heard("listening") == 2 }
             #expect(bench.heard("vanished") == 1)
             let next = try await bench.client()
             #expect(try await bench.echoes(next))
@@ -121,10 +118,10 @@ struct SocketListenerTests {
             atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
         let other = try UnixSocketPath(bench.path).listen(mode: 0o600)
         try await bench.run { _ in
-            try await bench.until { bench.heard("failed(") >= 2 }
+            try await waitUntil { bench.heard("failed(") >= 2 }
             #expect(bench.events.withLockedValue { $0.first?.contains("another process listens there") == true })
             close(other)
-            try await bench.until { bench.heard("listening") == 1 }
+            try await waitUntil { bench.heard("listening") == 1 }
             #expect(try await bench.echoes(bench.client()))
         }
     }
@@ -136,10 +133,10 @@ struct SocketListenerTests {
             .bind(host: "127.0.0.1", port: 0).get()
         let port = try #require(other.localAddress?.port)
         try await bench.run(.tcp(host: "127.0.0.1", port: port)) { _ in
-            try await bench.until { bench.heard("failed(") >= 2 }
+            try await waitUntil { bench.heard("failed(") >= 2 }
             #expect(bench.heard("listening") == 0)
             try await other.close()
-            try await bench.until { bench.heard("listening") == 1 }
+            try await waitUntil { bench.heard("listening") == 1 }
         }
     }
 
@@ -147,12 +144,12 @@ struct SocketListenerTests {
     func crowd() async throws {
         let bench = Bench()
         try await bench.run(trust: true, { $0.connections = 8 }) { listener in
-            try await bench.until { bench.heard("listening") == 1 }
+            try await waitUntil { bench.heard("listening") == 1 }
             let first = try await bench.client()
             #expect(try await bench.echoes(first))
             var silent: [any Channel] = []
             for _ in 0..<100 { silent.append(try await bench.client()) }
-            try await bench.until { bench.heard("replaced") >= 93 }
+            try await waitUntil { bench.heard("replaced") >= 93 }
             #expect(listener.count <= 8)
             #expect(try await bench.echoes(bench.client()))
             #expect(first.isActive)

@@ -5,6 +5,7 @@ import Logging
 import NIOConcurrencyHelpers
 import Sockets
 import Testing
+import Waiting
 
 @testable import SpankBridge
 
@@ -131,7 +132,7 @@ struct BridgeServerTests {
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             onListening: { listening.withLockedValue { $0 += 1 } })
         let task = Task { try await server.run() }
-        try await until { listening.withLockedValue { $0 } > 0 }
+        try await waitUntil { listening.withLockedValue { $0 } > 0 }
         do {
             try await body(path, sink, server)
         } catch {
@@ -142,15 +143,6 @@ struct BridgeServerTests {
         _ = try? await task.value
     }
 
-    /// Looks until it is so; a test that never gets there fails by its own limit.
-    private func until(_ condition: () -> Bool) async throws {
-        let end = ContinuousClock.now + .seconds(120)
-        while !condition() {
-            if ContinuousClock.now > end { throw POSIXError(.ETIMEDOUT) }
-            try await Task.sleep(for: .milliseconds(2))
-        }
-    }
-
     @Test("acknowledged after the commit, not before; cumulative; the mode is as asked")
     func acknowledge() async throws {
         try await withServer({ $0.mode = 0o620 }) { path, sink, server in
@@ -158,7 +150,7 @@ struct BridgeServerTests {
             let client = try Client(path)
             sink.gate.withLockedValue { $0 = false }
             client.send(FrameDecoderTests.event(1), FrameDecoderTests.event(2))
-            try await until { server.counters.frames == 2 }
+            try await waitUntil { server.counters.frames == 2 }
             var byte: UInt8 = 0
             #expect(recv(client.descriptor, &byte, 1, Int32(MSG_DONTWAIT)) == -1)
             sink.gate.withLockedValue { $0 = true }
@@ -217,7 +209,7 @@ struct BridgeServerTests {
             message.append(.kind, 3)
             message.append(.jobID, 9)
             for _ in 0..<50 { try Client(path).send(message) }
-            try await until { sink.events.withLockedValue { $0.count } == 50 }
+            try await waitUntil { sink.events.withLockedValue { $0.count } == 50 }
             let client = try Client(path)
             client.send(Frame(.event, sequence: 1), Frame(.sealed, sequence: 0))
             #expect(client.frame()?.sequence == 2)
@@ -242,7 +234,7 @@ struct BridgeServerTests {
             let client = try Client(path)
             client.send(FrameDecoderTests.event(1))
             #expect(client.frame() == nil)
-            try await until { server.counters.refusedPeers == 1 }
+            try await waitUntil { server.counters.refusedPeers == 1 }
             #expect(sink.events.withLockedValue { $0.isEmpty })
         }
     }
@@ -252,7 +244,7 @@ struct BridgeServerTests {
         try await withServer { path, _, _ in
             let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
             try FileManager.default.removeItem(atPath: folder)
-            try await until { (try? Client(path)) != nil }
+            try await waitUntil { (try? Client(path)) != nil }
         }
     }
 
@@ -323,7 +315,7 @@ struct BridgeServerTests {
         }
         let forged = try #require(FrameDecoderTests.event().encoded)
         try await withServer({ $0.listen = ("127.0.0.1", port) }) { _, sink, server in
-            try await until { (try? Client(port: port)) != nil }
+            try await waitUntil { (try? Client(port: port)) != nil }
             for frame in [
                 sealed("0", payload), sealed("1000", payload), sealed("replayed", payload), sealed("invalid", payload),
                 sealed("0", forged),
@@ -336,7 +328,7 @@ struct BridgeServerTests {
                 client.send(frame)
                 #expect(client.frame() == nil)
             }
-            try await until { server.counters.frames == 11 }
+            try await waitUntil { server.counters.frames == 11 }
             let counters = server.counters
             #expect(sink.events.withLockedValue { $0.count } == 1 && counters.events == 2)
             #expect(sink.nodes.withLockedValue { $0 } == ["n7"])

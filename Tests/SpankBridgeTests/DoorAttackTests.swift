@@ -5,6 +5,7 @@ import Logging
 import NIOConcurrencyHelpers
 import Sockets
 import Testing
+import Waiting
 
 @testable import SpankBridge
 
@@ -29,10 +30,6 @@ struct DoorAttackTests {
         let sink: BridgeServerTests.FakeSink
         let server: BridgeServer
         let troubles: NIOLockedValueBox<[BridgeServer.Place: [String?]]>
-
-        func until(_ condition: () async throws -> Bool) async throws {
-            while try await !condition() { try await Task.sleep(for: .milliseconds(2)) }
-        }
 
         func hears(_ job: UInt32) -> Bool { sink.events.withLockedValue { $0.contains { $0.jobID == job } } }
     }
@@ -61,7 +58,7 @@ struct DoorAttackTests {
         let bench = Bench(path: folder + "/events.sock", port: place, sink: sink, server: server, troubles: troubles)
         let task = Task { try await server.run() }
         do {
-            try await bench.until {
+            try await waitUntil {
                 let remote = troubles.withLockedValue { $0[.remote]?.last }
                 // Open, or as expected not.
                 return (try? Client(bench.path)) != nil && (port == nil ? remote == .some(nil) : remote != nil)
@@ -81,16 +78,16 @@ struct DoorAttackTests {
     func squatter() async throws {
         let squatter = try Squatter()
         try await withServer(port: squatter.port) { bench in
-            try await bench.until { bench.troubles.withLockedValue { $0[.remote]?.count ?? 0 } >= 2 }
+            try await waitUntil { bench.troubles.withLockedValue { $0[.remote]?.count ?? 0 } >= 2 }
             let words = bench.troubles.withLockedValue { $0[.remote]?.first ?? nil } ?? ""
             #expect(words.contains("127.0.0.1:\(squatter.port)") && words.contains("no messages of compute nodes"))
             let plugin = try Client(bench.path)
             plugin.send(FrameDecoderTests.event(5))
             #expect(await plugin.next()?.kind == .ack)
             squatter.leave()
-            try await bench.until { bench.troubles.withLockedValue { $0[.remote]?.last == .some(nil) } }
+            try await waitUntil { bench.troubles.withLockedValue { $0[.remote]?.last == .some(nil) } }
             try Client(port: bench.port).send(Self.hint(6))
-            try await bench.until { bench.hears(6) }
+            try await waitUntil { bench.hears(6) }
             #expect(bench.troubles.withLockedValue { $0[.socket] ?? [] } == [nil])
         }
     }
@@ -104,14 +101,14 @@ struct DoorAttackTests {
             $0.deadlines.frame = .seconds(3600)
         }) { bench in
             let silent = try (0..<20).map { _ in try Client(port: bench.port) }
-            try await bench.until { bench.server.counters.replacedConnections >= 16 }
+            try await waitUntil { bench.server.counters.replacedConnections >= 16 }
             let plugin = try Client(bench.path)
             plugin.send(FrameDecoderTests.event(5))
             #expect(await plugin.next()?.kind == .ack)
             let local = try (0..<20).map { _ in try Client(bench.path) }
-            try await bench.until { bench.server.counters.replacedConnections >= 32 }
+            try await waitUntil { bench.server.counters.replacedConnections >= 32 }
             try Client(port: bench.port).send(Self.hint(6))
-            try await bench.until { bench.hears(6) }
+            try await waitUntil { bench.hears(6) }
             // The plugin that has shown something is still there.
             plugin.send(FrameDecoderTests.event(7))
             #expect(await plugin.next()?.kind == .ack)
@@ -127,7 +124,7 @@ struct DoorAttackTests {
             $0.deadlines.message = .seconds(3600)
         }) { bench in
             try Client(port: bench.port, from: "127.0.0.2").send(Self.hint(1))
-            try await bench.until { bench.hears(1) }
+            try await waitUntil { bench.hears(1) }
             var silent: [Client] = []
             for number in 2..<30 as Range<UInt64> {
                 for _ in 0..<20 { silent.append(try Client(port: bench.port, from: "127.0.0.9")) }
@@ -135,7 +132,7 @@ struct DoorAttackTests {
                 let node = try Client(port: bench.port, from: host)
                 for _ in 0..<5 { silent.append(try Client(port: bench.port, from: "127.0.0.9")) }
                 node.send(try Self.hint(number))
-                try await bench.until { bench.hears(UInt32(number)) }
+                try await waitUntil { bench.hears(UInt32(number)) }
             }
             #expect(bench.server.counters.tooManyRemoteConnections == 0)
         }
@@ -148,14 +145,14 @@ struct DoorAttackTests {
             $0.deadlines.message = .seconds(3600)
         }) { bench in
             try Client(port: bench.port, from: "127.0.0.2").send(Self.hint(1))
-            try await bench.until { bench.hears(1) }
+            try await waitUntil { bench.hears(1) }
             let node = try Client(port: bench.port, from: "127.0.0.2")
             var silent: [Client] = []
             for host in 3..<200 { silent.append(try Client(port: bench.port, from: "127.0.2.\(host)")) }
-            try await bench.until { bench.server.counters.replacedConnections >= 150 }
+            try await waitUntil { bench.server.counters.replacedConnections >= 150 }
             // It came before all of them, and has not been put out.
             node.send(try Self.hint(2))
-            try await bench.until { bench.hears(2) }
+            try await waitUntil { bench.hears(2) }
         }
     }
 
@@ -181,7 +178,7 @@ struct DoorAttackTests {
                 if what != "half" { #expect(await client.next() == nil) }
             }
             try Client(port: bench.port).send(Self.hint(8))
-            try await bench.until { bench.hears(8) }
+            try await waitUntil { bench.hears(8) }
             #expect(!bench.hears(9))
         }
     }
@@ -204,7 +201,7 @@ struct DoorAttackTests {
                 try await Task.sleep(for: .milliseconds(10))
             }
             #expect(await client.next() == nil)
-            try await bench.until {
+            try await waitUntil {
                 bench.server.counters.openConnections + bench.server.counters.openRemoteConnections == 0
             }
             #expect(!bench.hears(2))
@@ -230,7 +227,7 @@ struct DoorAttackTests {
         try await withServer({ $0.deadlines.answer = .milliseconds(100) }) { bench in
             let client = try Client(bench.path)
             let event = try #require(FrameDecoderTests.event(1).encoded)
-            try await bench.until {
+            try await waitUntil {
                 Foundation.send(client.descriptor, event, event.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT)) < 0
                     && errno == EPIPE
             }

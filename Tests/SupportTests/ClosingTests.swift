@@ -2,6 +2,7 @@
 
 import NIOConcurrencyHelpers
 import Testing
+import Waiting
 
 @testable import Support
 
@@ -73,11 +74,11 @@ struct ClosingTests {
     }
 
     @Test("children that are over are forgotten")
-    func forgotten() async {
+    func forgotten() async throws {
         let children = ChildTasks()
         let done = NIOLockedValueBox(0)
         for _ in 0..<100 { children.spawn { done.withLockedValue { $0 += 1 } } }
-        while children.count > 0 { await Task.yield() }
+        try await waitUntil { children.count <= 0 }
         #expect(done.withLockedValue { $0 } == 100)
     }
 

@@ -2,6 +2,7 @@
 
 import NIOConcurrencyHelpers
 import Testing
+import Waiting
 
 @testable import Agent
 
@@ -10,7 +11,7 @@ struct GatewayAnswersTests {
     @Test(
         "one that hangs is given up after a while, is not asked again until it has come back, and keeps no other waiting"
     )
-    func hanging() async {
+    func hanging() async throws {
         let clock = VirtualClock()
         let answers = GatewayAnswers(clock: clock)
         let gate = Gate()
@@ -23,53 +24,53 @@ struct GatewayAnswersTests {
             }
         }
         let first = Task { await ask() }
-        while gate.waiting == 0 || clock.sleepers == 0 { await Task.yield() }
+        try await waitUntil { gate.waiting != 0 && clock.sleepers != 0 }
         #expect(await answers.ask("b", within: .seconds(5)) { 2 } == 2)
         clock.advance(by: .seconds(5))
         #expect(await first.value == nil)
         #expect(await ask() == nil && asked.withLockedValue { $0 } == 1)
         gate.come()
-        while await ask() != 1 { await Task.yield() }
+        try await waitUntil { await ask() == 1 }
         #expect(asked.withLockedValue { $0 } >= 2)
     }
 
     @Test("two that ask at once are both answered")
-    func together() async {
+    func together() async throws {
         let answers = GatewayAnswers(clock: VirtualClock())
         let gate = Gate()
         let first = Task { await answers.ask("a", within: .seconds(5)) { await gate.wait() } }
-        while gate.waiting == 0 { await Task.yield() }
+        try await waitUntil { gate.waiting != 0 }
         let second = Task { await answers.ask("a", within: .seconds(5)) { await gate.wait() } }
-        while gate.waiting == 1 { await Task.yield() }
+        try await waitUntil { gate.waiting != 1 }
         gate.come()
         #expect(await first.value != nil)
         #expect(await second.value != nil)
     }
 
     @Test("whoever asks and is cancelled waits no longer")
-    func cancelled() async {
+    func cancelled() async throws {
         let answers = GatewayAnswers(clock: VirtualClock())
         let gate = Gate()
         let asking = Task { await answers.ask("a", within: .seconds(5)) { await gate.wait() } }
-        while gate.waiting == 0 { await Task.yield() }
+        try await waitUntil { gate.waiting != 0 }
         asking.cancel()
         #expect(await asking.value == nil)
         gate.come()
     }
 
     /// What was asked of it has been given up, and has not come back.
-    private func hang(_ what: String, _ answers: GatewayAnswers, _ gate: Gate) async {
+    private func hang(_ what: String, _ answers: GatewayAnswers, _ gate: Gate) async throws {
         let asking = Task { await answers.ask(what, within: .seconds(5)) { await gate.wait() } }
-        while gate.waiting == 0 { await Task.yield() }
+        try await waitUntil { gate.waiting != 0 }
         asking.cancel()
         _ = await asking.value
     }
 
     @Test("the status has what the others say, and names the one that says nothing")
-    func status() async {
+    func status() async throws {
         let answers = GatewayAnswers(clock: VirtualClock())
         let gate = Gate()
-        await hang("hanging status", answers, gate)
+        try await hang("hanging status", answers, gate)
         let parts = RunningParts(modules: [ProbeModule("hanging"), ProbeModule("other")], answers: answers)
         let status = await StatusSource(parts).current()
         #expect(status.parts.first { $0.name == "other" }?.level == .ok)
@@ -78,10 +79,10 @@ struct GatewayAnswersTests {
     }
 
     @Test("checks of one that hangs are unknown; the others' are there, in their order")
-    func checks() async {
+    func checks() async throws {
         let answers = GatewayAnswers(clock: VirtualClock())
         let gate = Gate()
-        await hang("hanging checks", answers, gate)
+        try await hang("hanging checks", answers, gate)
         let modules: [any GatewayModule] = [ProbeModule("hanging"), ProbeModule("other"), ProbeModule("third")]
         var checks = Checks(configuration: AgentConfiguration(), file: nil)
         checks.modules = modules

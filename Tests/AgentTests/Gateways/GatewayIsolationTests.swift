@@ -5,6 +5,7 @@ import NIOConcurrencyHelpers
 import ServiceLifecycle
 import Support
 import Testing
+import Waiting
 
 @testable import Agent
 
@@ -35,7 +36,7 @@ struct GatewayIsolationTests {
         try await house.run { house in
             try await house.jobsEnd(Self.ids)
             #expect(await third.probe.ends(Self.ids.count) == Array(Self.ids))
-            while house.parts.now.gateways["throws"]?.trouble == nil { await Task.yield() }
+            try await waitUntil { house.parts.now.gateways["throws"]?.trouble != nil }
             let now = house.parts.now.gateways
             #expect(now["throws"]?.trouble?.description == "no such upstream" && now["throws"]?.running == nil)
             #expect(now["hangs"]?.running == nil && now["third"]?.running != nil)
@@ -129,7 +130,7 @@ struct GatewayIsolationTests {
         }
         let house = try GatewayHouse([module]) { $0.clock = clock }
         try await house.run { house in
-            while house.parts.now.gateways["breaks"]?.trouble == nil || clock.sleepers == 0 { await Task.yield() }
+            try await waitUntil { house.parts.now.gateways["breaks"]?.trouble != nil && clock.sleepers != 0 }
             let state = house.parts.now.gateways["breaks"]
             #expect(state?.running == nil && state?.trouble?.description == "broke off")
             #expect(closed.withLockedValue { $0 } == 1)
@@ -170,13 +171,13 @@ struct GatewayIsolationTests {
         }
         try await house.run { house in
             for _ in 1...3 {
-                while clock.sleepers == 0 { await Task.yield() }
+                try await waitUntil { clock.sleepers != 0 }
                 clock.advance(by: .seconds(30))
             }
-            while gate.waiting == 0 { await Task.yield() }
+            try await waitUntil { gate.waiting != 0 }
             clock.advance(by: .seconds(seconds))
             gate.come()
-            while clock.sleepers == 0 { await Task.yield() }
+            try await waitUntil { clock.sleepers != 0 }
             clock.advance(by: .seconds(1))
             #expect((clock.sleepers == 0) == (seconds >= 30))
             clock.advance(by: .seconds(30))
@@ -211,13 +212,13 @@ struct GatewayIsolationTests {
             $0.farewell = .seconds(35)
         }
         let watch = Task {
-            while clock.sleepers == 0 { await Task.yield() }
+            try await waitUntil { clock.sleepers != 0 }
             clock.advance(by: .seconds(35))
         }
         try await house.run { _ in
-            while gate.waiting == 0 { await Task.yield() }
+            try await waitUntil { gate.waiting != 0 }
         }
-        await watch.value
+        try await watch.value
         gate.come()
     }
 }

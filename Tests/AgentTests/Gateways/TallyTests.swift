@@ -6,6 +6,7 @@ import Glibc
 import Logging
 import Sockets
 import Testing
+import Waiting
 
 @testable import Agent
 
@@ -50,8 +51,8 @@ struct TallyTests {
         try await house.run { house in
             try await house.jobsEnd(1...3)
             try await house.jobEnds(4, partition: "gpu")
-            while (house.parts.now.gateways["tally"]?.running as? Tally)?.ended != ["main": 3, "gpu": 1] {
-                await Task.yield()
+            try await waitUntil {
+                (house.parts.now.gateways["tally"]?.running as? Tally)?.ended == ["main": 3, "gpu": 1]
             }
             let status = await StatusSource(house.parts).current()
             #expect(status[TallySection.self]?.ended == ["main": 3, "gpu": 1])
@@ -73,13 +74,13 @@ struct TallyTests {
     func reload() async throws {
         let house = try GatewayHouse([TallyModule()], Self.isOn)
         try await house.run { house in
-            while house.parts.now.gateways["tally"]?.running == nil { await Task.yield() }
+            try await waitUntil { house.parts.now.gateways["tally"]?.running != nil }
             var changed = Self.isOn
             changed.tally.partitions = ["gpu"]
             await house.parts.take(changed)
             try await house.jobEnds(1)
             try await house.jobEnds(2, partition: "gpu")
-            while (house.parts.now.gateways["tally"]?.running as? Tally)?.ended != ["gpu": 1] { await Task.yield() }
+            try await waitUntil { (house.parts.now.gateways["tally"]?.running as? Tally)?.ended == ["gpu": 1] }
         }
         let off = await TallyModule().checks(Checks(configuration: AgentConfiguration(), file: nil))
         #expect(off.map(AgentStatus.Level.init) == [.off])
@@ -92,7 +93,7 @@ struct TallyTests {
         let house = try GatewayHouse([TallyModule()], Self.isOn)
         try await house.run { house in
             try await house.jobsEnd(1...2)
-            while (house.parts.now.gateways["tally"]?.running as? Tally)?.ended != ["main": 2] { await Task.yield() }
+            try await waitUntil { (house.parts.now.gateways["tally"]?.running as? Tally)?.ended == ["main": 2] }
             let folder = FileManager.default.temporaryDirectory.path + "/tally-\(UUID().uuidString.prefix(8))"
             defer { try? FileManager.default.removeItem(atPath: folder) }
             let path = folder + "/control.sock"
@@ -101,7 +102,7 @@ struct TallyTests {
                 socket: try UnixSocketPath(path), allowedUsers: [geteuid()], handlers: handlers,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
             let serving = Task { try await server.run() }
-            while access(path, F_OK) != 0 { await Task.yield() }
+            try await waitUntil { access(path, F_OK) == 0 }
             let answer = try await Task.detached { try ControlClient(socket: path).answer(to: ControlRequest("tally")) }
                 .value
             #expect(answer == "{\"main\":2}")

@@ -3,6 +3,7 @@
 import Dispatch
 import NIOConcurrencyHelpers
 import Testing
+import Waiting
 
 @testable import SpankBridge
 
@@ -27,8 +28,8 @@ import Testing
 
         var begun: Int { count.withLockedValue { $0 } }
 
-        func until(_ number: Int) async {
-            while begun < number { await Task.yield() }
+        func until(_ number: Int) async throws {
+            try await waitUntil { begun >= number }
         }
 
         func letGo(_ number: Int) {
@@ -61,15 +62,15 @@ import Testing
     }
 
     @Test("A whole cluster at once: calls wait for a thread, none is refused")
-    func burst() async {
+    func burst() async throws {
         let threads = DecodingThreads(limit: 3)
         let hanging = Hanging()
-        let answered = await withTaskGroup(of: DecodingThreads.Outcome.self) { group in
+        let answered = try await withThrowingTaskGroup(of: DecodingThreads.Outcome.self) { group in
             for _ in 0..<100 { group.addTask { await self.run(threads, Self.long, hanging.body) } }
-            await hanging.until(3)
+            try await hanging.until(3)
             #expect(hanging.begun == 3, "no more threads than the limit")
             hanging.letGo(100)
-            return await group.reduce(0) { count, outcome in
+            return try await group.reduce(0) { count, outcome in
                 if case .success = outcome { count + 1 } else { count }
             }
         }
@@ -78,11 +79,11 @@ import Testing
     }
 
     @Test("A call that hangs is given up in time; one that waits behind it never begins")
-    func deadline() async {
+    func deadline() async throws {
         let threads = DecodingThreads(limit: 1)
         let hanging = Hanging()
         async let first = run(threads, Self.long, hanging.body)
-        await hanging.until(1)
+        try await hanging.until(1)
         let second = await run(threads, Self.short, hanging.body)
         #expect(isUnavailable(second, because: "in time"))
         hanging.letGo(1)
@@ -110,30 +111,30 @@ import Testing
         #expect(outcome == .success(Self.opened))
     }
 
-    @Test func moreThanMayWaitAreRefused() async {
+    @Test func moreThanMayWaitAreRefused() async throws {
         let threads = DecodingThreads(limit: 1, queueLimit: 2)
         let hanging = Hanging()
-        await withTaskGroup(of: DecodingThreads.Outcome.self) { group in
+        try await withThrowingTaskGroup(of: DecodingThreads.Outcome.self) { group in
             group.addTask { await self.run(threads, Self.long, hanging.body) }
-            await hanging.until(1)
+            try await hanging.until(1)
             for _ in 0..<5 { group.addTask { await self.run(threads, Self.long, hanging.body) } }
             for _ in 0..<3 {
-                let refused = await group.next()
+                let refused = try await group.next()
                 #expect(refused.map { isUnavailable($0, because: "munged") } == true)
             }
             hanging.letGo(3)
-            for await outcome in group { #expect(outcome == .success(Self.opened)) }
+            for try await outcome in group { #expect(outcome == .success(Self.opened)) }
         }
         #expect(hanging.begun == 3)
     }
 
-    @Test func nothingIsKeptAlive() async {
+    @Test func nothingIsKeptAlive() async throws {
         weak var gone: DecodingThreads?
         do {
             let threads = DecodingThreads()
             gone = threads
             _ = await run(threads, Self.long) { .success(Self.opened) }
         }
-        while gone != nil { await Task.yield() }
+        try await waitUntil { gone == nil }
     }
 }

@@ -5,6 +5,7 @@ import Foundation
 import NIOCore
 import NIOPosix
 import Testing
+import Waiting
 
 @testable import SpankBridge
 
