@@ -413,7 +413,8 @@ let package = Package(
         .testTarget(
             name: "JarviceTests",
             dependencies: [
-                "Jarvice", "JarviceAnswers", "JobLifecycle", "PlanCheck", "Sockets", "TLSClient", "TestCertificates", "Waiting",
+                "Jarvice", "JarviceAnswers", "JobLifecycle", "PlanCheck", "Sockets", "TLSClient", "TestCertificates",
+                "Waiting",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "JWTKit", package: "jwt-kit"),

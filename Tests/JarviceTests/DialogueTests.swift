@@ -57,9 +57,12 @@ struct DialogueTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let path = folder + "/socket"
         let (opened, open) = AsyncStream.makeStream(of: String?.self)
+        // Jobs that wait as long as a busy host may need for this.
+        var waiting = DummyConnector.Settings()
+        waiting.queued = 3600
         let server = CallServer(
             .init(address: .unix(try UnixSocketPath(path), mode: 0o600), access: ServerAccess(key: "u:p")),
-            dummy: DummyConnector(.init()), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            dummy: DummyConnector(waiting), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
             onTrouble: { open.yield($0) })
         let task = Task { try await server.run() }
         for await trouble in opened {

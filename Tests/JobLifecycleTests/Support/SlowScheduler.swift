@@ -34,7 +34,9 @@ final class SlowScheduler: Scheduler {
         let end = clock.now.advanced(by: time)
         box.withLockedValue { $0.asked.append(what) }
         if time == .zero { return }
-        do { try await clock.sleep(until: end, tolerance: nil) } catch { throw SchedulerError(.unavailable, "cancelled") }
+        do { try await clock.sleep(until: end, tolerance: nil) } catch {
+            throw SchedulerError(.unavailable, "cancelled")
+        }
     }
 
     func jobs(changedSince memory: JobListMemory) async throws(SchedulerError) -> JobList? {
