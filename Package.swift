@@ -216,12 +216,32 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .target(
+            name: "Observability",
+            dependencies: [
+                "Support",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "CommandOutput",
+            dependencies: [
+                "Observability", "Slurm", "Support",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(name: "SlurmAdapter", dependencies: ["JobLifecycle", "Slurm", "Support"], swiftSettings: strict),
         .executableTarget(
             name: "Agent",
             dependencies: [
-                "ClusterBenchmarks", "ClusterCockpit", "DeepSquare", "Ethereum", "Jarvice",
-                "JarviceAnswers", "JobLifecycle", "Persistence", "Slurm",
-                "Sockets", "SpankBridge", "Support", "TLSClient",
+                "ClusterBenchmarks", "ClusterCockpit", "CommandOutput", "DeepSquare", "Ethereum", "Jarvice",
+                "JarviceAnswers", "JobLifecycle", "Observability", "Persistence", "Slurm",
+                "SlurmAdapter", "Sockets", "SpankBridge", "Support", "TLSClient",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -430,8 +450,8 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "CSlurm", "ClusterCockpit", "DeepSquare", "Ethereum", "Jarvice", "JobLifecycle", "Slurm",
-                "Sockets",
+                "Agent", "CSlurm", "ClusterCockpit", "CommandOutput", "DeepSquare", "Ethereum", "Jarvice", "JobLifecycle",
+                "Observability", "Slurm", "SlurmAdapter", "Sockets",
                 "SpankBridge", "Support", "TestCertificates", "Waiting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -443,7 +463,7 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "Agent", "CSlurm", "JobLifecycle", "Slurm",
+                "Agent", "CSlurm", "JobLifecycle", "Observability", "Slurm", "SlurmAdapter",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ],

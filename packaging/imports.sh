@@ -12,7 +12,14 @@ own() {
         Sources/Agent | grep -vE "^Sources/Agent/Gateways/(Gateways\.swift|$2/[^:]*):"
 }
 
+# What stands below the agent knows no gateway.
+below() {
+    grep -rnE --include='*.swift' "^ *(@[A-Za-z_]+(\([^)]*\))? +)*((public|package|internal|fileprivate|private) +)?import .*\b(Agent|ClusterBenchmarks|ClusterCockpit|DeepSquare|Ethereum|Jarvice|JarviceAnswers)\b" \
+        Sources/CommandOutput Sources/Observability Sources/SlurmAdapter
+}
+
 broken=0
+if below; then broken=1; fi
 if own 'DeepSquare|Ethereum' DeepSquare; then broken=1; fi
 if own ClusterBenchmarks Benchmark; then broken=1; fi
 if own ClusterCockpit ClusterCockpit; then broken=1; fi

@@ -5,6 +5,7 @@ import Testing
 
 @testable import Agent
 @testable import ClusterBenchmarks
+@testable import CommandOutput
 
 @Suite("What is said of a benchmark while it goes on") struct BenchmarkFollowTests {
     private func part(_ change: (inout BenchmarkRun.Part) -> Void) -> BenchmarkRun.Part {

@@ -7,6 +7,7 @@ import Testing
 
 @testable import Agent
 @testable import Slurm
+@testable import SlurmAdapter
 
 /// What is stored of a job of the grid becomes the very request that the releases before made of theirs.
 @Suite("From a stored submission to Slurm")

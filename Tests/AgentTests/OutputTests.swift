@@ -7,6 +7,7 @@ import Slurm
 import Testing
 
 @testable import Agent
+@testable import CommandOutput
 
 @Suite struct OutputTests {
     /// As `--help` documents them.

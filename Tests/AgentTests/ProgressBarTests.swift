@@ -5,6 +5,7 @@ import Testing
 
 @testable import Agent
 @testable import ClusterCockpit
+@testable import CommandOutput
 
 struct ProgressBarTests {
     @Test(arguments: [

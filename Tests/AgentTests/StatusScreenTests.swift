@@ -4,6 +4,8 @@ import ArgumentParser
 import Testing
 
 @testable import Agent
+@testable import CommandOutput
+@testable import Support
 
 @Suite struct StatusScreenTests {
     private static let all = [
@@ -112,7 +114,7 @@ import Testing
                 #expect(lines.count <= rows)
                 for line in lines {
                     #expect(ScreenText.width(line) <= columns, "\(columns)×\(rows): \(line)")
-                    #expect(!line.unicodeScalars.contains(where: Table.isUnsafe))
+                    #expect(!line.unicodeScalars.contains(where: PrintableText.isUnsafe))
                 }
                 // Whether it is well is on every screen.
                 #expect(lines.first?.hasPrefix(name == "failing" ? "FAILURE" : name == "busy" ? "ok" : "idle") == true)
@@ -136,7 +138,7 @@ import Testing
         let status = StatusFixtures.failing
         for part in status.parts { #expect(text.contains(part.level > .ok ? part.text : part.name)) }
         for job in status.recentJobs { #expect(text.contains(GridCommand.short(job.id))) }
-        for problem in status.problems { #expect(text.contains(Table.printable(problem.message))) }
+        for problem in status.problems { #expect(text.contains(PrintableText.of(problem.message))) }
         #expect(text.contains(status.deliveries[0].lastError ?? "nothing") && !text.contains("…"))
         #expect(text.contains("yesterday warning ×20"))
         // What is over is no longer in flight.

@@ -3,6 +3,8 @@
 import Testing
 
 @testable import Agent
+@testable import CommandOutput
+@testable import Support
 
 @Suite struct TableTests {
     @Test func alignsColumns() {
@@ -34,14 +36,14 @@ import Testing
             ("", ""),
         ])
     func controlCharactersAreShownAsSuch(_ text: String, _ printable: String) {
-        #expect(Table.printable(text) == printable)
+        #expect(PrintableText.of(text) == printable)
     }
 
     @Test(
         "Text that is drawn from right to left cannot disguise itself",
         arguments: ["a\u{202e}b", "a\u{2066}b", "\u{200f}", "a\u{2028}b"])
     func bidirectionalControls(_ text: String) {
-        #expect(Table.printable(text) != text)
+        #expect(PrintableText.of(text) != text)
     }
 
     @Test func rowsArePrintable() {

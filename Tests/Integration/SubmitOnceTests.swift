@@ -8,6 +8,7 @@ import Slurm
 import Testing
 
 @testable import Agent
+@testable import SlurmAdapter
 
 /// A real slurmctld whose answers get lost.
 private struct Lossy: Scheduler {

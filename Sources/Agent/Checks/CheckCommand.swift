@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import ArgumentParser
+internal import CommandOutput
 internal import FoundationEssentials
 internal import Glibc
 internal import Logging
+internal import Observability
 
 struct CheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

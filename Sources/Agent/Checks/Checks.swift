@@ -5,6 +5,7 @@ internal import JobLifecycle
 internal import Logging
 internal import NIOConcurrencyHelpers
 internal import Slurm
+internal import Support
 
 /// Everything that `run` depends on, tried one after the other. Changes nothing.
 struct Checks {
@@ -91,6 +92,6 @@ struct Finding: Codable, Equatable, Sendable {
         func pad(_ text: String, _ width: Int) -> String {
             text + String(repeating: " ", count: max(1, width - text.count))
         }
-        return pad(level.rawValue, 9) + pad(subject, 16) + Table.printable(text)
+        return pad(level.rawValue, 9) + pad(subject, 16) + PrintableText.of(text)
     }
 }

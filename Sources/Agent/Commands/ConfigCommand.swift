@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import ArgumentParser
+internal import CommandOutput
 internal import FoundationEssentials
 
 struct ConfigCommand: AsyncParsableCommand {
@@ -138,6 +139,6 @@ extension EffectiveConfiguration.Setting {
 extension AgentConfiguration.Problem {
     /// Writes a line for each fault to standard error.
     func complain() {
-        for line in lines { Agent.complain("slurm-grid-agent: \(line)") }
+        for line in lines { CommandOutput.complain("slurm-grid-agent: \(line)") }
     }
 }

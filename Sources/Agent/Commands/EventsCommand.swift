@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import ArgumentParser
+internal import CommandOutput
 internal import FoundationEssentials
 internal import Glibc
 internal import JobLifecycle
+internal import Observability
 
 struct EventsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

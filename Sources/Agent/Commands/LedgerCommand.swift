@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import ArgumentParser
+internal import CommandOutput
 internal import FoundationEssentials
 internal import JobLifecycle
 internal import Slurm

@@ -2,6 +2,7 @@
 
 public import ArgumentParser
 public import Slurm
+internal import Support
 
 /// What every command that talks to Slurm takes.
 struct SlurmOptions: ParsableArguments {
@@ -38,7 +39,7 @@ func jobIDList(_ argument: String) throws -> JobIDList {
     do throws(SlurmError) {
         return try JobIDList(argument)
     } catch {
-        throw ValidationError(Table.printable(error.message))
+        throw ValidationError(PrintableText.of(error.message))
     }
 }
 
@@ -51,7 +52,7 @@ func resolveUsers(_ text: String) throws(SlurmError) -> Set<UInt32> {
 
 /// A login name, or a number as a uid.
 func resolveUser(_ text: String) throws(SlurmError) -> UInt32 {
-    try UserAccount.userID(Table.printable(text))
+    try UserAccount.userID(PrintableText.of(text))
 }
 
 /// The parts of a list with commas; empty ones are none.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import ArgumentParser
+internal import CommandOutput
 internal import FoundationEssentials
 internal import Glibc
+internal import Support
 
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -158,7 +160,7 @@ private struct StatusWatch {
         }
         guard Terminal.isThere else {
             guard isNews else { return true }
-            let text = notice.map(Table.printable) ?? last.map { StatusScreen(status: $0).text } ?? ""
+            let text = notice.map(PrintableText.of) ?? last.map { StatusScreen(status: $0).text } ?? ""
             return Terminal.write(
                 "---- \(LocalTime.text(Date(timeIntervalSince1970: Double(now))))\n\(text)\n")
         }
@@ -166,7 +168,7 @@ private struct StatusWatch {
         var lines: [String] = []
         if let notice {
             let words = notice + (last.map { "; below is what it said at \(LocalTime.short($0.now, now: now))" } ?? "")
-            lines = ScreenText.wrap(Table.printable(words), columns: size.columns, limit: 4) + [""]
+            lines = ScreenText.wrap(PrintableText.of(words), columns: size.columns, limit: 4) + [""]
         }
         if let last {
             lines += StatusScreen(status: last, columns: size.columns, rows: max(1, size.rows - lines.count)).lines

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import ArgumentParser
+internal import CommandOutput
 internal import FoundationEssentials
 internal import Glibc
 internal import Slurm
+internal import Support
 
 struct SubmitCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -163,7 +165,7 @@ struct SubmitCommand: AsyncParsableCommand {
             var policy = SubmitPolicy()
             policy.allowRoot = allowRoot
             let submission = try await slurm.connect(policy: policy).submit(request)
-            if let message = submission.userMessage { complain("slurm-grid-agent: \(Table.printable(message))") }
+            if let message = submission.userMessage { complain("slurm-grid-agent: \(PrintableText.of(message))") }
             if slurm.json {
                 try printJSON(
                     SubmissionDocument(
@@ -181,7 +183,7 @@ struct SubmitCommand: AsyncParsableCommand {
         var request = JobRequest(
             userID: try user.map(resolveUser) ?? geteuid(),
             script: try ScriptFile.read(fromInput ? nil : script), name: jobName ?? defaultName)
-        request.groupID = try gid.map { text throws(SlurmError) in try UserAccount.groupID(Table.printable(text)) }
+        request.groupID = try gid.map { text throws(SlurmError) in try UserAccount.groupID(PrintableText.of(text)) }
         request.arguments = arguments
         request.comment = comment
         request.adminComment = adminComment

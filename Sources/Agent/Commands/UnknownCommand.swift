@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import ArgumentParser
+internal import Support
 
 /// A word where a command belongs that is none, and the command that may have been meant.
 struct UnknownCommand: Equatable {
@@ -36,7 +37,7 @@ struct UnknownCommand: Equatable {
         let first = names.dropLast().joined(separator: ", ")
         let meant = names.last.map { "; did you mean \(first.isEmpty ? $0 : "\(first) or \($0)")?" }
         let group = path.dropLast().map { $0 + " " }.joined()
-        return "there is no command \"\(Table.printable(path.joined(separator: " ")))\""
+        return "there is no command \"\(PrintableText.of(path.joined(separator: " ")))\""
             + (meant ?? "; `slurm-grid-agent \(group)--help` lists all there are")
     }
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import ArgumentParser
+internal import CommandOutput
 internal import FoundationEssentials
 internal import Glibc
 internal import JobLifecycle
 internal import Slurm
+internal import Support
 
 struct WaitCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -193,10 +195,10 @@ private struct StatusLine {
         if json || !terminal {
             guard look.key != lastKey else { return }
             lastKey = look.key
-            if json { try printJSON(look.document, pretty: false) } else { print(Table.printable(look.text)) }
+            if json { try printJSON(look.document, pretty: false) } else { print(PrintableText.of(look.text)) }
         } else {
             // Carriage return, text, erase to the end of the line.
-            print("\r" + Table.printable(look.text) + "\u{1b}[K", terminator: "")
+            print("\r" + PrintableText.of(look.text) + "\u{1b}[K", terminator: "")
         }
         fflush(nil)
     }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Observability
+
 /// The settings of `run`. `ConfigurationKey.all` has every key once; what is not there is an error.
 struct AgentConfiguration: Equatable, Sendable {
     /// `slurm.conf`, path. Default: what libslurm finds.

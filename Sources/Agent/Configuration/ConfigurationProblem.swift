@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Support
+
 extension AgentConfiguration {
     /// Where a key was set.
     enum Place: Hashable, Sendable, CustomStringConvertible {
@@ -32,7 +34,7 @@ extension AgentConfiguration {
             var line: String {
                 var parts = [place?.description, key, text].compactMap { $0 }
                 if case .flag(let name)? = place, name == key { parts.remove(at: 1) }
-                return Table.printable(redacted(parts.joined(separator: ": ")))
+                return PrintableText.of(redacted(parts.joined(separator: ": ")))
             }
         }
 

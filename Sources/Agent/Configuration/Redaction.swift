@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Support
+
 /// Takes out of a text what nobody should read in a terminal or a log: user and password of addresses, and whatever has
 /// the length of a private key (64 hexadecimal digits). It rather takes out too much.
 func redacted(_ text: String) -> String {
@@ -20,7 +22,7 @@ func redacted(_ text: String) -> String {
 
 /// What a message repeats of a value: in quotes, on one line, at most 80 characters, without secrets.
 func quoted(_ text: String) -> String {
-    let all = Table.printable(redacted(text))
+    let all = PrintableText.of(redacted(text))
     return all.count <= 80 ? "\"\(all)\"" : "\"\(all.prefix(80))…\""
 }
 

@@ -4,6 +4,7 @@ internal import FoundationEssentials
 internal import Glibc
 internal import Logging
 internal import NIOConcurrencyHelpers
+internal import Observability
 internal import ServiceLifecycle
 internal import Slurm
 internal import Sockets

@@ -2,6 +2,7 @@
 
 internal import Glibc
 internal import Logging
+internal import Observability
 internal import ServiceLifecycle
 internal import UnixSignals
 

@@ -3,6 +3,7 @@
 internal import FoundationEssentials
 internal import Logging
 internal import NIOConcurrencyHelpers
+internal import Observability
 internal import ServiceLifecycle
 internal import UnixSignals
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import ArgumentParser
+internal import CommandOutput
 internal import FoundationEssentials
 internal import Glibc
+internal import Observability
 internal import Slurm
 internal import Sockets
 

@@ -3,6 +3,7 @@
 internal import Foundation
 internal import JobLifecycle
 internal import NIOConcurrencyHelpers
+internal import SlurmAdapter
 internal import SpankBridge
 
 /// What of the agent is open by now. Slurm and the chain may keep it waiting for as long as they like: whoever answers an

@@ -7,6 +7,7 @@ internal import Logging
 internal import NIOConcurrencyHelpers
 internal import ServiceLifecycle
 internal import Slurm
+internal import SlurmAdapter
 internal import SpankBridge
 internal import Support
 

@@ -3,6 +3,7 @@
 internal import JobLifecycle
 internal import Logging
 internal import ServiceLifecycle
+internal import SlurmAdapter
 internal import Support
 
 /// What the agent offers a gateway that is being opened. Valid until its services have ended.

@@ -4,6 +4,7 @@ internal import JobLifecycle
 internal import Logging
 internal import NIOConcurrencyHelpers
 internal import ServiceLifecycle
+internal import SlurmAdapter
 internal import Support
 
 /// Opens one gateway, runs it, and opens it again when it has failed.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Support
+
 /// One line and an exit status, as monitoring plugins print them (Nagios, Icinga, Naemon, Checkmk): the guidelines of
 /// monitoring-plugins.org, "Plugin Output" and "Plugin Return Codes".
 struct NagiosReport: Equatable {
@@ -35,7 +37,7 @@ struct NagiosReport: Equatable {
 
     /// What stands behind `|` is taken for figures.
     var line: String {
-        let text = Table.printable(String(text.map { $0 == "|" ? "/" : $0 }))
+        let text = PrintableText.of(String(text.map { $0 == "|" ? "/" : $0 }))
         return "GRID-AGENT \(state.word) - \(text)" + (figures.isEmpty ? "" : " | \(figures)")
     }
 }

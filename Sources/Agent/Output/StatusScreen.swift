@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import CommandOutput
+internal import Support
+
 /// What `status` shows: health, what goes on, what waits and why, what went wrong. One screen of a terminal, 80×24 and up.
 struct StatusScreen {
     let status: AgentStatus
@@ -27,7 +30,7 @@ struct StatusScreen {
             tight.isTight = true
             lines = tight.layout.lines(rows: rows)
         }
-        return lines.map { ScreenText.cut(Table.printable($0), to: columns) }
+        return lines.map { ScreenText.cut(PrintableText.of($0), to: columns) }
     }
 
     var text: String { lines.joined(separator: "\n") }
@@ -133,7 +136,7 @@ struct StatusScreen {
     /// In the column beside the labels.
     func wrap(_ text: String, _ name: String? = nil, label: String? = nil, limit: Int) -> [String] {
         let start = label ?? name.map(Self.label) ?? ""
-        return ScreenText.wrap(Table.printable(text), label: start, columns: columns, limit: limit)
+        return ScreenText.wrap(PrintableText.of(text), label: start, columns: columns, limit: limit)
     }
 
     private static func label(_ name: String) -> String {

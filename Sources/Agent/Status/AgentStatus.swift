@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Observability
+
 /// What an administrator sees of the running agent, at one moment: `status`, the status page and the metrics all show this.
 ///
 /// Times are Unix seconds. No secret is ever in here.
@@ -48,16 +50,7 @@ struct AgentStatus: Codable, Sendable, Equatable {
         var lastError: String?
     }
 
-    /// A warning or error of the log.
-    struct Problem: Codable, Sendable, Equatable {
-        var at: Int64
-        /// `warning`, `error`, `critical`.
-        var level: String
-        /// With its ids.
-        var message: String
-        /// How often since the first time, if it repeats.
-        var count: Int
-    }
+    typealias Problem = LogProblem
 
     var version: String
     var startedAt: Int64

@@ -4,6 +4,7 @@ import Foundation
 import Testing
 
 @testable import Agent
+@testable import Observability
 
 /// docs/logs.md names every field that a line of ours may have: one name for one thing.
 @Suite struct LogFieldTests {

@@ -5,6 +5,8 @@ import Logging
 import Testing
 
 @testable import Agent
+@testable import Observability
+@testable import Support
 
 @Suite struct LogLineTests {
     private static let time = LogTime(seconds: 1_795_262_849, milliseconds: 7)
@@ -71,7 +73,7 @@ import Testing
             let line = LogLine(.error, message, metadata)
                 .rendered(format, repeated: .max, journal: true, time: Self.time)
             #expect(line.utf8.count <= LogLine.limit)
-            #expect(!line.unicodeScalars.contains(where: Table.isUnsafe))
+            #expect(!line.unicodeScalars.contains(where: PrintableText.isUnsafe))
             if format == .json {
                 let fields = try Self.fields(String(line.dropFirst(3)))
                 #expect(fields["cut"].flatMap(Int.init).map { $0 > 0 } == true)

@@ -4,6 +4,8 @@ import FoundationEssentials
 import Testing
 
 @testable import Agent
+@testable import Observability
+@testable import Support
 
 @Suite struct LogTextTests {
     @Test(
@@ -35,7 +37,7 @@ import Testing
     func jsonIsReadBackAsItWas(_ text: String) throws {
         let json = LogText.json(text)
         #expect(try JSONDecoder().decode([String].self, from: Data("[\(json)]".utf8)) == [text])
-        #expect(!json.unicodeScalars.contains(where: Table.isUnsafe))
+        #expect(!json.unicodeScalars.contains(where: PrintableText.isUnsafe))
     }
 
     @Test(

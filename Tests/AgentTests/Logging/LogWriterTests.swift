@@ -7,6 +7,7 @@ import Synchronization
 import Testing
 
 @testable import Agent
+@testable import Observability
 
 /// Both ends of what stands for standard error.
 private struct Ends: ~Copyable {

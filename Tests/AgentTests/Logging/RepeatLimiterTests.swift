@@ -4,6 +4,7 @@ import Logging
 import Testing
 
 @testable import Agent
+@testable import Observability
 
 @Suite struct RepeatLimiterTests {
     /// What happens at one time, and what is told of it; -1: nothing.

@@ -2,7 +2,9 @@
 
 internal import ArgumentParser
 internal import ClusterBenchmarks
+internal import CommandOutput
 internal import FoundationEssentials
+internal import Support
 
 struct BenchmarkCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -130,7 +132,7 @@ struct BenchmarkCommand: AsyncParsableCommand {
                 guard !shown.runs.isEmpty else {
                     return print("Nothing measured yet: `slurm-grid-agent benchmark run`")
                 }
-                if let trouble = shown.trouble { print("does not go on: \(Table.printable(trouble))\n") }
+                if let trouble = shown.trouble { print("does not go on: \(PrintableText.of(trouble))\n") }
                 print(BenchmarkCommand.page(shown))
             }
         }
@@ -176,7 +178,7 @@ struct BenchmarkCommand: AsyncParsableCommand {
                 for one in results {
                     print("# run \(one.run), \(one.part.rawValue) on \(one.hardware): \(one.name)")
                     for line in one.content.split(separator: "\n", omittingEmptySubsequences: false) {
-                        print(Table.printable(String(line)))
+                        print(PrintableText.of(String(line)))
                     }
                 }
             }

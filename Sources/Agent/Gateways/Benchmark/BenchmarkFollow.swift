@@ -2,7 +2,9 @@
 
 internal import ArgumentParser
 internal import ClusterBenchmarks
+internal import CommandOutput
 internal import FoundationEssentials
+internal import Support
 
 /// What is said of a run while it goes on: a line for each part that is over, a bar for the one that is at work.
 struct BenchmarkFollow {
@@ -68,7 +70,7 @@ struct BenchmarkFollow {
                 failures = 0
                 let lines = follow.lines(run)
                 if !lines.isEmpty { bar.clear() }
-                for line in lines { print(Table.printable(line)) }
+                for line in lines { print(PrintableText.of(line)) }
                 if run.endedAt != nil { return bar.clear() }
                 if let now = Self.bar(run, now: Int64(Date().timeIntervalSince1970)) {
                     bar.show(words: now.words, done: now.done, of: now.total)

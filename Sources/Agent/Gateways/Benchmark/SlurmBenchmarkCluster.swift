@@ -3,6 +3,7 @@
 internal import ClusterBenchmarks
 internal import NIOPosix
 internal import Slurm
+internal import SlurmAdapter
 
 /// Makes the libslurm binding fit what benchmarks need of a cluster.
 struct SlurmBenchmarkCluster: BenchmarkCluster {

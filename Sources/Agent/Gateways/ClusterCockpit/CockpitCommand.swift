@@ -2,7 +2,9 @@
 
 internal import ArgumentParser
 internal import ClusterCockpit
+internal import CommandOutput
 internal import FoundationEssentials
+internal import Support
 
 struct CockpitCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -56,7 +58,7 @@ struct CockpitCommand: AsyncParsableCommand {
                 backend.problem ?? "ok",
             ])
         }
-        return "cluster \(Table.printable(status.cluster))\n" + table.render()
+        return "cluster \(PrintableText.of(status.cluster))\n" + table.render()
     }
 
     static func table(_ jobs: [CockpitJob]) -> String {
@@ -73,11 +75,11 @@ struct CockpitCommand: AsyncParsableCommand {
 
     static func text(_ reports: [CockpitComparison]) -> String {
         reports.map { report -> String in
-            if let problem = report.problem { return "\(report.backend): \(Table.printable(problem))" }
+            if let problem = report.problem { return "\(report.backend): \(PrintableText.of(problem))" }
             let verb = report.isDryRun ? "would " : ""
             let lines = report.items.map { item -> String in
                 let what = item.action == .unknown ? "unknown" : verb + item.action.rawValue
-                return Table.printable("  \(what) \(item.slurmJob), started \(item.start): \(item.reason)")
+                return PrintableText.of("  \(what) \(item.slurmJob), started \(item.start): \(item.reason)")
             }
             let count = "\(report.backend): \(report.rows) rows run there, \(report.items.count) differ"
             return ([count] + lines).joined(separator: "\n")

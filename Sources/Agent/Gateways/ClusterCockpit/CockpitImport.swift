@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import ArgumentParser
+internal import CommandOutput
 internal import FoundationEssentials
+internal import Support
 
 /// Today's feeders' configurations (cc-slurm-sync's `config.json`, cc-slurm-adapter's) in our words. No I/O.
 struct CockpitImport: Equatable {
@@ -88,7 +90,7 @@ struct CockpitImport: Equatable {
             "gpuPciAddrs", "natsServer", "natsPort", "natsSubject", "natsUser", "natsPassword", "ccRestSubmitJobs",
         ]
         for name in names where !used.contains(name) {
-            notes.append("\(Table.printable(name)) has no use: the agent follows jobs by its plugins and libslurm")
+            notes.append("\(PrintableText.of(name)) has no use: the agent follows jobs by its plugins and libslurm")
         }
     }
 
@@ -118,7 +120,7 @@ struct CockpitImport: Equatable {
             let entries = addresses.enumerated().map { ("\($0.offset)", $0.element) }
             groups[pattern] = Dictionary(entries) { first, _ in first }
             notes.append(
-                "\(Table.printable(pattern)) was a regular expression: write the beginning of the hosts' names")
+                "\(PrintableText.of(pattern)) was a regular expression: write the beginning of the hosts' names")
         }
         guard !groups.isEmpty else { return }
         lines.append("  hardware-file: \(Self.quoted(Self.hardwareFile))")
@@ -133,7 +135,7 @@ struct CockpitImport: Equatable {
 
     /// YAML's single quotes have no escapes but the doubled quote.
     private static func quoted(_ text: String) -> String {
-        "'" + Table.printable(text).replacing("'", with: "''") + "'"
+        "'" + PrintableText.of(text).replacing("'", with: "''") + "'"
     }
 
     var text: String {
@@ -161,7 +163,7 @@ extension ConfigCommand {
                 error.complain()
                 throw ExitCode(78)
             } catch let error as CockpitImport.Unreadable {
-                Agent.complain("slurm-grid-agent: \(file): \(error)")
+                CommandOutput.complain("slurm-grid-agent: \(file): \(error)")
                 throw ExitCode(78)
             }
         }

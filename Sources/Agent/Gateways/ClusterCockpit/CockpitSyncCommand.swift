@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import ClusterCockpit
+internal import CommandOutput
 
 extension CockpitCommand {
     struct Sync: AsyncParsableCommand {

@@ -5,6 +5,7 @@ internal import FoundationEssentials
 internal import JobLifecycle
 internal import NIOPosix
 internal import Slurm
+internal import SlurmAdapter
 
 /// Makes the libslurm binding and the ledger fit what the ClusterCockpit gateway asks.
 struct SlurmCockpitCluster: CockpitCluster {

@@ -4,6 +4,7 @@ internal import DeepSquare
 internal import Ethereum
 internal import JobLifecycle
 internal import Logging
+internal import SlurmAdapter
 internal import Support
 
 /// The DeepSquare gateway with what it reads and sends through.

@@ -5,6 +5,7 @@ internal import FoundationEssentials
 internal import JobLifecycle
 internal import NIOPosix
 internal import Slurm
+internal import SlurmAdapter
 
 /// Makes the libslurm binding fit what the DeepSquare gateway needs of a cluster.
 struct SlurmGridCluster: GridCluster {

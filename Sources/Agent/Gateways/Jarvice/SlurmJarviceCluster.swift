@@ -4,6 +4,7 @@ internal import FoundationEssentials
 internal import Jarvice
 internal import JobLifecycle
 internal import Slurm
+internal import SlurmAdapter
 internal import Support
 
 /// Makes the libslurm binding fit what the JARVICE gateway needs of a cluster.

@@ -4,6 +4,7 @@ internal import DeepSquare
 internal import Ethereum
 internal import Glibc
 internal import Slurm
+internal import SlurmAdapter
 
 /// As whom the grid's jobs run, in which account, and whether slurmctld lets them.
 extension Checks {

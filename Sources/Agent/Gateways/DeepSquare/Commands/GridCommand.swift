@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import ArgumentParser
+internal import CommandOutput
 internal import DeepSquare
 internal import FoundationEssentials
+internal import Support
 
 struct GridCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -60,7 +62,7 @@ struct GridCommand: AsyncParsableCommand {
                 let time = LocalTime.text(Date(timeIntervalSince1970: Double(newest.at)))
                 let job = "job \(short(newest.job)) of \(newest.customer)"
                 lines.append(
-                    Table.printable(
+                    PrintableText.of(
                         "\(newest.isFailure == true ? "failed     " : "refused    ")\(time), \(job): \(newest.reason)"))
             }
         }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import ArgumentParser
+internal import CommandOutput
 internal import DeepSquare
 internal import FoundationEssentials
+internal import Support
 
 struct GridEarningsCommand: AsyncParsableCommand {
     /// As `GridStatement.Grouping`.
@@ -53,7 +55,7 @@ struct GridEarningsCommand: AsyncParsableCommand {
         guard let since else { return by == .month ? 0 : now - 30 * 86_400 }
         if let day = Self.day(since) { return day }
         if let ago = Duration(text: since), since != "0" { return now - ago.components.seconds }
-        throw ValidationError("\"\(Table.printable(since))\" is neither a day, as 2026-11-01, nor a time span, as 90d")
+        throw ValidationError("\"\(PrintableText.of(since))\" is neither a day, as 2026-11-01, nor a time span, as 90d")
     }
 
     /// The first second of a day in UTC.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import ArgumentParser
+internal import CommandOutput
 internal import DeepSquare
 internal import Ethereum
 internal import FoundationEssentials
+internal import Support
 
 /// Would a job of this customer run here?
 struct ProviderTryCommand: AsyncParsableCommand {
@@ -37,7 +39,7 @@ struct ProviderTryCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard Address(hex: customer) != nil else {
-            throw ValidationError("\"\(Table.printable(customer))\" is not an address: 0x and 40 hexadecimal digits")
+            throw ValidationError("\"\(PrintableText.of(customer))\" is not an address: 0x and 40 hexadecimal digits")
         }
     }
 
@@ -73,7 +75,7 @@ struct ProviderTryCommand: AsyncParsableCommand {
         lines.append(
             trial.wouldRun
                 ? "It would run." : trial.reasons.isEmpty ? "Whether it would run is not known." : "It would not run.")
-        return lines.map(Table.printable).joined(separator: "\n")
+        return lines.map(PrintableText.of).joined(separator: "\n")
     }
 }
 

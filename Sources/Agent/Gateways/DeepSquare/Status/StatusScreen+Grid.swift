@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import CommandOutput
+
 extension StatusScreen {
     /// What chain and grid add to the screen.
     var deepSquare: GatewayScreen {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import ArgumentParser
+internal import CommandOutput
 internal import FoundationEssentials
 internal import Jarvice
+internal import Support
 
 struct JarviceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -38,7 +40,7 @@ struct JarviceCommand: AsyncParsableCommand {
                 : "tokens     verified; the issuer's keys: \(keys)",
         ]
         let refusals = section.refusals.map {
-            Table.printable("           \(LocalTime.text(Date(timeIntervalSince1970: Double($0.at)))): \($0.reason)")
+            PrintableText.of("           \(LocalTime.text(Date(timeIntervalSince1970: Double($0.at)))): \($0.reason)")
         }
         return (lines + refusals).joined(separator: "\n")
     }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import ArgumentParser
+internal import CommandOutput
 internal import Jarvice
+internal import Support
 
 /// Recorded requests, sent to a running agent once more.
 struct JarviceDialogueCommand: AsyncParsableCommand {
@@ -65,7 +67,7 @@ struct JarviceDialogueCommand: AsyncParsableCommand {
                 counts.failed += 1
                 words = "NO ANSWER: \(why)"
             }
-            print(Table.printable("\(method) \(path)  \(words)"))
+            print(PrintableText.of("\(method) \(path)  \(words)"))
         }
         print(
             "\(lines.count) requests: \(counts.same) as recorded, \(counts.different) different, \(counts.skipped) left out, "

@@ -3,15 +3,17 @@
 internal import ArgumentParser
 internal import FoundationEssentials
 internal import Glibc
-internal import Slurm
+internal import Logging
+internal import Observability
+package import Slurm
 
-func exitProcess(_ status: Int32) -> Never {
+package func exitProcess(_ status: Int32) -> Never {
     fflush(nil)
     exit(status)
 }
 
 /// Writes a line to standard error; journald is told that it is an error.
-func complain(_ text: String) {
+package func complain(_ text: String) {
     let mark = JournalStream.isStandardError ? JournalStream.prefix(.error) : ""
     let line = text.split(separator: "\n", omittingEmptySubsequences: false).map { mark + $0 + "\n" }.joined()
     _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
@@ -19,7 +21,7 @@ func complain(_ text: String) {
 
 extension SlurmError {
     /// The process's exit status for this error, as `--help` documents them.
-    var exitStatus: Int32 {
+    package var exitStatus: Int32 {
         switch code {
         case .invalidRequest: 65
         case .notFound: 4
@@ -33,7 +35,7 @@ extension SlurmError {
 }
 
 /// Runs a command's body; a Slurm error becomes one line on stderr (JSON on stdout when asked for) and a status.
-func reporting(json: Bool, _ body: () async throws -> Void) async throws {
+package func reporting(json: Bool, _ body: () async throws -> Void) async throws {
     do {
         try await body()
     } catch let error as SlurmError {
@@ -68,7 +70,7 @@ private struct ErrorDocument: Encodable {
 }
 
 /// Prints one JSON object (keys in snake case, sorted) and a line end.
-func printJSON(_ value: some Encodable, pretty: Bool = true) throws {
+package func printJSON(_ value: some Encodable, pretty: Bool = true) throws {
     let encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.dateEncodingStrategy = .secondsSince1970

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import Glibc
-internal import Logging
+package import Logging
 internal import NIOConcurrencyHelpers
 internal import ServiceLifecycle
 
 /// A fact's way to its line: the problems that the status shows, the level, the rate limit, the format, standard error.
-final class LogPipeline: Sendable {
-    static let shared = LogPipeline(descriptor: STDERR_FILENO, journal: JournalStream.isStandardError)
+package final class LogPipeline: Sendable {
+    package static let shared = LogPipeline(descriptor: STDERR_FILENO, journal: JournalStream.isStandardError)
 
     private struct State {
         var level = Logger.Level.info
@@ -25,7 +25,7 @@ final class LogPipeline: Sendable {
     /// - Parameters:
     ///   - journal: whether journald reads it.
     ///   - clock: seconds, never going back.
-    init(
+    package init(
         descriptor: Int32, journal: Bool, clock: @escaping @Sendable () -> Double = LogPipeline.monotonic,
         time: @escaping @Sendable () -> LogTime = { .now }
     ) {
@@ -38,17 +38,17 @@ final class LogPipeline: Sendable {
         }
     }
 
-    var level: Logger.Level { state.withLockedValue { $0.level } }
+    package var level: Logger.Level { state.withLockedValue { $0.level } }
 
-    func setLevel(_ level: Logger.Level) { state.withLockedValue { $0.level = level } }
+    package func setLevel(_ level: Logger.Level) { state.withLockedValue { $0.level = level } }
 
-    func setFormat(_ format: LogFormat) { self.format.withLockedValue { $0 = format } }
+    package func setFormat(_ format: LogFormat) { self.format.withLockedValue { $0 = format } }
 
-    var problems: [AgentStatus.Problem] { state.withLockedValue { $0.ring.problems } }
+    package var problems: [LogProblem] { state.withLockedValue { $0.ring.problems } }
 
-    var problemCounts: [String: Int] { state.withLockedValue { $0.ring.counts } }
+    package var problemCounts: [String: Int] { state.withLockedValue { $0.ring.counts } }
 
-    func take(_ label: String, _ level: Logger.Level, _ message: String, _ metadata: [String: String]) {
+    package func take(_ label: String, _ level: Logger.Level, _ message: String, _ metadata: [String: String]) {
         let line = LogLine(level, message, metadata)
         var overdue: [RepeatLimiter.Overdue] = []
         let decision = state.withLockedValue { state -> RepeatLimiter.Decision in
@@ -65,7 +65,7 @@ final class LogPipeline: Sendable {
     }
 
     /// Tells what was held back and is due, and tries again what standard error did not take.
-    func tick() {
+    package func tick() {
         for held in state.withLockedValue({ $0.limiter.overdue(at: clock()) }) {
             write(held.line, repeated: held.repeated)
         }
@@ -73,7 +73,7 @@ final class LogPipeline: Sendable {
     }
 
     /// Before the process ends. Blocks.
-    func flush(atMost seconds: Double) {
+    package func flush(atMost seconds: Double) {
         let end = clock() + seconds
         while !writer.retry(), clock() < end { usleep(20_000) }
     }
@@ -83,7 +83,7 @@ final class LogPipeline: Sendable {
             line.rendered(format.withLockedValue { $0 }, repeated: repeated, journal: journal, time: time()))
     }
 
-    static func monotonic() -> Double {
+    package static func monotonic() -> Double {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
@@ -91,8 +91,10 @@ final class LogPipeline: Sendable {
 }
 
 /// Keeps the log going while nothing is logged.
-struct LogKeeper: Service {
-    func run() async throws {
+package struct LogKeeper: Service {
+    package init() {}
+
+    package func run() async throws {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 LogPipeline.shared.tick()

@@ -3,11 +3,11 @@
 internal import Glibc
 
 /// Standard output, as far as it is a terminal.
-enum Terminal {
-    static let isThere = isatty(STDOUT_FILENO) == 1
+package enum Terminal {
+    package static let isThere = isatty(STDOUT_FILENO) == 1
 
     /// Columns and rows; of a terminal that does not tell, what a terminal has always had.
-    static var size: (columns: Int, rows: Int) {
+    package static var size: (columns: Int, rows: Int) {
         var size = winsize()
         guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {
             return (80, 24)
@@ -17,7 +17,7 @@ enum Terminal {
 
     /// Over what is there: no flicker, and nothing scrolls. Each line is erased before it is written: after a line as wide as
     /// the terminal the erasure would take its last letter.
-    static func redraw(_ lines: [String], rows: Int) -> String {
+    package static func redraw(_ lines: [String], rows: Int) -> String {
         let shown = lines.prefix(rows)
         return "\u{1b}[H" + shown.map { "\u{1b}[K" + $0 }.joined(separator: "\r\n")
             + (shown.count < rows ? "\r\n\u{1b}[J" : "")
@@ -25,7 +25,7 @@ enum Terminal {
 
     /// At once, past any buffer.
     /// - Returns: whether somebody takes it.
-    static func write(_ text: String) -> Bool {
+    package static func write(_ text: String) -> Bool {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
             let count = bytes.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
@@ -37,7 +37,7 @@ enum Terminal {
     }
 
     /// Ctrl-C is how one leaves, not a failure.
-    static func endWellOnInterrupt() {
+    package static func endWellOnInterrupt() {
         if isThere {
             signal(SIGINT) { _ in
                 _ = Glibc.write(STDOUT_FILENO, "\n", 1)

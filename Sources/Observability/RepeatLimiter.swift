@@ -6,17 +6,17 @@ internal import Logging
 /// often. The interval doubles while it lasts; after one without the message it is as if it had never been.
 ///
 /// The same: level, label and message; their ids may differ. Time is in seconds of a clock that never goes back.
-struct RepeatLimiter: Sendable {
-    enum Decision: Sendable, Equatable {
+package struct RepeatLimiter: Sendable {
+    package enum Decision: Sendable, Equatable {
         /// How often it happened since it was told last, this time included; 0: it is new.
         case tell(repeated: Int)
         case hold
     }
 
     /// What was held back and is told now, though it does not happen just now; with the ids of the last time.
-    struct Overdue: Sendable, Equatable {
-        var line: LogLine
-        var repeated: Int
+    package struct Overdue: Sendable, Equatable {
+        package var line: LogLine
+        package var repeated: Int
     }
 
     private struct Key: Hashable {
@@ -45,13 +45,13 @@ struct RepeatLimiter: Sendable {
     private var nextDue = Double.infinity
 
     /// - Parameter capacity: messages that are remembered; the one that was used least recently makes room for a new one.
-    init(shortest: Double = 60, longest: Double = 3600, capacity: Int = 512) {
+    package init(shortest: Double = 60, longest: Double = 3600, capacity: Int = 512) {
         (self.shortest, self.longest, self.capacity) = (shortest, longest, capacity)
     }
 
-    var count: Int { entries.count }
+    package var count: Int { entries.count }
 
-    mutating func offer(_ line: LogLine, label: String, at now: Double) -> Decision {
+    package mutating func offer(_ line: LogLine, label: String, at now: Double) -> Decision {
         let key = Key(level: line.level, label: label, message: line.message)
         uses += 1
         guard var entry = entries[key] else {
@@ -74,7 +74,7 @@ struct RepeatLimiter: Sendable {
     }
 
     /// To be asked now and then: the end of a row of errors is told though nothing follows it.
-    mutating func overdue(at now: Double) -> [Overdue] {
+    package mutating func overdue(at now: Double) -> [Overdue] {
         var result = evicted
         evicted = []
         guard now >= nextDue else { return result }

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Support
+
 /// What comes from outside stays on its line and leaves the reader's terminal alone.
-enum LogText {
+package enum LogText {
     /// As a value: in quotation marks unless it is one plain word; at most `room` bytes.
-    static func quoted(_ text: String, room: Int = .max) -> String {
+    package static func quoted(_ text: String, room: Int = .max) -> String {
         let isPlain = text.unicodeScalars.allSatisfy {
-            $0.value > 0x20 && $0 != "\"" && $0 != "=" && !Table.isUnsafe($0)
+            $0.value > 0x20 && $0 != "\"" && $0 != "=" && !PrintableText.isUnsafe($0)
         }
         if isPlain, !text.isEmpty, text.utf8.count <= room { return text }
         return "\"" + escaped(text, room: room - 2, isQuoted: true) { "\\u{\(String($0.value, radix: 16))}" } + "\""
     }
 
     /// As a message, without quotation marks.
-    static func message(_ text: String, room: Int = .max) -> String {
+    package static func message(_ text: String, room: Int = .max) -> String {
         escaped(text, room: room, isQuoted: false) { "\\u{\(String($0.value, radix: 16))}" }
     }
 
     /// As a string of JSON (RFC 8259, section 7), with its quotation marks.
-    static func json(_ text: String, room: Int = .max) -> String {
+    package static func json(_ text: String, room: Int = .max) -> String {
         "\""
             + escaped(text, room: room - 2, isQuoted: true) { scalar in
                 String(scalar).utf16.map { unit in
@@ -28,7 +30,7 @@ enum LogText {
     }
 
     /// What is kept of a text that is too long, with a mark that says so; at most `room` bytes.
-    static func cut(_ text: String, room: Int) -> String {
+    package static func cut(_ text: String, room: Int) -> String {
         text.utf8.count <= room ? text : escaped(text, room: room, isQuoted: false, controls: nil)
     }
 
@@ -45,7 +47,7 @@ enum LogText {
             case "\"" where isQuoted: piece = "\\\""
             case "\\" where isQuoted: piece = "\\\\"
             case "\n" where controls != nil: piece = "\\n"
-            default: piece = Table.isUnsafe(scalar) ? controls?(scalar) ?? String(scalar) : String(scalar)
+            default: piece = PrintableText.isUnsafe(scalar) ? controls?(scalar) ?? String(scalar) : String(scalar)
             }
             guard result.utf8.count + piece.utf8.count <= room else {
                 return String(decoding: result.utf8.prefix(place), as: UTF8.self) + mark

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import Logging
+package import Logging
 
 /// `log-format`.
-enum LogFormat: String, CaseIterable, Sendable {
+package enum LogFormat: String, CaseIterable, Sendable {
     /// `notice: listening for the plugins socket=/run/slurm-grid-agent/events.sock`
     case text
     /// An object a line.
@@ -12,7 +12,7 @@ enum LogFormat: String, CaseIterable, Sendable {
 
 extension Logger.Level {
     /// Of syslog(3), which journald keeps: `journalctl -p warning`.
-    var journalPriority: Int {
+    package var journalPriority: Int {
         switch self {
         case .critical: 2
         case .error: 3

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import FoundationEssentials
+package import FoundationEssentials
 internal import Glibc
 
-enum LocalTime {
+package enum LocalTime {
     /// ISO 8601 in the process's time zone, with its offset.
-    static func text(_ date: Date) -> String {
+    package static func text(_ date: Date) -> String {
         var seconds = time_t(date.timeIntervalSince1970)
         var fields = tm()
         localtime_r(&seconds, &fields)
@@ -15,7 +15,7 @@ enum LocalTime {
     }
 
     /// Time of day with milliseconds, in the process's time zone.
-    static func clock(microseconds: Int64) -> String {
+    package static func clock(microseconds: Int64) -> String {
         var seconds = time_t(microseconds / 1_000_000)
         var fields = tm()
         localtime_r(&seconds, &fields)
@@ -29,7 +29,7 @@ enum LocalTime {
     }
 
     /// The time of day; with the day before it when that is not today. Both Unix seconds, in the process's time zone.
-    static func short(_ time: Int64, now: Int64) -> String {
+    package static func short(_ time: Int64, now: Int64) -> String {
         func text(_ time: Int64, _ format: String) -> String {
             var seconds = time_t(time)
             var fields = tm()

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// Text for a terminal of some width. `columns` nil: no terminal, no limit.
-enum ScreenText {
+package enum ScreenText {
     /// Columns that it takes, or one too many: letters of East Asia and emoji take two.
-    static func width(_ text: String) -> Int {
+    package static func width(_ text: String) -> Int {
         text.unicodeScalars.reduce(0) { $0 + width($1) }
     }
 
@@ -17,14 +17,14 @@ enum ScreenText {
     }
 
     /// As much as fits; `…` stands for the rest.
-    static func cut(_ text: String, to columns: Int?) -> String {
+    package static func cut(_ text: String, to columns: Int?) -> String {
         guard let columns, width(text) > columns else { return text }
         return prefix(text[...], columns - 1) + "…"
     }
 
     /// Lines of at most so many columns, broken between words where that is possible. `label` stands before the first, the
     /// others are indented as far. The last ends with `…` if `limit` lines are too few.
-    static func wrap(_ text: String, label: String = "", columns: Int?, limit: Int) -> [String] {
+    package static func wrap(_ text: String, label: String = "", columns: Int?, limit: Int) -> [String] {
         guard let columns else { return [label + text] }
         let indent = width(label)
         let room = max(columns - indent, 10)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import Glibc
-internal import Logging
+package import Logging
 
 /// Whether standard error is journald's, which then takes the priority from the beginning of a line (sd-daemon(3)) and adds
 /// time and process by itself.
-enum JournalStream {
+package enum JournalStream {
     /// The variable stays when somebody sends standard error elsewhere, so the file must be the one that it names
     /// (systemd.exec(5)).
-    static let isStandardError: Bool = {
+    package static let isStandardError: Bool = {
         var status = stat()
         guard fstat(STDERR_FILENO, &status) == 0 else { return false }
         return isMeant(
@@ -17,12 +17,12 @@ enum JournalStream {
     }()
 
     /// - Parameter variable: `DEV:INO`, decimal.
-    static func isMeant(by variable: String?, device: UInt64, inode: UInt64) -> Bool {
+    package static func isMeant(by variable: String?, device: UInt64, inode: UInt64) -> Bool {
         guard let parts = variable?.split(separator: ":", omittingEmptySubsequences: false), parts.count == 2 else {
             return false
         }
         return UInt64(parts[0]) == device && UInt64(parts[1]) == inode
     }
 
-    static func prefix(_ level: Logger.Level) -> String { "<\(level.journalPriority)>" }
+    package static func prefix(_ level: Logger.Level) -> String { "<\(level.journalPriority)>" }
 }

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// Blocks of lines one below the other, in so many rows: lists are shortened, and say how the rest is seen.
-struct ScreenLayout {
+package struct ScreenLayout {
     /// Some entries, each of one line or more, the most pressing first.
-    struct Block: Equatable {
+    package struct Block: Equatable {
         /// Stands for the block when there is no room for any entry.
-        var name: String
+        package var name: String
         /// The line above the entries.
-        var title: String?
-        var entries: [[String]]
+        package var title: String?
+        package var entries: [[String]]
         /// A command: `slurm-grid-agent grid jobs`.
-        var whereElse: String
+        package var whereElse: String
+
+        package init(name: String, title: String? = nil, entries: [[String]], whereElse: String) {
+            (self.name, self.title, self.entries, self.whereElse) = (name, title, entries, whereElse)
+        }
 
         /// With so many of its entries.
         fileprivate func lines(showing count: Int) -> [String] {
@@ -22,7 +26,7 @@ struct ScreenLayout {
         }
     }
 
-    enum Part: Equatable {
+    package enum Part: Equatable {
         /// Always there.
         case fixed([String])
         case block(Block)
@@ -30,10 +34,12 @@ struct ScreenLayout {
         case gap
     }
 
-    var parts: [Part] = []
+    package var parts: [Part] = []
+
+    package init() {}
 
     /// Without a limit.
-    var allLines: [String] {
+    package var allLines: [String] {
         parts.flatMap { part in
             switch part {
             case .fixed(let lines): lines
@@ -43,7 +49,7 @@ struct ScreenLayout {
         }
     }
 
-    func lines(rows: Int) -> [String] {
+    package func lines(rows: Int) -> [String] {
         let all = allLines
         if all.count <= rows { return all }
         let fixed = parts.reduce(0) { if case .fixed(let lines) = $1 { $0 + lines.count } else { $0 } }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import FoundationEssentials
-internal import JobLifecycle
-internal import Slurm
+package import JobLifecycle
+package import Slurm
 
 extension JobRequest {
     /// What a gateway asked for, as Slurm takes it.
-    init(_ spec: JobSpec) {
+    package init(_ spec: JobSpec) {
         self.init(userID: spec.userID, script: spec.script, name: spec.name)
         comment = spec.comment
         partition = spec.partition

@@ -8,9 +8,9 @@ internal import NIOConcurrencyHelpers
 /// A journald that hangs, or a pipe that nobody empties, must not stop a daemon that has jobs to report. What does not go at
 /// once waits here and goes first next time; when too much waits, new lines are dropped and counted, and the count is told
 /// as soon as there is room. A line that went is with the reader: a crash right after it loses nothing.
-final class LogWriter: Sendable {
+package final class LogWriter: Sendable {
     /// Bytes that wait at most: some thousand lines.
-    static let limit = 1 << 20
+    package static let limit = 1 << 20
 
     private struct State {
         var waiting: [UInt8] = []
@@ -24,13 +24,13 @@ final class LogWriter: Sendable {
     private let state = NIOLockedValueBox(State())
 
     /// - Parameter lostLine: what is said of so many dropped lines.
-    init(descriptor: Int32, limit: Int = LogWriter.limit, lostLine: @escaping @Sendable (Int) -> String) {
+    package init(descriptor: Int32, limit: Int = LogWriter.limit, lostLine: @escaping @Sendable (Int) -> String) {
         var status = stat()
         isSocket = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
         (self.descriptor, self.limit, self.lostLine) = (descriptor, limit, lostLine)
     }
 
-    func write(_ line: String) {
+    package func write(_ line: String) {
         let bytes = Array((line + "\n").utf8)
         state.withLockedValue { state in
             drain(&state)
@@ -47,7 +47,7 @@ final class LogWriter: Sendable {
     /// Tries again what waits.
     /// - Returns: whether nothing waits any more.
     @discardableResult
-    func retry() -> Bool {
+    package func retry() -> Bool {
         state.withLockedValue { state in
             drain(&state)
             return state.waiting.isEmpty

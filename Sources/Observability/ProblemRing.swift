@@ -2,17 +2,17 @@
 
 internal import Logging
 
-/// The last warnings and errors, for ``AgentStatus/problems``. One that comes again moves to the front and counts.
-struct ProblemRing: Sendable {
+/// The last warnings and errors, for the status. One that comes again moves to the front and counts.
+package struct ProblemRing: Sendable {
     private struct Entry {
         var label: String
         var level: Logger.Level
         var message: String
-        var problem: AgentStatus.Problem
+        var problem: LogProblem
     }
 
     /// Bytes of one problem's text.
-    static let textLimit = 500
+    package static let textLimit = 500
 
     private let capacity: Int
     private var entries: [Entry] = []
@@ -20,20 +20,20 @@ struct ProblemRing: Sendable {
     private(set) var counts: [String: Int] = Dictionary(
         uniqueKeysWithValues: [Logger.Level.warning, .error, .critical].map { ($0.rawValue, 0) })
 
-    init(capacity: Int = 50) {
+    package init(capacity: Int = 50) {
         self.capacity = capacity
     }
 
     /// The newest first.
-    var problems: [AgentStatus.Problem] { entries.map(\.problem) }
+    package var problems: [LogProblem] { entries.map(\.problem) }
 
     /// - Parameter time: Unix seconds.
-    mutating func note(_ line: LogLine, label: String, at time: Int64) {
+    package mutating func note(_ line: LogLine, label: String, at time: Int64) {
         counts[line.level.rawValue, default: 0] += 1
         let known = entries.firstIndex { $0.level == line.level && $0.label == label && $0.message == line.message }
         let count = known.map { entries.remove(at: $0).problem.count } ?? 0
         if entries.count >= capacity { entries.removeLast() }
-        let problem = AgentStatus.Problem(
+        let problem = LogProblem(
             at: time, level: line.level.rawValue, message: line.words(limit: Self.textLimit), count: count + 1)
         entries.insert(Entry(label: label, level: line.level, message: line.message, problem: problem), at: 0)
     }

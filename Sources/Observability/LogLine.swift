@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import Glibc
-internal import Logging
+package import Logging
 
 /// One fact, as a line of text or JSON. Of bounded size, before and after it is rendered.
-struct LogLine: Sendable, Equatable {
+package struct LogLine: Sendable, Equatable {
     /// A rendered line has at most so many bytes; what does not fit is cut, or left out and counted as `cut=N`.
-    static let limit = 8192
+    package static let limit = 8192
     private static let messageRoom = 4096
     private static let valueRoom = 2048
     private static let fieldLimit = 64
     /// For `repeated` and `cut`, in either format.
     private static let countRoom = 64
     /// Names that the line itself uses.
-    static let reserved: Set<String> = ["time", "level", "message", "repeated", "cut"]
+    package static let reserved: Set<String> = ["time", "level", "message", "repeated", "cut"]
 
-    struct Field: Sendable, Equatable {
-        var key: String
-        var value: String
+    package struct Field: Sendable, Equatable {
+        package var key: String
+        package var value: String
     }
 
-    let level: Logger.Level
-    let message: String
+    package let level: Logger.Level
+    package let message: String
     /// By name.
-    let fields: [Field]
+    package let fields: [Field]
     /// Fields that were left out.
-    let cut: Int
+    package let cut: Int
 
-    init(_ level: Logger.Level, _ message: String, _ metadata: [String: String] = [:]) {
+    package init(_ level: Logger.Level, _ message: String, _ metadata: [String: String] = [:]) {
         self.level = level
         self.message = LogText.cut(message, room: Self.messageRoom)
         var room = Self.limit - self.message.utf8.count
@@ -59,7 +59,7 @@ struct LogLine: Sendable, Equatable {
     ///   - repeated: how often it happened since it was told last, this time included; 0: it is not repeated.
     ///   - journal: whether the line begins with its priority.
     ///   - time: for JSON; text has none: journald adds it.
-    func rendered(_ format: LogFormat, repeated: Int = 0, journal: Bool, time: LogTime) -> String {
+    package func rendered(_ format: LogFormat, repeated: Int = 0, journal: Bool, time: LogTime) -> String {
         let begin = journal ? JournalStream.prefix(level) : ""
         switch format {
         case .text: return begin + text(repeated, limit: Self.limit - begin.utf8.count)
@@ -68,7 +68,7 @@ struct LogLine: Sendable, Equatable {
     }
 
     /// Message and fields, for the status.
-    func words(limit: Int) -> String {
+    package func words(limit: Int) -> String {
         LogText.cut(
             fields.reduce(LogText.message(message, room: limit)) { $0 + " \($1.key)=\(LogText.quoted($1.value))" },
             room: limit)
@@ -103,22 +103,22 @@ struct LogLine: Sendable, Equatable {
 }
 
 /// A moment, as RFC 3339 has it: `2026-11-21T12:07:29.123Z`.
-struct LogTime: Sendable, Equatable {
+package struct LogTime: Sendable, Equatable {
     /// Unix time.
-    var seconds: Int64
-    var milliseconds: Int
+    package var seconds: Int64
+    package var milliseconds: Int
 
-    init(seconds: Int64, milliseconds: Int) {
+    package init(seconds: Int64, milliseconds: Int) {
         (self.seconds, self.milliseconds) = (seconds, milliseconds)
     }
 
-    static var now: LogTime {
+    package static var now: LogTime {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return LogTime(seconds: Int64(time.tv_sec), milliseconds: Int(time.tv_nsec) / 1_000_000)
     }
 
-    var text: String {
+    package var text: String {
         var seconds = time_t(seconds)
         var fields = tm()
         gmtime_r(&seconds, &fields)

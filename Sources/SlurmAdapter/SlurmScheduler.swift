@@ -2,15 +2,19 @@
 
 internal import FoundationEssentials
 internal import Glibc
-internal import JobLifecycle
-internal import Slurm
+package import JobLifecycle
+package import Slurm
 
 /// Makes the libslurm binding fit what the core needs of a scheduler.
-struct SlurmScheduler: Scheduler {
-    let controller: SlurmController
-    let accounting: SlurmAccounting
+package struct SlurmScheduler: Scheduler {
+    package let controller: SlurmController
+    package let accounting: SlurmAccounting
 
-    func jobs(changedSince memory: JobListMemory) async throws(SchedulerError) -> JobList? {
+    package init(controller: SlurmController, accounting: SlurmAccounting) {
+        (self.controller, self.accounting) = (controller, accounting)
+    }
+
+    package func jobs(changedSince memory: JobListMemory) async throws(SchedulerError) -> JobList? {
         let since = memory.stamp.map { Date(timeIntervalSince1970: Double($0)) }
         let asked = Date.microsecondsNow
         let answer = try await word { () async throws(SlurmError) in
@@ -39,7 +43,7 @@ struct SlurmScheduler: Scheduler {
         }
     }
 
-    func look(at jobID: UInt32) async throws(SchedulerError) -> [JobObservation] {
+    package func look(at jobID: UInt32) async throws(SchedulerError) -> [JobObservation] {
         let asked = Date.microsecondsNow
         let jobs = try await word { () async throws(SlurmError) -> [Job] in
             do throws(SlurmError) {
@@ -52,20 +56,20 @@ struct SlurmScheduler: Scheduler {
         return jobs.compactMap { JobObservation($0, asked: asked) }
     }
 
-    func accounting(of jobIDs: [UInt32]) async throws(SchedulerError) -> [JobObservation] {
+    package func accounting(of jobIDs: [UInt32]) async throws(SchedulerError) -> [JobObservation] {
         try await ask { () async throws(SlurmError) in try await accounting.jobs(jobIDs) }
     }
 
-    func accounting(endedIn window: ClosedRange<Int64>) async throws(SchedulerError) -> [JobObservation] {
+    package func accounting(endedIn window: ClosedRange<Int64>) async throws(SchedulerError) -> [JobObservation] {
         try await ask { () async throws(SlurmError) in try await accounting.jobs(endedIn: window) }
     }
 
-    func accounting(tagged tag: String, since time: Int64) async throws(SchedulerError) -> [JobObservation] {
+    package func accounting(tagged tag: String, since time: Int64) async throws(SchedulerError) -> [JobObservation] {
         try await ask { () async throws(SlurmError) in try await accounting.jobs(submittedSince: max(0, time)) }
             .filter { OrderTag.all(in: $0.details.adminComment).contains(tag) }
     }
 
-    func submitHeld(_ request: [UInt8], tag: String) async throws(SchedulerError) -> UInt32 {
+    package func submitHeld(_ request: [UInt8], tag: String) async throws(SchedulerError) -> UInt32 {
         var wanted = try Self.request(request)
         wanted.hold = true
         wanted.adminComment = [wanted.adminComment, tag].compactMap { $0 }.joined(separator: ",")
@@ -86,7 +90,7 @@ struct SlurmScheduler: Scheduler {
     }
 
     /// What cannot be read is not refused: the request was accepted, and may be read by another release.
-    static func request(_ stored: [UInt8]) throws(SchedulerError) -> JobRequest {
+    package static func request(_ stored: [UInt8]) throws(SchedulerError) -> JobRequest {
         do throws(JobSpec.Unreadable) {
             return JobRequest(try JobSpec(stored: stored))
         } catch {
@@ -94,17 +98,17 @@ struct SlurmScheduler: Scheduler {
         }
     }
 
-    func release(_ jobID: UInt32, adminComment: String?) async throws(SchedulerError) {
+    package func release(_ jobID: UInt32, adminComment: String?) async throws(SchedulerError) {
         try await change([.alreadyEnded, .notFound, .wrongState]) { () async throws(SlurmError) in
             try await controller.release(JobID(jobID), adminComment: adminComment)
         }
     }
 
-    func cancel(_ jobID: UInt32) async throws(SchedulerError) {
+    package func cancel(_ jobID: UInt32) async throws(SchedulerError) {
         try await command { () async throws(SlurmError) in try await controller.cancel(JobID(jobID)) }
     }
 
-    func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(SchedulerError) {
+    package func setTimeLimit(_ jobID: UInt32, minutes: UInt64) async throws(SchedulerError) {
         let limit = TimeLimit.minutes(UInt32(min(minutes, UInt64(TimeLimit.maximumMinutes))))
         try await command { () async throws(SlurmError) in try await controller.setTimeLimit(JobID(jobID), limit) }
     }
@@ -121,7 +125,7 @@ struct SlurmScheduler: Scheduler {
         }
     }
 
-    func setTag(_ tag: String, of jobID: UInt32, beside adminComment: String?) async throws(SchedulerError) {
+    package func setTag(_ tag: String, of jobID: UInt32, beside adminComment: String?) async throws(SchedulerError) {
         let text = [adminComment, tag].compactMap { $0 }.joined(separator: ",")
         try await change([.alreadyEnded, .notFound]) { () async throws(SlurmError) in
             try await controller.setAdminComment(JobID(jobID), text)
@@ -142,11 +146,11 @@ struct SlurmScheduler: Scheduler {
         }
     }
 
-    func settle() async throws(SchedulerError) {
+    package func settle() async throws(SchedulerError) {
         try await word { () async throws(SlurmError) in try await controller.settled(timeout: .zero) }
     }
 
-    func jobs(of request: [UInt8], tag: String) async throws(SchedulerError) -> [JobObservation] {
+    package func jobs(of request: [UInt8], tag: String) async throws(SchedulerError) -> [JobObservation] {
         let userID = try? Self.request(request).userID
         let session = OrderTag.session(of: tag)
         let asked = Date.microsecondsNow
@@ -158,7 +162,7 @@ struct SlurmScheduler: Scheduler {
             .compactMap { JobObservation($0, asked: asked) }
     }
 
-    func timing() async throws(SchedulerError) -> SchedulerTiming {
+    package func timing() async throws(SchedulerError) -> SchedulerTiming {
         let cluster = try await word { () async throws(SlurmError) in try await controller.cluster(maximumAge: .zero) }
         return SchedulerTiming(
             messageTimeout: Int64(cluster.messageTimeout), minimumJobAge: Int64(cluster.minimumJobAge),
@@ -197,7 +201,7 @@ struct SlurmScheduler: Scheduler {
 
 extension SchedulerError {
     /// A submission that failed: only what provably has not happened, and never will for this request, is a refusal.
-    init(submission error: SlurmError) {
+    package init(submission error: SlurmError) {
         if error.mayHaveHappened || Self.mayHaveBeenSent(error) {
             self.init(.unavailable, error.description, mayHaveHappened: true)
             return
@@ -212,7 +216,7 @@ extension SchedulerError {
     }
 
     /// A change of a job that failed. What the job's state forbids now it may allow soon.
-    init(command error: SlurmError) {
+    package init(command error: SlurmError) {
         switch error.code {
         case .permissionDenied, .rejected, .association, .limit, .impossible, .federation, .invalidRequest:
             self.init(
@@ -241,5 +245,5 @@ extension SchedulerError {
 }
 
 extension Date {
-    static var microsecondsNow: Int64 { Int64(Date().timeIntervalSince1970 * 1_000_000) }
+    package static var microsecondsNow: Int64 { Int64(Date().timeIntervalSince1970 * 1_000_000) }
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import FoundationEssentials
-internal import JobLifecycle
-internal import Slurm
+package import JobLifecycle
+package import Slurm
 internal import Support
 
 extension SchedulerState {
     /// nil for a base state that this release does not know: what is not understood is never taken for an end.
-    init?(_ state: JobState) {
+    package init?(_ state: JobState) {
         guard let base = state.base.flatMap({ Base(rawValue: $0.description) }) else { return nil }
         self.init(
             base, isCompleting: state.flags.contains(.completing),
@@ -21,12 +21,12 @@ extension SchedulerState {
     }
 
     /// The run that such a record speaks of is over.
-    var isOver: Bool { base.isEnd || isRequeueing }
+    package var isOver: Bool { base.isEnd || isRequeueing }
 }
 
 extension JobObservation {
     /// What slurmctld answered. nil for a record that names no run (no submit time) or an unknown state.
-    init?(_ job: Job, asked: Int64) {
+    package init?(_ job: Job, asked: Int64) {
         guard let submitted = job.submitTime, let state = SchedulerState(job.state) else { return nil }
         var details = JobDetails()
         details.name = job.name
@@ -66,7 +66,7 @@ extension JobObservation {
     }
 
     /// Seconds that a run took, as Slurm counts: what it ran before it was last suspended, and since it was resumed.
-    static func elapsed(start: Int64?, end: Int64?, suspended: Int64?, before: Int64) -> Int64? {
+    package static func elapsed(start: Int64?, end: Int64?, suspended: Int64?, before: Int64) -> Int64? {
         guard let end else { return nil }
         if let suspended, suspended > 0 {
             return max(0, end.saturatingSubtract(suspended)).saturatingAdd(max(0, before))
@@ -76,7 +76,7 @@ extension JobObservation {
 
     /// slurmdbd's rows, oldest first. A run that is followed by another one of the same job was put back into the
     /// queue, whatever its own row says.
-    static func accounting(_ rows: [AccountingJob], asked: Int64) -> [JobObservation] {
+    package static func accounting(_ rows: [AccountingJob], asked: Int64) -> [JobObservation] {
         let sorted = rows.sorted { ($0.submitTime ?? 0, $0.id) < ($1.submitTime ?? 0, $1.id) }
         var observations = joinResized(sorted.compactMap { JobObservation($0, asked: asked) })
         var later: [JobKey: JobObservation] = [:]
