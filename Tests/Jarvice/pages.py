@@ -26,6 +26,7 @@ class Browser:
         self.site, self.host, self.path = site, parts.netloc, parts.path
         self.secret = parts.path.strip("/").split("/")[-1]
         self.authority = site.jobs_chain
+        site.secrets.add(self.secret)
         insist("the page is below the job's secret", parts.scheme == "https" and len(self.secret) == 32, url)
 
     def connect(self):
