@@ -136,11 +136,11 @@ def checks(site):
     insist("its command", "verified" in said and "submitted" in said, said)
 
 
-def recorded(site):
+def recorded(site, dialogue):
     """Calls and answers are in the file, for its owner alone, without anything that is secret; it can be sent again."""
     say("what was recorded")
-    insist("for its owner alone", site.dialogue.stat().st_mode & 0o777 == 0o600)
-    text = site.dialogue.read_text()
+    insist("for its owner alone", dialogue.stat().st_mode & 0o777 == 0o600)
+    text = dialogue.read_text()
     lines = [json.loads(line) for line in text.splitlines() if not line.startswith("#")]
     paths = {line["path"] for line in lines}
     insist("all kinds of calls", {"/running", "/submit", "/runstatus", "/exitstatus", "/terminate", "/release", "/events"} <= paths, paths)
@@ -157,14 +157,15 @@ def recorded(site):
     insist("an end without its output", any(json.loads(note)[0] == 0 for note in ends), ends)
     key = site.lab.stage.parent / "agent/secret/server.key"
     said = site.lab.command(
-        site.lab.stage / "slurm-grid-agent", "jarvice", "dialogue", site.dialogue, "--to", f"http://127.0.0.1:{site.port}", "--key-file", key,
+        site.lab.stage / "slurm-grid-agent", "jarvice", "dialogue", dialogue, "--to", f"http://127.0.0.1:{site.port}", "--key-file", key,
         user="slurm", check=False)
     insist("it is sent again", f"{len(lines)} requests: " in said and " 0 without an answer" in said and "of it was not recorded" in said, said[-2000:])
 
 
 def main():
     with Lab(LAB_DBD=1, LAB_NODES=4, LAB_CPUS=16, LAB_CONF_EXTRA=CONF) as lab:
-        site = Site(lab)
+        dialogue = lab.state / "dialogue.jsonl"
+        site = Site(lab, **{"jarvice.dialogue-file": dialogue})
         site.start()
         slow = troubles.SlowClients(site)
         bodies(site)
@@ -186,7 +187,7 @@ def main():
         troubles.outage(site)
         code, elapsed, texts = site.end(timeout, "timeout")
         insist("timeout", code == -9 and " TO " in texts[1], f"{code} {elapsed} {texts}")
-        recorded(site)
+        recorded(site, dialogue)
         site.agent.stop()
         log = site.agent.log.read_text()
         insist("the log has no secrets", "Pass1234" not in log and "eyJ" not in log)
