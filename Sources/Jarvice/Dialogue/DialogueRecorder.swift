@@ -78,7 +78,7 @@ public final class DialogueRecorder: Service {
     }
 
     public func run() async throws {
-        logger.notice("JARVICE: calls are recorded", metadata: ["file": "\(file.path)"])
+        logger.notice("JARVICE: calls are recorded", metadata: ["path": "\(file.path)"])
         await withTaskCancellationOrGracefulShutdownHandler {
             while !Task.isCancelled, !Task.isShuttingDownGracefully {
                 await flush()
