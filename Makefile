@@ -147,6 +147,7 @@ test-benchmark: build plugins ## Benchmarks with real programs on the nodes of a
 	python3 Tests/Benchmark/live.py
 	python3 Tests/Benchmark/faults.py
 	python3 Tests/Benchmark/posting.py
+	python3 Tests/Benchmark/precedence.py
 	python3 Tests/Benchmark/soak.py 1 20
 	python3 Tests/Benchmark/moving.py
 
@@ -285,8 +286,8 @@ bench-daemon: ## The part of it about the daemon: how soon it is ready, its memo
 .PHONY: bench-jarvice
 bench-jarvice: ## The part of it about JARVICE: our calls against ssh with squeue, sbatch and sacct; needs root
 	@($(DEPS) build plugins && lab/install.sh --ssh && $(RELEASE) --product slurm-grid-agent && \
-		$(MAKE) -s -C slurm-plugins all) >&2
-	@BINARY=$(RELEASED)/slurm-grid-agent Benchmarks/jarvice/jarvice.py
+		$(RELEASE) --product RelayBench && $(MAKE) -s -C slurm-plugins all) >&2
+	@BINARY=$(RELEASED)/slurm-grid-agent RELAY=$(RELEASED)/RelayBench Benchmarks/jarvice/jarvice.py
 
 .PHONY: bench-events
 bench-events: ## The part of it about events: plugins, ledger, idle agent

@@ -272,6 +272,14 @@ let package = Package(
             path: "Benchmarks/ChainBench",
             swiftSettings: strict
         ),
+        .executableTarget(
+            name: "RelayBench",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Benchmarks/RelayBench",
+            swiftSettings: strict
+        ),
         .target(
             name: "PlanCheck",
             dependencies: [

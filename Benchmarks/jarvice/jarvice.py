@@ -5,7 +5,8 @@ and squeue, sbatch and sacct behind it. One JSON object a line on stdout, the re
 
     jarvice.py [NAME…]        calls proxy list (all of these)
 
-BINARY: the agent, a release build. PLUGINS: the folder of the built plugins. ../README.md says what the figures mean."""
+BINARY: the agent, a release build. RELAY: RelayBench, one too. PLUGINS: the folder of the built plugins. ../README.md says what the
+figures mean."""
 
 import json
 import os
@@ -30,7 +31,7 @@ def say(text):
 
 cluster.say = say
 
-from place import OK, Site, free_port  # noqa: E402
+from place import OK, Site  # noqa: E402
 from proxy import proxy  # noqa: E402
 from upstream import application, submission  # noqa: E402
 
@@ -54,7 +55,8 @@ class Shell:
         for name in ("host", "user"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
         shutil.copy(folder / "user.pub", folder / "authorized_keys")
-        port = free_port()
+        # Of the lab's own, behind the gateway's.
+        port = int(lab.read_env()["LAB_PORT"]) + 93
         (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}")
         (folder / "sshd_config").write_text(
             f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized_keys\nPidFile none\n"

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The proxy to interactive jobs against a bare TCP relay (relay.c), both before the same application inside a job, without TLS; and
-10,000 connections through it that do nothing."""
+"""The proxy to interactive jobs against bare TCP relays, one on SwiftNIO (../RelayBench) and one of two threads a connection (relay.c), all
+before the same application inside a job, without TLS; and 10,000 connections through it that do nothing."""
 
 import asyncio
+import contextlib
+import os
 import resource
 import shutil
 import socket
@@ -15,13 +17,14 @@ from pathlib import Path
 import cluster
 
 HERE = Path(__file__).resolve().parent
+NIO_RELAY = Path(os.environ.get("RELAY", HERE.parents[1] / ".build-release/release/RelayBench"))
 UPGRADE = ("GET {path}ws HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 FRAME = b"\x82\x84\0\0\0\0idle"
 
 
 class Line:
-    """A connection that stays open, to the proxy or to the relay."""
+    """A connection that stays open, to the proxy or to a relay."""
 
     def __init__(self, port, host, path):
         self.host, self.path = host, path
@@ -57,11 +60,12 @@ def compare(figure, ways, rounds, size=256 << 20, calls=2000):
         for name in list(lines)[::1 if turn % 2 else -1]:
             seconds[name].append(lines[name].get(size))
     speed = {name: size / 2 ** 20 / statistics.median(taken) for name, taken in seconds.items()}
-    ratio = statistics.median(b / a for a, b in zip(seconds["proxy"], seconds["relay"]))
-    figure("jarvice.proxy.throughput_vs_relay", ratio, "ratio", mib_s=round(speed["proxy"]), relay_mib_s=round(speed["relay"]))
-    taken = {name: [] for name in lines}
+    for name in ("nio_relay", "relay"):
+        ratio = statistics.median(b / a for a, b in zip(seconds["proxy"], seconds[name]))
+        figure(f"jarvice.proxy.throughput_vs_{name}", ratio, "ratio", mib_s=round(speed["proxy"]), relay_mib_s=round(speed[name]))
+    taken = {name: [] for name in ("proxy", "relay")}
     for turn in range(calls):
-        for name in list(lines)[::1 if turn % 2 else -1]:
+        for name in list(taken)[::1 if turn % 2 else -1]:
             taken[name].append(lines[name].get(2) * 1000)
     p99 = {name: statistics.quantiles(values, n=100)[98] for name, values in taken.items()}
     figure(
@@ -110,6 +114,17 @@ async def idle(figure, site, port, host, path, count):
         writer.close()
 
 
+@contextlib.contextmanager
+def relay(program, port):
+    """-> where it listens"""
+    process = subprocess.Popen([program, str(port)], stdout=subprocess.PIPE, text=True)
+    try:
+        yield int(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.wait()
+
+
 def proxy(site, figure, ok, rounds, connections):
     # Two of the agent's for each connection, and some for itself; where fewer may be open, there are fewer.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -137,13 +152,9 @@ def proxy(site, figure, ok, rounds, connections):
         except RuntimeError:
             return False
     cluster.eventually("the application listens", listens)
-    relay = subprocess.Popen([lab.stage / "relay", str(site.service_port)], stdout=subprocess.PIPE, text=True)
-    try:
-        ways = {"proxy": (site.jobs_port, host, path), "relay": (int(relay.stdout.readline()), host, path)}
-        compare(figure, ways, rounds)
+    with relay(lab.stage / "relay", site.service_port) as bare, relay(NIO_RELAY, site.service_port) as nio:
+        ports = {"proxy": site.jobs_port, "relay": bare, "nio_relay": nio}
+        compare(figure, {name: (port, host, path) for name, port in ports.items()}, rounds)
         asyncio.run(idle(figure, site, site.jobs_port, host, path, connections))
-    finally:
-        relay.terminate()
-        relay.wait()
     site.up.job("terminate", job, "bench-pages")
     site.end(job, "bench-pages")

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A provider that comes from the supervisor, from nothing to its first job: the supervisor's environment as its chart renders it,
 `BENCHMARK_RUN_AS=root` included, and a file with the two keys that it has no name for. The agent starts, says whose the
-benchmarks' jobs are, measures, takes what jobs post to `PUBLIC_ADDRESS`, registers with what was measured, is approved and takes a job. Real programs. Needs root."""
+benchmarks' jobs are, measures, takes what jobs post to `PUBLIC_ADDRESS`, registers with what was measured, is approved and takes a job, which
+starts before a benchmark that has waited longer. Real programs. Needs root."""
 
 import os
 import shutil
@@ -103,9 +104,29 @@ class Moving:
         eventually("nothing differs", lambda: not world.ask("provider", "show")["differences"])
         return wanted
 
+    def state(self, job):
+        return self.lab.command("squeue", "-h", "-a", "-t", "all", "-j", job, "-o", "%T", check=False).strip()
+
     def work(self):
-        job = self.world.request("#!/bin/bash\necho it works\n", credits=10)
-        self.world.grid.wait(job, ["Finished"], 120)
+        """A job of the grid starts before a benchmark that waits for the same node, and is paid for."""
+        world, gate = self.world, self.lab.stage / "gate"
+        wait = f"until [ -e {gate} ]; do sleep 0.2; done"
+        other = self.lab.submit("-w", "n2", body="sleep 600", user=self.user)
+        blocker = self.lab.submit("-w", "n1", body=wait, user=self.user)
+        eventually("both nodes are taken", lambda: {self.state(job) for job in (blocker, other)} == {"RUNNING"})
+        world.ask("benchmark", "run", "--part", "machine")
+        newest = lambda: world.ask("benchmark", "history", "--limit", 1)["runs"][0]
+        benchmark = eventually("the benchmark waits", lambda: newest()["parts"][0].get("job"))
+        job = world.request("#!/bin/bash\necho it works\nsleep 5\n", credits=10)
+        number = int(eventually("the grid's job waits behind it", lambda: world.slurm_jobs(job), 60)[0][0])
+        check(number > benchmark and self.state(number) == self.state(benchmark) == "PENDING", number, benchmark)
+        gate.touch()
+        eventually("it starts", lambda: self.state(number) == "RUNNING")
+        check(self.state(benchmark) == "PENDING", "the benchmark was first:", self.state(benchmark))
+        world.grid.wait(job, ["Finished"], 120)
+        eventually("the benchmark has its turn", lambda: newest().get("ended_at"), 60)
+        check(newest()["parts"][0]["state"] == "done", newest())
+        self.lab.command("scancel", other)
 
 
 def main():

@@ -130,14 +130,42 @@ def checks(site):
     said = site.lab.command(site.lab.stage / "slurm-grid-agent", "check", "--json", "--config", site.agent.config, user="slurm", check=False)
     levels = {row["subject"]: row["level"] for row in json.loads(said) if row["subject"].startswith("jarvice")}
     wanted = {f"jarvice {what}": "ok" for what in ("users", "tokens", "files", "key file", "resources")}
+    wanted["jarvice dialogue"] = "warning"
     insist("its rows", levels == {**wanted, "jarvice.listen": "ok", "jarvice.jobs.listen": "ok", "jarvice jobs TLS key": "ok"}, said)
     said = site.agent.ask("jarvice", "status", "--control", site.lab.run / "control.sock")
     insist("its command", "verified" in said and "submitted" in said, said)
 
 
+def recorded(site, dialogue):
+    """Calls and answers are in the file, for its owner alone, without anything that is secret; it can be sent again."""
+    say("what was recorded")
+    insist("for its owner alone", dialogue.stat().st_mode & 0o777 == 0o600)
+    text = dialogue.read_text()
+    lines = [json.loads(line) for line in text.splitlines() if not line.startswith("#")]
+    paths = {line["path"] for line in lines}
+    insist("all kinds of calls", {"/running", "/submit", "/runstatus", "/exitstatus", "/terminate", "/release", "/events"} <= paths, paths)
+    insist("pages and outputs too", any(path.endswith("/info") for path in paths) and any(path.endswith("/tail") for path in paths), paths)
+    insist("only what is answered to", "/live/" not in paths and "/request/" not in paths, paths)
+    insist("there are secrets to look for", len(site.secrets) >= 3)
+    # The password, tokens, what submissions bring, what jobs print, keys of pages.
+    for secret in ("Pass1234", "eyJ", "JOBOBJ", "JARVICE Job completed OK", "Entering parallel region", *site.secrets):
+        insist("no secret", secret not in text, secret)
+    submits = [line for line in lines if line["path"] == "/submit" and line["status"] == 200]
+    insist("what a submission brought is named", all({"bearer", "hpc_script"} <= set(line["left_out"]) and "body" not in line for line in submits))
+    insist("and its job", any(line["note"].startswith("job ") for line in submits), submits[:1])
+    ends = [line["note"] for line in lines if line["path"] == "/exitstatus" and "termination state: CD" in line.get("note", "")]
+    insist("an end without its output", any(json.loads(note)[0] == 0 for note in ends), ends)
+    key = site.lab.stage.parent / "agent/secret/server.key"
+    said = site.lab.command(
+        site.lab.stage / "slurm-grid-agent", "jarvice", "dialogue", dialogue, "--to", f"http://127.0.0.1:{site.port}", "--key-file", key,
+        user="slurm", check=False)
+    insist("it is sent again", f"{len(lines)} requests: " in said and " 0 without an answer" in said and "of it was not recorded" in said, said[-2000:])
+
+
 def main():
     with Lab(LAB_DBD=1, LAB_NODES=4, LAB_CPUS=16, LAB_CONF_EXTRA=CONF) as lab:
-        site = Site(lab)
+        dialogue = lab.state / "dialogue.jsonl"
+        site = Site(lab, **{"jarvice.dialogue-file": dialogue})
         site.start()
         slow = troubles.SlowClients(site)
         bodies(site)
@@ -159,6 +187,7 @@ def main():
         troubles.outage(site)
         code, elapsed, texts = site.end(timeout, "timeout")
         insist("timeout", code == -9 and " TO " in texts[1], f"{code} {elapsed} {texts}")
+        recorded(site, dialogue)
         site.agent.stop()
         log = site.agent.log.read_text()
         insist("the log has no secrets", "Pass1234" not in log and "eyJ" not in log)

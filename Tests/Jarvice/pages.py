@@ -25,10 +25,12 @@ class Browser:
         parts = urllib.parse.urlsplit(url)
         self.site, self.host, self.path = site, parts.netloc, parts.path
         self.secret = parts.path.strip("/").split("/")[-1]
+        self.authority = site.jobs_chain
+        site.secrets.add(self.secret)
         insist("the page is below the job's secret", parts.scheme == "https" and len(self.secret) == 32, url)
 
     def connect(self):
-        context = ssl.create_default_context(cafile=self.site.jobs_chain)
+        context = ssl.create_default_context(cafile=self.authority)
         plain = socket.create_connection(("127.0.0.1", self.site.jobs_port), timeout=30)
         return context.wrap_socket(plain, server_hostname=self.host.split(":")[0])
 
@@ -104,10 +106,7 @@ def pages(site):
     wire.sendall(masked(1, b"still here"))
     insist("others are not disturbed by one that leaves", read_frame(file) == (1, b"still here"))
 
-    chain, key = certificate(site.lab.stage, "jobs.example.org")
-    insist("a new certificate", (chain, key) == (site.jobs_chain, site.jobs_key))
-    # Verified against the new one alone.
-    eventually("is taken", lambda: fresh(browser), 60)
+    renewed(site, browser)
     wire.sendall(masked(1, b"and here"))
     insist("connections from before stay", read_frame(file) == (1, b"and here"))
 
@@ -148,7 +147,28 @@ def paths(site):
     site.start()
 
 
-def fresh(browser):
+def renewed(site, browser):
+    """The wildcard's certificate is read again when its files change; what cannot be read changes nothing, and is told."""
+    def troubles():
+        return [part["text"] for part in site.agent.status()["parts"] if part["name"] == "jarvice jobs certificate" and part["level"] == "failure"]
+
+    before = Browser(site, f"https://{browser.host}{browser.path}")
+    before.authority = site.lab.stage / "before.crt"
+    shutil.copy(site.jobs_chain, before.authority)
+    insist("nothing is told of it", troubles() == [], troubles())
+    site.jobs_chain.write_text("-----BEGIN CERTIFICATE-----\nhalf of it\n")
+    told = eventually("a broken one is told", troubles, 60)[0]
+    insist("by its key", "jarvice.jobs.tls" in told, told)
+    insist("the one from before is shown", verified(before))
+    chain, key = certificate(site.lab.stage, "jobs.example.org")
+    insist("a new one, in the same files", (chain, key) == (site.jobs_chain, site.jobs_key))
+    # Verified against the new one alone.
+    eventually("it is taken", lambda: verified(browser), 60)
+    insist("the one from before is not shown any more", not verified(before))
+    eventually("nothing is told any more", lambda: troubles() == [])
+
+
+def verified(browser):
     try:
         return browser.get()[0] == 200
     except ssl.SSLError:

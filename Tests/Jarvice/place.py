@@ -35,7 +35,8 @@ def certificate(folder, name):
 
 
 class Site:
-    def __init__(self, lab):
+    def __init__(self, lab, **settings):
+        """settings: more of the agent's"""
         self.lab = lab
         keys = lab.stage / "keys.json"
         self.issuer = Issuer(lab.stage, keys)
@@ -53,6 +54,8 @@ class Site:
         first = int(lab.read_env()["LAB_PORT"]) + 90
         self.port, self.jobs_port, self.service_port = first, first + 1, first + 2
         self.jobs_chain, self.jobs_key = certificate(lab.stage, "jobs.example.org")
+        # Of pages of jobs.
+        self.secrets = set()
         self.agent = Agent(lab, **{
             "jarvice.listen": f"127.0.0.1:{self.port}", "jarvice.server-key-file": secret, "jarvice.token.keys": keys,
             "jarvice.token.issuer": ISSUER, "jarvice.token.audience": AUDIENCE, "jarvice.users.map-file": users,
@@ -60,7 +63,7 @@ class Site:
             "jarvice.jobs.domain": "jobs.example.org", "jarvice.jobs.listen": f"127.0.0.1:{self.jobs_port}",
             "jarvice.jobs.tls.certificate": self.jobs_chain, "jarvice.jobs.tls.key": self.jobs_key, "jarvice.jobs.service-port": self.service_port,
             "jarvice.listing-user": "labu1",
-            "jarvice.files-socket": lab.run / "files.sock", "sweep-interval": "5s"})
+            "jarvice.files-socket": lab.run / "files.sock", "sweep-interval": "5s", **settings})
         self.reader = Reader(lab)
         self.up = Upstream(self.port)
 

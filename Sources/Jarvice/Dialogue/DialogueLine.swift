@@ -15,6 +15,8 @@ public struct DialogueLine: Sendable, Equatable {
     var status: Int?
     var type: String?
     var body: String?
+    /// What it had brought beside, and was not written down: it cannot be sent again as it was.
+    var leftOut: [String] = []
 
     /// - Returns: the lines of a file; empty ones and those that begin with `#` say nothing.
     public static func all(of text: String) throws(Malformed) -> [DialogueLine] {
@@ -39,7 +41,9 @@ public struct DialogueLine: Sendable, Equatable {
             throw Malformed(description: "not JSON: \(error)")
         }
         guard case .object(let members) = json else { throw Malformed(description: "not an object") }
-        let known: Set<String> = ["method", "path", "args", "status", "type", "body"]
+        let known: Set<String> = [
+            "method", "path", "args", "status", "type", "body", "at", "note", "left_out",
+        ]
         if let other = members.first(where: { !known.contains($0.name) }) {
             throw Malformed(description: "there is no member \"\(other.name)\"")
         }
@@ -58,6 +62,12 @@ public struct DialogueLine: Sendable, Equatable {
         }
         type = try member("type")
         body = try member("body")
+        // For people.
+        _ = try (member("at"), member("note"))
+        if let value = json["left_out"] {
+            guard case .array(let names) = value else { throw Malformed(description: "left_out is not a list") }
+            leftOut = names.map(\.pythonText)
+        }
         if let value = json["status"] {
             guard let number = value.integer, (100...599).contains(number) else {
                 throw Malformed(description: "status is not an HTTP status")

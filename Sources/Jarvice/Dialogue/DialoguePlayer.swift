@@ -16,6 +16,8 @@ public struct DialoguePlayer: Sendable {
         case different(String)
         /// It would change jobs.
         case skipped
+        /// Not all that it had brought was recorded.
+        case incomplete([String])
         case failed(String)
     }
 
@@ -54,6 +56,7 @@ public struct DialoguePlayer: Sendable {
     }
 
     private func outcome(_ line: DialogueLine, _ client: HTTPClient) async -> Outcome {
+        guard line.leftOut.isEmpty else { return .incomplete(line.leftOut) }
         guard sendsChanges || !line.changesJobs else { return .skipped }
         var request = HTTPClientRequest(url: base + line.path)
         request.method = HTTPMethod(rawValue: line.method)

@@ -31,6 +31,8 @@ public struct CallServer: Service {
         /// How much later a wrong password is answered.
         public var guessDelay: Duration = .seconds(1)
         public var retry: Duration = .seconds(10)
+        /// Writes down what is called and answered; nil: nobody does.
+        public var recorder: DialogueRecorder?
 
         public init(address: DoorAddress, access: ServerAccess, certificate: CertificateInForce? = nil) {
             self.address = address
@@ -69,7 +71,7 @@ public struct CallServer: Service {
         onTrouble: @escaping @Sendable (String?) -> Void = { _ in }
     ) {
         self.settings = settings
-        dispatcher = Dispatcher(handler: handler, access: settings.access)
+        dispatcher = Dispatcher(handler: handler, access: settings.access, recorder: settings.recorder)
         let start = ContinuousClock.now
         limiter = RateLimiter(perSecond: settings.callsPerSecond) { start.duration(to: .now) }
         budget = BodyBudget(settings.bodyBytes)

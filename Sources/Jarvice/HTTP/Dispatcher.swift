@@ -8,6 +8,8 @@ struct Dispatcher: Sendable {
 
     let handler: any CallHandler
     let access: ServerAccess
+    /// nil: nothing is recorded.
+    var recorder: DialogueRecorder?
 
     /// - Parameter body: nil: there is more than the limit.
     func answer(_ request: CallRequest, body: () async throws -> [UInt8]?) async throws -> Answer {
@@ -18,19 +20,34 @@ struct Dispatcher: Sendable {
             method: request.method, target: request.target, host: request.host, scheme: request.scheme)
         {
         case .answer(let answer): return answer
-        case .route(let found, hasBody: false): return await shown(found)
+        case .route(let found, hasBody: false):
+            let answer = await shown(found)
+            recorder?.take(request, found, nil, answer)
+            return answer
         case .route(let found, hasBody: true): route = found
         }
+        let (args, answer) = try await posted(route, request, body)
+        recorder?.take(request, route, args, answer)
+        return answer
+    }
+
+    /// - Returns: what it has brought, as far as it could be read, and what is answered.
+    private func posted(
+        _ route: Route, _ request: CallRequest, _ body: () async throws -> [UInt8]?
+    ) async throws -> (JSONValue?, Answer) {
         // Whatever it brings.
-        if route == .online { return Answer(.yes) }
-        if let length = request.contentLength, length > Self.bodyLimit { return .tooLarge }
-        guard let bytes = try await body() else { return .tooLarge }
+        if route == .online { return (nil, Answer(.yes)) }
+        if let length = request.contentLength, length > Self.bodyLimit { return (nil, .tooLarge) }
+        guard let bytes = try await body() else { return (nil, .tooLarge) }
+        var args: JSONValue?
         do {
-            return try await posted(route, try Self.arguments(request.contentType, bytes))
+            let read = try Self.arguments(request.contentType, bytes)
+            args = read
+            return (args, try await posted(route, read))
         } catch let error as JarviceError {
-            return .failed(error.message)
+            return (args, .failed(error.message))
         } catch let error as FormBody.Malformed {
-            return error.isTooLarge ? .tooLarge : .failed(error.description)
+            return (args, error.isTooLarge ? .tooLarge : .failed(error.description))
         }
     }
 

@@ -62,9 +62,11 @@ extension JarviceModule {
             logger: context.logger)
         let running = JarviceRunning(gateway: gateway)
         let certificate = try files.tls.map { try CertificateInForce($0) }
-        var services: [any Service] = try Self.servers(jarvice, files, certificate).map { key, settings in
+        let recorder = Self.recorder(jarvice, running, context.logger)
+        var services: [any Service] = try Self.servers(jarvice, files, certificate, recorder).map { key, settings in
             CallServer(settings, gateway: gateway, logger: context.logger, onTrouble: { running.doors.tell(key, $0) })
         }
+        if let recorder { services.append(recorder) }
         if let path = jarvice.mapFile {
             services.append(
                 FileWatch(
@@ -90,12 +92,14 @@ extension JarviceModule {
         let running = JarviceRunning(gateway: nil)
         let dummy = DummyConnector(jarvice.dummy)
         let certificate = try files.tls.map { try CertificateInForce($0) }
-        var services: [any Service] = try Self.servers(jarvice, files, certificate).map { key, settings in
+        let recorder = Self.recorder(jarvice, running, context.logger)
+        var services: [any Service] = try Self.servers(jarvice, files, certificate, recorder).map { key, settings in
             CallServer(settings, dummy: dummy, logger: context.logger, onTrouble: { running.doors.tell(key, $0) })
         }
         if let certificate, let own = jarvice.ownCertificate {
             services.append(Self.watch(own, "jarvice.tls", "jarvice certificate", certificate, running, context.logger))
         }
+        if let recorder { services.append(recorder) }
         context.logger.warning("JARVICE: the dummy connector answers: no job is submitted (jarvice.connector)")
         return OpenGateway(running: running, services: services)
     }
@@ -148,7 +152,8 @@ extension JarviceModule {
     }
 
     private static func servers(
-        _ jarvice: JarviceConfiguration, _ files: JarviceFiles, _ certificate: CertificateInForce?
+        _ jarvice: JarviceConfiguration, _ files: JarviceFiles, _ certificate: CertificateInForce?,
+        _ recorder: DialogueRecorder?
     ) throws -> [(key: String, settings: CallServer.Settings)] {
         var servers: [(key: String, settings: CallServer.Settings)] = []
         if let listen = jarvice.listen {
@@ -163,8 +168,19 @@ extension JarviceModule {
                 throw Patience.Trouble(description: "jarvice.listen-socket: \(error)")
             }
         }
-        for index in servers.indices { servers[index].settings.callsPerSecond = jarvice.rateLimit }
+        for index in servers.indices {
+            servers[index].settings.callsPerSecond = jarvice.rateLimit
+            servers[index].settings.recorder = recorder
+        }
         return servers
+    }
+
+    private static func recorder(
+        _ jarvice: JarviceConfiguration, _ running: JarviceRunning, _ logger: Logger
+    ) -> DialogueRecorder? {
+        jarvice.dialogueFile.map { path in
+            DialogueRecorder(path: path, logger: logger, onTrouble: { running.doors.note("jarvice dialogue", $0) })
+        }
     }
 
     /// Of this host: the cluster's, unless the application says otherwise.

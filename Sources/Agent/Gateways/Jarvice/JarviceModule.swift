@@ -127,6 +127,7 @@ struct JarviceModule: GatewayModule {
         "jarvice.listen": .init(metricName: "jarvice_listen", meaning: "where the JARVICE upstream calls"),
         "jarvice.listen-socket": .init(
             metricName: "jarvice_listen_socket", meaning: "where the JARVICE upstream calls on this host"),
+        "jarvice dialogue": .init(metricName: "jarvice_dialogue", meaning: "where calls of JARVICE are recorded"),
         "jarvice files": .init(metricName: "jarvice_files", meaning: "what reads the output of JARVICE's jobs"),
         "jarvice.jobs.listen": .init(
             metricName: "jarvice_jobs_listen", meaning: "where users open the pages of interactive jobs"),

@@ -3,16 +3,18 @@
 internal import Glibc
 internal import Jarvice
 internal import Slurm
+internal import Support
 
 /// The JARVICE gateway's part of `check`.
 extension Checks {
     func jarvice() async -> [Finding] {
         let jarvice = configuration.jarvice
         guard jarvice.isOn else { return [] }
+        var findings = jarvice.dialogueFile.map { [dialogue($0)] } ?? []
         guard jarvice.connector == .slurm else {
-            return [warning("jarvice", "jarvice.connector is dummy: it answers by the clock, and submits no job")]
+            return findings
+                + [warning("jarvice", "jarvice.connector is dummy: it answers by the clock, and submits no job")]
         }
-        var findings: [Finding] = []
         do {
             let files = try JarviceFiles(jarvice)
             if case .mapping(let mapping) = files.settings.users {
@@ -31,6 +33,12 @@ extension Checks {
             findings.append(failure("jarvice", "\(error)"))
         }
         return findings
+    }
+
+    private func dialogue(_ path: String) -> Finding {
+        let subject = "jarvice dialogue"
+        if let advice = FileFault.advice(writing: path) { return failure(subject, advice) }
+        return warning(subject, "calls are recorded in \(path): remove jarvice.dialogue-file when they need not be")
     }
 
     private func reader(_ socket: String) -> Finding {

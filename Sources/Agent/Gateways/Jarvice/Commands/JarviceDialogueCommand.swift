@@ -63,6 +63,9 @@ struct JarviceDialogueCommand: AsyncParsableCommand {
             case .skipped:
                 counts.skipped += 1
                 words = "left out: it changes jobs (--changes)"
+            case .incomplete(let names):
+                counts.skipped += 1
+                words = "left out: \(names.joined(separator: ", ")) of it was not recorded"
             case .failed(let why):
                 counts.failed += 1
                 words = "NO ANSWER: \(why)"

@@ -38,6 +38,8 @@ struct JarviceConfiguration: GatewaySettings {
     /// `jarvice.jobs.tls.certificate`, `jarvice.jobs.tls.key`, paths. Default: no TLS.
     var jobsChain: String?
     var jobsKey: String?
+    /// `jarvice.dialogue-file`, path: where calls are recorded. Default: off.
+    var dialogueFile: String?
     /// `jarvice.connector`: `slurm` (default), or `dummy`, for demonstrations.
     var connector = Connector.slurm
     /// `jarvice.dummy.queued-time`, `jarvice.dummy.running-time`, seconds; `jarvice.dummy.failing-percent`;
@@ -148,6 +150,10 @@ struct JarviceConfiguration: GatewaySettings {
             notices.append(
                 "jarvice.jobs.listen: what users see of their jobs, and the secrets of their URLs, can be read on their way "
                     + "to \(jobsListen): set jarvice.jobs.tls.certificate, or listen on 127.0.0.1 behind a TLS proxy")
+        }
+        if let dialogueFile {
+            notices.append(
+                "jarvice.dialogue-file: calls are recorded in \(dialogueFile); remove the key when they need not be")
         }
         if retention < .seconds(86_400) {
             notices.append("retention is less than a day: exit statuses of JARVICE jobs are kept for that long only")

@@ -50,6 +50,10 @@ extension ConfigurationKey {
         ConfigurationKey(
             "jarvice.rate-limit", \.jarvice.rateLimit, .number(1...1_000_000, "calls a second"),
             "What one address may call; more is answered with 429."),
+        ConfigurationKey(
+            "jarvice.dialogue-file", \.jarvice.dialogueFile, .optional(.path),
+            "Calls and their answers are recorded there for support, without tokens, scripts, outputs and secrets; see jarvice.md, "
+                + "*Support*.", example: "/var/lib/slurm-grid-agent/jarvice-dialogue.jsonl"),
     ]
 
     private static let jarviceUsers: [ConfigurationKey] = [
