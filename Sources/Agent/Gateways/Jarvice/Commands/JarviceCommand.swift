@@ -38,7 +38,7 @@ struct JarviceCommand: AsyncParsableCommand {
                 : "tokens     verified; the issuer's keys: \(keys)",
         ]
         let refusals = section.refusals.map {
-            Table.printable("           \(LocalTime.text(Date(timeIntervalSince1970: Double($0.at)))): \($0.reason)")
+            Table.printable("           \(LocalTime.short($0.at)): \($0.reason)")
         }
         return (lines + refusals).joined(separator: "\n")
     }
