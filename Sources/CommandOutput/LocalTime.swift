@@ -29,7 +29,7 @@ package enum LocalTime {
     }
 
     /// The time of day; with the day before it when that is not today. Both Unix seconds, in the process's time zone.
-    package static func short(_ time: Int64, now: Int64) -> String {
+    package static func short(_ time: Int64, now: Int64 = Int64(Date().timeIntervalSince1970)) -> String {
         func text(_ time: Int64, _ format: String) -> String {
             var seconds = time_t(time)
             var fields = tm()

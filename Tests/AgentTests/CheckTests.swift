@@ -85,9 +85,16 @@ struct CheckTests {
         }
         #expect(host(false, true, true) == false && host(nil, false, true) == false && host(nil, true, false) == true)
         #expect(host(nil, nil, true) == true && host(nil, nil, false) == nil)
-        #expect(Checks.clock(true, isRunning: true) == nil && Checks.clock(nil, isRunning: true) == nil)
-        #expect(Checks.clock(false, isRunning: true)?.level == .warning)
-        #expect(Checks.clock(nil, isRunning: false)?.level == .unknown)
+        func found(_ word: Bool?, isRunning: Bool = true, isContainer: Bool = false) -> Finding? {
+            Checks.clock(word, isRunning: isRunning, isContainer: isContainer)
+        }
+        #expect(found(true) == nil && found(nil) == nil && found(true, isContainer: true) == nil)
+        #expect(found(false)?.level == .warning && found(false)?.text.contains("apt install chrony") == true)
+        // A container cannot set the clock: nothing that is started in it heals that.
+        let inside = found(false, isContainer: true)
+        #expect(inside?.level == .warning && inside?.text.contains("there, not here") == true)
+        #expect(inside?.text.contains("this host") == false && inside?.text.contains("apt install") == false)
+        #expect(found(nil, isRunning: false)?.level == .unknown)
     }
 
     @Test("a slurm.conf that cannot be used stops nothing else")

@@ -139,6 +139,13 @@ struct CustomerCheckTests {
         trial.untried = ["slurmctld does not answer"]
         #expect(ProviderTryCommand.text(trial).hasSuffix("Whether it would run is not known."))
         #expect(throws: (any Error).self) { try ProviderTryCommand.parse(["alice"]) }
+        // No more than was asked for.
+        let address = "0x52908400098527886E0F7030069857D2E4169EE7"
+        func asked(_ words: String...) throws -> UInt64 {
+            try ProviderTryCommand.parse(words + [address]).trial.definition.memoryPerCPU
+        }
+        #expect(try asked() == 1 && asked("--tasks", "3", "--cores", "4") == 1)
+        #expect(try asked("--cores", "4", "--memory", "8000") == 2000)
         let size = ControlRequest.Trial(
             customer: "", tasks: 3, cores: 2, memory: 3001, gpus: 1, minutes: 1
         ).definition

@@ -9,33 +9,38 @@ import Testing
 
 /// What the commands print of money: credits and coins, no wei.
 @Suite struct MoneyTests {
-    private static func job(_ number: Int, earned: String?, isOver: Bool, _ state: String) throws -> GridStatus.Job {
+    private static func job(
+        _ number: Int, earned: String?, isOver: Bool, _ state: String, reported: Int = 5, isTooMuch: Bool = false
+    ) throws -> GridStatus.Job {
         let earned = earned.map { "\"\($0)\"" } ?? "null"
         let text = """
             {"job": "\(StatusFixtures.id(number))", "claim": 1, "customer": "0x", "slurmJob": 7, "minutes": 10,
-             "chainStatus": "Finished", "state": "\(state)", "reportedMinutes": 5, "wasBilledTooMuch": false,
+             "chainStatus": "Finished", "state": "\(state)", "reportedMinutes": \(reported),
+             "wasBilledTooMuch": \(isTooMuch),
              "isOver": \(isOver), "earned": \(earned), "steps": []}
             """
         return try JSONDecoder().decode(GridStatus.Job.self, from: Data(text.utf8))
     }
 
-    @Test("grid jobs has what each job earned")
+    @Test("grid jobs has what each job was billed, and earned")
     func jobs() throws {
         let jobs = [
             try Self.job(1, earned: "8333333333333333333", isOver: true, "done"),
             try Self.job(2, earned: nil, isOver: true, "Finished on the chain"),
             try Self.job(3, earned: nil, isOver: false, "runs"),
             try Self.job(4, earned: "0", isOver: true, "given back: no"),
-            try Self.job(5, earned: "1000", isOver: true, "done"),
+            try Self.job(5, earned: "1000", isOver: true, "done", reported: 0),
+            try Self.job(6, earned: "1000", isOver: true, "done", isTooMuch: true),
         ]
         #expect(
             GridCommand.table(jobs) == """
-                JOB  CLAIM  SLURM  CHAIN     MINUTES  REPORTED  EARNED  STATE
-                0x1      1      7  Finished       10         5   8.333  done
-                0x2      1      7  Finished       10         5       ?  Finished on the chain
-                0x3      1      7  Finished       10         5       -  runs
-                0x4      1      7  Finished       10         5       0  given back: no
-                0x5      1      7  Finished       10         5  <0.001  done
+                JOB  CLAIM  SLURM  CHAIN     MINUTES  REPORTED  BILLED  EARNED  STATE
+                0x1      1      7  Finished       10         5       5   8.333  done
+                0x2      1      7  Finished       10         5       ?       ?  Finished on the chain
+                0x3      1      7  Finished       10         5       -       -  runs
+                0x4      1      7  Finished       10         5       0       0  given back: no
+                0x5      1      7  Finished       10         0       1  <0.001  done
+                0x6      1      7  Finished       10         5       ?  <0.001  done; BILLED TOO MUCH
                 """)
     }
 
@@ -44,10 +49,13 @@ import Testing
         let text = """
             {"contract": "0xC", "provider": "0xP", "state": "approved", "isApproved": true, "isOpen": true,
              "isDrained": false, "isRegistering": false, "credits": "133920000000000000000", "queues": {}, "jobs": [],
+             "creditsAt": \(Int64(Date().timeIntervalSince1970)),
              "waitingReports": 0}
             """
         let status = try JSONDecoder().decode(GridStatus.self, from: Data(text.utf8))
         #expect(GridCommand.text(status).contains("\ncredits    133.92 credits"))
+        // Times as `status` shows them.
+        #expect(GridCommand.text(status).contains(#/, read at (\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\n/#))
         #expect(!GridCommand.text(status).contains("wei"))
     }
 
@@ -99,7 +107,7 @@ import Testing
                 2026-11-21     2      8.333
                 2026-11-20     1      1\u{202f}200
                 total          3  1\u{202f}208.333
-                since 2026-11-01T00:00:00Z
+                since 2026-11-01 00:00:00 UTC
                 """)
         #expect(
             GridEarningsCommand.text(try Self.statement("month", "", since: 0))

@@ -34,6 +34,30 @@ struct PluginRegistryTests {
         func pass() { seconds.withLockedValue { $0 += 1 } }
     }
 
+    @Test("checks of plugins are made again when one speaks for the first time, and not at each event")
+    func introductions() throws {
+        let parts = RunningParts()
+        func isOther(_ change: () throws -> Void) rethrows -> Bool {
+            let before = HealthRounds.Shape(parts)
+            try change()
+            return HealthRounds.Shape(parts) != before
+        }
+        #expect(try isOther { parts.registry.heard([try Self.hint("n1")]) })
+        #expect(try !isOther { parts.registry.heard([try Self.hint("n1"), try Self.hint("n2")]) })
+        let hello = try Self.hello(boot: 1)
+        #expect(isOther { parts.registry.heard(hello) })
+        #expect(!isOther { parts.registry.heard(hello) })
+        // slurmctld was started again.
+        #expect(try isOther { parts.registry.heard(try Self.hello(boot: 2)) })
+    }
+
+    private static func hello(boot: UInt8) throws -> PluginHello {
+        var frame = Frame(.hello, sequence: 0)
+        frame.append(.bootID, bytes: Array(repeating: boot, count: 16))
+        frame.append(.source, 1)
+        return try PluginHello(frame)
+    }
+
     @Test("all nodes of a large cluster, known or not when they report", arguments: [10_000, 0])
     func largeCluster(known: Int) throws {
         let clock = Clock()

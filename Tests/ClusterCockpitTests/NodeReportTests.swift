@@ -201,6 +201,35 @@ struct NodeReportTests {
         #expect(Self.start(site)?.contains("hwthreads") == false)
     }
 
+    /// A job that has the node alone may be without the cores that Slurm keeps for itself: the node knows.
+    @Test func aNodeIsWaitedForAlsoByAJobThatHasItAlone() async throws {
+        let site = try await SenderHarness()
+        site.cluster.state.withLockedValue { $0.shapes = ["n1": Self.shape] }
+        let now = site.seconds
+        try await site.store.take([.init(jobID: nil, node: "n1", hardware: Self.hardware)], at: now * 1000 - 9000)
+        for job: UInt32 in [7, 8] {
+            let capture = JobCapture(submitTime: now, sharing: NodeSharing.none, nodes: [.init(name: "n1")])
+            site.cluster.state.withLockedValue { $0.captures[job] = capture }
+        }
+        try await site.tell(.running, job: 1, id: 7, submitted: now, start: now, state: .running)
+        try await site.run()
+        #expect(Self.start(site) == nil)
+        try await site.store.take(
+            [.init(jobID: 7, node: "n1", cores: [0, 1, 2], hardware: Self.hardware)], at: now * 1000)
+        site.move(1)
+        try await site.run()
+        #expect(Self.start(site)?.contains(#""hwthreads":[0,1,2,4,5,6]"#) == true)
+        #expect(Self.start(site)?.contains(#""placementSource":"node""#) == true)
+        // It says nothing: then the job has all of it.
+        try await site.tell(.running, job: 2, id: 8, submitted: now, start: now + 1, state: .running)
+        try await site.run()
+        #expect(site.backend.rows[8] == nil)
+        site.move(4)
+        try await site.run()
+        #expect(site.backend.rows[8]?.count == 1)
+        #expect(Self.start(site)?.contains(#""placementSource":"whole-node""#) == true)
+    }
+
     /// A node's first job: what it is made of was told when its slurmd started.
     @Test func whatANodeSaysOfItselfIsThereForItsFirstJob() async throws {
         let site = try await SenderHarness()

@@ -58,6 +58,13 @@ for plugin in jobcomp spank; do
 done
 ! grep -q "built without Slurm's private headers" "$root"/usr/lib/*/slurm-wlm/jobcomp_grid_agent.so || die "the jobcomp plugin cannot read records"
 
+# Whose licences are in it: also where what is in PATH is a version manager's, elsewhere than the toolchain.
+mkdir "$work/bin"
+printf '#!/bin/sh\nexec "%s" "$@"\n' "$(command -v swift)" >"$work/bin/swift"
+chmod 755 "$work/bin/swift"
+(PATH=$work/bin:$PATH && [ -s "$("$top/packaging/toolchain.sh")/share/swift/LICENSE.txt" ]) || die "the toolchain is not found behind another program of the name"
+zgrep -q "^Swift's libraries$" "$root/usr/share/doc/slurm-grid-agent/third-party.gz" || die "third-party lacks Swift's libraries"
+
 # What the administrator changes is kept, what is secret is shut.
 [ "$(dpkg-deb --fsys-tarfile "$agent" | tar -tv ./etc/slurm-grid-agent/credentials/ | awk '{ print $1, $2 }')" = "drwx------ root/root" ] || die "others can enter the folder of credentials"
 diff <(dpkg-deb -I "$agent" conffiles | sort) <(printf '/etc/%s\n' default/slurm-grid-agent slurm-grid-agent/config.yaml) || die "other configuration files"

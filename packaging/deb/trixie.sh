@@ -49,9 +49,7 @@ trap 'exit 143' TERM
 toolchain() {
   local folder
   command -v swift >/dev/null || die "swift is not in PATH. Install Swift 6.2 or newer from https://www.swift.org/install."
-  # As it says itself: what is in PATH may be a script or a version manager's.
-  folder=$(swift -print-target-info | sed -n 's,^ *"runtimeResourcePath": "\(.*\)/lib/swift".*,\1,p')
-  [ -x "$folder/bin/swift" ] || die "the Swift toolchain has no bin/swift in ${folder:-the folder that it does not name}"
+  folder=$("$top/packaging/toolchain.sh") || exit 1
   # Bound over Debian 13's own files it would take their place.
   [ "$folder" != /usr ] || die "the Swift toolchain is in /usr, among this machine's own files, and cannot be carried into another Debian. Unpack one elsewhere."
   echo "$folder"

@@ -182,14 +182,17 @@ extension Checks {
     }
 
     /// Where nobody may be asked an agent that runs says nothing: that is no trouble of its own.
-    static func clock(_ isSynchronised: Bool?, isRunning: Bool) -> Finding? {
+    static func clock(_ isSynchronised: Bool?, isRunning: Bool, isContainer: Bool) -> Finding? {
         switch isSynchronised {
         case true?: return nil
         case false?:
-            return Finding(
-                level: .warning, subject: "clock",
-                text: "nothing synchronises this host's clock: MUNGE and the grid's time need it right (start chrony, "
-                    + "ntpd or systemd-timesyncd, whichever this host has; apt install chrony)")
+            let text =
+                isContainer
+                ? "nothing synchronises the clock of the machine that this container runs on: MUNGE and the grid's time "
+                    + "need it right (there, not here: start chrony, ntpd or systemd-timesyncd)"
+                : "nothing synchronises this host's clock: MUNGE and the grid's time need it right (start chrony, "
+                    + "ntpd or systemd-timesyncd, whichever this host has; apt install chrony)"
+            return Finding(level: .warning, subject: "clock", text: text)
         case nil:
             return isRunning
                 ? nil

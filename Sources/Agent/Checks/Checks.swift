@@ -27,7 +27,8 @@ struct Checks {
     let asked = NIOLockedValueBox<Result<AgentStatus, ControlClient.Failure>?>(nil)
 
     func all() async -> [Finding] {
-        let clock = Self.clock(await HostClock.isSynchronised, isRunning: running != nil)
+        let clock = Self.clock(
+            await HostClock.isSynchronised, isRunning: running != nil, isContainer: HostClock.isOfAnotherMachine)
         let host = host() + [clock].compactMap { $0 } + secrets() + ports()
         let slurm = await slurm()
         return host + slurm + (await ofGateways("checks") { await $0.checks(self) })

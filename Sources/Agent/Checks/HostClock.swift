@@ -14,6 +14,9 @@ struct HostClock: Sendable {
     /// systemd-timesyncd has been in time once since the host was started.
     var hasBeenInTime: @Sendable () -> Bool = { access("/run/systemd/timesync/synchronized", F_OK) == 0 }
 
+    /// In a container, where systemd writes down what kind: the clock is the machine's that runs it, and set there.
+    static var isOfAnotherMachine: Bool { access("/run/systemd/container", F_OK) == 0 }
+
     /// timedated is started for each question: an agent asks seldom.
     static let shared = HostClock()
     private static let thread = BlockingThread(name: "host clock")

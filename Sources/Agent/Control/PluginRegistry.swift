@@ -44,6 +44,7 @@ final class PluginRegistry: Sendable {
         /// When a start, and an end, was last told of; Unix seconds.
         var lastStart: Double?
         var lastEnd: Double?
+        var introductions = 0
     }
 
     private let state = NIOLockedValueBox(State())
@@ -67,9 +68,13 @@ final class PluginRegistry: Sendable {
     /// Slurm's own limit is below.
     private static let largestCluster = 1 << 20
 
+    /// Grows when a plugin speaks for the first time: one of another slurmctld's start, or the first of any node.
+    var introductions: Int { state.withLockedValue { $0.introductions } }
+
     func heard(_ hello: PluginHello) {
         let time = now().timeIntervalSince1970
         state.withLockedValue { state in
+            if state.jobcomp[hello.boot] == nil { state.introductions += 1 }
             let before = state.jobcomp[hello.boot]?.events ?? 0
             state.jobcomp[hello.boot] = Jobcomp(hello: hello, lastHeard: time, events: before)
             if state.jobcomp.count > Self.limit,
@@ -111,6 +116,7 @@ final class PluginRegistry: Sendable {
     }
 
     private static func heard(_ name: String, at time: Double, _ state: inout State, _ limit: Int) {
+        if state.nodes.isEmpty { state.introductions += 1 }
         if state.nodes[name] == nil, state.nodes.count >= limit { forgetNodes(&state, limit) }
         state.nodes[name, default: Node(node: name, lastHeard: time, events: 0)].events += 1
         state.nodes[name]?.lastHeard = time

@@ -64,16 +64,18 @@ struct HealthRounds: Service {
 
     private static var seconds: Int64 { Int64(Date().timeIntervalSince1970) }
 
-    /// What is open, and what keeps the rest from it.
-    private struct Shape: Equatable {
+    /// What is open, what keeps the rest from it, and who has spoken.
+    struct Shape: Equatable {
         var isOpen: [Bool]
         var troubles: [String?]
+        var introductions: Int
 
         init(_ parts: RunningParts) {
             let now = parts.now
             isOpen = [now.ledger != nil] + parts.modules.map { now.gateways[$0.name]?.running != nil }
             troubles =
                 [now.slurmTrouble?.description] + parts.modules.map { now.gateways[$0.name]?.trouble?.description }
+            introductions = parts.registry.introductions
         }
     }
 

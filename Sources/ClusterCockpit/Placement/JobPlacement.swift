@@ -46,6 +46,8 @@ struct JobPlacement: Sendable, Hashable {
     var source: PlacementSource?
     /// Nodes that the backend does not have.
     var unknownNodes: [String] = []
+    /// Nodes of which all threads are told because the job has them alone. Slurm may keep some of their cores for itself.
+    private var assumed: Set<String> = []
 
     /// - Parameters:
     ///   - nodes: as Slurm names them.
@@ -72,6 +74,7 @@ struct JobPlacement: Sendable, Hashable {
                 isWhole: run.capture?.sharing == NodeSharing.none)
             node.hwthreads = threads
             sources.append(source)
+            if source == .wholeNode { assumed.insert(name) }
             if let threads, let cores { smt.append(threads.count > cores) }
             // slurmctld keeps no indices of a job that is over.
             let gpus = own?.gpus ?? share?.gpus
@@ -145,13 +148,14 @@ struct JobPlacement: Sendable, Hashable {
         return gpus.map { all[Int($0)] }
     }
 
-    /// Its hardware threads, or which GPUs it has, are not known, and its node has not told them.
+    /// Its hardware threads, or which GPUs it has, are not known or only assumed, and its node has not told them.
     func misses(_ name: String, _ run: CockpitRun, _ told: NodeShare?) -> Bool {
         guard let index = names.firstIndex(of: name) else { return false }
         // slurmctld keeps no indices of a job that is over.
         let known = (run.capture?.nodes ?? []).reduce(0) { $0 + ($1.gpus?.count ?? 0) }
         let missesGPUs = UInt64(known) < run.capture?.gpus ?? 0
-        return nodes[index].hwthreads == nil && told?.threads == nil || missesGPUs && told?.gpus == nil
+        let missesThreads = nodes[index].hwthreads == nil || assumed.contains(name)
+        return missesThreads && told?.threads == nil || missesGPUs && told?.gpus == nil
     }
 }
 

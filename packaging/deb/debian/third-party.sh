@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Prints the licences and notices of what is linked into the daemon: the Swift packages and Swift's own libraries.
 #
-#   third-party.sh CHECKOUTS      where the package manager keeps their sources
+#   third-party.sh CHECKOUTS TOOLCHAIN      where the package manager keeps their sources; packaging/toolchain.sh
 set -euo pipefail
-checkouts=${1:?the folder of the checkouts}
+checkouts=${1:?the folder of the checkouts} toolchain=${2:?the folder of the toolchain}
 
 show() {
     printf '\n%s\n%s\n\n' "$1" "${1//?/=}"
@@ -16,5 +16,4 @@ for folder in "$checkouts"/*/; do
     [ ${#files[@]} -gt 0 ] || { echo "third-party: no licence in $folder" >&2; exit 1; }
     show "$(basename "$folder")" "${files[@]}"
 done
-toolchain=$(dirname "$(readlink -f "$(command -v swift)")")/..
 show "Swift's libraries" "$toolchain/share/swift/LICENSE.txt"

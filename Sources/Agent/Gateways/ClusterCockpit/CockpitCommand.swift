@@ -54,7 +54,7 @@ struct CockpitCommand: AsyncParsableCommand {
         for backend in status.backends {
             table.add([
                 backend.name, backend.release ?? "?", "\(backend.running)", "\(backend.waiting)", "\(backend.parked)",
-                backend.comparedAt.map { LocalTime.text(Date(timeIntervalSince1970: Double($0))) } ?? "-",
+                backend.comparedAt.map { LocalTime.short($0) } ?? "-",
                 backend.problem ?? "ok",
             ])
         }
@@ -65,7 +65,7 @@ struct CockpitCommand: AsyncParsableCommand {
         var table = Table(["JOB", "STARTED", "BACKEND", "ROW", "STATE", "CORES FROM", "NODES", "WHY"])
         for job in jobs {
             table.add([
-                job.job, LocalTime.text(Date(timeIntervalSince1970: Double(job.start))), job.backend,
+                job.job, LocalTime.short(job.start), job.backend,
                 job.phase + (job.isOpen ? ", to tell" : ""), job.state ?? "-", job.placementSource ?? "-",
                 job.nodes.prefix(3).joined(separator: ",") + (job.nodes.count > 3 ? ",…" : ""), job.reason ?? "",
             ])

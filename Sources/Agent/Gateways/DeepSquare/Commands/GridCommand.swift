@@ -29,7 +29,12 @@ struct GridCommand: AsyncParsableCommand {
 
     struct Jobs: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List the grid's jobs, the newest first, also those that are over.")
+            abstract: "List the grid's jobs, the newest first, also those that are over.",
+            discussion: """
+                MINUTES is what the customer pays for at most, REPORTED what the contract was told of, as billing.rounding says \
+                (down: a minute that was begun does not count), BILLED what it charged: at least one minute of a job that \
+                ran. EARNED is this provider's share, in credits. A question mark: it is over, and that is not known.
+                """)
 
         @OptionGroup var options: ControlOptions
         @Option(help: "At most so many.") var limit = 50
@@ -59,7 +64,7 @@ struct GridCommand: AsyncParsableCommand {
                     + "\(day.finished) finished, \(day.endedFailed) failed in Slurm, \(day.endedOtherwise) ended otherwise"
             )
             if let newest = outcomes.newest {
-                let time = LocalTime.text(Date(timeIntervalSince1970: Double(newest.at)))
+                let time = LocalTime.short(newest.at)
                 let job = "job \(short(newest.job)) of \(newest.customer)"
                 lines.append(
                     PrintableText.of(
@@ -78,7 +83,7 @@ struct GridCommand: AsyncParsableCommand {
         }
         if let problem = status.lastProblem {
             lines.append(
-                "last error \(LocalTime.text(Date(timeIntervalSince1970: Double(problem.at)))): \(problem.what)")
+                "last error \(LocalTime.short(problem.at)): \(problem.what)")
         }
         lines.append(status.jobs.isEmpty ? "no job of the grid is open" : "\n" + table(status.jobs))
         return lines.joined(separator: "\n")
@@ -96,28 +101,37 @@ struct GridCommand: AsyncParsableCommand {
 
     private static func credits(_ status: GridStatus) -> String {
         guard let credits = status.credits else { return "?" }
-        let time = status.creditsAt.map { ", read at \(LocalTime.text(Date(timeIntervalSince1970: Double($0))))" }
+        let time = status.creditsAt.map { ", read at \(LocalTime.short($0))" }
         return Amount.text(credits, "credits") + (time ?? "") + (status.creditsBlock.map { ", block \($0)" } ?? "")
     }
 
     static func table(_ jobs: [GridStatus.Job]) -> String {
         var table = Table(
-            ["JOB", "CLAIM", "SLURM", "CHAIN", "MINUTES", "REPORTED", "EARNED", "STATE"], rightAligned: [1, 2, 4, 5, 6])
+            ["JOB", "CLAIM", "SLURM", "CHAIN", "MINUTES", "REPORTED", "BILLED", "EARNED", "STATE"],
+            rightAligned: [1, 2, 4, 5, 6, 7])
         for job in jobs {
             var state = job.state
             if let hold = job.hold {
                 state +=
-                    "; delayed until \(LocalTime.text(Date(timeIntervalSince1970: Double(hold.until)))): the contract would "
+                    "; delayed until \(LocalTime.short(hold.until)): the contract would "
                     + "not pay \(hold.minutes) minutes before"
             }
             if job.wasBilledTooMuch { state += "; BILLED TOO MUCH" }
             if let trouble = job.trouble { state += " (\(trouble))" }
             table.add([
                 short(job.job), "\(job.claim)", job.slurmJob.map(String.init) ?? "-", job.chainStatus, "\(job.minutes)",
-                job.reportedMinutes.map(String.init) ?? "-", earned(job), state,
+                job.reportedMinutes.map(String.init) ?? "-", billed(job), earned(job), state,
             ])
         }
         return table.render()
+    }
+
+    /// The contract bills at least a minute of a job that ran, and what it says of more than it believes is not known here.
+    static func billed(_ job: GridStatus.Job) -> String {
+        guard let earned = job.earned.flatMap(Amount.init(wei:)) else { return job.isOver ? "?" : "-" }
+        if earned == Amount(wei: "0") { return "0" }
+        guard let reported = job.reportedMinutes, !job.wasBilledTooMuch else { return "?" }
+        return "\(max(1, reported))"
     }
 
     /// `-`: it may still be paid. `?`: it is over, and what it was paid is not known (yet).

@@ -71,7 +71,7 @@ struct GridEarningsCommand: AsyncParsableCommand {
     static func text(_ statement: GridStatement) -> String {
         let since =
             statement.since > 0
-            ? "since \(Date(timeIntervalSince1970: Double(statement.since)).ISO8601Format())" : "in the last 400 days"
+            ? "since \(PageTime.full(statement.since))" : "in the last 400 days"
         guard !statement.rows.isEmpty else { return "nothing has been paid \(since)" }
         var table = Table([statement.by.rawValue.uppercased(), "JOBS", "CREDITS"], rightAligned: [1, 2])
         func row(_ name: String, _ jobs: Int, _ credits: String) {

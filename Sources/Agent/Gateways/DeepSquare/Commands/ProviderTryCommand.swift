@@ -27,8 +27,10 @@ struct ProviderTryCommand: AsyncParsableCommand {
     var tasks: UInt64 = 1
     @Option(help: ArgumentHelp("CPUs of each task.", valueName: "number"))
     var cores: UInt64 = 1
-    @Option(help: ArgumentHelp("MB of memory.", valueName: "MB"))
-    var memory: UInt64 = 500
+    @Option(
+        help: ArgumentHelp(
+            "MB of memory (default: 1 for each CPU, the least that a job of the grid asks for).", valueName: "MB"))
+    var memory: UInt64?
     @Option(help: ArgumentHelp("GPUs.", valueName: "number"))
     var gpus: UInt64 = 0
     @Option(help: ArgumentHelp("The time that the customer pays for.", valueName: "minutes"))
@@ -43,11 +45,17 @@ struct ProviderTryCommand: AsyncParsableCommand {
         }
     }
 
+    var trial: ControlRequest.Trial {
+        let (cpus, overflow) = max(1, tasks).multipliedReportingOverflow(by: max(1, cores))
+        return .init(
+            customer: customer, tasks: tasks, cores: cores, memory: memory ?? (overflow ? .max : cpus), gpus: gpus,
+            minutes: minutes)
+    }
+
     func run() async throws {
         try await reportingControl {
             var request = ControlRequest("provider-try")
-            request.trial = .init(
-                customer: customer, tasks: tasks, cores: cores, memory: memory, gpus: gpus, minutes: minutes)
+            request.trial = trial
             let answer = try options.client.answer(to: request)
             let trial = try ControlAnswer.decode(GridTrial.self, answer)
             print(options.json ? answer : Self.text(trial))
@@ -69,7 +77,7 @@ struct ProviderTryCommand: AsyncParsableCommand {
         ]
         if let start = trial.start {
             let nodes = trial.nodes.map { " on \($0)" } ?? ""
-            lines.append("start      \(LocalTime.text(Date(timeIntervalSince1970: Double(start))))\(nodes)")
+            lines.append("start      \(LocalTime.short(start))\(nodes)")
         }
         lines += trial.reasons.map { "NO         \($0)" } + trial.untried.map { "UNKNOWN    \($0)" }
         lines.append(

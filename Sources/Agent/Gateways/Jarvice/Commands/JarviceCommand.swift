@@ -40,7 +40,7 @@ struct JarviceCommand: AsyncParsableCommand {
                 : "tokens     verified; the issuer's keys: \(keys)",
         ]
         let refusals = section.refusals.map {
-            PrintableText.of("           \(LocalTime.text(Date(timeIntervalSince1970: Double($0.at)))): \($0.reason)")
+            PrintableText.of("           \(LocalTime.short($0.at)): \($0.reason)")
         }
         return (lines + refusals).joined(separator: "\n")
     }
