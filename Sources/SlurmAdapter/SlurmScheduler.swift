@@ -99,8 +99,17 @@ package struct SlurmScheduler: Scheduler {
     }
 
     package func release(_ jobID: UInt32, adminComment: String?) async throws(SchedulerError) {
-        try await change([.alreadyEnded, .notFound, .wrongState]) { () async throws(SlurmError) in
+        let needless: Set<SlurmError.Code> = [.alreadyEnded, .notFound, .wrongState]
+        guard let adminComment else {
+            return try await change(needless) { () async throws(SlurmError) in
+                try await controller.release(JobID(jobID))
+            }
+        }
+        do throws(SlurmError) {
             try await controller.release(JobID(jobID), adminComment: adminComment)
+        } catch {
+            if needless.contains(error.code) { return }
+            throw SchedulerError(command: error)
         }
     }
 

@@ -6,9 +6,9 @@ internal import GRDB
 /// A release, or the end of a job that had not begun, that a killed slurmctld has lost.
 extension LedgerTransaction {
     /// A job that slurmctld, asked since it was released, has held and without the mark of that: the order's last step is
-    /// taken once more.
+    /// taken once more. An administrator's hold stays, also of a job whose comment took no mark.
     mutating func noteHeldAgain(_ seen: JobObservation) throws {
-        guard seen.source == .controller, seen.isHeld, !OrderTag.saysReleased(seen.details.adminComment),
+        guard seen.source == .controller, seen.isHeld, !seen.isHeldByAdministrator, !OrderTag.saysReleased(seen.details.adminComment),
             let order = try order(taggedIn: seen.details.adminComment), order.orderPhase == .released,
             order.number == seen.orderNumber, !(try staysHeld(order.id))
         else { return }
