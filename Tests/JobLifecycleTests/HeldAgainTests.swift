@@ -95,6 +95,40 @@ struct HeldAgainTests {
         fake.state.refusesComments = true
         try await released(bench, fake)
         #expect(fake.state.submitted[0].comment == fake.state.submitted[0].tag)
+        // What an administrator does with such a job stays, though no mark tells it from a lost release.
+        fake.hold(101, byAdministrator: true)
+        try await poll(bench, fake)
+        #expect(try await phase(bench) == .released)
+    }
+
+    @Test("a job whose order is withdrawn while it is let go is cancelled, whoever dies in between")
+    func withdrawnMeanwhile() async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler(clock: bench.clock)
+        try await released(bench, fake)
+        fake.lose(101, comment: fake.state.submitted[0].tag)
+        try await poll(bench, fake)
+        let order = try #require(try await bench.ledger.order("grid", "0xa", claim: 1))
+        #expect(order.phase == .submitted)
+        #expect(try await !bench.ledger.withdraw("grid", "0xa", claim: 1, why: "no answer in time"))
+        // The step that lets it go had begun before that, and nothing of this process comes after its commit.
+        try await bench.ledger.noteReleased(order.ledgerJob)
+        let commander = JobCommander(ledger: bench.ledger, scheduler: fake, logger: quiet)
+        while try await commander.stepDue() {}
+        #expect(fake.state.cancelled == [101])
+    }
+
+    @Test("a job that slurmctld made before a clock was set back is let go, by its tag")
+    func clockSetBack() async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler(clock: bench.clock)
+        try await released(bench, fake)
+        fake.lose(101, comment: fake.state.submitted[0].tag)
+        try await poll(bench, fake)
+        #expect(try await phase(bench) == .submitted)
+        fake.change { $0.submitted[0].appearsAt -= 900 }
+        try await drive(bench, fake)
+        #expect(fake.state.released == [101, 101])
     }
 
     @Test("the mark stands beside what a plugin has put there, once")

@@ -130,16 +130,17 @@ extension Ledger {
         }
     }
 
-    /// - Returns: why it was withdrawn meanwhile; nil when it was not.
-    @discardableResult
-    func noteReleased(_ ledgerJob: Int64) async throws(LedgerError) -> String? {
+    /// One that was withdrawn while it was let go is to be cancelled: a command says so from the same moment on.
+    /// - Parameter isEnded: it was ended instead of let go.
+    func noteReleased(_ ledgerJob: Int64, isEnded: Bool = false) async throws(LedgerError) {
         try await transact { transaction in
             try transaction.database.execute(
                 sql: "UPDATE jobs SET order_phase = 'released', released_at = ?, last_error = NULL WHERE id = ?",
                 arguments: [transaction.now, ledgerJob])
             if try transaction.hasOpenCommand(ledgerJob) { transaction.changedCommands.insert(ledgerJob) }
-            return try String.fetchOne(
+            let why = try String.fetchOne(
                 transaction.database, sql: "SELECT withdrawn FROM jobs WHERE id = ?", arguments: [ledgerJob])
+            if let why, !isEnded { _ = try transaction.ask(.cancel(why: why), of: ledgerJob, isUrgent: true) }
         }
     }
 

@@ -162,13 +162,13 @@ extension Submitter {
     private func letGo(_ order: OrderRecord, _ id: UInt32, _ seen: [JobObservation]) async throws {
         if let why = try await ledger.order(ledgerJob: order.ledgerJob)?.withdrawn {
             try await scheduler.cancel(id)
-            try await ledger.noteReleased(order.ledgerJob)
+            try await ledger.noteReleased(order.ledgerJob, isEnded: true)
             return logger.info(
                 "ended before it ran", metadata: order.logIDs(slurm: id).merging(["why": "\(why)"]) { $1 })
         }
         await mark(order, id, seen)
         if !order.staysHeld { try await release(id, order, seen) }
-        if try await ledger.noteReleased(order.ledgerJob) != nil { try await scheduler.cancel(id) }
+        try await ledger.noteReleased(order.ledgerJob)
     }
 
     /// The mark of a release goes with it; where a job_submit plugin does not allow that it goes without.
@@ -211,17 +211,22 @@ extension Submitter {
 
     /// Slurm's records of the order's own job; a number may have been another job's before.
     private func look(at id: UInt32, _ order: OrderRecord) async throws(SchedulerError) -> [JobObservation] {
+        try await scheduler.look(at: id).filter { Self.isOf(order, id, $0) }
+    }
+
+    /// A record with the order's tag is of it whatever its times say: the clock may have been put right since it was asked for.
+    private static func isOf(_ order: OrderRecord, _ id: UInt32, _ seen: JobObservation) -> Bool {
+        guard seen.orderNumber == id else { return false }
         let since = (order.attemptedAt ?? 0) - LedgerTransaction.clockTolerance
-        return try await scheduler.look(at: id).filter { $0.orderNumber == id && $0.submitTime >= since }
+        return seen.submitTime >= since || OrderTag.all(in: seen.details.adminComment).contains(order.tag)
     }
 
     /// slurmctld has no job of this number (any more): it ended meanwhile, or a slurmctld that was killed lost it.
     private func lost(_ order: OrderRecord, _ id: UInt32) async throws {
-        let since = (order.attemptedAt ?? 0) - LedgerTransaction.clockTolerance
         var rows: [JobObservation] = []
         do throws(SchedulerError) {
             rows = try await scheduler.accounting(of: [id]).filter {
-                $0.orderNumber == id && $0.submitTime >= since && $0.state.base.isEnd
+                Self.isOf(order, id, $0) && $0.state.base.isEnd
             }
         } catch {
             guard error.code == .noAccounting else { throw error }
