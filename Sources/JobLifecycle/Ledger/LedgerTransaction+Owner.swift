@@ -154,6 +154,10 @@ extension LedgerTransaction {
             for interest in interests where interest.scope == .ownJobs && interest.gateway == order.gateway {
                 try insertDelivery(of: transition.sequence, job: order.id, to: interest.gateway)
             }
+            if let owner = order.gateway, !interests.contains(where: { $0.gateway == owner }) {
+                try insertDelivery(of: transition.sequence, job: order.id, to: owner)
+                try Ledger.noteUnconfigured(database, owner, at: now / 1_000_000)
+            }
         }
     }
 
