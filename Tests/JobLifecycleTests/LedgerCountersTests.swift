@@ -216,6 +216,7 @@ struct LedgerCountersTests {
         }
         _ = try await ledger.apply(answers, HintFollower.Settings())
         #expect(try await Self.wrong(ledger) == [])
+        try await ledger.checkRunningRuns()
         let counts = try await ledger.counts()
         #expect(counts.jobs == 3 && counts.openRuns == 2 && counts.hints == 1, "\(counts)")
         #expect(try await ledger.summaries(ofJob: 1).map(\.isFinal) == [false], "its end was undone")

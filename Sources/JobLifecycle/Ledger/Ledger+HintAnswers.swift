@@ -44,7 +44,7 @@ extension Ledger {
         return try await transact(lane) { transaction in
             var outcome = HintOutcome()
             for answer in answers {
-                let before = (transaction.news, transaction.counted, outcome)
+                let before = (transaction, outcome)
                 do {
                     try transaction.database.inSavepoint {
                         try transaction.apply(answer, settings, &outcome)
@@ -55,7 +55,7 @@ extension Ledger {
                     guard transaction.database.isInsideTransaction,
                         Self.translate(error, path: self.path).code != .full
                     else { throw error }
-                    (transaction.news, transaction.counted, outcome) = before
+                    (transaction, outcome) = before
                     try transaction.postpone(answer.job.hints, by: .seconds(60), note: "\(error)")
                 }
             }
