@@ -114,6 +114,23 @@ struct GatewayTests {
         #expect(try await gateway.store.openRuns(after: 0, limit: 9).map(\.jobID) == [8, 9])
     }
 
+    @Test("what ends while the list of what runs is on its way is over")
+    func endsMeanwhile() async throws {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let gateway = try Self.gateway(folder, FakeCluster(), ["main": FakeBackend()])
+        defer { gateway.close() }
+        let running = Self.running(7)
+        var end = running
+        (end.kind, end.isFinal, end.state) = (.ended, true, .completed)
+        (end.endTime, end.elapsed, end.sequence) = (150, 50, running.sequence + 1)
+        _ = try await gateway.deliver([end])
+        #expect(try await gateway.store.runs(ofJob: 7).isEmpty)
+        try await gateway.catchUp([running, Self.running(8)])
+        #expect(try await gateway.store.runs(ofJob: 7).map(\.endTime) == [150])
+        #expect(try await gateway.store.runs(ofJob: 8).map(\.isOver) == [false])
+    }
+
     @Test("one of five backends that answers wrongly, or not at all, keeps none of the others from a job")
     func isolation() async throws {
         let folder = try Self.folder()

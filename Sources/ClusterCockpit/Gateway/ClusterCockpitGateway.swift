@@ -30,6 +30,7 @@ public struct ClusterCockpitGateway: Gateway, Service {
     private let captureWake = WakeUp()
     /// Ends when all is known that ran before this start.
     private let caughtUp = AsyncStream.makeStream(of: Never.self)
+    private let endedEarly = EndedEarly()
 
     /// Opens the gateway's file. Blocks.
     ///
@@ -90,6 +91,7 @@ public struct ClusterCockpitGateway: Gateway, Service {
     // MARK: outbox
 
     public func deliver(_ transitions: [JobTransition]) async throws(GatewayUnavailable) -> [Delivery] {
+        endedEarly.note(transitions)
         do throws(CockpitError) {
             if try await store.take(transitions, backends: settings.backends.map(\.name)) {
                 captureWake.raise()
@@ -139,11 +141,15 @@ public struct ClusterCockpitGateway: Gateway, Service {
         } catch {
             throw GatewayUnavailable(error.description)
         }
+        endedEarly.close()
         caughtUp.continuation.finish()
     }
 
     private func learn(_ running: [JobTransition]) async throws(CockpitError) {
-        _ = try await store.take(running, backends: settings.backends.map(\.name))
+        let backends = settings.backends.map(\.name)
+        _ = try await store.take(running, backends: backends)
+        // What ended since that list was made was delivered as the end of a run that nobody knew.
+        _ = try await store.take(endedEarly.list, backends: backends)
         // Ended while the gateway was switched off: nobody has told it.
         struct Key: Hashable {
             var job: UInt32
