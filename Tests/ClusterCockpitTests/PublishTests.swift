@@ -80,6 +80,22 @@ struct PublishTests {
         try await site.run()
     }
 
+    @Test("a clock that was years ahead and is set right keeps nothing from being confirmed")
+    func aClockThatIsSetBack() async throws {
+        let (site, events) = try await Self.site()
+        let years: Int64 = 20 * 365 * 86_400
+        site.move(years)
+        try await Self.start(site, 7)
+        site.backend.script("/jobs/", .failure(CockpitError(.unavailable, "connection refused")))
+        try await Self.confirm(site, after: 3600)
+        #expect(try await site.store.unconfirmedCount("main") == 1)
+        site.move(-years)
+        await site.sender.recall()
+        try await Self.confirm(site, after: 0)
+        #expect(try await site.store.unconfirmedCount("main") == 0)
+        #expect(events.messages.count == 1)
+    }
+
     @Test func aStopGoesWithItsStart() async throws {
         let (site, events) = try await Self.site()
         try await Self.start(site, 7)

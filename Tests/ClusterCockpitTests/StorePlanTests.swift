@@ -38,7 +38,7 @@ struct StorePlanTests {
         _ = try await store.lane(7, at: "main")
         _ = try await store.dueLanes("main", now: .max, limit: 9)
         _ = try await store.nextDue("main")
-        try await store.recall("main", after: 0)
+        try await store.recall("main", after: 0, confirmedAfter: 0)
         let run = try #require(try await store.runs(ofJob: 7).first)
         #expect(try await store.words(of: run, nodes: ["n1"]).shares["n1"]?.threads == [0, 1])
         try await store.capture(run.id, JobCapture(submitTime: 90))

@@ -78,7 +78,7 @@ extension BackendSender {
     /// Looks at what is due.
     /// - Returns: after how many milliseconds to look again.
     func confirm() async -> Int64 {
-        guard pausedUntil <= now() else { return pausedUntil - now() }
+        guard pauseLeft == 0 else { return pauseLeft }
         do throws(CockpitError) {
             let due = try await store.unconfirmed(name, before: now(), limit: 100)
             for entry in due where !inFlight.contains(entry.lane) && !Task.isCancelled {

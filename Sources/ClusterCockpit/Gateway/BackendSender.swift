@@ -255,7 +255,8 @@ actor BackendSender {
     /// Jobs that were put off by a clock that was wrong are looked at now.
     func recall() async {
         do throws(CockpitError) {
-            try await store.recall(name, after: now() + Self.longestWait)
+            let latest = now() + Self.longestWait
+            try await store.recall(name, after: latest, confirmedAfter: latest + Int64(settings.confirmAfter / .milliseconds(1)))
         } catch {
             note(error)
         }

@@ -33,13 +33,17 @@ extension CockpitStore {
     }
 
     /// What waits for a time after this one is due now, Unix ms.
-    func recall(_ backend: String, after time: Int64) async throws(CockpitError) {
+    /// - Parameter late: the same, of what has still to be confirmed.
+    func recall(_ backend: String, after time: Int64, confirmedAfter late: Int64) async throws(CockpitError) {
         try await write {
             try $0.cachedStatement(
                 sql: """
                     UPDATE rows INDEXED BY rows_due SET next_at = 0 WHERE backend = ? AND open = 1 AND next_at > ?
                     """
             ).execute(arguments: [backend, time])
+            try $0.cachedStatement(
+                sql: "UPDATE rows INDEXED BY rows_unconfirmed SET confirm_at = 0 WHERE backend = ? AND confirm_at > ?"
+            ).execute(arguments: [backend, late])
         }
     }
 
