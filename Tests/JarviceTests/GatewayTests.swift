@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import FoundationEssentials
 import JobLifecycle
 import NIOConcurrencyHelpers
 import Testing
@@ -14,6 +15,31 @@ import Waiting
             return nil
         } catch {
             return error
+        }
+    }
+
+    @Test("a submission is the same one again within a day, while its job is not over, and whatever a clock is set to")
+    func sameAgain() async throws {
+        let now = NIOLockedValueBox(Date())
+        let steady = NIOLockedValueBox(Date())
+        let site = try GatewaySite(now: { now.withLockedValue { $0 } }, steady: { steady.withLockedValue { $0 } })
+        try await site.running {
+            let first = try await site.gateway.submit(try GatewaySite.args())
+            // The clock is set forward, with the job over.
+            try await site.end(101)
+            now.withLockedValue { $0 += 100_000 }
+            #expect(try await site.gateway.submit(try GatewaySite.args()) == first)
+            // So much time has passed.
+            now.withLockedValue { $0 += 100_000 }
+            steady.withLockedValue { $0 += 100_000 }
+            let second = try await site.gateway.submit(try GatewaySite.args())
+            #expect(second != first)
+            for _ in 1...2 {
+                now.withLockedValue { $0 += 100_000 }
+                steady.withLockedValue { $0 += 100_000 }
+                #expect(try await site.gateway.submit(try GatewaySite.args()) == second, "its job waits or runs")
+            }
+            #expect(site.slurm.state.withLockedValue { $0.submissions.count } == 2)
         }
     }
 

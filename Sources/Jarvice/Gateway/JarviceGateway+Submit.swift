@@ -2,6 +2,7 @@
 
 internal import JobLifecycle
 internal import Logging
+internal import Support
 
 extension JarviceGateway {
     func submit(_ args: JSONValue) async throws(JarviceError) -> JSONText {
@@ -58,7 +59,7 @@ extension JarviceGateway {
     /// The row first. What is there already, from a call whose answer was lost, is not asked for again.
     private func placed(_ externalID: String, _ request: [UInt8]) async throws(JarviceError) -> JSONText {
         let known = try await ledgerAnswer { try await self.ledger.newestOrder(Self.gatewayName, externalID) }
-        if let known, known.order.claim > seconds - Self.day, known.phase != .refused, known.withdrawn == nil {
+        if let known, known.phase != .refused, known.withdrawn == nil, try await isSame(known) {
             counters.count(\.repeated)
             return try await numbered(known)
         }
@@ -73,6 +74,14 @@ extension JarviceGateway {
         guard let found else { throw JarviceError(.unavailable, "the ledger has lost the submission") }
         counters.count(\.submitted)
         return try await numbered(found)
+    }
+
+    /// Whether a submission of the same name and number is that one, asked for again: within a day, and as long as its job is
+    /// not over. A clock that is set forward makes it no older.
+    private func isSame(_ known: OrderRecord) async throws(JarviceError) -> Bool {
+        if ClockTrust.age(since: known.order.claim, wall: seconds, trusted: trustedSeconds) < Self.day { return true }
+        let told = try await ledgerAnswer { [ledger] in try await ledger.transitions(ofLedgerJob: known.ledgerJob) }
+        return !told.contains(where: \.isFinal)
     }
 
     /// The answer, once slurmctld has the job.
