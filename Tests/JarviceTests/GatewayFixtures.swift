@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 import FoundationEssentials
+import GRDB
 import JobLifecycle
 import Logging
 import NIOConcurrencyHelpers
@@ -200,6 +201,19 @@ struct GatewaySite {
         let order = try await ledger.newestOrder(JarviceGateway.gatewayName, jobID: jobID)
         let told = try await ledger.transitions(ofLedgerJob: order?.ledgerJob ?? 0)
         _ = try await gateway.deliver(told)
+    }
+
+    /// The first end is dated so many seconds later, as by a clock that was ahead.
+    func misdate(by seconds: Int64) async throws {
+        let queue = try DatabaseQueue(path: folder.appending(path: "ledger.sqlite").path)
+        try await queue.write {
+            try $0.execute(
+                sql: """
+                    UPDATE transitions SET recorded_at = recorded_at + ?1,
+                        body = json_set(body, '$.recorded_at_us', recorded_at + ?1)
+                    WHERE sequence = (SELECT min(sequence) FROM transitions WHERE final = 1)
+                    """, arguments: [seconds * 1_000_000])
+        }
     }
 
     /// With the core's own part at work.

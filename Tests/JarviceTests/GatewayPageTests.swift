@@ -109,6 +109,24 @@ struct GatewayPageTests {
         }
     }
 
+    @Test("an end that was dated by a clock that was ahead keeps no output after it from its removal")
+    func removalAfterAWrongDate() async throws {
+        let files = FakeFiles()
+        let now = NIOLockedValueBox(Date())
+        let site = try GatewaySite(files: files, now: { now.withLockedValue { $0 } })
+        try await site.running {
+            _ = try await site.gateway.submit(try GatewaySite.args())
+            _ = try await site.gateway.submit(try GatewaySite.args("other"))
+            // Of the first one, as the clock had it; then of the second, on a right one.
+            try await site.end(101)
+            try await site.end(102)
+            try await site.misdate(by: 365 * 86_400)
+            now.withLockedValue { $0 += 90_000 }
+            _ = try await site.gateway.removeOutputs()
+            #expect(files.state.withLockedValue { $0.asked.count } == 2)
+        }
+    }
+
     @Test("folders are listed as the token's user, or as the one that is configured")
     func listing() async throws {
         for (user, hasToken, status, asked) in [

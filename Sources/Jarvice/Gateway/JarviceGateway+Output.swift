@@ -58,12 +58,15 @@ extension JarviceGateway {
     /// - Throws: what keeps it from it; it goes on there the next time.
     func removeOutputs(atMost count: Int = 200) async throws(JarviceError) -> Bool {
         guard let files else { return false }
+        let latest = (seconds + Self.day) * 1_000_000
         let limit = (trustedSeconds - settings.keepOutput.components.seconds) * 1_000_000
         let begin = try await ledgerAnswer { [ledger] in try await ledger.cursor(Self.removalCursor) ?? 0 }
         let next = try await ledgerAnswer { [ledger] in try await ledger.transitions(after: begin, limit: count) }
         for transition in next {
-            guard transition.recordedAt <= limit else { return false }
-            if transition.isFinal, transition.gateway == Self.gatewayName, let jobID = transition.jobID,
+            // What is dated far later than now was dated by a clock that was ahead: its output stays, and keeps no other waiting.
+            let isDated = transition.recordedAt <= latest
+            guard transition.recordedAt <= limit || !isDated else { return false }
+            if isDated, transition.isFinal, transition.gateway == Self.gatewayName, let jobID = transition.jobID,
                 let (userID, name) = transition.externalID.flatMap(Self.owner),
                 let user = try await cluster.user(of: userID)
             {
