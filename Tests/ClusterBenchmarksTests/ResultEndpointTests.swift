@@ -152,6 +152,10 @@ import Testing
         let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
         #expect(mode == 0o600)
         #expect(try OwnCertificate(path: path, host: "10.0.0.1").certificate == first.certificate)
+        // Made while the clock was ahead, by a month as it is now: nobody would take it.
+        let past = Int64(time(nil)) - 30 * 86_400
+        let again = try OwnCertificate(path: path, host: "10.0.0.1", now: past)
+        #expect(again.certificate != first.certificate)
         let named = try OwnCertificate(path: path, host: "head.example.org")
         #expect(named.certificate != first.certificate)
         let years = Int64(time(nil)) + 19 * 365 * 86_400

@@ -63,6 +63,8 @@ public struct OwnCertificate: Sendable {
     private static func isGood(_ text: String, _ certificate: String, _ now: Int64) -> Bool {
         guard let leaf = try? NIOSSLCertificate(bytes: Array(certificate.utf8), format: .pem),
             let key = try? NIOSSLPrivateKey(bytes: Array(text.utf8), format: .pem), leaf.notValidAfter > 0,
+            // Made while the clock was ahead.
+            Int64(leaf.notValidBefore) <= now,
             Int64(leaf.notValidAfter) - now > Int64(rest) * 86_400
         else { return false }
         let configuration = TLSConfiguration.makeServerConfiguration(
