@@ -458,7 +458,8 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "CSlurm", "ClusterCockpit", "CommandOutput", "DeepSquare", "Ethereum", "Jarvice", "JobLifecycle",
+                "Agent", "CSlurm", "ClusterCockpit", "CommandOutput", "DeepSquare", "Ethereum", "Jarvice",
+                "JobLifecycle",
                 "Observability", "Slurm", "SlurmAdapter", "Sockets",
                 "SpankBridge", "Support", "TestCertificates", "Waiting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

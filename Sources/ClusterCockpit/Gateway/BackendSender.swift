@@ -256,7 +256,8 @@ actor BackendSender {
     func recall() async {
         do throws(CockpitError) {
             let latest = now() + Self.longestWait
-            try await store.recall(name, after: latest, confirmedAfter: latest + Int64(settings.confirmAfter / .milliseconds(1)))
+            try await store.recall(
+                name, after: latest, confirmedAfter: latest + Int64(settings.confirmAfter / .milliseconds(1)))
         } catch {
             note(error)
         }

@@ -8,7 +8,8 @@ extension LedgerTransaction {
     /// A job that slurmctld, asked since it was released, has held and without the mark of that: the order's last step is
     /// taken once more. An administrator's hold stays, also of a job whose comment took no mark.
     mutating func noteHeldAgain(_ seen: JobObservation) throws {
-        guard seen.source == .controller, seen.isHeld, !seen.isHeldByAdministrator, !OrderTag.saysReleased(seen.details.adminComment),
+        guard seen.source == .controller, seen.isHeld, !seen.isHeldByAdministrator,
+            !OrderTag.saysReleased(seen.details.adminComment),
             let order = try order(taggedIn: seen.details.adminComment), order.orderPhase == .released,
             order.number == seen.orderNumber, !(try staysHeld(order.id))
         else { return }
