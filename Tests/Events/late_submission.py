@@ -28,11 +28,14 @@ function slurm_job_submit(job, partitions, uid)
 end
 
 function slurm_job_modify(job, record, partitions, uid)
+    {modify}
     return slurm.SUCCESS
 end
 """
 PRIORITY = "job.priority = 1000"
 REPLACE = 'job.admin_comment = "site policy 7"'
+FILL = 'job.admin_comment = job.admin_comment .. "," .. string.rep("x", 980)'
+REFUSE = "if job.admin_comment ~= nil then return slurm.ERROR end"
 APPEND = 'job.admin_comment = job.admin_comment .. " seen by the site"'
 
 
@@ -61,8 +64,8 @@ class Stage:
         lab.fault("stop")
         lab.fault("start")
 
-    def plugin(self, delay, *more):
-        self.script.write_text(PLUGIN.format(asked=self.asked, delay=delay, more="\n    ".join(more)))
+    def plugin(self, delay, *more, modify=""):
+        self.script.write_text(PLUGIN.format(asked=self.asked, delay=delay, more="\n    ".join(more), modify=modify))
         time.sleep(1.1)  # slurmctld looks at the file's time, in seconds
 
     def order(self, count, case):
@@ -127,8 +130,8 @@ class Stage:
         self.agent.stop()
 
 
-def late(stage, case, count, delay, *more):
-    stage.plugin(delay, *more)
+def late(stage, case, count, delay, *more, **others):
+    stage.plugin(delay, *more, **others)
     names = stage.order(count, case)
     stage.agent.start()
     stage.wait(names)
@@ -178,6 +181,16 @@ def replaced(stage):
 def appended(stage):
     """the plugin appends to the admin comment after a blank"""
     late(stage, "appended", 1, 0, APPEND)
+
+
+def unmarkable(stage):
+    """the plugin lets nobody change an admin comment: the job is released without the mark of it"""
+    late(stage, "unmarkable", 1, 0, modify=REFUSE)
+
+
+def filled(stage):
+    """the plugin fills the admin comment, so that no mark has room: the job is released without it"""
+    late(stage, "filled", 1, 0, FILL)
 
 
 def replaced_late(stage):
@@ -374,9 +387,9 @@ def cancel_lost(stage):
     stage.stop()
 
 
-SHORT = [eight, replaced, surplus, surplus_untagged, replaced_late, withdrawn, release_lost, cancel_lost]
+SHORT = [eight, replaced, unmarkable, filled, surplus, surplus_untagged, replaced_late, withdrawn, release_lost, cancel_lost]
 ALL = [
-    eight, eight_priority, twelve, twelve_priority, long, long_priority, replaced, appended, replaced_late, killed_late,
+    eight, eight_priority, twelve, twelve_priority, long, long_priority, replaced, appended, unmarkable, filled, replaced_late, killed_late,
     killed_priority, withdrawn, scancelled, surplus, surplus_untagged,
     release_lost, cancel_lost,
 ]

@@ -37,6 +37,25 @@ struct LedgerFoldTests {
         #expect(requeued.endTime == 600 && requeued.elapsed == 110)
     }
 
+    @Test(
+        "the number of a job that waited is given away again by a slurmctld that was killed: slurmdbd knows of the first"
+    )
+    func numberGivenAwayAgain() async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler()
+        try await bench.see(seen(.pending), seen(.pending, submit: 600, at: 2000))
+        #expect(try await bench.ledger.counts().hints == 1)
+        fake.state.accounting = [
+            seen(.cancelled, .accounting, restarts: nil, start: 495, end: 495),
+            seen(.pending, .accounting, submit: 600, restarts: nil),
+        ]
+        fake.state.list = [seen(.pending, submit: 600, at: 3000)]
+        let follower = HintFollower(ledger: bench.ledger, scheduler: fake, logger: quiet)
+        while try await follower.followDue() {}
+        #expect(try await bench.story() == ["7 pending", "7 ended CANCELLED final", "7 pending"])
+        #expect(try await bench.ledger.summaries(ofJob: 7).map(\.isFinal).sorted { $0 && !$1 } == [true, false])
+    }
+
     @Test("a job that was put back before anybody saw it run: slurmdbd is asked when it ran")
     func requeuedUnseen() async throws {
         let bench = try Bench()

@@ -229,9 +229,12 @@ extension LedgerTransaction {
         _ previous: RunRow, by seen: JobObservation, belongs: Bool, force: Bool
     ) throws -> Bool {
         var run = previous
-        // One more restart means that it ran in between, if only for a moment: slurmdbd knows from when to when.
+        // One more restart means that it ran in between, if only for a moment: slurmdbd knows from when to when. None at all means
+        // that nothing came before: a slurmctld that was killed has given the number away again, and slurmdbd knows what
+        // became of the first.
         let neverRan =
-            belongs && run.record.phase == .pending && seen.restarts ?? 0 <= run.record.restarts ?? 0
+            belongs && run.record.phase == .pending && seen.restarts != 0
+            && seen.restarts ?? 0 <= run.record.restarts ?? 0
         guard force || run.record.knowsEnd || neverRan else {
             try addHint(JobHint(jobID: seen.jobID, reason: .superseded, time: now))
             return false
