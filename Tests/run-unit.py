@@ -17,7 +17,7 @@ import threading
 import time
 
 SILENCE = int(os.environ.get("SILENCE", "300"))  # s
-# The longest thing said of a thread, in lines; what is below it is the runtime's.
+# Shown of a thread; what is below them is the runtime's.
 FRAMES = 25
 EVENT = re.compile(
     r"^. Test (?!case passing |run )(?P<name>.+?)(?: with \d+ test cases?)? (?P<how>started|passed after [\d.]+ seconds|failed after .*)\.$")
@@ -117,7 +117,7 @@ def main(arguments):
     # What a test left running may hold the pipe.
     reader.join(10)
     status = process.returncode
-    if not hangs and (story.verdict or status not in (0, 1) and not story.under_way):
+    if not hangs and story.verdict:
         return status if status >= 0 else 1
     print(f"=== the tests {'hang' if hangs else f'ended without a verdict (exit status {status})'}; under way were")
     for name in story.unfinished() or ["none"]:

@@ -51,7 +51,7 @@ done
 
 ./imports.sh || die "a file of the agent imports a gateway's module"
 mkdir -p "$work/tree/Sources/Agent/Gateways/DeepSquare" "$work/tree/Sources/Agent/Status" \
-    "$work/tree/Sources/"{CommandOutput,Observability,SlurmAdapter}
+    "$work/tree/Sources/SlurmAdapter"
 for line in 'internal import DeepSquare' 'import Ethereum' '@testable import struct Ethereum.Address'; do
     echo "$line" | tee "$work/tree/Sources/Agent/Gateways/Gateways.swift" >"$work/tree/Sources/Agent/Gateways/DeepSquare/A.swift"
     ./imports.sh "$work/tree" || die "imports.sh forbids \"$line\" where it belongs"

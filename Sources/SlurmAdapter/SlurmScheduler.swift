@@ -105,11 +105,9 @@ package struct SlurmScheduler: Scheduler {
                 try await controller.release(JobID(jobID))
             }
         }
-        do throws(SlurmError) {
+        // It goes without the comment where Slurm, or what the comment holds already, says no to that.
+        try await command(needless) { () async throws(SlurmError) in
             try await controller.release(JobID(jobID), adminComment: adminComment)
-        } catch {
-            if needless.contains(error.code) { return }
-            throw SchedulerError(command: error)
         }
     }
 
@@ -122,15 +120,15 @@ package struct SlurmScheduler: Scheduler {
         try await command { () async throws(SlurmError) in try await controller.setTimeLimit(JobID(jobID), limit) }
     }
 
-    /// A change that one may say no to. What has ended needs none.
-    private func command(_ body: () async throws(SlurmError) -> Void) async throws(SchedulerError) {
+    /// A change that one may say no to, and that is needless in some cases.
+    private func command(
+        _ needless: Set<SlurmError.Code> = [.alreadyEnded, .notFound], _ body: () async throws(SlurmError) -> Void
+    ) async throws(SchedulerError) {
         do throws(SlurmError) {
             try await body()
         } catch {
-            switch error.code {
-            case .alreadyEnded, .notFound: return
-            default: throw SchedulerError(command: error)
-            }
+            if needless.contains(error.code) { return }
+            throw SchedulerError(command: error)
         }
     }
 

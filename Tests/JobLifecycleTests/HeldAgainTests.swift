@@ -17,6 +17,14 @@ struct HeldAgainTests {
         #expect(try await phase(bench) == .released)
     }
 
+    /// The same, of which slurmctld has lost that.
+    private func lost(_ bench: Bench, _ fake: FakeScheduler) async throws {
+        try await released(bench, fake)
+        fake.lose(101, comment: fake.state.submitted[0].tag)
+        try await poll(bench, fake)
+        #expect(try await phase(bench) == .submitted)
+    }
+
     private func drive(_ bench: Bench, _ fake: FakeScheduler) async throws {
         let submitter = Submitter(ledger: bench.ledger, scheduler: fake, logger: quiet)
         for _ in 0..<5 {
@@ -105,11 +113,8 @@ struct HeldAgainTests {
     func withdrawnMeanwhile() async throws {
         let bench = try Bench()
         let fake = FakeScheduler(clock: bench.clock)
-        try await released(bench, fake)
-        fake.lose(101, comment: fake.state.submitted[0].tag)
-        try await poll(bench, fake)
+        try await lost(bench, fake)
         let order = try #require(try await bench.ledger.order("grid", "0xa", claim: 1))
-        #expect(order.phase == .submitted)
         #expect(try await !bench.ledger.withdraw("grid", "0xa", claim: 1, why: "no answer in time"))
         // The step that lets it go had begun before that, and nothing of this process comes after its commit.
         try await bench.ledger.noteReleased(order.ledgerJob)
@@ -122,10 +127,7 @@ struct HeldAgainTests {
     func clockSetBack() async throws {
         let bench = try Bench()
         let fake = FakeScheduler(clock: bench.clock)
-        try await released(bench, fake)
-        fake.lose(101, comment: fake.state.submitted[0].tag)
-        try await poll(bench, fake)
-        #expect(try await phase(bench) == .submitted)
+        try await lost(bench, fake)
         fake.change { $0.submitted[0].appearsAt -= 900 }
         try await drive(bench, fake)
         #expect(fake.state.released == [101, 101])

@@ -36,9 +36,9 @@ extension BackendSender {
     func waits(
         _ run: CockpitRun, _ nodes: [String], _ words: NodeWords, for placement: JobPlacement
     ) -> Bool {
-        let young = now() - run.startTime * 1000
+        let sinceStart = now() - run.startTime * 1000
         // One that starts in the future was dated by a clock that was ahead: nobody waits until then.
-        let age = young < 0 ? Int64.max : young
+        let age = sinceStart < 0 ? Int64.max : sinceStart
         if age < Self.nodePatience,
             nodes.contains(where: { placement.misses($0, run, words.shares[$0]) && words.hardware[$0] != nil })
         {

@@ -15,8 +15,10 @@ final class EndedEarly: Sendable {
 
     func note(_ transitions: [JobTransition]) {
         ends.withLock { ends in
-            guard let before = ends else { return }
-            ends = (before + transitions.filter { $0.kind.endsRun }).suffix(Self.limit)
+            guard ends != nil else { return }
+            ends?.append(contentsOf: transitions.lazy.filter { $0.kind.endsRun })
+            // An agent that was away for long is told of many, none of which is in the list: now and then they go.
+            if let count = ends?.count, count > 2 * Self.limit { ends?.removeFirst(count - Self.limit) }
         }
     }
 
