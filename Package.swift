@@ -343,7 +343,7 @@ let package = Package(
         .testTarget(
             name: "JobLifecycleTests",
             dependencies: [
-                "JobLifecycle", "Persistence", "PlanCheck", "Waiting",
+                "JobLifecycle", "Persistence", "PlanCheck", "Support", "Waiting",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "InMemoryLogging", package: "swift-log"),
                 .product(name: "Logging", package: "swift-log"),

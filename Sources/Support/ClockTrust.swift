@@ -11,7 +11,7 @@ public struct ClockTrust: Sendable {
     /// What NTP corrects, and a virtual machine that stood still for a moment.
     static let slack: Double = 120
     /// An agent may have been switched off for so long.
-    static let slackOfRestart: Double = 7 * 86_400
+    public static let slackOfRestart: Double = 7 * 86_400
     /// For so long another time has to stay before it is believed.
     static let probation: Double = 86_400
 
@@ -20,6 +20,12 @@ public struct ClockTrust: Sendable {
     private var allowed: Double
     /// What it shows instead, and since when by the steady clock.
     private var other: (offset: Double, since: Double)?
+    /// What the last look gave, and when by the steady clock.
+    private var last: (time: Double, steady: Double)?
+
+    /// Seconds by which the time that ages count by has moved on beyond the steady clock: what was dated before seems as much older
+    /// than it is. A wall clock that was behind has been put right, or one that is ahead is believed now.
+    public var leap: Double = 0
 
     /// - Parameter newestKnown: the newest time that was right before the process started; nil: there is none, and the wall clock is
     ///   believed.
@@ -40,7 +46,10 @@ public struct ClockTrust: Sendable {
         } else {
             other = (found, steady)
         }
-        return other == nil ? wall : min(wall, steady + offset)
+        let time = other == nil ? wall : min(wall, steady + offset)
+        if let last, case let beyond = time - last.time - (steady - last.steady), beyond > Self.slack { leap += beyond }
+        last = (time, steady)
+        return time
     }
 
     /// Seconds since `time`, by two readings of now; what is dated later than `trusted` was dated by a wall clock that is ahead.

@@ -44,6 +44,12 @@ public final class TrustedClock: Sendable {
         return age < wall.timeIntervalSince1970 ? Date(timeIntervalSince1970: age) : wall
     }
 
+    /// By how many seconds ``now()`` has moved on beyond the time that passed, since that was last forgotten; 0: it has not.
+    public var leap: Double { state.withLockedValue { $0.trust.leap } }
+
+    /// What was dated before has been seen to.
+    public func forget(leap: Double) { state.withLockedValue { $0.trust.leap = max(0, $0.trust.leap - leap) } }
+
     /// What has changed since the last call, each once.
     public func news() -> News? {
         _ = now()

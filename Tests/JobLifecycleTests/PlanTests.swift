@@ -3,6 +3,7 @@
 import Foundation
 import GRDB
 import PlanCheck
+import Support
 import Testing
 
 @testable import JobLifecycle
@@ -38,6 +39,7 @@ struct PlanTests {
         try await ledger.transact {
             try $0.database.execute(sql: "DELETE FROM meta WHERE name = 'clock'")
             #expect(try Ledger.newestTime($0.database) != nil)
+            try $0.noteLeap(ClockTrust.slackOfRestart + 1)
         }
         clock.advance(1000)
         try await ledger.prune(olderThan: .seconds(1))
@@ -180,6 +182,7 @@ struct PlanTests {
         try await ledger.note(due, is: .done)
         try await ledger.ask(.cancel(why: "not wanted"), of: "own", "d", claim: 1, isUrgent: true)
         _ = try await ledger.commands(ofLedgerJob: id)
+        try await ledger.fold(Ledger.Intake(observations: [seen(.pending, key: JobKey(51), submit: 2_000_000)]))
         let tag = try #require(try await ledger.order(ledgerJob: id)).tag
         try await ledger.fold(
             Ledger.Intake(observations: [seen(.cancelled, key: JobKey(51), submit: 2_000_000, end: 2_000_001, tag: tag)]

@@ -23,8 +23,13 @@ struct WrongClockTests {
         init() async throws {
             folder = try TemporaryFolder()
             ledger = try Self.open(folder, wall, steady)
+            for id in 1...3 { try await end(UInt32(id)) }
+        }
+
+        /// A job that ended, and was told.
+        func end(_ id: UInt32) async throws {
             try await ledger.fold(
-                Ledger.Intake(observations: (1...3).map { seen(.completed, key: JobKey($0), start: 490, end: 495) }))
+                Ledger.Intake(observations: [seen(.completed, key: JobKey(id), start: 490, end: 495)]))
             while case let due = try await ledger.dueDeliveries("all", limit: 100), !due.isEmpty {
                 try await ledger.record(
                     due.map { .init(sequence: $0.transition.sequence, outcome: .delivered, next: 0) }, of: "all")
@@ -52,7 +57,7 @@ struct WrongClockTests {
         func prune() async throws -> Int { try await ledger.prune(olderThan: .seconds(30 * Int64(day))) }
     }
 
-    @Test("prunes nothing, until the clock has run for a day")
+    @Test("prunes nothing, until the clock is believed and has been for as long")
     func jump() async throws {
         let site = try await Site()
         site.pass(3600)
@@ -62,7 +67,50 @@ struct WrongClockTests {
         site.pass(Self.day - 60)
         #expect(try await site.prune() == 0)
         site.pass(120)
+        #expect(try await site.prune() == 0)
+        site.pass(30 * Self.day - 60)
+        #expect(try await site.prune() == 0)
+        site.pass(120)
         #expect(try await site.prune() == 3)
+    }
+
+    @Test("what is recorded under one that is far behind stays as long as ever once it is right, over restarts too")
+    func putRight() async throws {
+        for restarts in [false, true] {
+            let site = try await Site()
+            site.pass(3600)
+            site.wall.advance(-Self.years)
+            if restarts { try site.restart() }
+            #expect(try await site.prune() == 0)
+            try await site.end(4)
+            try await site.ledger.transact {
+                try $0.insertDelivery(of: 1, job: 1, to: "missing")
+                try Ledger.noteUnconfigured($0.database, "missing", at: $0.now / 1_000_000)
+            }
+            site.pass(3600)
+            site.wall.advance(Self.years)
+            for _ in 0..<29 {
+                #expect(try await site.prune() == 0)
+                site.pass(Self.day)
+            }
+            try site.restart()
+            #expect(try await site.prune() == 0)
+            #expect(try await site.ledger.unconfigured().map(\.deliveries) == [1])
+            site.pass(2 * Self.day)
+            #expect(try await site.prune() == 4)
+        }
+    }
+
+    @Test("no job vanishes because one that was behind is put right")
+    func vanishingWhenPutRight() async throws {
+        let site = try await Site()
+        try await site.ledger.fold(Ledger.Intake(observations: [seen(.running, key: JobKey(9), start: 490)]))
+        site.wall.advance(-3600)
+        #expect(try await miss(site) == 1)
+        site.wall.advance(3600)
+        #expect(try await miss(site) == 1)
+        site.pass(61)
+        #expect(try await miss(site) == 0)
     }
 
     @Test("prunes nothing after it is set back, and what is really old goes meanwhile")
@@ -98,6 +146,8 @@ struct WrongClockTests {
                 Ledger.Intake(observations: [seen(.running, key: JobKey(9), start: 490)]), force: true)
         }
         site.pass(Self.day)
+        #expect(try await site.prune() == 0)
+        site.pass(30 * Self.day)
         #expect(try await site.prune() == 3)
     }
 
@@ -124,16 +174,19 @@ struct WrongClockTests {
     func vanishing() async throws {
         let site = try await Site()
         try await site.ledger.fold(Ledger.Intake(observations: [seen(.running, key: JobKey(9), start: 490)]))
-        func miss() async throws -> Int {
-            try await site.ledger.transact { transaction in
-                let run = try Ledger.openRuns(of: 9, transaction.database)
-                return try transaction.countMissing(run, interval: .seconds(60), reason: "gone").count
-            }
-        }
-        #expect(try await miss() == 1)
+        #expect(try await miss(site) == 1)
         site.wall.advance(Self.years)
-        #expect(try await miss() == 1)
+        #expect(try await miss(site) == 1)
         site.pass(61)
-        #expect(try await miss() == 0)
+        #expect(try await miss(site) == 0)
+    }
+
+    /// An answer that has no job 9.
+    /// - Returns: how many runs of it are still open.
+    private func miss(_ site: Site) async throws -> Int {
+        try await site.ledger.transact { transaction in
+            let run = try Ledger.openRuns(of: 9, transaction.database)
+            return try transaction.countMissing(run, interval: .seconds(60), reason: "gone").count
+        }
     }
 }

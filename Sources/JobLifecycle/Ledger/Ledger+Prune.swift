@@ -56,7 +56,7 @@ extension Ledger {
 
     /// Removes jobs that are over and delivered since before `age`, hints and frames as old, and what a gateway that is no
     /// longer configured was to be told, once the ledger has been without it for as long. Open jobs stay. A wall clock that was
-    /// set forward makes nothing old (``clock``).
+    /// set forward makes nothing old (``clock``), and while one that was far behind has not been right for as long nothing goes.
     ///
     /// In small transactions: nobody who commits waits for more than a few milliseconds of it.
     /// - Parameter pause: called after each, with how long the writer was held; throws to stop.
@@ -69,6 +69,7 @@ extension Ledger {
         let before = now - Int64(age / .microseconds(1))
         do {
             try await noteClock()
+            if let rightFor = try await rightSince(now), rightFor < now - before { return 0 }
             try await dropUnconfigured(before: before / 1_000_000, pause)
             try await pruneSmall(before: before, pause)
             var walk = PruneWalk(before: before, now: now)

@@ -183,19 +183,22 @@ extension Ledger {
     ) async throws(LedgerError) -> Answer {
         guard let writer else { throw LedgerError(.conflict, "\(path) was opened to be looked at only") }
         do {
-            let (answer, news, wakes, commands, _) = try await gate.use { [interests, policyBox, running] in
+            let (answer, news, wakes, commands, _, leap) = try await gate.use { [interests, policyBox, running, clock] in
                 try await writer.write(lane, committed: { running.take($0.4) }) { database in
                     var transaction = LedgerTransaction(
                         database: database, interests: interests, policy: policyBox.withLockedValue { $0 },
                         now: self.microseconds, trustedNow: self.trustedMicroseconds)
+                    let leap = clock.leap
+                    if leap > 0 { try transaction.noteLeap(leap) }
                     let answer = try body(&transaction)
                     try transaction.counted.write(to: database)
                     return (
                         answer, transaction.news, transaction.changedOrders, transaction.changedCommands,
-                        transaction.runChanges
+                        transaction.runChanges, leap
                     )
                 }
             }
+            if leap > 0 { clock.forget(leap: leap) }
             if !news.isEmpty || wakes { feed.publish(news) }
             if !commands.isEmpty { commandWatch.raise(commands) }
             return answer
