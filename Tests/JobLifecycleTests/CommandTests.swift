@@ -334,6 +334,78 @@ struct CommandTests {
         #expect(bench.fake.state.limits == [60])
     }
 
+    // MARK: a slurmctld that is killed before it saves
+
+    /// A command that was done, and of which slurmctld shows nothing when its list is asked for.
+    private func lost(
+        _ command: JobCommand, by fix: (FakeScheduler) -> Void = { _ in }, staysHeld: Bool = false
+    ) async throws -> CommandBench {
+        let bench = try CommandBench()
+        if staysHeld {
+            try await bench.acceptHeld()
+            while try await bench.submitter.stepDue() {}
+        } else {
+            try await bench.submitted()
+        }
+        let reconciler = Reconciler(ledger: bench.ledger, scheduler: bench.fake, logger: quiet)
+        func poll() async throws {
+            bench.bench.clock.advance(1)
+            bench.fake.change { state in
+                state.list = state.submitted.map(\.observation).map { seen in
+                    var seen = seen
+                    seen.time = bench.ledger.microseconds
+                    return seen
+                }
+                state.stamp += 1
+            }
+            try await reconciler.poll(sweep: false)
+        }
+        // Two, so that the list says nothing new of the job.
+        try await poll()
+        try await poll()
+        let before = try #require(bench.fake.jobs.first)
+        bench.bench.clock.advance(1)
+        try await bench.ask(command)
+        try await bench.settle()
+        bench.fake.takeBack(101, to: before)
+        fix(bench.fake)
+        try await poll()
+        try await bench.settle()
+        // Once it is done, nothing is asked for again.
+        for _ in 0..<3 { try await poll() }
+        try await bench.settle()
+        return bench
+    }
+
+    @Test("a cancel that slurmctld lost is done again")
+    func cancelLost() async throws {
+        let bench = try await lost(Self.cancel)
+        #expect(bench.fake.state.cancelled == [101, 101])
+        #expect(try await bench.commands() == ["cancel done"])
+    }
+
+    @Test("a release that slurmctld lost is done again, but for a job that somebody has held since")
+    func releaseLost() async throws {
+        #expect(try await lost(.release, staysHeld: true).fake.state.released == [101, 101])
+        let byAdministrator = try await lost(.release, by: { $0.hold(101, byAdministrator: true) }, staysHeld: true)
+        #expect(byAdministrator.fake.state.released == [101])
+        // The user's hold leaves the mark of the release.
+        let byUser = try await lost(
+            .release,
+            by: { fake in
+                fake.change { $0.submitted[0].comment = OrderTag.released($0.submitted[0].tag, nil) }
+                fake.hold(101)
+            }, staysHeld: true)
+        #expect(byUser.fake.state.released == [101])
+    }
+
+    @Test("a time limit that slurmctld lost is set again, but for one that somebody has set since")
+    func limitLost() async throws {
+        #expect(try await lost(.timeLimit(minutes: 60)).fake.state.limits == [60, 60])
+        let byHand = try await lost(.timeLimit(minutes: 60), by: { $0.change { $0.submitted[0].limit = 45 } })
+        #expect(byHand.fake.state.limits == [60])
+    }
+
     // MARK: waiting
 
     @Test("who waits is told of trouble, and what became of it; the service does it")

@@ -84,7 +84,10 @@ public struct JobCommander: Service {
             // slurmctld lets the agent's user end any hold, and it may have been asked for long ago.
             let held = try await scheduler.look(at: due.jobID).filter { $0.orderNumber == due.jobID && $0.isHeld }
             if held.contains(where: \.isHeldByAdministrator) { return .impossible("an administrator holds the job") }
-            if !held.isEmpty { try await scheduler.release(due.jobID, adminComment: nil) }
+            if let first = held.first {
+                let tag = OrderTag.all(in: first.details.adminComment).first
+                try await scheduler.release(due.jobID, tag: tag, first)
+            }
         case .timeLimit(let minutes):
             try await scheduler.setTimeLimit(due.jobID, minutes: minutes)
             // A try before, maybe of another limit, may still hang: it would have the last word.

@@ -125,9 +125,11 @@ extension Ledger {
     }
 
     /// Slurm has done it, or never will. Nothing changes when another one has taken its place meanwhile, or the job has
-    /// another number.
+    /// another number. The job's next record in slurmctld's list is looked at even if it says what it said before: then
+    /// slurmctld has lost what it did.
     func note(_ due: DueCommand, is state: JobCommand.State) async throws(LedgerError) {
         let (word, error) = LedgerTransaction.stored(state)
+        defer { spokenOf.add([due.jobID]) }
         try await transact { transaction in
             try transaction.database.execute(
                 sql: """

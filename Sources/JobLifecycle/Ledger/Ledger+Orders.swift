@@ -133,7 +133,7 @@ extension Ledger {
     /// One that was withdrawn while it was let go is to be cancelled: a command says so from the same moment on.
     /// - Parameter isEnded: it was ended instead of let go.
     func noteReleased(_ ledgerJob: Int64, isEnded: Bool = false) async throws(LedgerError) {
-        try await transact { transaction in
+        let number = try await transact { transaction in
             try transaction.database.execute(
                 sql: "UPDATE jobs SET order_phase = 'released', released_at = ?, last_error = NULL WHERE id = ?",
                 arguments: [transaction.now, ledgerJob])
@@ -141,7 +141,10 @@ extension Ledger {
             let why = try String.fetchOne(
                 transaction.database, sql: "SELECT withdrawn FROM jobs WHERE id = ?", arguments: [ledgerJob])
             if let why, !isEnded { _ = try transaction.ask(.cancel(why: why), of: ledgerJob, isUrgent: true) }
+            return try transaction.job(ledgerJob).number
         }
+        // A record that says what it said before tells that slurmctld has lost it.
+        if let number { spokenOf.add([number]) }
     }
 
     /// Slurm does not know the job under its number, which never was let go: it is looked for as after a lost answer.

@@ -55,6 +55,22 @@ public protocol Scheduler: Sendable {
     func timing() async throws(SchedulerError) -> SchedulerTiming
 }
 
+extension Scheduler {
+    /// The mark of a release goes with it; where a job_submit plugin does not allow that it goes without.
+    /// - Parameters:
+    ///   - tag: the order's; nil: its job bears none, and gets no mark either.
+    ///   - seen: slurmctld's record of the job; nil: it has none that is open.
+    func release(_ jobID: UInt32, tag: String?, _ seen: JobObservation?) async throws(SchedulerError) {
+        guard let tag, let seen else { return try await release(jobID, adminComment: nil) }
+        do throws(SchedulerError) {
+            try await release(jobID, adminComment: OrderTag.released(tag, seen.details.adminComment))
+        } catch {
+            guard error.code == .refused else { throw error }
+            try await release(jobID, adminComment: nil)
+        }
+    }
+}
+
 /// slurmctld's list at one moment, as far as it differs from the last.
 public struct JobList: Sendable {
     /// For the next question, once this has been taken in.

@@ -167,22 +167,10 @@ extension Submitter {
                 "ended before it ran", metadata: order.logIDs(slurm: id).merging(["why": "\(why)"]) { $1 })
         }
         await mark(order, id, seen)
-        if !order.staysHeld { try await release(id, order, seen) }
+        if !order.staysHeld {
+            try await scheduler.release(id, tag: order.tag, seen.first { !$0.state.base.isEnd })
+        }
         try await ledger.noteReleased(order.ledgerJob)
-    }
-
-    /// The mark of a release goes with it; where a job_submit plugin does not allow that it goes without.
-    private func release(_ id: UInt32, _ order: OrderRecord, _ seen: [JobObservation]) async throws(SchedulerError) {
-        guard let open = seen.first(where: { !$0.state.base.isEnd }) else {
-            return try await scheduler.release(id, adminComment: nil)
-        }
-        do throws(SchedulerError) {
-            let comment = OrderTag.released(order.tag, open.details.adminComment)
-            try await scheduler.release(id, adminComment: comment)
-        } catch {
-            guard error.code == .refused else { throw error }
-            try await scheduler.release(id, adminComment: nil)
-        }
     }
 
     /// Puts a tag back that a job_submit plugin took away.

@@ -67,11 +67,14 @@ final class FakeScheduler: Scheduler {
         var isGone = false
         var isHeld = true
         var isHeldByAdministrator = false
+        /// Minutes.
+        var limit: UInt64 = 30
 
         var observation: JobObservation {
             var seen = JobLifecycleTests.seen(
                 state, key: JobKey(id), submit: appearsAt, start: startedAt ?? endedAt, end: endedAt, tag: comment)
             seen.details.nodes = startedAt == nil ? nil : "n1"
+            seen.details.timeLimit = UInt32(limit)
             seen.session = OrderTag.session(of: tag)
             seen.isHeld = state == .pending && isHeld
             seen.isHeldByAdministrator = seen.isHeld && isHeldByAdministrator
@@ -286,6 +289,9 @@ final class FakeScheduler: Scheduler {
         }
     }
 
+    /// slurmctld was killed before it saved what had become of the job since: it is as it was.
+    func takeBack(_ jobID: UInt32, to before: SubmittedJob) { change(jobID) { $0 = before } }
+
     /// As somebody does it by hand.
     func hold(_ jobID: UInt32, byAdministrator: Bool = false) {
         change(jobID) { ($0.isHeld, $0.isHeldByAdministrator) = (true, byAdministrator) }
@@ -304,6 +310,7 @@ final class FakeScheduler: Scheduler {
             throw SchedulerError(.refused, "a job_submit plugin says no")
         }
         change { $0.limits.append(minutes) }
+        change(jobID) { $0.limit = minutes }
     }
 
     func setTag(_ tag: String, of jobID: UInt32, beside adminComment: String?) async throws(SchedulerError) {
