@@ -183,7 +183,8 @@ extension Ledger {
     ) async throws(LedgerError) -> Answer {
         guard let writer else { throw LedgerError(.conflict, "\(path) was opened to be looked at only") }
         do {
-            let (answer, news, wakes, commands, _, leap) = try await gate.use { [interests, policyBox, running, clock] in
+            let (answer, news, wakes, commands, _, leap) = try await gate.use {
+                [interests, policyBox, running, clock] in
                 try await writer.write(lane, committed: { running.take($0.4) }) { database in
                     var transaction = LedgerTransaction(
                         database: database, interests: interests, policy: policyBox.withLockedValue { $0 },
