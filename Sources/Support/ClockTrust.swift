@@ -23,13 +23,25 @@ public struct ClockTrust: Sendable {
     /// What the last look gave, and when by the steady clock.
     private var last: (time: Double, steady: Double)?
 
-    /// Seconds by which the time that ages count by has moved on beyond the steady clock: what was dated before seems as much older
-    /// than it is. A wall clock that was behind has been put right, or one that is ahead is believed now.
-    public var leap: Double = 0
+    /// The time that ages count by has moved on beyond the steady clock, as a wall clock that was behind has been put right, or one that
+    /// is ahead is believed now: when that was, and by how much. What was dated before seems as much older than it is.
+    public struct Leap: Sendable, Hashable {
+        public var at: Double
+        public var by: Double
+
+        public init(at: Double, by: Double) {
+            (self.at, self.by) = (at, by)
+        }
+    }
+
+    /// The last one; of two that follow each other the larger one counts.
+    public private(set) var leap: Leap?
 
     /// - Parameter newestKnown: the newest time that was right before the process started; nil: there is none, and the wall clock is
     ///   believed.
-    public init(wall: Double, steady: Double, newestKnown: Double? = nil) {
+    /// - Parameter leap: the last one before that.
+    public init(wall: Double, steady: Double, newestKnown: Double? = nil, leap: Leap? = nil) {
+        self.leap = leap
         offset = (newestKnown ?? wall) - steady
         allowed = newestKnown == nil ? Self.slack : Self.slackOfRestart
     }
@@ -47,14 +59,27 @@ public struct ClockTrust: Sendable {
             other = (found, steady)
         }
         let time = other == nil ? wall : min(wall, steady + offset)
-        if let last, case let beyond = time - last.time - (steady - last.steady), beyond > Self.slack { leap += beyond }
+        if let last, case let beyond = time - last.time - (steady - last.steady), beyond > Self.slack {
+            let lasting = leap.flatMap { $0.at + 2 * $0.by > time ? $0.by : nil } ?? 0
+            leap = Leap(at: time, by: max(beyond, lasting))
+        }
         last = (time, steady)
         return time
     }
 
     /// Seconds since `time`, by two readings of now; what is dated later than `trusted` was dated by a wall clock that is ahead.
-    public static func age(since time: Int64, wall: Int64, trusted: Int64) -> Int64 {
-        (time > trusted ? wall : trusted).saturatingSubtract(time)
+    /// - Parameter leapt: when the clock leapt (``leap``); what is dated before that is as old as that is, at most.
+    public static func age(since time: Int64, wall: Int64, trusted: Int64, leapt: Int64? = nil) -> Int64 {
+        let age = (time > trusted ? wall : trusted).saturatingSubtract(time)
+        guard let leapt, time < leapt, leapt <= trusted else { return age }
+        return min(age, trusted - leapt)
+    }
+
+    /// What is dated before is older than `age`, seconds, by the time that ``look(wall:steady:)`` gave; nil: that cannot be said of anything, as
+    /// a leap of more than half of that lies within it.
+    public func cutoff(_ age: Double, _ now: Double) -> Double? {
+        if let leap, leap.at <= now, now - leap.at < age, leap.by * 2 > age { return nil }
+        return now - age
     }
 
     private mutating func believe(_ found: Double) {

@@ -21,14 +21,18 @@ public final class TrustedClock: Sendable {
     /// - Parameters:
     ///   - steady: never jumps (``SteadyClock``); nil: `wall` does not either.
     ///   - newestKnown: the newest time that was right before the process started; nil: none.
-    public init(wall: @escaping @Sendable () -> Date, steady: (@Sendable () -> Date)? = nil, newestKnown: Date? = nil) {
+    ///   - leap: the last one before that.
+    public init(
+        wall: @escaping @Sendable () -> Date, steady: (@Sendable () -> Date)? = nil, newestKnown: Date? = nil,
+        leap: ClockTrust.Leap? = nil
+    ) {
         self.wall = wall
         self.steady = steady
         state = NIOLockedValueBox(
             (
                 ClockTrust(
                     wall: wall().timeIntervalSince1970, steady: steady?().timeIntervalSince1970 ?? 0,
-                    newestKnown: newestKnown?.timeIntervalSince1970), false
+                    newestKnown: newestKnown?.timeIntervalSince1970, leap: leap), false
             ))
     }
 
@@ -44,11 +48,18 @@ public final class TrustedClock: Sendable {
         return age < wall.timeIntervalSince1970 ? Date(timeIntervalSince1970: age) : wall
     }
 
-    /// By how many seconds ``now()`` has moved on beyond the time that passed, since that was last forgotten; 0: it has not.
-    public var leap: Double { state.withLockedValue { $0.trust.leap } }
+    /// The last time that ``now()`` moved on beyond the time that had passed.
+    public var leap: ClockTrust.Leap? { state.withLockedValue { $0.trust.leap } }
 
-    /// What was dated before has been seen to.
-    public func forget(leap: Double) { state.withLockedValue { $0.trust.leap = max(0, $0.trust.leap - leap) } }
+    /// When that was, Unix seconds.
+    public var leapt: Int64? { leap.map { Int64($0.at) } }
+
+    /// What is dated before is older than `age`; nil: that cannot be said of anything, as the clock has leapt meanwhile.
+    /// - Parameter wall: what a wall clock shows now.
+    public func cutoff(_ age: Duration, wall: Date) -> Date? {
+        let now = trusted(wall).timeIntervalSince1970
+        return state.withLockedValue { $0.trust.cutoff(age / .seconds(1), now) }.map { Date(timeIntervalSince1970: $0) }
+    }
 
     /// What has changed since the last call, each once.
     public func news() -> News? {

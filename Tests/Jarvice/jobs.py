@@ -185,6 +185,7 @@ def main():
         troubles.repeats(site)
         troubles.kills(site)
         troubles.outage(site)
+        troubles.lost(site)
         code, elapsed, texts = site.end(timeout, "timeout")
         insist("timeout", code == -9 and " TO " in texts[1], f"{code} {elapsed} {texts}")
         recorded(site, dialogue)

@@ -156,6 +156,31 @@ def outage(site):
     eventually("it answers again", lambda: site.up.call("POST", "/exitstatus", nobody)[2] == '[-9,"00:00:00",[]]\n')
 
 
+def lost(site):
+    say("slurmctld is killed before it saves that it has released a job")
+    keys = {"JOBOBJ_DEVICES": '["sbatch_begin=now+3600"]'}
+    for number in range(5):
+        name = f"lost-{number}"
+        job, _ = site.submit(name, held=True, keys=keys)
+        eventually("it is queued", lambda: job in site.listed("/queued"))
+        # slurmctld saves its jobs at a change, but not within 5 s of the last time: the next change is saved, the release not.
+        time.sleep(6)
+        other, _ = site.submit(f"other-{number}", held=True)
+        time.sleep(0.5)
+        insist("it is released", site.up.job("release", job, name) is True)
+        site.lab.fault("kill")
+        site.lab.fault("start")
+        eventually("it answers again", lambda: site.up.call("GET", "/gc")[0] == 200)
+        eventually("it is held no more", lambda: "Priority=0 " not in site.lab.command("scontrol", "show", "job", str(job)), 120)
+        lines = site.agent.log.read_text().splitlines()
+        again = any("slurmctld lost what was asked of a job" in line and f"slurm={job}" in line.split() for line in lines)
+        for ended in ((job, name), (other, f"other-{number}")):
+            insist("it is ended", site.up.job("terminate", *ended) is True)
+        if again:
+            return
+    insist("slurmctld lost a release, and it was asked again", False)
+
+
 def has_begun(site):
     try:
         return "begun" in site.output("outage").splitlines()

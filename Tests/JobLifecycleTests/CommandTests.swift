@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import FoundationEssentials
 import NIOConcurrencyHelpers
 import Testing
 import Waiting
@@ -336,74 +337,101 @@ struct CommandTests {
 
     // MARK: a slurmctld that is killed before it saves
 
-    /// A command that was done, and of which slurmctld shows nothing when its list is asked for.
-    private func lost(
-        _ command: JobCommand, by fix: (FakeScheduler) -> Void = { _ in }, staysHeld: Bool = false
-    ) async throws -> CommandBench {
+    /// What it had saved of the job when it was killed, and which commands had been done since.
+    private struct Loss {
+        var staysHeld = false
+        /// The job had begun before the commands.
+        var runs = false
+        /// The plugin told of the end that a cancel brought.
+        var isTold = false
+        /// slurmctld was started again.
+        var restarts = true
+        /// What somebody has done since.
+        var since: (FakeScheduler) -> Void = { _ in }
+    }
+
+    private func after(_ commands: [JobCommand], _ loss: Loss = Loss()) async throws -> CommandBench {
         let bench = try CommandBench()
-        if staysHeld {
-            try await bench.acceptHeld()
-            while try await bench.submitter.stepDue() {}
-        } else {
-            try await bench.submitted()
+        let clock = bench.bench.clock
+        if loss.staysHeld { try await bench.acceptHeld() } else { try await bench.accept() }
+        while try await bench.submitter.stepDue() {}
+        if loss.runs { bench.fake.start(101) }
+        bench.fake.change { $0.startedAt = Int64(clock.now().timeIntervalSince1970) - 1000 }
+        func see() async throws {
+            var seen = try #require(bench.fake.jobs.first).observation
+            seen.time = bench.ledger.microseconds
+            try await bench.ledger.fold(Ledger.Intake(observations: [seen]))
         }
-        let reconciler = Reconciler(ledger: bench.ledger, scheduler: bench.fake, logger: quiet)
-        func poll() async throws {
-            bench.bench.clock.advance(1)
-            bench.fake.change { state in
-                state.list = state.submitted.map(\.observation).map { seen in
-                    var seen = seen
-                    seen.time = bench.ledger.microseconds
-                    return seen
-                }
-                state.stamp += 1
-            }
-            try await reconciler.poll(sweep: false)
-        }
-        // Two, so that the list says nothing new of the job.
-        try await poll()
-        try await poll()
+        try await see()
         let before = try #require(bench.fake.jobs.first)
-        bench.bench.clock.advance(1)
-        try await bench.ask(command)
-        try await bench.settle()
+        clock.advance(1)
+        for command in commands {
+            try await bench.ask(command)
+            try await bench.steps()
+        }
+        if loss.isTold { try await see() }
+        clock.advance(1)
         bench.fake.takeBack(101, to: before)
-        fix(bench.fake)
-        try await poll()
-        try await bench.settle()
-        // Once it is done, nothing is asked for again.
-        for _ in 0..<3 { try await poll() }
-        try await bench.settle()
+        if loss.restarts { bench.fake.change { $0.startedAt = Int64(clock.now().timeIntervalSince1970) } }
+        loss.since(bench.fake)
+        clock.advance(61)
+        // A round for what is looked at, one for what is done again, and one in which nothing is left.
+        for _ in 0..<3 {
+            try await bench.steps()
+            clock.advance(61)
+        }
+        #expect(try await bench.ledger.nextCommandTime() == nil)
         return bench
     }
 
-    @Test("a cancel that slurmctld lost is done again")
+    @Test("a cancel that slurmctld lost is done again, also of a job whose end was told")
     func cancelLost() async throws {
-        let bench = try await lost(Self.cancel)
-        #expect(bench.fake.state.cancelled == [101, 101])
-        #expect(try await bench.commands() == ["cancel done"])
+        for (runs, isTold) in [(false, false), (true, false), (true, true)] {
+            let bench = try await after([Self.cancel], Loss(runs: runs, isTold: isTold))
+            #expect(bench.fake.state.cancelled == [101, 101])
+            #expect(try await bench.commands() == ["cancel done"])
+        }
     }
 
     @Test("a release that slurmctld lost is done again, but for a job that somebody has held since")
     func releaseLost() async throws {
-        #expect(try await lost(.release, staysHeld: true).fake.state.released == [101, 101])
-        let byAdministrator = try await lost(.release, by: { $0.hold(101, byAdministrator: true) }, staysHeld: true)
-        #expect(byAdministrator.fake.state.released == [101])
+        func released(_ since: @escaping (FakeScheduler) -> Void = { _ in }, restarts: Bool = true) async throws -> [UInt32] {
+            let loss = Loss(staysHeld: true, restarts: restarts, since: since)
+            return try await after([.release], loss).fake.state.released
+        }
+        #expect(try await released() == [101, 101])
+        #expect(try await released({ $0.hold(101, byAdministrator: true) }) == [101])
         // The user's hold leaves the mark of the release.
-        let byUser = try await lost(
-            .release,
-            by: { fake in
-                fake.change { $0.submitted[0].comment = OrderTag.released($0.submitted[0].tag, nil) }
-                fake.hold(101)
-            }, staysHeld: true)
-        #expect(byUser.fake.state.released == [101])
+        #expect(
+            try await released {
+                $0.change { $0.submitted[0].comment = OrderTag.released($0.submitted[0].tag, nil) }
+                $0.hold(101)
+            } == [101])
+        #expect(try await released(restarts: false) == [101])
     }
 
-    @Test("a time limit that slurmctld lost is set again, but for one that somebody has set since")
+    @Test("a time limit that slurmctld lost is set again, one that somebody has changed since stays")
     func limitLost() async throws {
-        #expect(try await lost(.timeLimit(minutes: 60)).fake.state.limits == [60, 60])
-        let byHand = try await lost(.timeLimit(minutes: 60), by: { $0.change { $0.submitted[0].limit = 45 } })
+        let command = JobCommand.timeLimit(minutes: 60)
+        #expect(try await after([command]).fake.state.limits == [60, 60])
+        let byHand = try await after([command], Loss(restarts: false) { $0.change { $0.submitted[0].limit = 45 } })
         #expect(byHand.fake.state.limits == [60])
+    }
+
+    @Test("of a job that was to be cancelled nothing but that is done again")
+    func onlyCancelled() async throws {
+        let commands: [JobCommand] = [.release, .timeLimit(minutes: 60), Self.cancel]
+        let state = try await after(commands, Loss(staysHeld: true)).fake.state
+        #expect(state.cancelled == [101, 101] && state.released == [101] && state.limits == [60])
+    }
+
+    @Test("a number that slurmctld has given to another job meanwhile is left alone")
+    func numberOfAnother() async throws {
+        let others = Loss { fake in
+            fake.change { ($0.submitted[0].comment, $0.submitted[0].appearsAt) = (nil, 1) }
+        }
+        let bench = try await after([Self.cancel], others)
+        #expect(bench.fake.state.cancelled == [101])
     }
 
     // MARK: waiting

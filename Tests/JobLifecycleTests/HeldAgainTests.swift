@@ -133,6 +133,20 @@ struct HeldAgainTests {
         #expect(fake.state.released == [101, 101])
     }
 
+    @Test("a job whose release and cancel were lost is ended, not released")
+    func cancelledToo() async throws {
+        let bench = try Bench()
+        let fake = FakeScheduler(clock: bench.clock)
+        try await released(bench, fake)
+        try await bench.ledger.ask(.cancel(why: "not wanted"), of: "grid", "0xa", claim: 1)
+        let commander = JobCommander(ledger: bench.ledger, scheduler: fake, logger: quiet)
+        while try await commander.stepDue() {}
+        fake.lose(101, comment: fake.state.submitted[0].tag)
+        try await poll(bench, fake)
+        try await drive(bench, fake)
+        #expect(fake.state.released == [101] && fake.state.cancelled == [101, 101])
+    }
+
     @Test("the mark stands beside what a plugin has put there, once")
     func mark() {
         let tag = OrderTag.make(7)

@@ -39,7 +39,7 @@ struct PlanTests {
         try await ledger.transact {
             try $0.database.execute(sql: "DELETE FROM meta WHERE name = 'clock'")
             #expect(try Ledger.newestTime($0.database) != nil)
-            try $0.noteLeap(ClockTrust.slackOfRestart + 1)
+            try $0.note(ClockTrust.Leap(at: 1, by: 1))
         }
         clock.advance(1000)
         try await ledger.prune(olderThan: .seconds(1))
@@ -180,9 +180,9 @@ struct PlanTests {
         let due = try #require(try await ledger.dueCommands(limit: 9).first)
         try await ledger.postpone(due, to: 0, why: "busy")
         try await ledger.note(due, is: .done)
+        try await ledger.note(due, wasLost: true)
         try await ledger.ask(.cancel(why: "not wanted"), of: "own", "d", claim: 1, isUrgent: true)
         _ = try await ledger.commands(ofLedgerJob: id)
-        try await ledger.fold(Ledger.Intake(observations: [seen(.pending, key: JobKey(51), submit: 2_000_000)]))
         let tag = try #require(try await ledger.order(ledgerJob: id)).tag
         try await ledger.fold(
             Ledger.Intake(observations: [seen(.cancelled, key: JobKey(51), submit: 2_000_000, end: 2_000_001, tag: tag)]

@@ -101,6 +101,34 @@ struct WrongClockTests {
         }
     }
 
+    @Test("one that was ahead for so long that it was believed, and is put right, keeps nothing for years")
+    func believedAndPutRight() async throws {
+        let site = try await Site()
+        site.wall.advance(Self.years)
+        #expect(try await site.prune() == 0)
+        site.pass(Self.day + 60)
+        #expect(try await site.prune() == 0)
+        site.wall.advance(-Self.years)
+        #expect(try await site.prune() == 0)
+        site.pass(31 * Self.day)
+        #expect(try await site.prune() == 3)
+    }
+
+    @Test("where rows stay for a day only, a clock that was behind by three keeps them as long")
+    func shortRetention() async throws {
+        let site = try await Site()
+        func prune() async throws -> Int { try await site.ledger.prune(olderThan: .seconds(86_400)) }
+        site.wall.advance(-3 * Self.day)
+        try await site.end(4)
+        site.pass(60)
+        #expect(try await prune() == 0)
+        site.wall.advance(3 * Self.day)
+        site.pass(Self.day - 120)
+        #expect(try await prune() == 0)
+        site.pass(Self.day)
+        #expect(try await prune() == 4)
+    }
+
     @Test("no job vanishes because one that was behind is put right")
     func vanishingWhenPutRight() async throws {
         let site = try await Site()

@@ -27,6 +27,8 @@ public struct ClusterCockpitGateway: Gateway, Service {
     private let now: @Sendable () -> Int64
     /// Unix seconds that ages count by.
     private let today: @Sendable () -> Int64
+    /// Unix seconds; nil: nothing is old (``TrustedClock/cutoff(_:wall:)``).
+    private let oldest: @Sendable () -> Int64?
     private let captureWake = WakeUp()
     /// Ends when all is known that ran before this start.
     private let caughtUp = AsyncStream.makeStream(of: Never.self)
@@ -71,6 +73,10 @@ public struct ClusterCockpitGateway: Gateway, Service {
             return Int64(clock.trusted(wall).timeIntervalSince1970)
         }
         self.today = today
+        oldest = {
+            let wall = Date(timeIntervalSince1970: Double(now()) / 1000)
+            return clock.cutoff(Self.kept, wall: wall).map { Int64($0.timeIntervalSince1970) }
+        }
         var senders: [BackendSender] = []
         for backend in settings.backends {
             senders.append(
@@ -229,12 +235,12 @@ public struct ClusterCockpitGateway: Gateway, Service {
         return outcome
     }
 
-    private static let kept: Int64 = 7 * 86_400
+    private static let kept = Duration.seconds(7 * 86_400)
 
     private func pruneLoop() async {
         while !Task.isCancelled {
             do throws(CockpitError) {
-                while try await store.prune(before: today() - Self.kept) > 0 {}
+                while let oldest = oldest(), try await store.prune(before: oldest) > 0 {}
             } catch {
                 logger.info("old runs stay in clustercockpit.sqlite", metadata: ["why": "\(error)"])
             }

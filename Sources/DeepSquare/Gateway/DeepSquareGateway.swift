@@ -133,7 +133,9 @@ public actor DeepSquareGateway: Gateway, Service {
     /// By which ages count: a wall clock that was set forward lets nothing be given up.
     var today: Date { ledger.clock.trusted(now()) }
     var trustedSeconds: Int64 { Int64(today.timeIntervalSince1970) }
-    func age(since time: Int64) -> Int64 { ClockTrust.age(since: time, wall: seconds, trusted: trustedSeconds) }
+    func age(since time: Int64) -> Int64 {
+        ClockTrust.age(since: time, wall: seconds, trusted: trustedSeconds, leapt: ledger.clock.leapt)
+    }
 
     // MARK: running
 

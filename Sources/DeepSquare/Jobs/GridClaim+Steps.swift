@@ -9,6 +9,8 @@ extension GridClaim {
         var now: Int64
         /// The same, by which orders are given up: earlier where the wall clock was set forward.
         var trustedNow: Int64
+        /// When the clock leapt: what is dated before is no older than that.
+        var leapt: Int64?
         /// The chain lets us report. Otherwise every call would revert.
         var isApproved: Bool
         var billing: Billing
@@ -16,7 +18,9 @@ extension GridClaim {
         /// Seconds that a claim waits for Slurm to take its job.
         var retryLimit: Int64
 
-        func age(since time: Int64) -> Int64 { ClockTrust.age(since: time, wall: now, trusted: trustedNow) }
+        func age(since time: Int64) -> Int64 {
+            ClockTrust.age(since: time, wall: now, trusted: trustedNow, leapt: leapt)
+        }
     }
 
     enum Step: Sendable, Hashable {

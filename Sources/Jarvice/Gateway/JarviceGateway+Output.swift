@@ -59,7 +59,8 @@ extension JarviceGateway {
     func removeOutputs(atMost count: Int = 200) async throws(JarviceError) -> Bool {
         guard let files else { return false }
         let latest = (seconds + Self.day) * 1_000_000
-        let limit = (trustedSeconds - settings.keepOutput.components.seconds) * 1_000_000
+        guard let cutoff = ledger.clock.cutoff(settings.keepOutput, wall: now()) else { return false }
+        let limit = Int64(cutoff.timeIntervalSince1970) * 1_000_000
         let begin = try await ledgerAnswer { [ledger] in try await ledger.cursor(Self.removalCursor) ?? 0 }
         let next = try await ledgerAnswer { [ledger] in try await ledger.transitions(after: begin, limit: count) }
         for transition in next {

@@ -79,7 +79,9 @@ extension JarviceGateway {
     /// Whether a submission of the same name and number is that one, asked for again: within a day, and as long as its job is
     /// not over. A clock that is set forward makes it no older.
     private func isSame(_ known: OrderRecord) async throws(JarviceError) -> Bool {
-        if ClockTrust.age(since: known.order.claim, wall: seconds, trusted: trustedSeconds) < Self.day { return true }
+        let age = ClockTrust.age(
+            since: known.order.claim, wall: seconds, trusted: trustedSeconds, leapt: ledger.clock.leapt)
+        if age < Self.day { return true }
         let told = try await ledgerAnswer { [ledger] in try await ledger.transitions(ofLedgerJob: known.ledgerJob) }
         return !told.contains(where: \.isFinal)
     }

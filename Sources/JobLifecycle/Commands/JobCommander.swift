@@ -61,18 +61,68 @@ public struct JobCommander: Service {
 
     private func take(_ due: DueCommand) async {
         do throws(LedgerError) {
-            let state: JobCommand.State
-            do throws(SchedulerError) {
-                state = try await carryOut(due)
-            } catch {
-                return try await failed(due, error)
+            guard let doneAt = due.record.doneAt else {
+                let state: JobCommand.State
+                do throws(SchedulerError) {
+                    state = try await carryOut(due)
+                } catch {
+                    return try await failed(due, error)
+                }
+                return try await ledger.note(due, is: state)
             }
-            try await ledger.note(due, is: state)
+            var wasLost = false
+            if let order = try await ledger.order(ledgerJob: due.record.ledgerJob), try await !isOvertaken(due) {
+                do throws(SchedulerError) {
+                    wasLost = try await hasLost(due, since: doneAt, of: order)
+                } catch {
+                    return try await failed(due, error)
+                }
+            }
+            if wasLost {
+                logger.notice(
+                    "slurmctld lost what was asked of a job: it is asked again",
+                    metadata: [
+                        "ledger_job": "\(due.record.ledgerJob)", "slurm": "\(due.jobID)",
+                        "command": "\(due.record.command.kind.rawValue)",
+                    ])
+            }
+            try await ledger.note(due, wasLost: wasLost)
         } catch {
             if Task.isCancelled { return }
             logger.warning("commands wait: the ledger cannot be used", metadata: ["why": "\(error)"])
             // The others go on; this one is due again at once.
             try? await clock.sleep(for: .seconds(1))
+        }
+    }
+
+    /// A job that is to be cancelled needs nothing else.
+    private func isOvertaken(_ due: DueCommand) async throws(LedgerError) -> Bool {
+        guard due.record.command.kind != .cancel else { return false }
+        return try await ledger.commands(ofLedgerJob: due.record.ledgerJob).contains {
+            if case .impossible = $0.state { return false }
+            return $0.command.kind == .cancel
+        }
+    }
+
+    /// slurmctld was started again after it had said that this was done, and its job does not show it: it was killed before it had saved
+    /// that.
+    private func hasLost(
+        _ due: DueCommand, since doneAt: Int64, of order: OrderRecord
+    ) async throws(SchedulerError) -> Bool {
+        guard let runningFor = try await scheduler.timing().runningFor else { return false }
+        // It tells whole seconds.
+        let started = ledger.microseconds - (max(0, runningFor) - 2) * 1_000_000
+        guard started >= doneAt else { return false }
+        let seen = try await scheduler.look(at: due.jobID).filter {
+            order.isOf(due.jobID, $0) && !$0.state.base.isEnd && !$0.state.isCompleting && !$0.state.isRevoked
+        }
+        return switch due.record.command {
+        case .cancel: !seen.isEmpty
+        case .release:
+            seen.contains {
+                $0.isHeld && !$0.isHeldByAdministrator && !OrderTag.saysReleased($0.details.adminComment)
+            }
+        case .timeLimit(let minutes): seen.contains { $0.details.timeLimit.map(UInt64.init) != minutes }
         }
     }
 
@@ -104,11 +154,11 @@ public struct JobCommander: Service {
             "ledger_job": "\(due.record.ledgerJob)", "slurm": "\(due.jobID)",
             "command": "\(due.record.command.kind.rawValue)", "why": "\(error)",
         ]
-        if error.code == .refused, !error.mayHaveHappened {
+        if due.record.doneAt == nil, error.code == .refused, !error.mayHaveHappened {
             logger.warning("Slurm refuses what was asked of a job", metadata: metadata)
             return try await ledger.note(due, is: .impossible(error.message))
         }
-        if tries == 0 || tries == 5 {
+        if due.record.doneAt == nil, tries == 0 || tries == 5 {
             logger.notice("what was asked of a job has no answer, and is asked again", metadata: metadata)
         }
         let wait = RetryPolicy.commands.delay(attempt: tries)

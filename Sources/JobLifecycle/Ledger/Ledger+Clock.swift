@@ -34,32 +34,29 @@ extension Ledger {
         try await transact { try Self.note(time, $0.database) }
     }
 
-    /// How long a wall clock that was behind has been right again, by `now`, Unix microseconds; nil: it never was. What was recorded before
-    /// may be younger than its date says.
-    func rightSince(_ now: Int64) async throws(LedgerError) -> Int64? {
-        try await read { database in
-            try String.fetchOne(
-                database, sql: "SELECT value FROM meta WHERE name = ?", arguments: [LedgerTransaction.putRightName]
-            ).flatMap { Int64($0) }.map { now - $0 * 1_000_000 }
-        }
+    /// The last one that was kept, by this process or an earlier one.
+    static func leap(_ database: Database) throws -> ClockTrust.Leap? {
+        let kept = try String.fetchOne(
+            database, sql: "SELECT value FROM meta WHERE name = ?", arguments: [LedgerTransaction.leapName])
+        let numbers = kept.map { $0.split(separator: " ").compactMap { Double($0) } } ?? []
+        return numbers.count == 2 ? ClockTrust.Leap(at: numbers[0], by: numbers[1]) : nil
     }
 }
 
 extension LedgerTransaction {
-    static let putRightName = "clock put right"
+    fileprivate static let leapName = "clock leapt"
 
-    /// The clock that ages count by has moved on beyond the time that passed. Answers that miss a job count from now on.
-    /// - Parameter leap: seconds.
-    func noteLeap(_ leap: Double) throws {
+    /// Keeps it for the next start, once. Answers that miss a job count from now on.
+    func note(_ leap: ClockTrust.Leap) throws {
+        guard try Ledger.leap(database) != leap else { return }
         try database.execute(
             sql: """
                 UPDATE runs SET missing_since = ? WHERE phase IN ('pending', 'running', 'suspended', 'closing')
                     AND missing_since IS NOT NULL
                 """,
             arguments: [trustedNow])
-        guard leap > ClockTrust.slackOfRestart else { return }
         try database.execute(
             sql: "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-            arguments: [Self.putRightName, String(trustedNow / 1_000_000)])
+            arguments: [Self.leapName, "\(leap.at) \(leap.by)"])
     }
 }

@@ -100,7 +100,7 @@ extension Ledger {
     /// end.
     private static let dueCommands = """
         FROM commands c INDEXED BY commands_due CROSS JOIN jobs j ON j.id = c.job
-        WHERE c.state = 'open' AND c.next_at <= ? AND j.number IS NOT NULL AND j.order_phase IN ('submitted', 'released')
+        WHERE (c.state = 'open' OR c.done_at IS NOT NULL) AND c.next_at <= ? AND j.number IS NOT NULL AND j.order_phase IN ('submitted', 'released')
             AND (c.kind <> 'release' OR j.order_phase = 'released')
         ORDER BY c.next_at LIMIT ?
         """
@@ -113,7 +113,7 @@ extension Ledger {
                 database, sql: "SELECT \(LedgerTransaction.commandColumns), j.number \(Self.dueCommands)",
                 arguments: [now, limit]
             ).compactMap { row in
-                LedgerTransaction.command(row).map { DueCommand(record: $0, jobID: row[7]) }
+                LedgerTransaction.command(row).map { DueCommand(record: $0, jobID: row[8]) }
             }
         }
     }
@@ -125,20 +125,37 @@ extension Ledger {
     }
 
     /// Slurm has done it, or never will. Nothing changes when another one has taken its place meanwhile, or the job has
-    /// another number. The job's next record in slurmctld's list is looked at even if it says what it said before: then
-    /// slurmctld has lost what it did.
+    /// another number.
     func note(_ due: DueCommand, is state: JobCommand.State) async throws(LedgerError) {
         let (word, error) = LedgerTransaction.stored(state)
-        defer { spokenOf.add([due.jobID]) }
         try await transact { transaction in
             try transaction.database.execute(
                 sql: """
-                    UPDATE commands SET state = ?, error = ? WHERE job = ? AND kind = ? AND argument = ? AND state = 'open'
-                        AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = commands.job AND jobs.number = ?)
+                    UPDATE commands SET state = ?1, error = ?2, done_at = CASE ?1 WHEN 'done' THEN ?7 END, next_at = ?8
+                    WHERE job = ?3 AND kind = ?4 AND argument = ?5 AND state = 'open'
+                        AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = commands.job AND jobs.number = ?6)
                     """,
                 arguments: [
                     word, error, due.record.ledgerJob, due.record.command.kind.rawValue, due.record.command.argument,
-                    due.jobID,
+                    due.jobID, transaction.now, transaction.now + LedgerTransaction.savingTime,
+                ])
+            transaction.changedCommands.insert(due.record.ledgerJob)
+        }
+    }
+
+    /// One that is done was looked at again: slurmctld cannot lose it any more, or has lost it. Where the job is being cancelled
+    /// nothing else is open again.
+    func note(_ due: DueCommand, wasLost: Bool) async throws(LedgerError) {
+        try await transact { transaction in
+            try transaction.database.execute(
+                sql: """
+                    UPDATE commands SET done_at = NULL, state = CASE WHEN ?1 THEN 'open' ELSE state END,
+                        tries = 0, next_at = 0, error = CASE WHEN ?1 THEN ?2 ELSE error END
+                    WHERE job = ?3 AND kind = ?4 AND done_at = ?5
+                    """,
+                arguments: [
+                    wasLost, LedgerTransaction.commandLost, due.record.ledgerJob, due.record.command.kind.rawValue,
+                    due.record.doneAt,
                 ])
             transaction.changedCommands.insert(due.record.ledgerJob)
         }
@@ -151,7 +168,7 @@ extension Ledger {
                 sql: """
                     UPDATE commands SET tries = tries + 1, error = ?1,
                         next_at = CASE WHEN argument = ?2 THEN ?3 ELSE next_at END
-                    WHERE job = ?4 AND kind = ?5 AND state = 'open'
+                    WHERE job = ?4 AND kind = ?5 AND (state = 'open' OR done_at IS NOT NULL)
                     """,
                 arguments: [
                     why, due.record.command.argument, time, due.record.ledgerJob, due.record.command.kind.rawValue,
@@ -169,7 +186,10 @@ struct DueCommand: Sendable, Hashable {
 }
 
 extension LedgerTransaction {
-    static let commandColumns = "c.job, c.kind, c.argument, c.state, c.asked_at, c.tries, c.error"
+    static let commandColumns = "c.job, c.kind, c.argument, c.state, c.asked_at, c.tries, c.error, c.done_at"
+    /// slurmctld saves what it has changed within seconds, microseconds.
+    static let savingTime: Int64 = 60_000_000
+    static let commandLost = "slurmctld lost that it was done"
     private static let overtaken = "the job is being cancelled"
 
     /// nil: a later release has written it.
@@ -183,7 +203,7 @@ extension LedgerTransaction {
         default: state = .impossible(error ?? "")
         }
         return CommandRecord(
-            ledgerJob: row[0], command: command, state: state, askedAt: row[4], tries: row[5], trouble: error)
+            ledgerJob: row[0], command: command, state: state, askedAt: row[4], tries: row[5], trouble: error, doneAt: row[7])
     }
 
     static func stored(_ state: JobCommand.State) -> (word: String, error: String?) {
@@ -217,7 +237,7 @@ extension LedgerTransaction {
         try database.execute(
             sql: """
                 INSERT INTO commands (job, kind, argument, state, asked_at, error) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                ON CONFLICT DO UPDATE SET argument = ?3, state = ?4, asked_at = ?5, next_at = 0, error = ?6,
+                ON CONFLICT DO UPDATE SET argument = ?3, state = ?4, asked_at = ?5, next_at = 0, error = ?6, done_at = NULL,
                     tries = CASE WHEN state = 'open' THEN tries ELSE 0 END
                 WHERE state <> 'open' OR ?4 <> 'open' OR kind <> 'cancel' AND argument <> ?3
                 """,
@@ -240,11 +260,15 @@ extension LedgerTransaction {
         return try Int.fetchOne(statement, arguments: [job]) != nil
     }
 
-    /// The job is over: there is nothing left to be done with it.
+    /// The job is over: there is nothing left to be done with it. What tells of that may be here before the answer to a cancel.
     mutating func endCommands(on job: Int64) throws {
         guard try hasOpenCommand(job) else { return }
         try database.execute(
-            sql: "UPDATE commands SET state = 'done', error = NULL WHERE job = ? AND state = 'open'", arguments: [job])
+            sql: """
+                UPDATE commands SET state = 'done', error = NULL, done_at = CASE kind WHEN 'cancel' THEN ?2 END, next_at = ?3
+                WHERE job = ?1 AND state = 'open'
+                """,
+            arguments: [job, now, now + Self.savingTime])
         changedCommands.insert(job)
     }
 }

@@ -95,7 +95,6 @@ extension LedgerTransaction {
         let rule = RunFold(policy: policy)
         try noteMarked(seen)
         try noteHeldAgain(seen)
-        if let known { try noteCommandsLost(known, seen) }
         if case .task = key.part, seen.jobID == key.number, seen.source != .accounting {
             try disperse(array: key.number, by: seen)
         }

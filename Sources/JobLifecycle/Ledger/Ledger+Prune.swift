@@ -2,6 +2,7 @@
 
 internal import FoundationEssentials
 internal import GRDB
+internal import Support
 
 extension Ledger {
     /// One walk from the oldest transition to those that are not old enough. Of what stays in spite of its age (jobs that run
@@ -69,7 +70,7 @@ extension Ledger {
         let before = now - Int64(age / .microseconds(1))
         do {
             try await noteClock()
-            if let rightFor = try await rightSince(now), rightFor < now - before { return 0 }
+            guard clock.cutoff(age, wall: self.now()) != nil else { return 0 }
             try await dropUnconfigured(before: before / 1_000_000, pause)
             try await pruneSmall(before: before, pause)
             var walk = PruneWalk(before: before, now: now)

@@ -58,6 +58,8 @@ public final class Ledger: Sendable {
     let now: @Sendable () -> Date
     /// By which what is old may be deleted, and what waits for too long given up.
     public let clock: TrustedClock
+    /// The leap of ``clock`` that is in the file.
+    let keptLeap: NIOLockedValueBox<ClockTrust.Leap?>
     let policyBox: NIOLockedValueBox<RequeuePolicy>
     let storageBox = NIOLockedValueBox<String?>(nil)
     let spokenOf = SpokenOf()
@@ -112,11 +114,14 @@ public final class Ledger: Sendable {
             (wasBound, fromBefore, clock) = try pool.write { [running] database in
                 let wasBound = try Self.bind(database, cluster: cluster)
                 try Self.noteUnconfigured(database, interests, at: seconds)
-                let clock = TrustedClock(wall: now, steady: steady, newestKnown: try Self.newestTime(database))
+                let clock = TrustedClock(
+                    wall: now, steady: steady, newestKnown: try Self.newestTime(database),
+                    leap: try Self.leap(database))
                 try Self.note(clock.now(), database)
                 try running.load(database)
                 return (wasBound, NIOLockedValueBox(try Self.openOrders(database)), clock)
             }
+            keptLeap = NIOLockedValueBox(clock.leap)
         } catch {
             throw Self.translate(error, path: path)
         }
@@ -128,6 +133,7 @@ public final class Ledger: Sendable {
         interests = []
         now = { Date() }
         clock = TrustedClock(wall: { Date() })
+        keptLeap = NIOLockedValueBox(nil)
         policyBox = NIOLockedValueBox(RequeuePolicy())
         opening = .existing
         wasChecked = true

@@ -160,6 +160,15 @@ enum LedgerSchema {
             CREATE INDEX commands_due ON commands (next_at) WHERE state = 'open';
             """
         ),
+        (
+            10,
+            """
+            -- When slurmctld said that it was done, Unix microseconds, as long as one that is killed may lose that.
+            ALTER TABLE commands ADD COLUMN done_at INTEGER;
+            DROP INDEX commands_due;
+            CREATE INDEX commands_due ON commands (next_at) WHERE state = 'open' OR done_at IS NOT NULL;
+            """
+        ),
     ]
 
     static var current: Int { steps.last?.version ?? 0 }

@@ -184,13 +184,13 @@ extension Ledger {
         guard let writer else { throw LedgerError(.conflict, "\(path) was opened to be looked at only") }
         do {
             let (answer, news, wakes, commands, _, leap) = try await gate.use {
-                [interests, policyBox, running, clock] in
+                [interests, policyBox, running] in
                 try await writer.write(lane, committed: { running.take($0.4) }) { database in
                     var transaction = LedgerTransaction(
                         database: database, interests: interests, policy: policyBox.withLockedValue { $0 },
                         now: self.microseconds, trustedNow: self.trustedMicroseconds)
-                    let leap = clock.leap
-                    if leap > 0 { try transaction.noteLeap(leap) }
+                    let leap = self.clock.leap
+                    if let leap, leap != self.keptLeap.withLockedValue({ $0 }) { try transaction.note(leap) }
                     let answer = try body(&transaction)
                     try transaction.counted.write(to: database)
                     return (
@@ -199,7 +199,7 @@ extension Ledger {
                     )
                 }
             }
-            if leap > 0 { clock.forget(leap: leap) }
+            if let leap { keptLeap.withLockedValue { $0 = leap } }
             if !news.isEmpty || wakes { feed.publish(news) }
             if !commands.isEmpty { commandWatch.raise(commands) }
             return answer

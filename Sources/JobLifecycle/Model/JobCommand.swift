@@ -75,6 +75,8 @@ public struct CommandRecord: Sendable, Hashable {
     public var tries: Int
     /// Why the last one failed.
     public var trouble: String?
+    /// When it was done, Unix microseconds, until slurmctld cannot lose that any more.
+    var doneAt: Int64?
 }
 
 extension CommandRecord {

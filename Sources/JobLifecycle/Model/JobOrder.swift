@@ -57,4 +57,12 @@ public struct OrderRecord: Sendable, Hashable {
 
     /// There can be no second job: slurmctld was asked once.
     var wasAskedOnce: Bool { asks == 1 }
+
+    /// Whether it is a record of the order's own job, with Slurm's number `id`, which may have been another job's before. One with the
+    /// order's tag is, whatever its times say: the clock may have been put right since it was asked for.
+    func isOf(_ id: UInt32, _ seen: JobObservation) -> Bool {
+        guard seen.orderNumber == id else { return false }
+        let since = (attemptedAt ?? 0) - LedgerTransaction.clockTolerance
+        return seen.submitTime >= since || OrderTag.all(in: seen.details.adminComment).contains(tag)
+    }
 }

@@ -199,14 +199,7 @@ extension Submitter {
 
     /// Slurm's records of the order's own job; a number may have been another job's before.
     private func look(at id: UInt32, _ order: OrderRecord) async throws(SchedulerError) -> [JobObservation] {
-        try await scheduler.look(at: id).filter { Self.isOf(order, id, $0) }
-    }
-
-    /// A record with the order's tag is of it whatever its times say: the clock may have been put right since it was asked for.
-    private static func isOf(_ order: OrderRecord, _ id: UInt32, _ seen: JobObservation) -> Bool {
-        guard seen.orderNumber == id else { return false }
-        let since = (order.attemptedAt ?? 0) - LedgerTransaction.clockTolerance
-        return seen.submitTime >= since || OrderTag.all(in: seen.details.adminComment).contains(order.tag)
+        try await scheduler.look(at: id).filter { order.isOf(id, $0) }
     }
 
     /// slurmctld has no job of this number (any more): it ended meanwhile, or a slurmctld that was killed lost it.
@@ -214,7 +207,7 @@ extension Submitter {
         var rows: [JobObservation] = []
         do throws(SchedulerError) {
             rows = try await scheduler.accounting(of: [id]).filter {
-                Self.isOf(order, id, $0) && $0.state.base.isEnd
+                order.isOf(id, $0) && $0.state.base.isEnd
             }
         } catch {
             guard error.code == .noAccounting else { throw error }
