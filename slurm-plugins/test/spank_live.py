@@ -35,7 +35,7 @@ class Lab:
         self.kind = kind
         shutil.copy(PLUGIN, self.base / "spank_grid_agent.so")
         plugstack = self.base / "plugstack.conf"
-        plugstack.write_text(f"optional {self.base}/spank_grid_agent.so {arguments.replace('BASE', str(self.base))}\n")
+        plugstack.write_text(f"optional {self.base}/spank_grid_agent.so spool={self.base}/spool {arguments.replace('BASE', str(self.base))}\n")
         self.environment = {**os.environ, "LAB": str(self.base / "lab"), "LAB_PLUGSTACK": str(plugstack), **knobs}
 
     def __enter__(self):
