@@ -47,5 +47,5 @@ bench-spank: $(OUT)/spank_grid_agent.so $(OUT)/spank_harness
 check-spank-live: $(OUT)/spank_grid_agent.so
 	@$(SPANK_TEST) -B test/spank_live.py
 
-check: check-spank check-hardware
+check: check-spank-sanitized check-spank check-hardware
 bench: bench-spank

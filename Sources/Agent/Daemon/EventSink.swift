@@ -74,7 +74,7 @@ final class EventSink: BridgeSink {
     /// Unless it is, the node says it again.
     private static func kept(_ answer: AnswerSlot<Bool>?) async throws {
         guard let answer else { return }
-        guard try await answer.value() else { throw NotKept() }
+        guard try await NodeReports.isKept(answer) else { throw NotKept() }
     }
 }
 

@@ -34,6 +34,8 @@ final class NodeReports: Sendable {
 
     /// The oldest go; their nodes say them again.
     static let limit = 2000
+    /// Longer than a hook waits.
+    static let patience = Duration.seconds(2)
 
     private let state = NIOLockedValueBox(State())
     private let wake = WakeUp()
@@ -93,6 +95,21 @@ final class NodeReports: Sendable {
         guard isAdded else { return nil }
         wake.raise()
         return answer
+    }
+
+    /// Whether it was kept. No after that time, and when the task is cancelled: a gateway that has not begun yet holds up neither
+    /// other messages nor the agent's end, and the node says it again.
+    static func isKept(_ answer: AnswerSlot<Bool>, within limit: Duration = patience) async throws -> Bool {
+        let timer = Task {
+            try? await Task.sleep(for: limit)
+            answer.resume(.success(false))
+        }
+        defer { timer.cancel() }
+        return try await withTaskCancellationHandler {
+            try await answer.value()
+        } onCancel: {
+            answer.resume(.success(false))
+        }
     }
 
     /// Waits until there is something, or the task is cancelled.

@@ -103,4 +103,23 @@ struct NodeReportsTests {
         frame.append(.bootID, bytes: Array(repeating: 0, count: 16))
         #expect(try PluginEvent(frame).waited == nil)
     }
+
+    /// The gateway may begin much later than the doors open, or never.
+    @Test func aGatewayThatDoesNotAskHoldsUpNothing() async throws {
+        let reports = NodeReports()
+        reports.want()
+        let late = try #require(reports.tell([try Self.event(1)]))
+        #expect(try await NodeReports.isKept(late, within: .milliseconds(1)) == false)
+        let ended = try #require(reports.tell([try Self.event(2)]))
+        let waiting = Task { try await NodeReports.isKept(ended, within: .seconds(3600)) }
+        waiting.cancel()
+        #expect(try await waiting.value == false)
+        // What came too late for its answer is not lost.
+        let batch = await reports.next()
+        #expect(batch.reports.map(\.jobID) == [1, 2])
+        batch.answer(true)
+        let good = try #require(reports.tell([try Self.event(3)]))
+        await reports.next().answer(true)
+        #expect(try await NodeReports.isKept(good))
+    }
 }
