@@ -93,6 +93,7 @@ test-clustercockpit: build plugins ## Jobs of many kinds told to doubles of Clus
 	@lab/install.sh --nats
 	$(MAKE) -s -C slurm-plugins spank-test-root
 	python3 Tests/ClusterCockpit/placement.py
+	python3 Tests/ClusterCockpit/away.py
 	python3 Tests/ClusterCockpit/completing.py
 	python3 Tests/ClusterCockpit/jobs.py
 	python3 Tests/ClusterCockpit/requeue.py

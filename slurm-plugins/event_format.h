@@ -72,6 +72,7 @@ enum event_tag {
     TAG_HARDWARE,
     TAG_GPU_ADDRESSES,
     TAG_MEMORY,
+    TAG_WAITED,
     TAG_CREDENTIAL = 60,
     TAG_HOST = 70,
     TAG_PID,

@@ -57,3 +57,5 @@ write("step-cores", 2, 0, field(3, 5), *placed, field(51, 0xfffffffb), field(55,
 write("node", 6, 0, field(1, 2), field(5, 1795232535123456), field(50, "c1"), field(56, "0,8;1,9;2,10;3,11/4,12;5,13;6,14;7,15"),
       field(57, "0000:47:00.0,0000:4e:00.0"), field(58, 515072))
 write("node-without-gpus", 6, 0, field(1, 2), field(50, "c1"), field(56, "0;1"))
+write("step-cores-late", 2, 0, field(3, 5), *placed, field(51, 0xfffffffb), field(55, "0-1,5"), field(56, "0,8;1,9;2,10;3,11/4,12;5,13;6,14;7,15"),
+      field(59, 4500))

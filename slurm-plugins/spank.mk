@@ -5,7 +5,8 @@ SPANK_TEST := PLUGIN=$(abspath $(OUT))/spank_grid_agent.so HARNESS=$(abspath $(O
 
 $(OUT)/spank_grid_agent.o: CFLAGS := $(filter-out -fvisibility=hidden,$(CFLAGS))
 
-$(OUT)/spank_grid_agent.so: $(OUT)/spank_grid_agent.o $(OUT)/spank_hardware.o $(OUT)/spank_gpus.o $(OUT)/spank_node.o $(OUT)/spank_send.o $(OUT)/event_writer.o
+$(OUT)/spank_grid_agent.so: $(OUT)/spank_grid_agent.o $(OUT)/spank_hardware.o $(OUT)/spank_gpus.o $(OUT)/spank_node.o $(OUT)/spank_send.o $(OUT)/spank_spool.o \
+		$(OUT)/spank_again.o $(OUT)/jobcomp_spool_folder.o $(OUT)/event_writer.o
 	$(CC) $(CFLAGS) $(EXTRA) $(filter-out -Wl$(comma)-z$(comma)now,$(LDFLAGS)) -Wl,-z,lazy $^ -o $@
 
 # Its functions stand in for slurmstepd's, so the plugin must see them.
@@ -16,6 +17,7 @@ $(OUT)/spank_harness: test/spank_harness.c
 .PHONY: check-spank
 check-spank: $(OUT)/spank_grid_agent.so $(OUT)/spank_harness
 	$(SPANK_TEST) -B test/spank_test.py
+	$(SPANK_TEST) -B test/spank_spool_test.py
 
 # The same under AddressSanitizer and UndefinedBehaviorSanitizer.
 .PHONY: check-spank-sanitized
@@ -45,5 +47,5 @@ bench-spank: $(OUT)/spank_grid_agent.so $(OUT)/spank_harness
 check-spank-live: $(OUT)/spank_grid_agent.so
 	@$(SPANK_TEST) -B test/spank_live.py
 
-check: check-spank check-hardware
+check: check-spank-sanitized check-spank check-hardware
 bench: bench-spank

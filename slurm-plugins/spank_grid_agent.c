@@ -16,10 +16,12 @@
 #include "spank_hardware.h"
 #include "spank_node.h"
 #include "spank_send.h"
+#include "spank_spool.h"
 
 SPANK_PLUGIN(grid_agent, 1)
 
 static struct spank_target target;
+static char spool[256] = "/run/slurm-grid-agent-node"; // in memory: no disk makes a hook wait. Empty: nothing is kept
 static int steps; // also report steps and tasks
 static int configured;
 #ifdef GRID_AGENT_TEST_ROOT
@@ -52,6 +54,11 @@ static void take_argument(const char *argument)
             strcpy(target.munge_socket, value);
         else
             slurm_error("grid_agent: %s is no absolute path; left out", argument);
+    } else if (key == 5 && !strncmp(argument, "spool", key)) {
+        if ((value[0] == '/' && strlen(value) < sizeof(spool)) || !strcmp(value, "no"))
+            strcpy(spool, value[0] == '/' ? value : "");
+        else
+            slurm_error("grid_agent: %s is no absolute path of less than %zu bytes; left out", argument, sizeof(spool));
 #ifdef GRID_AGENT_TEST_ROOT
     } else if (key == 4 && !strncmp(argument, "root", key)) {
         snprintf(root, sizeof(root), "%s", value);
@@ -59,7 +66,7 @@ static void take_argument(const char *argument)
     } else if (!strcmp(argument, "steps=yes") || !strcmp(argument, "steps=no")) {
         steps = argument[6] == 'y';
     } else {
-        slurm_error("grid_agent: unknown argument %s; there are socket=, controller=, timeout_ms=, munge_socket= and steps=", argument);
+        slurm_error("grid_agent: unknown argument %s; there are socket=, controller=, timeout_ms=, munge_socket=, spool= and steps=", argument);
     }
 }
 
@@ -140,14 +147,15 @@ static void put_gpu_addresses(struct event_writer *writer, int64_t deadline)
 }
 
 // slurmd's own environment, in a process of root's: nothing that a user sets gets there without a prefix.
-static void put_gpus(struct event_writer *writer, int64_t deadline)
+static bool put_gpus(struct event_writer *writer, int64_t deadline)
 {
     uint8_t set[HARDWARE_MAX];
     const char *gpus = getenv("SLURM_JOB_GPUS");
     if (!gpus || strlen(gpus) > EVENT_TEXT_MAX || !hardware_list(gpus, set))
-        return;
+        return false;
     event_put_text(writer, TAG_GPUS, gpus);
     put_gpu_addresses(writer, deadline);
+    return true;
 }
 
 // The first steps of a job on a node: its batch script, the one that holds foreign processes, salloc's own, srun's first.
@@ -188,14 +196,21 @@ static void begin_frame(struct event_writer *writer, uint8_t *frame, enum event_
     event_put_number(writer, TAG_OBSERVED, (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
 }
 
-// Within what is left of the time limit. NULL, or what went wrong.
-static const char *send_frame(struct event_writer *writer, int64_t begin)
+// Within what is left of the time limit. NULL, or what went wrong. `is_word`: it says what nobody else knows, so it is kept
+// for slurmd to send until an agent has it.
+static const char *send_frame(struct event_writer *writer, int64_t begin, bool is_word)
 {
     struct spank_target to = target;
     size_t length = event_end(writer);
     int64_t used = now_ms() - begin;
     to.timeout_ms = used < target.timeout_ms ? target.timeout_ms - (unsigned)used : 1;
-    return length ? spank_send(&to, writer->bytes, length) : "the message does not fit";
+    if (!length)
+        return "the message does not fit";
+    const char *problem = spank_send(&to, writer->bytes, length, is_word && spool[0]);
+    const char *lost = problem && is_word && spool[0] ? spank_spool_keep(spool, writer->bytes, length) : NULL;
+    if (lost)
+        slurm_debug("grid_agent: not kept: %s", lost);
+    return problem;
 }
 
 static int report(spank_t spank, enum event_kind kind, int count, char **arguments)
@@ -225,13 +240,12 @@ static int report(spank_t spank, enum event_kind kind, int count, char **argumen
             event_put_number(&writer, TAG_TASK_STATUS, (uint32_t)status);
     }
     // Reading has half of the time limit, sending what is left of it.
-    if (kind == EVENT_PROLOG)
-        put_gpus(&writer, begin + target.timeout_ms / 2);
+    bool has_gpus = kind == EVENT_PROLOG && put_gpus(&writer, begin + target.timeout_ms / 2);
     if (cores) {
         event_put_text(&writer, TAG_CORES, cores);
         put_hardware(&writer, begin + target.timeout_ms / 2);
     }
-    const char *problem = send_frame(&writer, begin);
+    const char *problem = send_frame(&writer, begin, has_gpus || cores);
     // Every job of a cluster whose agent is away would say so: only for who looks.
     if (problem)
         slurm_debug("grid_agent: job %u not reported: %s", job, problem);
@@ -260,8 +274,8 @@ int slurm_spank_task_exit(spank_t spank, int count, char **arguments)
     return report(spank, EVENT_TASK_EXIT, count, arguments);
 }
 
-// Once, in slurmd itself, when it starts: what this node is made of, for the first job there. An agent that is away hears it
-// with the first step of a job.
+// Once, in slurmd itself, when it starts: what this node is made of, for the first job there. From then on slurmd sends what is
+// kept.
 static void report_node(int count, char **arguments)
 {
     uint8_t frame[SPANK_FRAME_MAX];
@@ -269,14 +283,16 @@ static void report_node(int count, char **arguments)
     char name[256];
     int64_t begin = now_ms();
     configure(count, arguments);
-    if (!node_name(name, sizeof(name)))
-        return;
-    begin_frame(&writer, frame, EVENT_NODE);
-    event_put_text(&writer, TAG_NODE, name);
-    put_hardware(&writer, begin + target.timeout_ms / 2);
-    const char *problem = send_frame(&writer, begin);
-    if (problem)
-        slurm_debug("grid_agent: this node not reported: %s", problem);
+    if (node_name(name, sizeof(name))) {
+        begin_frame(&writer, frame, EVENT_NODE);
+        event_put_text(&writer, TAG_NODE, name);
+        put_hardware(&writer, begin + target.timeout_ms / 2);
+        const char *problem = send_frame(&writer, begin, true);
+        if (problem)
+            slurm_debug("grid_agent: this node not reported: %s", problem);
+    }
+    if (spool[0])
+        spank_spool_start(spool, &target);
 }
 
 // SPANK calls it wherever it loads plugins: also in srun, in slurmstepd, in the process of a prolog.

@@ -21,6 +21,8 @@
 
 enum { PORT = 6821 };
 
+const char spank_not_taken[] = "the agent did not take it";
+
 void spank_target_defaults(struct spank_target *target)
 {
     memset(target, 0, sizeof(*target));
@@ -80,11 +82,11 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static bool wait_to_write(int descriptor, int64_t deadline)
+static bool wait_for(int descriptor, short event, int64_t deadline)
 {
     for (;;) {
         int64_t left = deadline - now_ms();
-        struct pollfd wanted = {.fd = descriptor, .events = POLLOUT};
+        struct pollfd wanted = {.fd = descriptor, .events = event};
         if (left <= 0)
             return false;
         int ready = poll(&wanted, 1, (int)left);
@@ -115,8 +117,28 @@ static bool is_agent(int descriptor, const struct sockaddr_un *address)
     return stat(path, &folder) == 0 && folder.st_uid == peer.uid && !(folder.st_mode & (S_IWGRP | S_IWOTH));
 }
 
+// The agent's acknowledgement: a frame without fields. EPROTO: it says something else, or nothing.
+static int wait_for_answer(int descriptor, int64_t deadline)
+{
+    uint8_t answer[EVENT_HEADER_SIZE];
+    for (size_t length = 0; length < sizeof(answer);) {
+        ssize_t count = recv(descriptor, answer + length, sizeof(answer) - length, 0);
+        if (count > 0)
+            length += (size_t)count;
+        else if (count == 0)
+            return EPROTO;
+        else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            if (!wait_for(descriptor, POLLIN, deadline))
+                return ETIMEDOUT;
+        } else if (errno != EINTR)
+            return EPROTO;
+    }
+    return (answer[4] | answer[5] << 8) == EVENT_MAGIC && answer[7] == EVENT_ACK ? 0 : EPROTO;
+}
+
 // Connects and sends, all before the deadline. 0 or an error number.
-static int deliver(const struct sockaddr *address, socklen_t size, const uint8_t *bytes, size_t length, int64_t deadline)
+static int deliver(
+    const struct sockaddr *address, socklen_t size, const uint8_t *bytes, size_t length, bool answered, int64_t deadline)
 {
     int problem = 0;
     int descriptor = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -132,7 +154,7 @@ static int deliver(const struct sockaddr *address, socklen_t size, const uint8_t
         socklen_t room = sizeof(problem);
         problem = errno;
         if (problem == EINPROGRESS)
-            problem = !wait_to_write(descriptor, deadline) ? ETIMEDOUT
+            problem = !wait_for(descriptor, POLLOUT, deadline) ? ETIMEDOUT
                 : getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &problem, &room) != 0 ? errno : problem;
     }
     if (problem == 0 && address->sa_family == AF_UNIX && !is_agent(descriptor, (const struct sockaddr_un *)address))
@@ -142,10 +164,12 @@ static int deliver(const struct sockaddr *address, socklen_t size, const uint8_t
         if (count > 0)
             sent += (size_t)count;
         else if (errno == EAGAIN || errno == EWOULDBLOCK)
-            problem = wait_to_write(descriptor, deadline) ? 0 : ETIMEDOUT;
+            problem = wait_for(descriptor, POLLOUT, deadline) ? 0 : ETIMEDOUT;
         else if (errno != EINTR)
             problem = errno;
     }
+    if (problem == 0 && answered)
+        problem = wait_for_answer(descriptor, deadline);
     close(descriptor);
     return problem;
 }
@@ -156,7 +180,7 @@ static int deliver(const struct sockaddr *address, socklen_t size, const uint8_t
 struct message {
     pthread_mutex_t lock;
     pthread_cond_t done;
-    bool finished, abandoned;
+    bool finished, abandoned, answered;
     const char *problem;
     struct spank_target target;
     int64_t deadline;
@@ -215,10 +239,14 @@ static const char *send_sealed(const struct message *message)
     size_t length = event_end(&writer);
     int outcome = now_ms() >= message->deadline
         ? ETIMEDOUT
-        : deliver((const struct sockaddr *)&message->target.controller, message->target.controller_size, sealed, length, message->deadline);
+        : deliver((const struct sockaddr *)&message->target.controller, message->target.controller_size, sealed, length,
+              message->answered, message->deadline);
     free(sealed);
     free(credential);
-    return outcome == 0 ? NULL : outcome == ETIMEDOUT ? too_late : "the agent on the controller does not listen";
+    return outcome == 0      ? NULL
+        : outcome == ETIMEDOUT ? too_late
+        : outcome == EPROTO    ? spank_not_taken
+                               : "the agent on the controller does not listen";
 }
 
 static void *run(void *argument)
@@ -253,7 +281,7 @@ static int start(struct message *message)
 }
 
 // munge_encode() has no time limit of its own, so it is called where it may hang.
-static const char *send_remote(const struct spank_target *target, const uint8_t *frame, size_t length, int64_t deadline)
+static const char *send_remote(const struct spank_target *target, const uint8_t *frame, size_t length, bool answered, int64_t deadline)
 {
     struct message *message = calloc(1, sizeof(*message));
     pthread_condattr_t monotonic;
@@ -268,6 +296,7 @@ static const char *send_remote(const struct spank_target *target, const uint8_t 
     pthread_condattr_destroy(&monotonic);
     message->target = *target;
     message->deadline = deadline;
+    message->answered = answered;
     message->length = length;
     memcpy(message->frame, frame, length);
     if (start(message) != 0) {
@@ -288,21 +317,22 @@ static const char *send_remote(const struct spank_target *target, const uint8_t 
     return problem;
 }
 
-const char *spank_send(const struct spank_target *target, const uint8_t *frame, size_t length)
+const char *spank_send(const struct spank_target *target, const uint8_t *frame, size_t length, bool answered)
 {
     int64_t deadline = now_ms() + target->timeout_ms;
     if (target->socket[0]) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         memcpy(address.sun_path, target->socket, sizeof(target->socket));
-        int problem = deliver((struct sockaddr *)&address, sizeof(address), frame, length, deadline);
+        int problem = deliver((struct sockaddr *)&address, sizeof(address), frame, length, answered, deadline);
         if (problem == 0)
             return NULL;
         if (!target->has_controller)
             return problem == ENOENT || problem == ECONNREFUSED ? "no agent listens"
                 : problem == EPERM                              ? "another user listens at its socket"
+                : problem == EPROTO                             ? spank_not_taken
                                                                 : strerror(problem);
     }
     if (!target->has_controller)
         return "neither socket= nor controller= is set";
-    return send_remote(target, frame, length, deadline);
+    return send_remote(target, frame, length, answered, deadline);
 }

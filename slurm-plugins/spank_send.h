@@ -23,5 +23,8 @@ void spank_target_defaults(struct spank_target *target);
 /// "10.0.0.1", "10.0.0.1:6821", "fd00::1" or "[fd00::1]:6821". No name is ever looked up. False: it is none of these.
 bool spank_set_controller(struct spank_target *target, const char *text);
 /// Sends one frame: by the Unix socket if there is one, else, or when nobody listens there, signed by MUNGE to the
-/// controller. Returns within the target's time limit; NULL, or what went wrong.
-const char *spank_send(const struct spank_target *target, const uint8_t *frame, size_t length);
+/// controller. Returns within the target's time limit; NULL, or what went wrong. `answered`: until the agent has said that it
+/// has it; without, it may be lost when the agent is killed just then.
+const char *spank_send(const struct spank_target *target, const uint8_t *frame, size_t length, bool answered);
+/// What went wrong where an agent heard it and did not say that it has it; compared by address.
+extern const char spank_not_taken[];

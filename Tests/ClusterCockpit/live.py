@@ -206,6 +206,18 @@ def backend_of(folder, release, machine=MACHINE):
     return Backend(folder, release, [configuration(subclusters=[("main", "n[1-4]", machine)])], commit_seconds=5).start()
 
 
+def kept(lab):
+    """What nodes have said and no agent has taken."""
+    return list((lab.base / "words").glob("*.word"))
+
+
+def forget(lab):
+    """As if the nodes had said nothing when their slurmds started."""
+    eventually("all nodes have said what they are made of", lambda: len(kept(lab)) == 4, 60, 0.1)
+    for word in kept(lab):
+        word.unlink()
+
+
 def lab_of():
     machine = {"LAB_SOCKETS": MACHINE.sockets, "LAB_CORES": MACHINE.cores, "LAB_THREADS": MACHINE.threads}
     extra = "KillWait=1\nOverTimeLimit=0\nSchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=2,bf_interval=2"

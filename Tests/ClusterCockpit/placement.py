@@ -13,7 +13,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from live import MACHINE, Site, backend_of, eventually, lab_of, say
+from live import MACHINE, Site, backend_of, eventually, forget, lab_of, say
 
 # What the backend believes: for none of the cores the same hardware threads as the kernel.
 ELSEWHERE = replace(MACHINE, numbering="adjacent", gpus=())
@@ -83,6 +83,7 @@ def main():
         backend = backend_of(Path(folder) / "main", "1.5.4", ELSEWHERE)
         try:
             site = Site(lab, {"main": backend})
+            forget(lab)
             agent = site.agent()
             agent.start()
             # No job has run: each node tells what it is made of when its slurmd starts, whoever is away then.
@@ -92,11 +93,10 @@ def main():
             agent.kill()
             lab.fault("restart", "n2")
             agent.start()
-            for node in ("n3", "n4"):
-                lab.fault("restart", node)
+            lab.fault("restart", "n3")
             eventually("the nodes have told what they are made of", lambda: nodes_known(lab) == 3, 60, 0.2)
-            # What was said to nobody, the first job on the node says again, and its start waits for that.
-            site.submit("-w", "n2", "-n3")
+            # What was lost, the first job on the node says again, and its start waits for that.
+            site.submit("-w", "n4", "-n3")
             eventually("all nodes have told what they are made of", lambda: nodes_known(lab) == 4, 60, 0.2)
             count = 1 + submit_all(site)
             eventually("all jobs are over", lambda: not lab.command("squeue", "-h").strip(), 120, 0.5)

@@ -164,6 +164,7 @@ struct NodeReportTests {
 
     @Test func aNodeThatTellsIsWaitedForAMoment() async throws {
         let site = try await SenderHarness()
+        site.move(60)
         site.cluster.state.withLockedValue { $0.shapes = ["n1": Self.shape] }
         let now = site.seconds
         try await site.store.take(
@@ -204,6 +205,7 @@ struct NodeReportTests {
     /// A job that has the node alone may be without the cores that Slurm keeps for itself: the node knows.
     @Test func aNodeIsWaitedForAlsoByAJobThatHasItAlone() async throws {
         let site = try await SenderHarness()
+        site.move(60)
         site.cluster.state.withLockedValue { $0.shapes = ["n1": Self.shape] }
         let now = site.seconds
         try await site.store.take([.init(jobID: nil, node: "n1", hardware: Self.hardware)], at: now * 1000 - 9000)
@@ -258,6 +260,7 @@ struct NodeReportTests {
     /// slurmctld's cores by the backend's topology would do, and are less than the node's own word.
     @Test func aNodeThatNobodyHeardIsWaitedForWhereOthersTell() async throws {
         let site = try await SenderHarness()
+        site.move(60)
         site.cluster.state.withLockedValue { $0.shapes = ["n1": Self.shape, "n2": Self.shape] }
         let now = site.seconds
         try await site.store.take([.init(jobID: nil, node: "n2", hardware: Self.hardware)], at: now * 1000 - 9000)
@@ -292,12 +295,92 @@ struct NodeReportTests {
         #expect(Self.start(site)?.contains(#""placementSource":"node""#) == true)
         try await began(10)
         #expect(Self.start(site)?.contains(#""placementSource":"inventory""#) == true)
-        // One that began before the agent did has spoken, to nobody.
+        // Of one that began long ago nothing more is to come.
         let other = try await SenderHarness()
+        other.move(60)
         try await other.store.take([.init(jobID: nil, node: "n2", hardware: Self.hardware)], at: 1)
         try await other.tell(.running, job: 1, id: 7, submitted: now, start: other.seconds - 60, state: .running)
         try await other.run()
         #expect(other.backend.rows[7]?.count == 1)
+    }
+
+    /// What a node said while the agent was away it has kept, and says when the agent is back.
+    @Test func whatWasSaidToNobodyIsWaitedForAtTheStart() async throws {
+        // A node that has told what it is made of, and one that nobody has heard.
+        for node in ["n1", "n2"] {
+            let site = try await SenderHarness()
+            site.cluster.state.withLockedValue { $0.shapes = ["n1": Self.shape] }
+            let now = site.seconds
+            try await site.store.take([.init(jobID: nil, node: node, hardware: Self.hardware)], at: now * 1000 - 90_000)
+            for job: UInt32 in [7, 8] {
+                try await site.tell(
+                    .running, job: Int64(job), id: job, submitted: now - 60, start: now - 60, state: .running)
+            }
+            try await site.tell(
+                .ended, job: 7, id: 7, submitted: now - 60, start: now - 60, end: now - 40, state: .completed)
+            try await site.run()
+            #expect(Self.start(site) == nil)
+            site.move(15)
+            try await site.store.take(
+                [.init(jobID: 7, node: "n1", waited: 70_000, cores: [2], hardware: Self.hardware)],
+                at: site.seconds * 1000)
+            try await site.run()
+            #expect(Self.start(site)?.contains(#""hwthreads":[1,5]"#) == true)
+            // The other one is not told of, and goes without them.
+            if node == "n1" { #expect(site.backend.rows[8] == nil) }
+            site.move(6)
+            try await site.run()
+            #expect(site.backend.rows[8]?.count == 1)
+            #expect(Self.start(site)?.contains("hwthreads") == false)
+        }
+    }
+
+    /// A late word counts from when it was said.
+    @Test func aLateWordIsOfTheRunThatItWasSaidOf() async throws {
+        let site = try await SenderHarness()
+        site.cluster.state.withLockedValue { $0.shapes = ["n1": Self.shape] }
+        let now = site.seconds * 1000
+        let second = NodeReport(jobID: 7, node: "n1", cores: [3], hardware: Self.hardware)
+        let first = NodeReport(jobID: 7, node: "n1", waited: 100_000, cores: [0], hardware: Self.hardware)
+        try await site.store.take([second], at: now - 500)
+        try await site.store.take([first], at: now)
+        func words(_ start: Int64, _ end: Int64?) async throws -> [Int]? {
+            var run = CockpitRun(jobID: 7, submitTime: 1, startTime: site.seconds + start, job: "7")
+            run.endTime = end.map { site.seconds + $0 }
+            return try await site.store.words(of: run, nodes: ["n1"]).shares["n1"]?.threads
+        }
+        #expect(try await words(-101, -90) == [0, 4])
+        #expect(try await words(-1, nil) == [3, 7])
+        #expect(try await words(-80, -70) == nil)
+        // Said again it is the same; whoever waited for ever, or less than nothing, says nothing strange.
+        try await site.store.take([first], at: now)
+        #expect(try await words(-101, -90) == [0, 4])
+        try await site.store.take(
+            [
+                .init(jobID: 7, node: "n1", waited: .max, cores: [1], hardware: Self.hardware),
+                .init(jobID: 7, node: "n1", waited: .min, cores: [3], hardware: Self.hardware),
+            ], at: now)
+        #expect(try await words(-101, -90) == [0, 4])
+        #expect(try await words(-1, nil) == [3, 7])
+    }
+
+    /// What a node was made of before does not take the place of what it is made of.
+    @Test func anOlderWordOfANodeDoesNotCount() async throws {
+        let site = try await SenderHarness()
+        let now = site.seconds * 1000
+        let (old, new) = (NodeHardware(cores: [[0]]), NodeHardware(cores: [[0], [1]]))
+        func take(_ hardware: NodeHardware, waited: Int64 = 0, at time: Int64) async throws -> NodeHardware? {
+            try await site.store.take([.init(jobID: nil, node: "n1", waited: waited, hardware: hardware)], at: time)
+            let run = CockpitRun(jobID: 7, submitTime: 1, startTime: 2, job: "7")
+            return try await site.store.words(of: run, nodes: ["n1"]).hardware["n1"]
+        }
+        #expect(try await take(old, at: now) == old)
+        #expect(try await take(new, waited: 5000, at: now + 10_000) == new)
+        #expect(try await take(old, waited: 9000, at: now + 11_000) == new)
+        // It said the same again since.
+        #expect(try await take(new, at: now + 200_000) == new)
+        #expect(try await take(old, waited: 50_000, at: now + 201_000) == new)
+        #expect(try await take(old, at: now + 202_000) == old)
     }
 
     /// Slurm is asked of its nodes seldom, and what it said last does while it is away.

@@ -41,7 +41,7 @@ class Lab:
         self.socket = self.run / "events.sock"
         self.lab = self.base / "lab"
         plugstack = self.stage / "plugstack.conf"
-        plugstack.write_text(f"optional {self.stage}/spank_grid_agent.so socket={self.socket}\n" if spank else "")
+        plugstack.write_text(f"optional {self.stage}/spank_grid_agent.so socket={self.socket} spool={self.base}/words\n" if spank else "")
         self.knobs = {
             "LAB": str(self.lab),
             "LAB_JOBCOMP": jobcomp,

@@ -316,6 +316,7 @@ struct BridgeServerTests {
         let forged = try #require(FrameDecoderTests.event().encoded)
         try await withServer({ $0.listen = ("127.0.0.1", port) }) { _, sink, server in
             try await waitUntil { (try? Client(port: port)) != nil }
+            let taken = [sealed("0", payload), sealed("0", try #require(Self.node("n7").encoded))]
             for frame in [
                 sealed("0", payload), sealed("1000", payload), sealed("replayed", payload), sealed("invalid", payload),
                 sealed("0", forged),
@@ -326,7 +327,9 @@ struct BridgeServerTests {
             ] {
                 let client = try Client(port: port)
                 client.send(frame)
-                #expect(client.frame() == nil)
+                // A node keeps what it said until this comes.
+                let answer = client.frame()
+                #expect(answer.map { $0.kind == .ack && $0.sequence == 1 } == (taken.contains(frame) ? true : nil))
             }
             try await waitUntil { server.counters.frames == 11 }
             let counters = server.counters

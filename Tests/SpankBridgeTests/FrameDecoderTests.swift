@@ -201,6 +201,20 @@ struct FrameDecoderTests {
         #expect(try PluginEvent(frame).placement == nil)
     }
 
+    @Test("what a node had kept")
+    func late() throws {
+        let late = try PluginEvent(#require(try fixture("step-cores-late")))
+        #expect(late.waited == 4500 && late.placement?.cores == [0, 1, 5])
+        #expect(try PluginEvent(#require(try fixture("step-cores"))).waited == nil)
+        var frame = try #require(try fixture("node"))
+        #expect(try PluginNode(frame).waited == nil)
+        frame.append(.waited, 1 << 33)
+        #expect(try PluginNode(frame).waited == 1 << 33)
+        // What no clock can show.
+        frame.append(.waited, .max)
+        #expect(try PluginNode(frame).waited == nil)
+    }
+
     @Test("what a node says of itself alone")
     func node() throws {
         var frame = try #require(try fixture("node"))

@@ -129,7 +129,7 @@ cockpit_step() {
     unshare --net bash -euc "
       ip link set lo up
       ip addr add 192.0.2.1/32 dev lo # as for the smoke test
-      for part in placement jobs requeue; do python3 -B Tests/ClusterCockpit/\$part.py; done"' 9>&- ||
+      for part in placement away jobs requeue; do python3 -B Tests/ClusterCockpit/\$part.py; done"' 9>&- ||
     die "the tests of ClusterCockpit failed on Debian 13"
 }
 

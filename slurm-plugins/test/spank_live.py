@@ -35,7 +35,7 @@ class Lab:
         self.kind = kind
         shutil.copy(PLUGIN, self.base / "spank_grid_agent.so")
         plugstack = self.base / "plugstack.conf"
-        plugstack.write_text(f"optional {self.base}/spank_grid_agent.so {arguments.replace('BASE', str(self.base))}\n")
+        plugstack.write_text(f"optional {self.base}/spank_grid_agent.so spool={self.base}/spool {arguments.replace('BASE', str(self.base))}\n")
         self.environment = {**os.environ, "LAB": str(self.base / "lab"), "LAB_PLUGSTACK": str(plugstack), **knobs}
 
     def __enter__(self):
@@ -67,6 +67,19 @@ class Lab:
         """Runs a job to its end; its number."""
         return int(self.slurm("sbatch", "--parsable", "--wait", "-D", "/tmp", "-o", "/dev/null", *options, "--wrap", body).split(";")[0])
 
+    def kept(self):
+        """What nobody has taken."""
+        return list((self.base / "spool").glob("*.word"))
+
+    def forget(self):
+        """As if slurmds had said nothing when they started."""
+        nodes = self.variable("LAB_NODE_NAMES").split() if self.kind == "slurm" else ["c1", "c2"]
+        end = time.monotonic() + 60
+        while len(self.kept()) < len(nodes) and time.monotonic() < end:
+            time.sleep(0.05)
+        for word in self.kept():
+            word.unlink()
+
     def log(self, node):
         return (self.base / f"lab/log/slurmd.{node}.log").read_text(errors="replace")
 
@@ -75,6 +88,7 @@ class SingleHost(unittest.TestCase):
     def test_a_job_and_its_steps(self):
         """What arrives by the Unix socket, from whom, for a job with a step of two tasks, one of which fails."""
         with Lab("slurm", "socket=BASE/events.sock steps=yes nonsense") as lab:
+            lab.forget()
             listener = Listener(str(lab.base / "events.sock"))
             self.addCleanup(listener.close)
             os.chmod(listener.address, 0o666)  # whoever reports, it is to be seen
@@ -99,6 +113,7 @@ class SingleHost(unittest.TestCase):
     def test_what_nodes_say_when_slurmd_starts(self):
         """Each once, by its own name, without a job; whoever hangs then."""
         with Lab("slurm", "socket=BASE/events.sock") as lab:
+            lab.forget()
             listener = Listener(str(lab.base / "events.sock"))
             self.addCleanup(listener.close)
             os.chmod(listener.address, 0o666)
@@ -133,7 +148,9 @@ class OtherHosts(unittest.TestCase):
     """Hosts ctl, c1 and c2, each with its own network and its own munged, all mungeds with one key."""
 
     def setUp(self):
-        self.lab = self.enterContext(Lab("hosts", f"controller={CONTROLLER}:{PORT} munge_socket=BASE/lab/run/munge.socket"))
+        arguments = f"controller={CONTROLLER}:{PORT} munge_socket=BASE/lab/run/munge.socket timeout_ms=1000"
+        self.lab = self.enterContext(Lab("hosts", arguments))
+        self.lab.forget()
         self.munge_socket = f"{self.lab.base}/lab/run/munge.socket"  # another one on each host, at one path
 
     def on(self, host, *words, user=None, stdin=b""):
@@ -154,22 +171,8 @@ class OtherHosts(unittest.TestCase):
         self.addCleanup(stop)
         return process
 
-    def test_signed_messages_by_tcp(self):
-        process = self.start(sys.executable, "-B", HERE / "spank_peer.py", "listen", CONTROLLER, str(PORT), self.munge_socket)
-        self.assertIn("listening", json.loads(process.stdout.readline()))
-        job = self.lab.job("-N2")
-        arrived = [json.loads(process.stdout.readline()) for _ in range(7)]
-        self.assertEqual({message["signer"]["uid"] for message in arrived}, {0})
-        self.assertEqual({message["event"]["job"] for message in arrived}, {job})
-        seen = sorted((message["event"]["node"], message["event"]["kind"]) for message in arrived)
-        wanted = [(node, kind) for node in ("c1", "c2") for kind in ("epilog", "prolog")]
-        # Of the batch script, and of srun's first step on both.
-        self.assertEqual(seen, sorted(wanted + [("c1", "step start")] * 2 + [("c2", "step start")]))
-        self.assertEqual({message["event"]["kind"] for message in arrived if "cores" in message["event"]}, {"step start"})
-        self.assertTrue(all("cores" in message["event"] for message in arrived if message["event"]["kind"] == "step start"))
-
-    @unittest.skipUnless(AGENT.exists(), "no agent is built")
-    def test_the_agent_believes_root_only_and_once(self):
+    def start_agent(self):
+        """-> what reads its counters, and what waits for one of them"""
         slurm = pwd.getpwnam("slurm")
         home = self.lab.base / "agent"
         home.mkdir()
@@ -197,12 +200,45 @@ class OtherHosts(unittest.TestCase):
                 time.sleep(0.05)
             self.assertEqual(counters[name], wanted)
 
-        await_count("events", 0)
+        await_count("connections", 0)
         # Its doors open in any order.
         end = time.monotonic() + 60
         while f"{CONTROLLER}:{PORT} ".encode() not in self.on("ctl", "ss", "-Hltn"):
             self.assertLess(time.monotonic(), end, "nobody listens to signed messages")
             time.sleep(0.1)
+        return bridge, await_count
+
+    def test_signed_messages_by_tcp(self):
+        process = self.start(sys.executable, "-B", HERE / "spank_peer.py", "listen", CONTROLLER, str(PORT), self.munge_socket)
+        self.assertIn("listening", json.loads(process.stdout.readline()))
+        job = self.lab.job("-N2")
+        arrived = [json.loads(process.stdout.readline()) for _ in range(7)]
+        self.assertEqual({message["signer"]["uid"] for message in arrived}, {0})
+        self.assertEqual({message["event"]["job"] for message in arrived}, {job})
+        seen = sorted((message["event"]["node"], message["event"]["kind"]) for message in arrived)
+        wanted = [(node, kind) for node in ("c1", "c2") for kind in ("epilog", "prolog")]
+        # Of the batch script, and of srun's first step on both.
+        self.assertEqual(seen, sorted(wanted + [("c1", "step start")] * 2 + [("c2", "step start")]))
+        self.assertEqual({message["event"]["kind"] for message in arrived if "cores" in message["event"]}, {"step start"})
+        self.assertTrue(all("cores" in message["event"] for message in arrived if message["event"]["kind"] == "step start"))
+
+    @unittest.skipUnless(AGENT.exists(), "no agent is built")
+    def test_an_agent_that_was_away(self):
+        """What it has missed it gets, signed again, and acknowledges it: the nodes keep nothing any more."""
+        self.lab.job("-N2")
+        kept = len(self.lab.kept())
+        self.assertEqual(kept, 3)  # of the batch script, and of srun's first step on both
+        _, await_count = self.start_agent()
+        await_count("events", kept)
+        await_count("credentials_opened", kept)
+        end = time.monotonic() + 60
+        while self.lab.kept() and time.monotonic() < end:
+            time.sleep(0.1)
+        self.assertEqual(self.lab.kept(), [])
+
+    @unittest.skipUnless(AGENT.exists(), "no agent is built")
+    def test_the_agent_believes_root_only_and_once(self):
+        bridge, await_count = self.start_agent()
         self.lab.job("-N2")
         await_count("credentials_opened", 7)
         await_count("events", 7)

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 EVENT, SEALED, NODE = 2, 5, 6
-NUMBERS = {1: "source", 3: "kind", 5: "observed", 11: "job", 20: "uid", 21: "gid", 51: "step", 52: "task", 53: "status", 58: "memory"}
+NUMBERS = {1: "source", 3: "kind", 5: "observed", 11: "job", 20: "uid", 21: "gid", 51: "step", 52: "task", 53: "status", 58: "memory", 59: "waited"}
 TEXTS = {50: "node", 54: "gpus", 55: "cores", 56: "hardware", 57: "addresses"}
 KINDS = {3: "prolog", 4: "epilog", 5: "step start", 6: "task exit"}
 
@@ -64,19 +64,29 @@ def unseal(frame, munge_socket):
     return event_of(done.stdout), {"uid": signer, "host": told["ENCODE_HOST"].strip()}  # "c1 (10.97.0.11)"
 
 
-def read_all(connection, limit=10):
+ACK = struct.pack("<IHBBQ", 12, 0x4753, 1, 3, 1)
+
+
+def read_all(connection, answer=ACK, limit=10):
+    """What comes to its end; a whole frame is answered."""
     connection.settimeout(limit)
-    parts = []
+    message, answered = b"", False
     with contextlib.suppress(OSError):
         while part := connection.recv(65536):
-            parts.append(part)
-    return b"".join(parts)
+            message += part
+            if not answered and len(message) >= 4 and len(message) >= 4 + struct.unpack_from("<I", message)[0]:
+                answered = True
+                if answer is None:
+                    break
+                connection.sendall(answer)
+    return message
 
 
 class Listener:
-    """Takes what comes on a Unix or TCP socket: one message a connection. `uid`: who listens, when it is not ourselves."""
+    """Takes what comes on a Unix or TCP socket: one message a connection. `uid`: who listens, when it is not ourselves. `answer`: to
+    each frame; None: the connection is closed without one, as of an agent that is killed."""
 
-    def __init__(self, address, uid=None):
+    def __init__(self, address, uid=None, answer=ACK):
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         self.socket.bind(address)
@@ -87,7 +97,7 @@ class Listener:
         finally:
             os.seteuid(before)
         self.address = self.socket.getsockname()
-        self.messages = []
+        self.messages, self.answer = [], answer
         self.users = set()  # who connected to the Unix socket
         self.changed = threading.Condition()
         threading.Thread(target=self.run, daemon=True).start()
@@ -99,7 +109,7 @@ class Listener:
                 if self.socket.family == socket.AF_UNIX:
                     peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("iII"))
                     self.users.add(struct.unpack("iII", peer)[1])
-                message = read_all(connection)
+                message = read_all(connection, self.answer)
                 connection.close()
                 with self.changed:
                     self.messages.append(message)

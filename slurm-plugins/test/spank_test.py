@@ -20,6 +20,8 @@ PLUGIN = os.environ.get("PLUGIN", str(HERE.parent / "build/spank_grid_agent.so")
 HARNESS = os.environ.get("HARNESS", str(HERE.parent / "build/spank_harness"))
 # What the hooks may take at most, whatever the limit is: machines that run tests are busy. spank_bench.py measures.
 SLACK = 3.0
+# Descriptors of the thread that slurmd has from then on: of inotify, the directory and what it reads there.
+WATCHES = 8
 
 
 class Call:
@@ -43,7 +45,7 @@ class Case(unittest.TestCase):
 
     def call(self, *arguments, hooks="job_prolog", options=(), limit=0.2, left_open=0, environment=None):
         """Calls the hooks, each of which must return success in time."""
-        words = [HARNESS, *options, hooks, PLUGIN, *arguments]
+        words = [HARNESS, *options, hooks, PLUGIN, f"spool={self.folder}/spool", *arguments]
         done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, env={**os.environ, **(environment or {})})
         call = Call(done.stdout, done.stderr, done.returncode)
         self.check(call, hooks, limit, left_open)
@@ -249,7 +251,7 @@ class NodeTests(Case):
 
     def told(self, *options, listener=None, **call):
         listener = listener or self.keep(Listener(self.path))
-        self.call(f"socket={self.path}", hooks="init", options=[*self.SLURMD, *options], **call)
+        self.call(f"socket={self.path}", hooks="init", options=[*self.SLURMD, *options], left_open=WATCHES, **call)
         return [event_of(one) for one in listener.wait(1)]
 
     def test_what_it_is_made_of(self):
@@ -284,16 +286,17 @@ class NodeTests(Case):
         )
         for count, (words, name) in enumerate(given, 1):
             done = subprocess.run(
-                [HARNESS, *self.SLURMD, "--host", "n1", "--slurmd", "\n".join(words), "init", PLUGIN, f"socket={self.path}"],
+                [HARNESS, *self.SLURMD, "--host", "n1", "--slurmd", "\n".join(words), "init", PLUGIN, f"socket={self.path}", "spool=no"],
                 capture_output=True, text=True, timeout=30, check=False)
             self.check(Call(done.stdout, done.stderr, done.returncode), "init", 0.2)
             messages = listener.wait(count)
             self.assertEqual((len(messages), event_of(messages[-1])["node"]), (count, name), words)
 
     def test_slurmd_starts_whoever_listens(self):
-        self.assertEqual(self.call(f"socket={self.folder}/absent", hooks="init", options=self.SLURMD).log, ["debug: grid_agent: this node not reported: no agent listens"])
+        self.assertEqual(self.call(f"socket={self.folder}/absent", hooks="init", options=self.SLURMD, left_open=WATCHES).log,
+                         ["debug: grid_agent: this node not reported: no agent listens"])
         self.keep(Hung(self.path, full=True))
-        call = self.call(f"socket={self.path}", "timeout_ms=100", hooks="init", options=self.SLURMD, limit=0.1)
+        call = self.call(f"socket={self.path}", "timeout_ms=100", hooks="init", options=self.SLURMD, limit=0.1, left_open=WATCHES)
         self.assertIn("not reported", call.log[0])
 
     def test_nowhere_else(self):
@@ -305,7 +308,7 @@ class NodeTests(Case):
         self.assertEqual(listener.wait(1, within=0.3), [])
 
     def test_a_mistake_is_told_once(self):
-        call = self.call("nonsense", f"socket={self.folder}/absent", hooks="init,job_prolog", options=self.SLURMD)
+        call = self.call("nonsense", f"socket={self.folder}/absent", hooks="init,job_prolog", options=self.SLURMD, left_open=WATCHES)
         self.assertEqual(len([line for line in call.log if line.startswith("error")]), 1, call.log)
 
 
@@ -359,14 +362,14 @@ class RemoteTests(Case):
 
     def test_nodes_are_signed_too(self):
         listener, controller = self.listen()
-        self.call(controller, self.by, hooks="init", options=[*NodeTests.SLURMD, "--host", "n7"])
+        self.call(controller, self.by, hooks="init", options=[*NodeTests.SLURMD, "--host", "n7"], left_open=WATCHES)
         event = self.arrived(listener)
         self.assertEqual((event["kind"], event["node"]), ("node", "n7"))
 
     def test_slurmd_starts_where_munged_hangs(self):
         hung = self.keep(Hung(str(self.folder / "hung")))
         _, controller = self.listen()
-        call = self.call(controller, f"munge_socket={hung.address}", hooks="init", options=NodeTests.SLURMD, left_open=1)
+        call = self.call(controller, f"munge_socket={hung.address}", hooks="init", options=NodeTests.SLURMD, left_open=1 + WATCHES)
         self.assertIn("this node not reported: the time limit was reached", call.log[0])
 
     def test_steps_are_signed_too(self):
@@ -471,6 +474,9 @@ class ArgumentTests(Case):
         (f"socket={LONG}", "no absolute path of less than 108"),
         ("munge_socket=relative", "no absolute path"),
         (f"munge_socket={LONG}", "no absolute path"),
+        ("spool=relative", "no absolute path of less than 256"),
+        ("spool=", "no absolute path"),
+        ("spool=/" + "x" * 255, "no absolute path"),
         ("timeout_ms=9", "not between 10 and 1000; using 200"),
         ("timeout_ms=1001", "not between 10 and 1000"),
         ("timeout_ms=-50", "not between 10 and 1000"),
@@ -499,7 +505,7 @@ class ArgumentTests(Case):
 
     def test_limits_of_values(self):
         listener = self.keep(Listener(self.path))
-        good = ("timeout_ms=10", "timeout_ms=1000", "steps=yes", "steps=no", "munge_socket=/x", "controller=10.0.0.1",
+        good = ("timeout_ms=10", "timeout_ms=1000", "steps=yes", "steps=no", "spool=no", "spool=/x", "munge_socket=/x", "controller=10.0.0.1",
                 "controller=10.0.0.1:1", "controller=10.0.0.1:65535", "controller=fd00::1", "controller=[fd00::1]", "controller=[::1]:6821")
         for argument in good:
             with self.subTest(argument):

@@ -91,7 +91,8 @@ final class PluginRegistry: Sendable {
         state.withLockedValue { state in
             for event in events {
                 switch event.kind {
-                case .jobStart, .prolog, .stepStart: state.lastStart = time
+                // What a node kept while nobody took it says nothing of now.
+                case .jobStart, .prolog, .stepStart: if event.waited == nil { state.lastStart = time }
                 case .jobRecord: state.lastEnd = time
                 case .epilog, .taskExit: break
                 }

@@ -5,6 +5,7 @@ internal import JobLifecycle
 internal import NIOConcurrencyHelpers
 internal import Slurm
 internal import SpankBridge
+internal import Support
 
 /// Turns what the plugins say into observations and hints, and commits them.
 final class EventSink: BridgeSink {
@@ -30,9 +31,9 @@ final class EventSink: BridgeSink {
     func commit(_ delivery: BridgeDelivery) async throws {
         registry.heard(delivery.events)
         registry.heard(delivery.nodes)
-        nodeReports.tell(delivery.nodes)
+        let ofNodes = nodeReports.tell(delivery.nodes)
         // Nothing of a node's own word is in the ledger.
-        guard !delivery.events.isEmpty || !delivery.refused.isEmpty else { return }
+        guard !delivery.events.isEmpty || !delivery.refused.isEmpty else { return try await Self.kept(ofNodes) }
         var intake = Ledger.Intake()
         var highest: [[UInt8]: Ledger.Mark] = [:]
         for event in delivery.events {
@@ -47,7 +48,8 @@ final class EventSink: BridgeSink {
             }
             if let observation = JobObservation(event) {
                 intake.observations.append(observation)
-            } else {
+            } else if event.waited == nil {
+                // What a node says late the ledger has heard since.
                 intake.hints.append(JobHint(event))
             }
         }
@@ -57,10 +59,22 @@ final class EventSink: BridgeSink {
         }
         try await ledger.fold(intake)
         registry.committed(delivery.events)
-        nodeReports.tell(delivery.events)
+        let ofJobs = nodeReports.tell(delivery.events)
         marks.withLockedValue { marks in
             for mark in highest.values { marks[mark.bootID] = max(mark.sequence, marks[mark.bootID] ?? 0) }
         }
+        try await Self.kept(ofNodes)
+        try await Self.kept(ofJobs)
+    }
+
+    private struct NotKept: Error, CustomStringConvertible {
+        var description: String { "what a node said could not be kept" }
+    }
+
+    /// Unless it is, the node says it again.
+    private static func kept(_ answer: AnswerSlot<Bool>?) async throws {
+        guard let answer else { return }
+        guard try await NodeReports.isKept(answer) else { throw NotKept() }
     }
 }
 

@@ -8,6 +8,11 @@ extension BackendSender {
     static let nodePatience: Int64 = 3000
     /// The same for a node that nobody has heard, where others tell: its first step says what it is made of.
     static let strangerPatience: Int64 = 10_000
+    /// Unix ms after the agent's own start for which the nodes of earlier runs are waited for: what they said to nobody they have
+    /// kept, and try to say at least every 15 s.
+    static let latePatience: Int64 = 20_000
+    /// ms from the agent's start until its doors are open.
+    static let opening: Int64 = 5000
     /// For so long, in ms, a node that was waited for in vain is not waited for again.
     static let silenceLasts: Int64 = 600_000
     /// Slurm's nodes do not change often.
@@ -31,11 +36,19 @@ extension BackendSender {
         return words.agreeing(with: shapes?.known ?? [:])
     }
 
-    /// Whether a node of a run that has just started may say more of it than is known. One that never does delays no more than
-    /// its first jobs.
+    /// Whether a node of a run that has just started, or started before the agent did, may say more of it than is known. One that
+    /// never does delays no more than its first jobs.
     func waits(
         _ run: CockpitRun, _ nodes: [String], _ words: NodeWords, for placement: JobPlacement
     ) -> Bool {
+        if run.startTime * 1000 < beganAt + Self.opening, (0..<Self.latePatience).contains(now() - beganAt),
+            nodes.contains(where: {
+                words.hardware[$0] != nil
+                    ? placement.misses($0, run, words.shares[$0]) : words.isPluginHeard && words.isUnheard($0)
+            })
+        {
+            return true
+        }
         let sinceStart = now() - run.startTime * 1000
         // One that starts in the future was dated by a clock that was ahead: nobody waits until then.
         let age = sinceStart < 0 ? Int64.max : sinceStart

@@ -34,6 +34,8 @@ actor BackendSender {
     var topologyFailures = 0
     /// What Slurm believes its nodes to be made of, and when it was asked, Unix ms.
     var shapes: (known: [String: NodeShape], at: Int64)?
+    /// Unix ms.
+    let beganAt: Int64
     /// Runs that wait for a node that nobody has heard; nodes that were waited for in vain, and since when, Unix ms.
     var awaited: Set<Int64> = []
     var silent: [String: Int64] = [:]
@@ -75,6 +77,7 @@ actor BackendSender {
         self.filter = filter
         self.logger = logger
         self.now = now
+        beganAt = now()
         self.today = today ?? { now() / 1000 }
     }
 

@@ -109,17 +109,20 @@ public struct ClusterCockpitGateway: Gateway, Service {
         return transitions.map { _ in .delivered }
     }
 
-    /// What nodes say when jobs begin there. It is said once; what cannot be kept is missing at the backends, no more.
-    public func take(_ reports: [NodeReport]) async {
+    /// What nodes say when jobs begin there.
+    ///
+    /// - Returns: whether it is on disk. What is not the nodes are to say again.
+    public func take(_ reports: [NodeReport]) async -> Bool {
         do throws(CockpitError) {
             try await store.take(reports, at: now())
         } catch {
             logger.warning(
-                "what nodes said of jobs is lost: their cores come from slurmctld",
+                "what nodes said of jobs cannot be kept: they say it again",
                 metadata: ["count": "\(reports.count)", "why": "\(error)"])
-            return
+            return false
         }
         for sender in senders { sender.wakeUp() }
+        return true
     }
 
     // MARK: running

@@ -42,17 +42,20 @@ public struct NodeReport: Sendable, Hashable {
     /// nil: of no job, only of the node.
     public var jobID: UInt32?
     public var node: String
+    /// Milliseconds from its being said to its being heard: the node kept it while nobody took it.
+    public var waited: Int64
     /// Slurm's numbers; nil: not told this time.
     public var cores: [UInt32]?
     public var gpus: [UInt32]?
     public var hardware: NodeHardware
 
     public init(
-        jobID: UInt32?, node: String, cores: [UInt32]? = nil, gpus: [UInt32]? = nil,
+        jobID: UInt32?, node: String, waited: Int64 = 0, cores: [UInt32]? = nil, gpus: [UInt32]? = nil,
         hardware: NodeHardware = NodeHardware()
     ) {
         self.jobID = jobID
         self.node = node
+        self.waited = max(0, waited)
         self.cores = cores
         self.gpus = gpus
         self.hardware = hardware

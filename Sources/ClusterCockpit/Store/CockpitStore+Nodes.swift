@@ -5,10 +5,17 @@ internal import GRDB
 internal import Persistence
 
 extension CockpitStore {
-    /// - Parameter time: Unix ms.
+    /// What nodes do not change for so long, ms, is not written again.
+    private static let hardwareLasts: Int64 = 60_000
+
+    /// - Parameter time: when they were heard, Unix ms. A report counts from when it was said: a late one is of the run that its
+    ///   job had then.
     func take(_ reports: [NodeReport], at time: Int64) async throws(CockpitError) {
         try await write { database in
             for report in reports {
+                let said = time.subtractingReportingOverflow(report.waited)
+                guard !said.overflow else { continue }
+                let time = said.partialValue
                 let share = NodeShare(report)
                 if let jobID = report.jobID, !share.isEmpty {
                     try database.cachedStatement(
@@ -21,9 +28,9 @@ extension CockpitStore {
                     sql: """
                         INSERT INTO hardware VALUES (?, ?, ?)
                         ON CONFLICT (node) DO UPDATE SET hardware = excluded.hardware, seen = excluded.seen
-                        WHERE hardware != excluded.hardware
+                        WHERE excluded.seen >= seen AND (hardware != excluded.hardware OR excluded.seen >= seen + ?)
                         """
-                ).execute(arguments: [report.node, try Self.json(report.hardware), time])
+                ).execute(arguments: [report.node, try Self.json(report.hardware), time, Self.hardwareLasts])
             }
         }
     }

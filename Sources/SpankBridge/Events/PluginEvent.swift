@@ -18,7 +18,7 @@ public struct PluginEvent: Sendable, Hashable {
     }
 
     public var source: Source
-    /// 16 bytes; empty for SPANK, whose events are never repeated.
+    /// 16 bytes; empty for SPANK, whose events come twice where an acknowledgement was lost.
     public var bootID: [UInt8]
     public var sequence: UInt64
     public var kind: Kind
@@ -66,6 +66,8 @@ public struct PluginEvent: Sendable, Hashable {
     public var taskStatus: UInt32?
     /// SPANK: what the job holds on the node, and what that is made of.
     public var placement: PluginPlacement?
+    /// Milliseconds for which its node kept it, as nobody took it; nil: it was said at once.
+    public var waited: Int64?
 
     init(_ frame: Frame) throws(FrameRefusal.Incomplete) {
         guard let source = frame.number(.source).flatMap({ UInt8(exactly: $0) }).flatMap(Source.init) else {
@@ -120,6 +122,7 @@ public struct PluginEvent: Sendable, Hashable {
         taskID = frame.number32(.taskID)
         taskStatus = frame.number32(.taskStatus)
         placement = source == .spank ? PluginPlacement(frame) : nil
+        waited = source == .spank ? frame.time(.waited) : nil
     }
 }
 

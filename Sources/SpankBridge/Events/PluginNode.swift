@@ -6,6 +6,8 @@ public struct PluginNode: Sendable, Hashable {
     public var node: String
     /// Unix microseconds.
     public var observed: Int64?
+    /// Milliseconds for which the node kept it, as nobody took it; nil: it was said at once.
+    public var waited: Int64?
     /// Nothing of a job. nil: its kernel does not say.
     public var hardware: PluginPlacement?
 
@@ -18,6 +20,7 @@ public struct PluginNode: Sendable, Hashable {
         }
         node = text
         observed = frame.time(.observed)
+        waited = frame.time(.waited)
         hardware = PluginPlacement(frame)
         hardware?.cores = nil
         hardware?.gpus = nil

@@ -27,7 +27,7 @@ enum FieldTag: UInt16 {
     case uid = 20, gid, state, exitCode, submitTime, eligibleTime, startTime, endTime, suspendTime
     case runTimeBeforeSuspension, timeSuspended, restartCount, timeLimit
     case name = 40, partition, nodes, account, adminComment, comment, allocatedTRES, cluster
-    case node = 50, stepID, taskID, taskStatus, gpus, cores, hardware, gpuAddresses, memory
+    case node = 50, stepID, taskID, taskStatus, gpus, cores, hardware, gpuAddresses, memory, waited
     case credential = 60
     case host = 70, pid, builtFor, running, modeReason, socket, spoolFolder, ringLimit, spoolLimit, chain, chainState
     case chainErrors, chainMaximum, spooled, spoolRefused, spoolTrouble, callbackMaximum, pluginVersion, settingsFrom
@@ -57,7 +57,7 @@ struct Frame: Sendable, Hashable {
 
     func number32(_ tag: FieldTag) -> UInt32? { number(tag).flatMap { UInt32(exactly: $0) } }
 
-    /// Unix seconds; what no clock can show is no time.
+    /// Unix seconds, or another unit of time; what no clock can show is no time.
     func time(_ tag: FieldTag) -> Int64? { number(tag).flatMap { Int64(exactly: $0) } }
 
     func text(_ tag: FieldTag) -> String? { self[tag].map { String(decoding: $0.value, as: UTF8.self) } }

@@ -21,7 +21,7 @@ struct SealedConnection {
         let patience = ChannelDeadline(channel.channel)
         patience.set(deadline)
         defer { patience.clear() }
-        try await channel.executeThenClose { inbound, _ in
+        try await channel.executeThenClose { inbound, outbound in
             var decoder = FrameDecoder()
             for try await buffer in inbound {
                 var items: [FrameDecoder.Item] = []
@@ -34,17 +34,21 @@ struct SealedConnection {
                 }
                 if let first = items.first {
                     counters.withLockedValue { $0.frames += 1 }
-                    await take(first)
+                    // A node keeps what it said until it reads this; most do not wait for it.
+                    if await take(first), let ack = Frame(.ack, sequence: 1).encoded {
+                        try await outbound.write(ByteBuffer(bytes: ack))
+                    }
                     return
                 }
             }
         }
     }
 
-    private func take(_ item: FrameDecoder.Item) async {
+    /// - Returns: whether it is committed.
+    private func take(_ item: FrameDecoder.Item) async -> Bool {
         guard case .frame(let frame) = item, frame.kind == .sealed, let credential = frame[.credential]?.value else {
             turnAway("it is not signed") { $0.refusedFrames += 1 }
-            return
+            return false
         }
         let opened: OpenedCredential
         do throws(CredentialError) {
@@ -58,25 +62,27 @@ struct SealedConnection {
                 case .unavailable: counters.credentialsUnavailable += 1
                 }
             }
-            return
+            return false
         }
         guard allowedUsers.contains(opened.uid) else {
             turnAway("signed by uid \(opened.uid)") { $0.credentialsWrongUser += 1 }
-            return
+            return false
         }
         onCredential()
         counters.withLockedValue { $0.credentialsOpened += 1 }
         var delivery = BridgeDelivery(peer: BridgePeer(way: .tcp, uid: opened.uid, pid: nil, address: address))
         guard let frame = Self.frame(in: opened.payload), Self.put(frame, into: &delivery) else {
             turnAway("it holds no SPANK event") { $0.forged += 1 }
-            return
+            return false
         }
         counters.withLockedValue { $0.events += 1 }
         do {
             try await sink.commit(delivery)
+            return true
         } catch {
             counters.withLockedValue { $0.commitFailures += 1 }
             logger.warning("a SPANK message was lost", metadata: ["peer": "\(address)", "why": "\(error)"])
+            return false
         }
     }
 

@@ -160,9 +160,10 @@ struct NodeReportReader: Service {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 let some = await reports.next()
-                if !some.isEmpty { await gateway.take(some.map(NodeReport.init)) }
+                if !some.reports.isEmpty { some.answer(await gateway.take(some.reports.map(NodeReport.init))) }
             }
         }
+        reports.close()
     }
 }
 
@@ -170,7 +171,7 @@ extension NodeReport {
     init(_ report: NodeReports.Report) {
         let told = report.placement
         self.init(
-            jobID: report.jobID, node: report.node, cores: told.cores, gpus: told.gpus,
+            jobID: report.jobID, node: report.node, waited: report.waited, cores: told.cores, gpus: told.gpus,
             hardware: NodeHardware(
                 cores: told.hardware.map { $0.map { $0.map(Int.init) } }, gpus: told.gpuAddresses, memory: told.memory))
     }
