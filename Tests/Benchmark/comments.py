@@ -79,7 +79,7 @@ def all_parts(fixture):
     check(len(parts["storage"]["labels"]) == 8 and parts["machine"]["labels"]["os"] == "linux", parts)
     check(len(fixture.jobs() - before) == len(PARTS), fixture.jobs(), before)
     shown = fixture.lab.command("scontrol", "show", "job", parts["compute"]["job"])
-    check("StdOut=/dev/null" in shown and re.search(r"Comment=@sga taken 0 \d+", shown), shown)
+    check("StdOut=/dev/null" in shown and re.search(r"Comment=@sga taken \d+ \d+", shown), shown)
     check("grpc.listen-address" not in (fixture.agent.status().get("listening") or []), fixture.agent.status())
     # The run's secret is in no comment.
     check(all(fixture.token(part["job"]) not in fixture.comment(part["job"]) for part in parts.values()), "the secret")
@@ -127,8 +127,8 @@ def written_over(fixture):
     fixture.in_the_middle(job, 3)
     old = eventually("a chunk", lambda: (shown := fixture.comment(job)).startswith("@sga chunk") and shown, 20, 0.02)
     words = old.split()
-    for text in ("", "my own words", "@sga", "@sga chunk", "x" * 1024, "@sga taken 0 99999999999999999999", "@sga taken 0 999", "@sga taken 7 1",
-                 "@sga taken 0 2", f"@sga chunk 0 9 . {'0' * 32} AAAA", " ".join([*words[:5], words[5], "AAAA"]), old):
+    for text in ("", "my own words", "@sga", "@sga chunk", "x" * 1024, f"@sga taken {words[2]} 99999999999999999999", f"@sga taken {words[2]} 999",
+                 "@sga taken 7 1", f"@sga taken {words[2]} 2", f"@sga chunk {words[2]} 9 . {'0' * 32} AAAA", " ".join([*words[:5], words[5], "AAAA"]), old):
         fixture.write(job, text)
         time.sleep(0.3)
     fixture.whole()

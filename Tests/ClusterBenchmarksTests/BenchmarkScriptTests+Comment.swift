@@ -11,8 +11,7 @@ extension BenchmarkScriptTests {
     /// - Parameter agent: bash: `shown` is the comment, `answer NUMBER` overwrites it.
     /// - Returns: the comments that the job has written, one by one.
     private func comment(
-        _ part: BenchmarkPart, agent: String, programs: [String: String] = [:], restarts: String? = nil,
-        patience: Int = 60
+        _ part: BenchmarkPart, agent: String, programs: [String: String] = [:], patience: Int = 60
     ) throws -> (status: Int32, comments: [String], calls: String) {
         let folder = try folder()
         defer { try? FileManager.default.removeItem(at: folder) }
@@ -49,8 +48,7 @@ extension BenchmarkScriptTests {
         #expect(text.contains("send \(BenchmarkScript.postPatience) "))
         try text.replacing("send \(BenchmarkScript.postPatience) ", with: "send \(patience) ")
             .write(to: script, atomically: true, encoding: .utf8)
-        var environment = ["PATH": "\(bin.path):/usr/bin:/bin", "SLURM_JOB_ID": "7"]
-        environment["SLURM_RESTART_COUNT"] = restarts
+        let environment = ["PATH": "\(bin.path):/usr/bin:/bin", "SLURM_JOB_ID": "7"]
         let (status, _) = try bash([script.path], environment: environment)
         func read(_ name: String) -> String {
             (try? String(contentsOf: folder.appending(path: name), encoding: .utf8)) ?? ""
@@ -88,13 +86,18 @@ extension BenchmarkScriptTests {
         #expect(result.labels["os"] == "linux" && found.keys.sorted() == ["machine"], "\(found)")
     }
 
-    @Test("many chunks, one after the other, each once; of a job that was started again by their own numbers")
+    @Test("many chunks, one after the other, each once; a job that is started again begins again from the first")
     func chunks() throws {
-        let done = try comment(.internet, agent: Self.obeys, programs: Self.noise, restarts: "3")
+        let done = try comment(.internet, agent: Self.obeys, programs: Self.noise)
         #expect(done.status == 0 && done.comments.count > 5, "\(done)")
         for (index, comment) in done.comments.enumerated() {
-            #expect(comment.hasPrefix("@sga chunk 3 \(index + 1) ") && comment.utf8.count <= 1024)
+            let chunk = CommentChunk(comment, job: 7, secret: "s3cret")
+            #expect(chunk?.number == Int64(index + 1) && comment.utf8.count <= 1024)
         }
+        // What the agent has of it is not taken for this one's.
+        let again = try comment(.internet, agent: Self.obeys, programs: Self.noise)
+        let attempts = [done, again].map { CommentChunk($0.comments[0], job: 7, secret: "s3cret")?.attempt }
+        #expect(attempts[0] != attempts[1])
         #expect(try taken(done.comments)["internet"]?.utf8.count ?? 0 > 6000)
     }
 
@@ -106,7 +109,7 @@ extension BenchmarkScriptTests {
             // Slurm answers only each second time.
             "if [ -e \"$here/away\" ]; then rm \"$here/away\"; \(obeys); else touch \"$here/away\"; exit 1; fi",
             // Answers that mean nothing, first.
-            "if [ \"$kind\" = chunk ]; then if [ -e \"$here/lied\" ]; then rm \"$here/lied\"; \(obeys); else touch \"$here/lied\"; shown='@sga taken 0 9999'; fi; fi",
+            "if [ \"$kind\" = chunk ]; then if [ -e \"$here/lied\" ]; then rm \"$here/lied\"; \(obeys); else touch \"$here/lied\"; shown=\"@sga taken $attempt 9999\"; fi; fi",
             "if [ \"$kind\" = chunk ]; then if [ -e \"$here/lied\" ]; then rm \"$here/lied\"; \(obeys); else touch \"$here/lied\"; shown='@sga taken 5 1'; fi; fi",
             // Once it has forgotten what came after the second one.
             "if [ \"$kind\" = chunk ]; then if [ \"$number\" = 4 ] && [ ! -e \"$here/forgot\" ]; then touch \"$here/forgot\"; answer 2; else answer \"$number\"; fi; fi",

@@ -65,7 +65,8 @@ import Testing
             ([(0, 1, true), (0, 2, true)], "whole a2", 0, 2, ""),
             ([(0, 1, false), (1, 1, false)], "taken", 1, 1, "b1"),
             ([(0, 1, false), (1, 2, false)], "repeated", 1, 0, ""),
-            ([(1, 1, false), (0, 2, false)], "old", 1, 1, "b1"),
+            ([(1, 1, false), (0, 2, false)], "repeated", 0, 0, ""),
+            ([(0, 1, true), (1, 1, false), (1, 2, true)], "whole b1b2", 1, 2, ""),
         ] as [([(Int64, Int64, Bool)], String, Int64, Int64, String)])
     func transfer(
         _ chunks: [(Int64, Int64, Bool)], _ wanted: String, _ attempt: Int64, _ number: Int64, _ text: String
@@ -77,7 +78,6 @@ import Testing
             let chunk = try #require(CommentChunk(comment, job: 7, secret: "s"))
             last =
                 switch transfer.take(chunk) {
-                case .old: "old"
                 case .repeated: "repeated"
                 case .taken: "taken"
                 case .whole(let text): "whole \(text)"

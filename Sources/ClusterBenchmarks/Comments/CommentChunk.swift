@@ -8,7 +8,7 @@ internal import Support
 ///
 ///     @sga chunk ATTEMPT NUMBER MORE MAC DATA
 ///
-/// ATTEMPT is how often Slurm has started the job again, NUMBER counts from 1; MORE is `+`, or `.` with the last chunk of a
+/// ATTEMPT is random, of each start of the script: Slurm may start a job again, and forget that it has started it. NUMBER counts from 1; MORE is `+`, or `.` with the last chunk of a
 /// parcel; DATA is base64. MAC is the half of an HMAC-SHA256 (RFC 2104), in hexadecimal, of `JOB ATTEMPT NUMBER MORE DATA`; its
 /// key is the run's secret. The answer takes the chunk's place, NUMBER being the last one that is on the agent's disk:
 ///
@@ -69,8 +69,6 @@ struct CommentTransfer: Sendable, Hashable {
     var text = ""
 
     enum Step: Sendable, Hashable {
-        /// Of an attempt before the one that is known: it is not answered.
-        case old
         /// It was there, or one before it is missing: the answer says from where to go on.
         case repeated
         case taken
@@ -79,8 +77,7 @@ struct CommentTransfer: Sendable, Hashable {
     }
 
     mutating func take(_ chunk: CommentChunk) -> Step {
-        guard chunk.attempt >= attempt else { return .old }
-        if chunk.attempt > attempt { self = CommentTransfer(attempt: chunk.attempt) }
+        if chunk.attempt != attempt { self = CommentTransfer(attempt: chunk.attempt) }
         guard chunk.number == number + 1 else { return .repeated }
         number = chunk.number
         text += chunk.data

@@ -7,7 +7,7 @@ extension BenchmarkFile {
     /// Before it is answered, what came is on the disk. A parcel that is whole becomes results of its part by the same write, as if
     /// they had been posted.
     ///
-    /// - Returns: what the job is answered; nil: nothing. And what is wrong with a parcel.
+    /// - Returns: what the job is answered; nil: the part is over. And what is wrong with a parcel.
     func take(_ chunk: CommentChunk, of part: Int64) async throws(BenchmarkError) -> (answer: String?, problem: String?)
     {
         try await write { database in
@@ -15,10 +15,8 @@ extension BenchmarkFile {
                 database, sql: "SELECT attempt, number, text FROM transfers WHERE part = ?", arguments: [part])
             guard let row else { return (nil, nil) }
             var transfer = CommentTransfer(attempt: row[0], number: row[1], text: row[2])
-            let step = transfer.take(chunk)
-            if step == .old { return (nil, nil) }
             var problem: String?
-            if case .whole(let text) = step {
+            if case .whole(let text) = transfer.take(chunk) {
                 do {
                     let contents = try ResultParcel.contents(packed: text)
                     if try Self.add(contents, to: part, database) == .full { problem = ResultPost.Answer.full.text }

@@ -20,6 +20,7 @@ extension BenchmarkScript {
         done
         mkdir "$work/outbox" || exit \(Self.cannotWrite)
         chunks=() taken=0 patience=20 unposted=
+        attempt=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
         # sign TEXT: the first half of its HMAC-SHA256, by the run's secret, which is on no command line.
         sign() {
@@ -49,7 +50,7 @@ extension BenchmarkScript {
             for index in "${!lines[@]}"; do
                 more=+ number=$((${#chunks[@]} + 1))
                 if [ "$index" = $((${#lines[@]} - 1)) ]; then more=.; fi
-                text="${SLURM_RESTART_COUNT:-0} $number $more"
+                text="$attempt $number $more"
                 chunks+=("@sga chunk $text $(sign "$SLURM_JOB_ID $text ${lines[index]}") ${lines[index]}")
             done
         }
@@ -58,7 +59,7 @@ extension BenchmarkScript {
             local since=$SECONDS shown
             while [ "$taken" -lt ${#chunks[@]} ]; do
                 shown=$(squeue -h -t all -j "$SLURM_JOB_ID" -o %k 2>/dev/null)
-                if [[ $shown =~ ^@sga\\ taken\\ ([0-9]+)\\ ([0-9]+)$ && ${BASH_REMATCH[1]} = "${SLURM_RESTART_COUNT:-0}" &&
+                if [[ $shown =~ ^@sga\\ taken\\ ([0-9]+)\\ ([0-9]+)$ && ${BASH_REMATCH[1]} = "$attempt" &&
                     ${BASH_REMATCH[2]} -le ${#chunks[@]} && ${BASH_REMATCH[2]} != "$taken" ]]; then
                     taken=${BASH_REMATCH[2]} since=$SECONDS
                     continue
