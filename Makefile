@@ -148,6 +148,7 @@ test-benchmark: build plugins ## Benchmarks with real programs on the nodes of a
 	python3 Tests/Benchmark/live.py
 	python3 Tests/Benchmark/faults.py
 	python3 Tests/Benchmark/posting.py
+	python3 Tests/Benchmark/comments.py
 	python3 Tests/Benchmark/precedence.py
 	python3 Tests/Benchmark/soak.py 1 20
 	python3 Tests/Benchmark/moving.py

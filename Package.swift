@@ -119,6 +119,7 @@ let package = Package(
         ),
         .systemLibrary(name: "CSecp256k1"),
         .systemLibrary(name: "COpenSSL"),
+        .systemLibrary(name: "CZlib"),
         .target(
             name: "Ethereum",
             dependencies: [
@@ -158,7 +159,7 @@ let package = Package(
         .target(
             name: "ClusterBenchmarks",
             dependencies: [
-                "COpenSSL", "JobLifecycle", "Persistence", "Sockets", "Support", "TLSClient",
+                "COpenSSL", "CZlib", "JobLifecycle", "Persistence", "Sockets", "Support", "TLSClient",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),

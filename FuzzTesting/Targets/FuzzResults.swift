@@ -40,6 +40,12 @@ func fuzz(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
             )
         }
     }
+    // As a parcel, and as what is in one.
+    if let contents = try? ResultParcel.contents(Array(text.utf8)) {
+        hold(contents.values.allSatisfy { $0.utf8.count <= 3 * text.utf8.count }, "parcel \(text.debugDescription)")
+    }
+    let parcel = Array("machine \(data.count)\n\(text)".utf8)
+    hold((try? ResultParcel.contents(parcel))?["machine"] == text, "parcel \(text.debugDescription)")
     let label = BenchmarkLabels.cleaned(text)
     hold(BenchmarkLabels.cleaned(label) == label, "label \(text.debugDescription)")
     return 0

@@ -153,6 +153,28 @@ struct ConfigurationValueTests {
     }
 
     @Test(
+        "how a benchmark's results come back",
+        arguments: [
+            ("", "none"), ("benchmark.run-as: slurm", "none"), ("benchmark.run-as: root", "none"),
+            ("benchmark.run-as: bench", "slurm"), ("benchmark: {run-as: root, fallback-user: bench}", "slurm"),
+            ("benchmark: {run-as: bench, disable: true}", "none"),
+            ("benchmark: {run-as: bench, result-folder: /f}", "folder"), ("benchmark.result-folder: /f", "folder"),
+            ("public-address: head:3000", "post"), ("{benchmark.run-as: bench, public-address: \"head:3000\"}", "post"),
+            ("{benchmark.result-folder: /f, public-address: \"head:3000\"}", "folder"),
+            ("{benchmark.results: slurm, public-address: \"head:3000\"}", "slurm"),
+            ("benchmark: {results: slurm, result-folder: /f}", "slurm"),
+            ("benchmark: {results: auto, run-as: bench}", "slurm"),
+        ])
+    func benchmarkResults(_ text: String, _ wanted: String) throws {
+        var configuration = AgentConfiguration()
+        try configuration.take(yaml: text, file: "f.yaml")
+        let isConfigured = BenchmarkModule().isConfigured(in: configuration)
+        #expect(isConfigured == (wanted != "none"))
+        #expect((configuration.benchmarkEndpoint != nil) == (wanted == "post"))
+        #expect((configuration.benchmarkUsesComments && isConfigured) == (wanted == "slurm"))
+    }
+
+    @Test(
         "an address with a key or password in it",
         arguments: [
             ("http://127.0.0.1:8545", false), ("https://node.example.org/rpc", false),

@@ -178,9 +178,9 @@ def root_is_refused(fixture):
     shown = fixture.lab.command("scontrol", "show", "job", parts["machine"]["job"])
     check(f"UserId={USER}(" in shown, shown)
     fixture.agent.stop()
-    fixture.agent = Agent(fixture.lab, **{"benchmark.run-as": USER})
+    fixture.agent = Agent(fixture.lab)
     fixture.agent.start()
-    check("benchmark.result-folder is not set" in fixture.refused("run"), fixture.refused("run"))
+    check("benchmark.run-as is not set" in fixture.refused("run"), fixture.refused("run"))
 
 
 TESTS = [root_is_refused, all_parts, followed, cancelled, node_counts]

@@ -45,12 +45,15 @@ import Testing
         #expect(try await file.results(run: 2, []).map(\.content) == ["x"])
         try await file.end(run: 3)
         let run = try await file.begin(token: "posts") { _ in
-            [.init(part: .compute, hardware: "1x", job: ([1], 7, "/o"), post: 1)]
+            [.init(part: .compute, hardware: "1x", job: ([1], 7, "/o"), post: 1, usesComments: true)]
         }
         #expect(try await file.secret(ofRun: run) == "posts")
         let (taken, part) = try await file.take(["hpl": "x"], run: run, number: 1)
         #expect(taken == .taken(1, known: 0))
         #expect(try await file.posted(try #require(part)) == ["hpl": "x"])
+        let chunk = try #require(CommentChunk(CommentChunkTests.chunk(0, 1), job: 7, secret: "s"))
+        #expect(try await file.take(chunk, of: try #require(part)).answer == "@sga taken 0 1")
+        #expect(try await file.isCut(try #require(part)))
     }
 
     @Test("no statement looks at all rows of a table that grows; every statement in the sources is looked at")

@@ -22,6 +22,9 @@ import Testing
             var helped: [String: String] = [:]
             var isCut = false
             var sequence: Int64 = 0
+            /// By job, and whether Slurm answers.
+            var comments: [UInt32: String] = [:]
+            var isAway = false
         }
 
         init() throws {
@@ -42,6 +45,14 @@ import Testing
 
         func nodes() async throws(BenchmarkError) -> [BenchmarkNode] { now.nodes }
         func userID(login: String) async throws(BenchmarkError) -> UInt32 { 1001 }
+        func comment(of job: UInt32) async throws(BenchmarkError) -> String? {
+            if now.isAway { throw BenchmarkError(.unavailable, "away") }
+            return now.comments[job]
+        }
+        func setComment(of job: UInt32, _ comment: String) async throws(BenchmarkError) {
+            if now.isAway { throw BenchmarkError(.unavailable, "away") }
+            change { $0.comments[job] = comment }
+        }
 
         /// As after a crash: what is in the files is all that there is.
         func runner(

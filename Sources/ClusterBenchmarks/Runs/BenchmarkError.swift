@@ -27,4 +27,8 @@ public protocol BenchmarkCluster: Sendable {
     /// The uid of whose jobs they are.
     /// - Throws: `configuration` for a user that is not there, or may run no job.
     func userID(login: String) async throws(BenchmarkError) -> UInt32
+    /// The job's comment; nil: Slurm knows no such job any more, or it has none.
+    func comment(of job: UInt32) async throws(BenchmarkError) -> String?
+    /// Nothing, if the job is over.
+    func setComment(of job: UInt32, _ comment: String) async throws(BenchmarkError)
 }

@@ -42,22 +42,26 @@ extension BenchmarkFile {
                     """,
                 arguments: [run, number])
             guard let part else { return (.over, nil) }
-            let known = Set(
-                try String.fetchAll(database, sql: "SELECT name FROM results WHERE part = ?", arguments: [part]))
-            let new = contents.filter { !known.contains($0.key) }
-            let size =
-                try Int.fetchOne(
-                    database, sql: "SELECT coalesce(sum(length(CAST(content AS BLOB))), 0) FROM results WHERE part = ?",
-                    arguments: [part]) ?? 0
-            let more = new.values.reduce(0) { $0 + $1.utf8.count }
-            guard size + more <= Self.postLimit, known.count + new.count <= ResultBlocks.countLimit else {
-                return (.full, part)
-            }
-            for (name, content) in new {
-                try database.execute(sql: "INSERT INTO results VALUES (?, ?, ?)", arguments: [part, name, content])
-            }
-            return (.taken(new.count, known: contents.count - new.count), part)
+            return (try Self.add(contents, to: part, database), part)
         }
+    }
+
+    static func add(_ contents: [String: String], to part: Int64, _ database: Database) throws -> Posted {
+        let known = Set(
+            try String.fetchAll(database, sql: "SELECT name FROM results WHERE part = ?", arguments: [part]))
+        let new = contents.filter { !known.contains($0.key) }
+        let size =
+            try Int.fetchOne(
+                database, sql: "SELECT coalesce(sum(length(CAST(content AS BLOB))), 0) FROM results WHERE part = ?",
+                arguments: [part]) ?? 0
+        let more = new.values.reduce(0) { $0 + $1.utf8.count }
+        guard size + more <= Self.postLimit, known.count + new.count <= ResultBlocks.countLimit else {
+            return .full
+        }
+        for (name, content) in new {
+            try database.execute(sql: "INSERT INTO results VALUES (?, ?, ?)", arguments: [part, name, content])
+        }
+        return .taken(new.count, known: contents.count - new.count)
     }
 
     /// What a part has posted.

@@ -8,6 +8,7 @@ extension BenchmarkFile {
     private static let (rawLimit, rawParts): (Int, Int64) = (4 << 20, 500)
 
     static func keep(_ raw: [String: String], of part: Int64, _ database: Database) throws {
+        try database.execute(sql: "DELETE FROM transfers WHERE part = ?", arguments: [part])
         // What was posted may be more than is kept.
         try database.execute(sql: "DELETE FROM results WHERE part = ?", arguments: [part])
         var rest = rawLimit

@@ -55,6 +55,8 @@ public struct BenchmarkFile: Sendable {
         var job: (request: [UInt8], userID: UInt32, output: String)?
         /// By which its job posts; nil: its output is read.
         var post: Int64?
+        /// It posts by its comment.
+        var usesComments = false
         var reason: String?
     }
 
@@ -81,6 +83,10 @@ public struct BenchmarkFile: Sendable {
                         part.job.map { Data($0.request) }, part.job?.userID, part.job?.output, part.reason,
                         part.job == nil ? time : nil, part.post,
                     ])
+                if part.usesComments {
+                    try database.execute(
+                        sql: "INSERT INTO transfers (part) VALUES (?)", arguments: [database.lastInsertedRowID])
+                }
             }
             return run
         }
@@ -105,6 +111,9 @@ public struct BenchmarkFile: Sendable {
         var output: String
         /// Its job posts.
         var isPosted: Bool
+        /// By its comment.
+        var usesComments: Bool
+        var isStarted: Bool
         var jobID: UInt32?
         var jobState: String?
         var message: String?
@@ -130,7 +139,9 @@ public struct BenchmarkFile: Sendable {
             let parts = try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT id, part, hardware, state, request, user_id, output, job_id, job_state, message, post FROM parts
+                    SELECT id, part, hardware, state, request, user_id, output, job_id, job_state, message, post,
+                        started_at IS NOT NULL, EXISTS (SELECT 1 FROM transfers t WHERE t.part = parts.id)
+                    FROM parts
                     WHERE run = ? AND state IN ('planned', 'submitted', 'ended') ORDER BY id
                     """,
                 arguments: [id]
@@ -141,7 +152,7 @@ public struct BenchmarkFile: Sendable {
                 return OpenPart(
                     id: row[0], run: id, token: run[1], part: part, hardware: row[2], state: state,
                     request: request.map { Array($0) } ?? [], userID: row[5] ?? 0, output: row[6] ?? "",
-                    isPosted: row[10] as Int64? != nil, jobID: row[7],
+                    isPosted: row[10] as Int64? != nil, usesComments: row[12], isStarted: row[11], jobID: row[7],
                     jobState: row[8], message: row[9], isCancelled: run[2])
             }
             return (id, parts)
@@ -190,6 +201,10 @@ public struct BenchmarkFile: Sendable {
         case BenchmarkScript.cannotWrite:
             "the job could not write to benchmark.result-folder, or where it works: is its disk full, and is it the job's user's?"
         case BenchmarkScript.cannotPost: "the job could not post all of its results to public-address"
+        case BenchmarkScript.cannotComment:
+            "the job could not leave all of its results in its comment: was the agent away, or is it too much?"
+        case BenchmarkScript.lacksClients:
+            "there is no scontrol, squeue or gzip on the node: the job cannot leave its results in its comment"
         case BenchmarkScript.lacksCurl: "there is no curl on the node: the job cannot post its results"
         default: transition.message
         }

@@ -52,10 +52,10 @@ extension BenchmarkRunner {
     /// Writes down what is to be run; the jobs follow.
     /// - Returns: the run's number.
     public func begin(_ parts: [BenchmarkPart]) async throws(BenchmarkError) -> Int64 {
-        guard settings.options.folder.hasPrefix("/") || settings.options.posting != nil else {
+        guard settings.options.folder.hasPrefix("/") || !settings.options.sharesFolder else {
             throw BenchmarkError(
                 .configuration,
-                "neither benchmark.result-folder, a folder that nodes and agent share, nor public-address is set")
+                "benchmark.result-folder, a folder that nodes and agent share, is not set")
         }
         let userID = try await cluster.userID(login: settings.user)
         let (jobs, skipped) = try await planned(parts)
@@ -69,7 +69,7 @@ extension BenchmarkRunner {
         let settings = settings
         let run = try await file.begin(token: token) { run in
             try jobs.enumerated().map { index, job in
-                let isPosted = settings.options.posting != nil
+                let isPosted = !settings.options.sharesFolder
                 let number = Int64(index + 1)
                 let spec = Self.spec(
                     job, settings, token: token, userID: userID,
@@ -79,7 +79,8 @@ extension BenchmarkRunner {
                     path: ResultPost.Target.path(run: run, number: number))
                 return BenchmarkFile.NewPart(
                     part: job.part, hardware: job.hardware.name,
-                    job: (try spec.stored, userID, spec.output ?? ""), post: isPosted ? number : nil)
+                    job: (try spec.stored, userID, spec.output ?? ""), post: isPosted ? number : nil,
+                    usesComments: settings.options.usesComments)
             } + skipped.map { BenchmarkFile.NewPart(part: $0.part, hardware: "", job: nil, reason: $0.reason) }
         }
         wake.raise()
@@ -120,7 +121,7 @@ extension BenchmarkRunner {
         spec.options.excludedNodes = job.excluded.isEmpty ? nil : job.excluded.joined(separator: ",")
         spec.options.nice = settings.options.nice
         spec.options.reservation = settings.options.reservation
-        spec.options.workDirectory = settings.options.posting == nil ? settings.options.folder : "/tmp"
+        spec.options.workDirectory = settings.options.sharesFolder ? settings.options.folder : "/tmp"
         return spec
     }
 }

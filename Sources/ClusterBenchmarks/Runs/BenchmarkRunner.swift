@@ -44,6 +44,8 @@ public actor BenchmarkRunner: Service {
     let wake = WakeUp()
     /// By part, since when its output is awaited.
     private var awaited: [Int64: Int] = [:]
+    /// Something has come by a comment just now.
+    private var isReceiving = false
     /// By part, the ledger's number of the job that is being cancelled. Each `cancel` asks for it again, and so does each start.
     private var cancelled: [Int64: Int64] = [:]
     /// The last thing that went wrong with going on; shown until it goes on.
@@ -77,13 +79,16 @@ public actor BenchmarkRunner: Service {
     // MARK: as a service
 
     private static let pause: Duration = .seconds(1)
+    /// A job that leaves its results in its comment looks each half second whether it may go on.
+    private static let shortPause: Duration = .milliseconds(200)
 
     public func run() async throws {
         await withTaskCancellationOrGracefulShutdownHandler {
             while !Task.isCancelled, !Task.isShuttingDownGracefully {
                 let isBusy = await step()
                 // The ledger's news raise it; what is awaited of a disk or of Slurm is looked at again.
-                await wake.wait(atMost: isBusy ? Self.pause : .seconds(60), clock: clock)
+                let pause: Duration = isBusy ? isReceiving ? Self.shortPause : Self.pause : .seconds(60)
+                await wake.wait(atMost: pause, clock: clock)
             }
         } onCancelOrGracefulShutdown: { [wake] in
             wake.raise()
@@ -113,6 +118,7 @@ public actor BenchmarkRunner: Service {
                 logger.warning("benchmark: it does not go on, and is tried again: \(error)")
             }
             trouble = error.description
+            isReceiving = false
             return true
         }
     }
@@ -132,7 +138,9 @@ public actor BenchmarkRunner: Service {
             try await file.noteSubmitted(part.id)
             return true
         case .submitted:
-            return part.isCancelled ? try await cancel(part) : false
+            if part.isCancelled, try await cancel(part) { return true }
+            isReceiving = part.usesComments && part.isStarted ? try await receive(part) : false
+            return false
         case .ended: return try await finish(part)
         case .done, .failed, .skipped, .cancelled: return true
         }
@@ -180,6 +188,11 @@ public actor BenchmarkRunner: Service {
         var missing: String?
         var isCut = false
         if part.isPosted {
+            if part.usesComments {
+                // What the job has left there when it was ended, while Slurm knows it.
+                _ = try await receive(part)
+                if try await file.isCut(part.id) { missing = "the last result came in part" }
+            }
             // It posts before it ends.
             let blocks = ResultBlocks(whole: try await file.posted(part.id))
             result = PartResult(part.part, blocks, units: settings.units)

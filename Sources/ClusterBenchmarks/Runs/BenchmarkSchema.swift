@@ -57,5 +57,17 @@ enum BenchmarkSchema {
         ),
         // The part's place in its run, by which its job posts; NULL: its output is read.
         (3, "ALTER TABLE parts ADD COLUMN post INTEGER;"),
+        // Of open parts whose jobs leave their results in their comments.
+        (
+            4,
+            """
+            CREATE TABLE transfers (
+                part INTEGER PRIMARY KEY REFERENCES parts (id),
+                attempt INTEGER NOT NULL DEFAULT 0,
+                number INTEGER NOT NULL DEFAULT 0,
+                text TEXT NOT NULL DEFAULT ''
+            ) STRICT;
+            """
+        ),
     ]
 }

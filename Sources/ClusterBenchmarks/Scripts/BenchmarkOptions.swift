@@ -74,6 +74,9 @@ public struct BenchmarkOptions: Sendable, Hashable {
         }
     }
     public var posting: Posting?
+    /// Jobs leave their results in their comments, in place of both.
+    public var usesComments = false
+    var sharesFolder: Bool { posting == nil && !usesComments }
     /// How much lower the priority of a benchmark is than that of the grid's jobs: `benchmark.nice`
     public var nice: UInt32 = 1_000_000
     /// `benchmark.reservation`

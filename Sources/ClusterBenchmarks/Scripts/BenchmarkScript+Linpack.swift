@@ -183,6 +183,7 @@ extension BenchmarkScript {
             # storage NAME FOLDER NODES
             storage() {
                 local name=$1 nodes=$3 folder file
+                send_waiting
                 if [ ! -d "$2" ]; then problem "$name: there is no folder $2"; return; fi
                 folder=$(mktemp -d -p "$2" sga-benchmark.XXXXXX) || { problem "$name: $2 cannot be written"; return; }
                 case $KIND in

@@ -5,19 +5,25 @@ extension BenchmarkScript {
     /// somebody else has put there is not used.
     static let makesOwnFolder = #"{ [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; } || mkdir -m 0700 -- "$1""#
 
-    /// How what is printed comes to the agent: `deliver` takes a result, `flush` sends what was taken, `announce` is for what may be
-    /// lost, `farewell` for what has to be done at the end.
+    /// How what is printed comes to the agent: `deliver` takes a result, `flush` sends what was taken, `send_waiting`
+    /// too, before the next program begins; `announce` is for what may be lost, `farewell` for what has to be done at the end.
     var transport: String {
-        guard let posting = options.posting else {
+        if options.sharesFolder {
             return """
                 deliver() { cat; }
                 announce() { printf '\\n%s\\n' "$1" >&9; }
                 flush() { :; }
+                send_waiting() { :; }
                 farewell() { :; }
                 place() { :; }
                 fetch() { :; }
                 """
         }
+        return [options.posting.map(post) ?? commenting, apart].joined(separator: "\n")
+    }
+
+    /// By HTTPS.
+    private func post(_ posting: BenchmarkOptions.Posting) -> String {
         let pinned = posting.certificates.map { "cat >\"$work/pinned.pem\" <<'END_OF_INPUT'\n\($0)END_OF_INPUT" } ?? ""
         // The nodes' own roots first: a certificate of theirs may be changed meanwhile.
         let trusts =
@@ -68,6 +74,7 @@ extension BenchmarkScript {
                     fi
                 ) &
             }
+            send_waiting() { :; }
             # What cannot be posted now waits for the next one, or the end.
             flush() {
                 local file
@@ -89,24 +96,30 @@ extension BenchmarkScript {
                     exit \(Self.cannotPost)
                 fi
             }
-            # everywhere COMMAND...: on each node, of which this is one: nothing is shared, and programs want their folder.
-            everywhere() {
-                local nodes=${SLURM_JOB_NUM_NODES:-1}
-                if [ "$nodes" -gt 1 ]; then srun -N "$nodes" -n "$nodes" --ntasks-per-node=1 --chdir=/ "$@" >/dev/null 2>&1; fi
-            }
-            if ! everywhere sh -c '\(Self.makesOwnFolder)' sh "$work"; then
-                cd / && rm -rf -- "$work"
-                exit \(Self.cannotWrite)
-            fi
-            # place NODE FOLDER, fetch NODE FOLDER: one of the work folder, to a node and back.
-            place() {
-                if [ "$1" = "${SLURMD_NODENAME:-}" ]; then return; fi
-                tar -C "$work" -cf - "$2" | srun -N 1 -n 1 -w "$1" --chdir=/ tar -C "$work" -xf -
-            }
-            fetch() {
-                if [ "$1" = "${SLURMD_NODENAME:-}" ]; then return; fi
-                srun -N 1 -n 1 -w "$1" --chdir=/ tar -C "$work" -cf - "$2" | tar -C "$work" -xf -
-            }
             """
+    }
+
+    /// Nothing is shared: each node has a work folder of its own.
+    private var apart: String {
+        """
+        # everywhere COMMAND...: on each node, of which this is one: nothing is shared, and programs want their folder.
+        everywhere() {
+            local nodes=${SLURM_JOB_NUM_NODES:-1}
+            if [ "$nodes" -gt 1 ]; then srun -N "$nodes" -n "$nodes" --ntasks-per-node=1 --chdir=/ "$@" >/dev/null 2>&1; fi
+        }
+        if ! everywhere sh -c '\(Self.makesOwnFolder)' sh "$work"; then
+            cd / && rm -rf -- "$work"
+            exit \(Self.cannotWrite)
+        fi
+        # place NODE FOLDER, fetch NODE FOLDER: one of the work folder, to a node and back.
+        place() {
+            if [ "$1" = "${SLURMD_NODENAME:-}" ]; then return; fi
+            tar -C "$work" -cf - "$2" | srun -N 1 -n 1 -w "$1" --chdir=/ tar -C "$work" -xf -
+        }
+        fetch() {
+            if [ "$1" = "${SLURMD_NODENAME:-}" ]; then return; fi
+            srun -N 1 -n 1 -w "$1" --chdir=/ tar -C "$work" -cf - "$2" | tar -C "$work" -xf -
+        }
+        """
     }
 }

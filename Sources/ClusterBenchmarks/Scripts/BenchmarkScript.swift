@@ -14,6 +14,8 @@ public struct BenchmarkScript: Sendable {
     static let cannotWrite: UInt32 = 73
     /// Of one that cannot post, and of one on a node without curl.
     static let (cannotPost, lacksCurl): (UInt32, UInt32) = (74, 72)
+    /// Of one that cannot leave all in its comment, and of one on a node without what it needs for that.
+    static let (cannotComment, lacksClients): (UInt32, UInt32) = (75, 71)
     /// Seconds for which a job tries to post before it ends: an agent is restarted sooner.
     static let postPatience = 600
 
@@ -46,7 +48,7 @@ public struct BenchmarkScript: Sendable {
         # Of a user without a home Slurm may leave out both, and mpirun starts nothing then; PATH is bash's own.
         export LC_ALL=C PATH HOME="${HOME:-/}"
         readonly TOKEN=\(Shell.quoted(token)) EXECUTOR=\(options.executor.rawValue) LIMIT=\(ResultBlocks.sizeLimit)
-        work=$(mktemp -d -p \(options.posting == nil ? Shell.quoted(options.folder) : "/tmp") sga-benchmark.XXXXXX) || exit \(Self.cannotWrite)
+        work=$(mktemp -d -p \(options.sharesFolder ? Shell.quoted(options.folder) : "/tmp") sga-benchmark.XXXXXX) || exit \(Self.cannotWrite)
         cd "$work" || exit \(Self.cannotWrite)
         unwritten=
         exec 9>&1
@@ -85,6 +87,7 @@ public struct BenchmarkScript: Sendable {
         capture() {
             local name=$1 status lines=0
             shift
+            send_waiting
             # As many sizes as these have unless somebody asks for others.
             case $name in osu-latency) lines=23 ;; osu-bibw) lines=23 ;; osu-alltoall) lines=21 ;; esac
             # Neither fills the folder.

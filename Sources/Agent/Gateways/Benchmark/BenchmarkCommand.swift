@@ -9,7 +9,7 @@ internal import Support
 struct BenchmarkCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "benchmark", abstract: "Run benchmarks: what this cluster is worth, by jobs of its own.",
-        discussion: "Asks the running agent; run it as root or SlurmUser. benchmark.result-folder must be set.",
+        discussion: "Asks the running agent; run it as root or SlurmUser. benchmark.run-as must be set.",
         subcommands: [Run.self, Show.self, History.self, Results.self, Cancel.self], defaultSubcommand: Show.self)
 
     struct Run: AsyncParsableCommand {

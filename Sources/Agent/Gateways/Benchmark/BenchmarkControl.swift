@@ -52,7 +52,7 @@ struct BenchmarkControl {
                     ? RunningParts.staleConfiguration
                     : parts.configuration.benchmark.isDisabled
                         ? "benchmark.disable is true"
-                        : "benchmark.result-folder is not set: a folder that nodes and agent share; nor is public-address, where jobs would post"
+                        : "benchmark.run-as is not set: whose jobs they are"
             )
         }
         return try await parts.running(module, "benchmarks' part") { ($0 as? BenchmarkRunning)?.runner }

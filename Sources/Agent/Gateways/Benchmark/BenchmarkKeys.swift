@@ -18,9 +18,13 @@ extension ConfigurationKey {
         ConfigurationKey(
             "benchmark.disable", \.benchmark.isDisabled, .boolean, "Measures nothing.", supervisor: "BENCHMARK_DISABLE"),
         ConfigurationKey(
+            "benchmark.results", \.benchmark.results, .choice,
+            "How results come back: through `benchmark.result-folder`, without it by HTTPS to `public-address`, without both through "
+                + "Slurm (`auto`); or through Slurm, in the comments of the jobs, whatever else is set (`slurm`)."),
+        ConfigurationKey(
             "benchmark.result-folder", \.benchmark.resultFolder, .optional(.path, else: "none"),
-            "A folder that nodes and agent share, in which `benchmark.run-as` can write: jobs leave their results there. Without it "
-                + "they post them to `public-address`; without that nothing is measured.", example: "/shared/benchmarks"
+            "A folder that nodes and agent share, in which `benchmark.run-as` can write: jobs leave their results there.",
+            example: "/shared/benchmarks"
         ),
         ConfigurationKey(
             "benchmark.executor", \.benchmark.executor, .choice,

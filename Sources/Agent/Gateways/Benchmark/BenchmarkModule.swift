@@ -35,7 +35,8 @@ struct BenchmarkModule: GatewayModule {
 
     func isConfigured(in configuration: AgentConfiguration) -> Bool {
         !configuration.benchmark.isDisabled
-            && (configuration.benchmark.resultFolder != nil || configuration.benchmarkEndpoint != nil)
+            && (configuration.benchmark.resultFolder != nil || configuration.benchmarkEndpoint != nil
+                || configuration.benchmarkUsesComments)
     }
 
     func listeners(in configuration: AgentConfiguration) -> [(key: String, address: ListenAddress)] {
@@ -71,6 +72,7 @@ struct BenchmarkModule: GatewayModule {
             var settings = context.configuration.benchmark.runner(
                 partition: grid.partition, account: grid.account, qos: grid.qos)
             settings.options.posting = door?.posting
+            settings.options.usesComments = context.configuration.benchmarkUsesComments
             var helper: (@Sendable (String, UInt32) async throws -> OutputFile?)?
             if let read = context.configuration.jobFiles(logger) {
                 helper = { path, userID in

@@ -44,7 +44,16 @@ struct BenchmarkSettings: GatewaySettings {
     /// `benchmark.ucx.transport`, such as `sm,self,rc`.
     var ucxTransport: String?
 
-    /// `benchmark.result-folder`, path of a folder that nodes and agent share. Default: none, nothing is measured.
+    /// `benchmark.results`: how results come back.
+    enum Results: String, Sendable, CaseIterable {
+        /// Through `benchmark.result-folder`, else to `public-address`, else through Slurm.
+        case auto
+        /// Through Slurm, in the comments of their jobs.
+        case slurm
+    }
+    /// Default auto.
+    var results = Results.auto
+    /// `benchmark.result-folder`, path of a folder that nodes and agent share. Default: none.
     var resultFolder: String?
     /// `benchmark.executor`. Default auto.
     var executor = BenchmarkOptions.Executor.auto
@@ -130,9 +139,17 @@ extension BenchmarkSettings {
 }
 
 extension AgentConfiguration {
-    /// Host and HOST:PORT where results are posted; nil: they come through a folder, or not at all.
+    /// Results come through Slurm. Without a user whose jobs they are nothing can be measured, nor is it where nobody has asked for it.
+    var benchmarkUsesComments: Bool {
+        benchmark.results == .slurm
+            || benchmark.resultFolder == nil && supervisorEndpoint.publicAddress == nil
+                && benchmark.effectiveUser != BenchmarkSettings().user
+    }
+
+    /// Host and HOST:PORT where results are posted; nil: they come in another way, or not at all.
     var benchmarkEndpoint: (host: String, address: String)? {
-        guard benchmark.resultFolder == nil, let endpoint = supervisorEndpoint.publicAddress else { return nil }
+        guard benchmark.results == .auto, benchmark.resultFolder == nil, let endpoint = supervisorEndpoint.publicAddress
+        else { return nil }
         return (endpoint.host, "\(endpoint)")
     }
 

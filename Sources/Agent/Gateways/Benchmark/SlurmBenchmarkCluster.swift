@@ -47,4 +47,22 @@ struct SlurmBenchmarkCluster: BenchmarkCluster {
         }
         return found
     }
+
+    func comment(of job: UInt32) async throws(BenchmarkError) -> String? {
+        do throws(SlurmError) {
+            return try await controller.job(job).comment
+        } catch {
+            guard error.code != .notFound else { return nil }
+            throw BenchmarkError(.unavailable, "the comment of job \(job) is not read: \(error)")
+        }
+    }
+
+    func setComment(of job: UInt32, _ comment: String) async throws(BenchmarkError) {
+        do throws(SlurmError) {
+            try await controller.setComment(JobID(job), comment)
+        } catch {
+            guard error.code != .notFound, error.code != .alreadyEnded else { return }
+            throw BenchmarkError(.unavailable, "the comment of job \(job) is not written: \(error)")
+        }
+    }
 }

@@ -30,8 +30,8 @@ extension ConfigurationKey {
     static let supervisorEndpoint: [ConfigurationKey] = [
         ConfigurationKey(
             "grpc.listen-address", \.supervisorEndpoint.listenAddress, .listenEndpoint,
-            "Where jobs of benchmarks post their results, as with the supervisor. Used where `public-address` is set and "
-                + "`benchmark.result-folder` is not; see benchmarks.md.",
+            "Where jobs of benchmarks post their results, as with the supervisor. Used where `public-address` is set, "
+                + "`benchmark.result-folder` is not, and `benchmark.results` is `auto`; see benchmarks.md.",
             supervisor: "LISTEN_ADDRESS"),
         ConfigurationKey(
             "public-address", \.supervisorEndpoint.publicAddress, .optional(.endpoint),
