@@ -6,6 +6,7 @@ with what differs."""
 
 import json
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Events"))
@@ -136,11 +137,22 @@ def checks(site):
     insist("its command", "verified" in said and "submitted" in said, said)
 
 
+def settled(path):
+    """What is in a file when the last calls are in it: they are written a moment after they were answered."""
+    text = path.read_text()
+    for _ in range(30):
+        time.sleep(2)
+        before, text = text, path.read_text()
+        if text == before:
+            break
+    return text
+
+
 def recorded(site, dialogue):
     """Calls and answers are in the file, for its owner alone, without anything that is secret; it can be sent again."""
     say("what was recorded")
     insist("for its owner alone", dialogue.stat().st_mode & 0o777 == 0o600)
-    text = dialogue.read_text()
+    text = settled(dialogue)
     lines = [json.loads(line) for line in text.splitlines() if not line.startswith("#")]
     paths = {line["path"] for line in lines}
     insist("all kinds of calls", {"/running", "/submit", "/runstatus", "/exitstatus", "/terminate", "/release", "/events"} <= paths, paths)
