@@ -12,6 +12,24 @@ import Waiting
     // MARK: did you mean
 
     @Test(
+        "a grid job's name is as short in tables as everywhere; other names stay",
+        arguments: [
+            ("0x" + String(repeating: "0", count: 63) + "1", "0x1"), ("train", "train"), ("0x1", "0x1"),
+            ("0x" + String(repeating: "z", count: 64), "0x" + String(repeating: "z", count: 64)),
+            ("0x" + String(repeating: "a", count: 64), "0x" + String(repeating: "a", count: 64)),
+        ])
+    func shortName(_ name: String, _ shown: String) {
+        #expect(GridCommand.shortName(name) == shown)
+    }
+
+    @Test("a line of shell in place of a script, as sbatch's --wrap")
+    func wrap() throws {
+        #expect(try SubmitCommand.parse(["--wrap", "hostname"]).wrap == "hostname")
+        #expect(ScriptFile.wrapping("hostname") == "#!/bin/sh\n\nhostname\n")
+        #expect(throws: (any Error).self) { try SubmitCommand.parse(["--wrap", "hostname", "job.sh"]) }
+    }
+
+    @Test(
         "a command that is none, and the one that was meant",
         arguments: [
             ("stauts", "there is no command \"stauts\"; did you mean \"status\"?"),

@@ -104,6 +104,28 @@ struct CustomerCheckTests {
         #expect(NameService.lists { $0 == "root" })
     }
 
+    @Test("a customer without a Unix user is told of while a job of theirs waits for one, and of nobody else")
+    func missed() throws {
+        let none = "0x" + String(repeating: "ab", count: 20), some = "0x" + String(repeating: "cd", count: 20)
+        func job(_ customer: String, slurmJob: UInt32? = nil, isOver: Bool = false) -> GridStatus.Job {
+            .init(
+                job: "0x1", claim: 1, customer: customer, slurmJob: slurmJob, minutes: 1, chainStatus: "Scheduled",
+                state: "", wasBilledTooMuch: false, isOver: isOver, steps: [])
+        }
+        let checks = Checks(configuration: AgentConfiguration(), file: nil)
+        func missed(_ jobs: GridStatus.Job...) -> Finding? {
+            checks.missedCustomers(jobs) { $0.checksummed.lowercased() == none }
+        }
+        let found = try #require(missed(job(none), job(some)))
+        #expect(found.level == .warning && found.subject == "customers")
+        #expect(found.text.lowercased().contains("no unix user for \(none), whose jobs wait"))
+        #expect(missed(job(some)) == nil && missed(job(none, slurmJob: 7), job(none, isOver: true)) == nil)
+        // What a round in between finds takes the place of what a thorough one found, and the next round looks again.
+        #expect(HealthRounds.unwell([found]) == ["customers"])
+        let up = Finding(level: .ok, subject: "slurmctld", text: "")
+        #expect(HealthRounds.kept([found], found: [up, found], again: []).isEmpty)
+    }
+
     @Test("a cluster that refuses every job does not look well")
     func part() {
         var outcomes = GridOutcomes()

@@ -31,6 +31,18 @@ struct StatusPageTests {
         #expect(amount.rounded == rounded)
     }
 
+    @Test(
+        "what a message says to type is code; what it has from outside stays text",
+        arguments: [
+            ("all well", "all well"), ("`a b`: then `c`", "<code>a b</code>: then <code>c</code>"),
+            ("try `<b>`", "try <code>&lt;b&gt;</code>"), ("a ` alone", "a ` alone"),
+            ("`a` and ` alone", "<code>a</code> and ` alone"),
+            ("`", "`"), ("", ""),
+        ])
+    func messages(_ text: String, _ html: String) {
+        #expect(HTML.message(text).text == html)
+    }
+
     @Test(arguments: ["", "-1", "1.5", "1e3", "0x10", " 1", "١"])
     func noAmounts(_ text: String) {
         #expect(Amount(wei: text) == nil)

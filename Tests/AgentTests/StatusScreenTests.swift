@@ -43,7 +43,7 @@ import Testing
                          sbatch service
                 jobs     4 of the grid, 23 open runs, 1 not in Slurm yet, 18342 known
                 chain    179188; head 4182771; logs up to date; sending 2
-                account  0x5C4C1964340ACA5B65393BBE9D3249CDD71BE266, balance 14.231 for gas
+                account  0x5C4C1964340ACA5B65393BBE9D3249CDD71BE266, balance 14.231 coins
                 grid     approved; credits 12\u{202f}345.679
                 behind   deepsquare: 2 wait, the oldest for 2 s
 
@@ -79,7 +79,7 @@ import Testing
                 off      journal
                 jobs     4 of the grid, 23 open runs, 1 not in Slurm yet, 18342 known
                 chain    179188; head unknown; logs read to 4182771; sending 16, 11 wait
-                account  0x5C4C1964340ACA5B65393BBE9D3249CDD71BE266, balance <0.001 for gas
+                account  0x5C4C1964340ACA5B65393BBE9D3249CDD71BE266, balance <0.001 coins
                 grid     banned by the grid's administrators; drained; credits 12\u{202f}345.679
                 behind   deepsquare: 27 wait, the oldest for 1 h 6 min; 2 PARKED; no node of th…
                 DELAYED: kept back for full pay, or tried again

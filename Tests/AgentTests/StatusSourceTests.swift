@@ -79,6 +79,28 @@ struct StatusSourceTests {
         #expect(status.parts.filter { $0.name == "configuration" }.count == 1)
     }
 
+    @Test("a file with which it would not start again is no configuration that is well, nor one without a grid")
+    func unusable() async throws {
+        let parts = RunningParts(configured: { () throws(AgentConfiguration.Problem) in
+            throw AgentConfiguration.Problem(description: "config.yaml:3: no such key")
+        })
+        parts.change {
+            $0.findings = [
+                Finding(level: .ok, subject: "configuration", text: "/etc/x"),
+                Finding(level: .ok, subject: "slurm.conf", text: "cluster physics"),
+            ]
+        }
+        let status = await StatusSource(parts).current()
+        let part = try #require(status.parts.first { $0.name == "configuration" })
+        #expect(part.level == .warning && status.health >= .warning)
+        #expect(part.text.hasPrefix("the file was changed and cannot be used: config.yaml:3: no such key: correct it"))
+        #expect(!status.summary.contains("no grid is configured"))
+        // The fault that keeps it from being read by the checks is the worse one.
+        parts.change { $0.findings = [Finding(level: .failure, subject: "configuration", text: "others may write it")] }
+        let worse = await StatusSource(parts).current().parts.first { $0.name == "configuration" }
+        #expect(worse?.text == "others may write it")
+    }
+
     @Test("of what a reload takes over a reload is said; of nothing nothing; a fault that is known stays")
     func unappliedReload() async throws {
         let running = AgentConfiguration()

@@ -43,6 +43,16 @@
     if (contrast < 4.5) wrong.push(`${name(element)}: contrast ${contrast.toFixed(2)}`);
     if (parseFloat(style.fontSize) < 11.5) wrong.push(`${name(element)}: letters of ${style.fontSize}`);
   }
+  for (const head of document.querySelectorAll("thead th")) {
+    if (!head.getClientRects().length) continue;
+    const text = document.createRange();
+    text.selectNodeContents(head);
+    const lines = new Set([...text.getClientRects()].map((box) => Math.round(box.top)));
+    if (lines.size > head.textContent.trim().split(/\s+/).length) wrong.push(`${name(head)}: a word is broken`);
+    for (const row of head.closest("table").tBodies[0]?.rows ?? [])
+      if (getComputedStyle(row.cells[head.cellIndex]).textAlign !== getComputedStyle(head).textAlign)
+        wrong.push(`${name(head)}: stands elsewhere than ${name(row.cells[head.cellIndex])}`);
+  }
   for (const violation of window.violations) wrong.push(`the policy forbids ${violation}`);
   return wrong;
 })()

@@ -59,7 +59,7 @@ struct JobsCommand: AsyncParsableCommand {
         var users = UserNames()
         for job in jobs {
             table.add([
-                job.displayID.description, job.name, users.name(of: job), job.partition ?? "-",
+                job.displayID.description, GridCommand.shortName(job.name), users.name(of: job), job.partition ?? "-",
                 job.state.text, job.runTime(at: now).map(clock) ?? "-",
                 job.timeLimit?.description ?? "-", "\(job.nodeCount)", job.state.hasEnded ? job.exit.description : "-",
                 job.nodes ?? "(\(job.reason))",
@@ -96,10 +96,13 @@ struct JobFilter {
 struct UserNames {
     private var names: [UInt32: String] = [:]
 
-    mutating func name(of job: Job) -> String {
-        if let name = job.userName ?? names[job.userID] { return name }
-        let name = (try? UserAccount.find(userID: job.userID))?.name ?? "\(job.userID)"
-        names[job.userID] = name
+    mutating func name(of job: Job) -> String { job.userName ?? name(of: job.userID) }
+
+    /// The number itself of a user who is not there.
+    mutating func name(of userID: UInt32) -> String {
+        if let name = names[userID] { return name }
+        let name = (try? UserAccount.find(userID: userID))?.name ?? "\(userID)"
+        names[userID] = name
         return name
     }
 }

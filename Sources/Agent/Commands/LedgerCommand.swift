@@ -50,11 +50,14 @@ struct LedgerCommand: AsyncParsableCommand {
                 var table = Table([
                     "LEDGER", "JOB", "PHASE", "STATE", "EXIT", "SECONDS", "USER", "NAME", "WAITING", "PARKED",
                 ])
+                var users = UserNames()
                 for job in jobs {
+                    let user = job.user.flatMap { UInt32($0) }.map { users.name(of: $0) } ?? job.user
                     table.add([
                         "\(job.ledgerJob)", job.job ?? "-", job.phase, job.state?.rawValue ?? "-",
                         job.exitStatus.map { ExitStatus(raw: $0).description } ?? "-",
-                        job.elapsed.map(String.init) ?? "-", job.user ?? "-", job.name ?? "-", "\(job.waiting)",
+                        job.elapsed.map(String.init) ?? "-", user ?? "-", job.name.map(GridCommand.shortName) ?? "-",
+                        "\(job.waiting)",
                         "\(job.parked)",
                     ])
                 }

@@ -144,6 +144,9 @@ struct SubmitCommand: AsyncParsableCommand {
     @Flag(help: "Allow jobs of root and gid 0.")
     var allowRoot = false
 
+    @Option(help: ArgumentHelp("A line of shell to run, in place of a script.", valueName: "command"))
+    var wrap: String?
+
     @Argument(help: "The script; - or nothing for standard input.")
     var script: String = "-"
     @Argument(parsing: .captureForPassthrough, help: "Arguments to the script.")
@@ -155,6 +158,9 @@ struct SubmitCommand: AsyncParsableCommand {
         }
         guard !(exclusive && oversubscribe) else {
             throw ValidationError("--exclusive and --oversubscribe exclude each other")
+        }
+        guard wrap == nil || (script == "-" && arguments.isEmpty) else {
+            throw ValidationError("--wrap and a script exclude each other")
         }
         guard mailUser == nil || mailType != nil else { throw ValidationError("--mail-user needs --mail-type") }
     }
@@ -177,12 +183,19 @@ struct SubmitCommand: AsyncParsableCommand {
         }
     }
 
+    private func scriptText() throws(SlurmError) -> String {
+        if let wrap { return ScriptFile.wrapping(wrap) }
+        return try ScriptFile.read(script == "-" ? nil : script)
+    }
+
     private func request() throws(SlurmError) -> JobRequest {
         let fromInput = script == "-"
-        let defaultName = fromInput ? "slurm-grid-agent" : script.split(separator: "/").last.map(String.init) ?? script
+        let defaultName =
+            wrap != nil
+            ? "wrap" : fromInput ? "slurm-grid-agent" : script.split(separator: "/").last.map(String.init) ?? script
         var request = JobRequest(
             userID: try user.map(resolveUser) ?? geteuid(),
-            script: try ScriptFile.read(fromInput ? nil : script), name: jobName ?? defaultName)
+            script: try scriptText(), name: jobName ?? defaultName)
         request.groupID = try gid.map { text throws(SlurmError) in try UserAccount.groupID(PrintableText.of(text)) }
         request.arguments = arguments
         request.comment = comment

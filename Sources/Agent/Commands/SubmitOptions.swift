@@ -173,6 +173,9 @@ enum ScriptFile {
         return text
     }
 
+    /// As sbatch makes it of `--wrap`.
+    static func wrapping(_ command: String) -> String { "#!/bin/sh\n\n\(command)\n" }
+
     private static func reason() -> String {
         String(cString: strerror(errno))
     }

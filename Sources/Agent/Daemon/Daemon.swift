@@ -57,9 +57,10 @@ struct Daemon {
     /// Ended in the opposite order.
     private func services(_ folder: String, _ notifier: SystemdNotifier) throws -> [any Service] {
         let begun = configurationFile.map(FileWatch.identity)
-        let parts = RunningParts(configuration) { [configuration, configurationFile] in
+        let parts = RunningParts(configuration) {
+            [configuration, configurationFile] () throws(AgentConfiguration.Problem) in
             guard configurationFile.map(FileWatch.identity) != begun else { return nil }
-            return try? configuration.reread(file: configurationFile, environment: ProcessInfo.processInfo.environment)
+            return try configuration.reread(file: configurationFile, environment: ProcessInfo.processInfo.environment)
         }
         let retention = NIOLockedValueBox(configuration.retention)
         let status = StatusSource(

@@ -49,9 +49,9 @@ final class RunningParts: Sendable {
     let answers: GatewayAnswers
     /// What the agent was started with.
     let configuration: AgentConfiguration
-    /// What the configuration's file says now, which may be more than the agent was started with; nil: not known, or the file
-    /// has not been touched since.
-    let configured: @Sendable () -> AgentConfiguration?
+    /// What the configuration's file says now, which may be more than the agent was started with; nil: the file has not been
+    /// touched since. Throws when no agent could be started with it.
+    let reread: @Sendable () throws(AgentConfiguration.Problem) -> AgentConfiguration?
     private let state = NIOLockedValueBox(State())
     /// How long a question waits for a part that is being opened: somebody has just started the agent.
     private let patience: Duration
@@ -59,16 +59,19 @@ final class RunningParts: Sendable {
     init(
         _ configuration: AgentConfiguration = AgentConfiguration(), modules: [any GatewayModule] = Gateways.all,
         patience: Duration = .seconds(10), answers: GatewayAnswers = GatewayAnswers(),
-        configured: @escaping @Sendable () -> AgentConfiguration? = { nil }
+        configured: @escaping @Sendable () throws(AgentConfiguration.Problem) -> AgentConfiguration? = { nil }
     ) {
         self.configuration = configuration
         self.modules = modules
         self.answers = answers
-        self.configured = configured
+        reread = configured
         self.patience = patience
     }
 
     var now: State { state.withLockedValue { $0 } }
+
+    /// As `reread`; nil also of a file that cannot be used.
+    func configured() -> AgentConfiguration? { try? reread() }
 
     func change(_ body: (inout State) -> Void) { state.withLockedValue(body) }
 

@@ -73,7 +73,7 @@ struct StatusScreen {
         let jobs = status.jobs
         let gateways = gateways
         var words = gateways.flatMap(\.counts)
-        words.append("\(jobs.openRuns) open runs")
+        words.append("\(jobs.openRuns) open run\(jobs.openRuns == 1 ? "" : "s")")
         if jobs.openOrders > 0 { words.append("\(jobs.openOrders) not in Slurm yet") }
         words.append("\(jobs.known) known")
         words += gateways.flatMap(\.lastCounts)

@@ -30,6 +30,22 @@ struct HTML: ExpressibleByStringInterpolation, Sendable, Equatable {
 
     static func += (left: inout HTML, right: HTML) { left.text += right.text }
 
+    /// A message, with what it says between backticks (what is to be typed) as code.
+    static func message(_ text: String) -> HTML {
+        let pieces = text.split(separator: "`", omittingEmptySubsequences: false).map(String.init)
+        var html: HTML = ""
+        for (index, piece) in pieces.enumerated() {
+            if index % 2 == 0 {
+                html += "\(piece)"
+            } else if index == pieces.count - 1 {
+                html += "`\(piece)"  // one without its other
+            } else {
+                html += "<code>\(piece)</code>"
+            }
+        }
+        return html
+    }
+
     /// For text between tags and for attributes in double quotes. Control characters and those that turn the direction of
     /// writing (U+202A to U+202E, U+2066 to U+2069) show as U+FFFD: a name must not rearrange what stands beside it.
     static func escaped(_ text: String) -> String {

@@ -64,7 +64,8 @@ extension StatusPage {
         .steps small { white-space: nowrap; }
         table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
         th, td { padding: .2rem .5rem .2rem 0; text-align: right; border-top: 1px solid var(--line); font-weight: normal; }
-        thead th, thead td { border-top: 0; color: var(--soft); font-size: .84rem; } th:first-child { text-align: left; }
+        thead th, thead td { border-top: 0; color: var(--soft); font-size: .84rem; } th:first-child, td:first-child { text-align: left; }
+        thead th { white-space: nowrap; }
         .bar { width: 40%; padding-right: 0; } .bar svg { display: block; width: 100%; height: .55rem; }
         .bar rect { fill: var(--bar); }
         footer { margin-top: 1rem; color: var(--soft); font-size: .9rem; } #terms dl { color: var(--ink); max-width: 50rem; }

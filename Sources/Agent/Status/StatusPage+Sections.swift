@@ -27,7 +27,7 @@ extension StatusPage {
         let seen: HTML? = part.at.map { " <small>seen \(PageTime.span(max(0, status.now - $0))) ago</small>" }
         return """
             <li><span class="line">\(Self.badge(part.level)) <b>\(part.name)</b> \(meaning)</span>
-            <span class="text">\(part.text)\(seen)</span></li>
+            <span class="text">\(HTML.message(part.text))\(seen)</span></li>
 
             """
     }
@@ -105,7 +105,7 @@ extension StatusPage {
             let count: HTML? = problem.count > 1 ? "<small>\(problem.count) times</small>" : nil
             return """
                 <li><span class="line">\(Self.badge(level, problem.level)) \(time.html(problem.at)) \(count)</span>
-                <span class="text">\(problem.message)</span></li>
+                <span class="text">\(HTML.message(problem.message))</span></li>
 
                 """
         }

@@ -96,7 +96,7 @@ struct StatusPage {
             <header>
             <h1>slurm-grid-agent\(cluster)</h1>
             <p class="note \(Self.name(status.health))" id="health">\(Self.badge(status.health, Self.healthWords(status.health)))
-            \(status.summary)</p>
+            \(HTML.message(status.summary))</p>
             \(silence)
             <ul class="facts">
             <li>\(status.isReady ? "ready" : "not ready yet")</li>

@@ -72,15 +72,24 @@ struct StatusSource: Sendable {
                     .init(name: module.troublePart, level: .failure, text: "\(module.name) does not say how it does"))
             }
         }
-        let fresh = parts.configured()
-        status.note(
-            fresh.flatMap { Self.unapplied(Reload(running: now.configuration ?? parts.configuration, fresh: $0)) })
+        var fresh: AgentConfiguration?
+        var isUsable = true
+        do throws(AgentConfiguration.Problem) {
+            fresh = try parts.reread()
+            status.note(
+                fresh.flatMap { Self.unapplied(Reload(running: now.configuration ?? parts.configuration, fresh: $0)) })
+        } catch {
+            isUsable = false
+            status.note(Self.unusable(error))
+        }
         let awaited = parts.awaited
         status.isReady = now.isListening && !now.isEnding && parts.unopened.isEmpty
         status.health = status.parts.map(\.level.asHealth).max() ?? .ok
         if !awaited.isEmpty, status.health < .starting { status.health = .starting }
         status.summary = status.words(
-            awaited: awaited, hasUpstream: parts.hasUpstream || fresh.map(parts.hasUpstream(in:)) == true,
+            // Of a file that cannot be used nobody knows for whom it would have it work.
+            awaited: awaited,
+            hasUpstream: parts.hasUpstream || !isUsable || fresh.map(parts.hasUpstream(in:)) == true,
             modules: parts.modules, isEnding: now.isEnding)
         return status
     }
@@ -92,6 +101,14 @@ struct StatusSource: Sendable {
         let (names, verb) = keys.count == 1 ? (first, "is") : ("\(first) and \(keys.count - 1) more", "are")
         return "the file was changed, and \(names) \(verb) not in force: systemctl "
             + "\(reload.waiting.isEmpty ? "reload" : "restart") slurm-grid-agent"
+    }
+
+    /// A file with which the agent would not start again.
+    static func unusable(_ problem: AgentConfiguration.Problem) -> String {
+        let lines = problem.lines
+        let more = lines.count > 1 ? " (and \(lines.count - 1) more)" : ""
+        return "the file was changed and cannot be used: \(lines.first ?? "it is not readable")\(more): correct it "
+            + "before the next start, which it would end; `slurm-grid-agent check` tries it"
     }
 
     /// One part for each subject of the checks: the worst of its findings, and all that is not well.

@@ -58,6 +58,9 @@ struct DeepSquareModule: GatewayModule {
         if checks.isThorough { findings += await checks.supervisorJobs(controller) }
         if checks.isThorough || !checks.again.isDisjoint(with: Checks.ofCustomers) {
             findings += await checks.customers(cluster, controller)
+        } else if let missed = await checks.missedCustomers() {
+            // A job is claimed and waits for its user's name: not five minutes.
+            findings.append(missed)
         }
         return findings
     }

@@ -43,20 +43,7 @@ extension Checks {
 
     /// Customers with a job that is open, who have no user; and whether anybody can have one.
     private func openCustomers(hasMap: Bool) async -> [Finding] {
-        let settings = configuration.grid
-        let open = await openJobs()
-        let waiting = Set(open.filter { !$0.isOver && $0.slurmJob == nil }.compactMap { Address(hex: $0.customer) })
-        let without = waiting.filter { (try? UserAccount.find(name: settings.login(of: $0))) == .some(nil) }
-        if !without.isEmpty {
-            return [
-                warning(
-                    "customers",
-                    "no Unix user for \(Self.few(Set(without.map(\.checksummed)))), whose jobs wait for one and go back to the grid: "
-                        + "map them in users.map or users.map-file, or add them to the directory, then systemctl reload "
-                        + "slurm-grid-agent; `slurm-grid-agent provider try ADDRESS` tells: \(DeepSquareGateway.manual)"
-                )
-            ]
-        }
+        if let missed = await missedCustomers() { return [missed] }
         guard !hasMap else { return [] }
         switch NameService.customers() {
         case .some: return [ok("customers", "are the Unix users whose login names are their addresses")]
@@ -70,6 +57,23 @@ extension Checks {
                         + "address as its login name: \(DeepSquareGateway.manual)")
             ]
         }
+    }
+
+    /// Customers whose jobs wait for a user who is not there; nil: none. Asks the name service of those with such a job only.
+    func missedCustomers() async -> Finding? {
+        let settings = configuration.grid
+        return missedCustomers(await openJobs()) { (try? UserAccount.find(name: settings.login(of: $0))) == .some(nil) }
+    }
+
+    func missedCustomers(_ jobs: [GridStatus.Job], isMissing: (Address) -> Bool) -> Finding? {
+        let waiting = Set(jobs.filter { !$0.isOver && $0.slurmJob == nil }.compactMap { Address(hex: $0.customer) })
+        let without = waiting.filter(isMissing)
+        guard !without.isEmpty else { return nil }
+        return warning(
+            "customers",
+            "no Unix user for \(Self.few(Set(without.map(\.checksummed)))), whose jobs wait for one and go back to the grid: "
+                + "map them in users.map or users.map-file, or add them to the directory, then systemctl reload "
+                + "slurm-grid-agent; `slurm-grid-agent provider try ADDRESS` tells: \(DeepSquareGateway.manual)")
     }
 
     /// What the agent that runs here says of the grid's jobs; none where it does not.

@@ -145,4 +145,10 @@ struct GridCommand: AsyncParsableCommand {
         let digits = job.dropFirst(2).drop { $0 == "0" }
         return digits.count <= 16 ? "0x" + (digits.isEmpty ? "0" : digits) : job
     }
+
+    /// A Slurm job's name in a table: of a grid's job, whose name is its id of 66 letters, as `short` has it.
+    static func shortName(_ name: String) -> String {
+        guard name.count == 66, name.hasPrefix("0x"), name.dropFirst(2).allSatisfy(\.isHexDigit) else { return name }
+        return short(name)
+    }
 }

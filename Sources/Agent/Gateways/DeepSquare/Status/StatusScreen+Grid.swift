@@ -33,7 +33,7 @@ extension StatusScreen {
             words.append("logs read to \(readTo)" + (chain.lag.map { ", \($0) behind" } ?? ""))
         }
         words.append("sending \(chain.inFlight)" + (chain.waiting > 0 ? ", \(chain.waiting) wait" : ""))
-        let balance = chain.balance.map { "balance \(Self.amount($0)) for gas" } ?? "balance unknown"
+        let balance = chain.balance.map { "balance \(Self.amount($0)) coins" } ?? "balance unknown"
         return wrap(words.joined(separator: "; "), "chain", limit: 2)
             + wrap("\(chain.account), \(balance)", "account", limit: 2)
     }
