@@ -101,7 +101,34 @@ struct GatewayPageTests {
             now.withLockedValue { $0 += 3 * 365 * 86_400 }
             _ = try await site.gateway.removeOutputs()
             #expect(files.state.withLockedValue { $0.asked } == [])
-            // So much time has really passed.
+            // So much time has really passed, and the clock is believed; when the job ended is not known by it.
+            func pass() {
+                now.withLockedValue { $0 += 90_000 }
+                steady.withLockedValue { $0 += 90_000 }
+            }
+            pass()
+            _ = try await site.gateway.removeOutputs()
+            #expect(files.state.withLockedValue { $0.asked } == [])
+            pass()
+            _ = try await site.gateway.removeOutputs()
+            #expect(files.state.withLockedValue { $0.asked.count } == 2)
+        }
+    }
+
+    @Test("a wall clock that was behind, and is put right, removes nothing of a job that has just ended")
+    func removalAfterAClockThatWasBehind() async throws {
+        let files = FakeFiles()
+        let now = NIOLockedValueBox(Date())
+        let steady = NIOLockedValueBox(Date())
+        let site = try GatewaySite(
+            files: files, now: { now.withLockedValue { $0 } }, steady: { steady.withLockedValue { $0 } })
+        try await site.running {
+            now.withLockedValue { $0 -= 3 * 86_400 }
+            _ = try await site.gateway.submit(try GatewaySite.args())
+            try await site.end(101)
+            now.withLockedValue { $0 += 3 * 86_400 }
+            _ = try await site.gateway.removeOutputs()
+            #expect(files.state.withLockedValue { $0.asked } == [])
             now.withLockedValue { $0 += 90_000 }
             steady.withLockedValue { $0 += 90_000 }
             _ = try await site.gateway.removeOutputs()
