@@ -236,10 +236,16 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(name: "SlurmAdapter", dependencies: ["JobLifecycle", "Slurm", "Support"], swiftSettings: strict),
+        .target(
+            name: "AgentSettings",
+            dependencies: ["Observability", "Support", .product(name: "Yams", package: "Yams")],
+            swiftSettings: strict
+        ),
         .executableTarget(
             name: "Agent",
             dependencies: [
-                "ClusterBenchmarks", "ClusterCockpit", "CommandOutput", "DeepSquare", "Ethereum", "Jarvice",
+                "AgentSettings", "ClusterBenchmarks", "ClusterCockpit", "CommandOutput", "DeepSquare", "Ethereum",
+                "Jarvice",
                 "JarviceAnswers", "JobLifecycle", "Observability", "Persistence", "Slurm",
                 "SlurmAdapter", "Sockets", "SpankBridge", "Support", "TLSClient",
                 .product(name: "BigInt", package: "BigInt"),
@@ -458,9 +464,9 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "CSlurm", "ClusterCockpit", "CommandOutput", "DeepSquare", "Ethereum", "Jarvice",
-                "JobLifecycle",
-                "Observability", "Slurm", "SlurmAdapter", "Sockets",
+                "Agent", "AgentSettings", "CSlurm", "ClusterCockpit", "CommandOutput", "DeepSquare", "Ethereum",
+                "Jarvice",
+                "JobLifecycle", "Observability", "Slurm", "SlurmAdapter", "Sockets",
                 "SpankBridge", "Support", "TestCertificates", "Waiting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

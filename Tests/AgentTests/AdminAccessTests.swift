@@ -5,6 +5,7 @@ import Glibc
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 @Suite("Admin access")
 struct AdminAccessTests {

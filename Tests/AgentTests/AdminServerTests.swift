@@ -7,6 +7,7 @@ import Testing
 import Waiting
 
 @testable import Agent
+@testable import AgentSettings
 
 /// The server itself, on a socket in a folder of its own and on a free port.
 @Suite("Admin server")

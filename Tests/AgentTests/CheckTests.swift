@@ -5,6 +5,7 @@ import Ethereum
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 @Suite("What check says of what it cannot try")
 struct CheckTests {

@@ -6,6 +6,7 @@ import Testing
 import Waiting
 
 @testable import Agent
+@testable import AgentSettings
 
 /// What helps to type: suggestions, help, completion, what monitoring reads.
 @Suite struct CommandLineTests {

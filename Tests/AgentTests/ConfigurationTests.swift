@@ -4,6 +4,7 @@ import Foundation
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 @Suite("Configuration of run")
 struct ConfigurationTests {

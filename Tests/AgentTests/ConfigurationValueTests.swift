@@ -7,6 +7,7 @@ import TestCertificates
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 @Suite("Values and checks of the configuration")
 struct ConfigurationValueTests {
@@ -183,7 +184,7 @@ struct ConfigurationValueTests {
 
     @Test("every key has names of its own, and a line in the documentation")
     func keys() throws {
-        let keys = ConfigurationKey.all
+        let keys = Gateways.schema.keys
         let variables = keys.map(\.variable) + keys.compactMap(\.supervisorVariable)
         #expect(Set(variables).count == variables.count)
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

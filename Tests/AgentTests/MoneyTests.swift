@@ -6,6 +6,7 @@ import Foundation
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 /// What the commands print of money: credits and coins, no wei.
 @Suite struct MoneyTests {

@@ -3,6 +3,7 @@
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 @Suite("What is taken out of texts")
 struct RedactionTests {
@@ -53,7 +54,7 @@ struct RedactionTests {
             "METASCHEDULER_ENDPOINT_RPC": "https://node.example.org/hunter2",
         ])
         #expect(!configuration.effective.contains { $0.value.contains("hunter2") })
-        for key in ConfigurationKey.all where key.form != .gone {
+        for key in Gateways.schema.keys where key.form != .gone {
             var configuration = AgentConfiguration()
             do {
                 try configuration.take(environment: [key.variable: "https://me:hunter2@host,://me:hunter2@host"])

@@ -4,6 +4,7 @@ import ArgumentParser
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 @testable import CommandOutput
 @testable import Support
 

@@ -4,6 +4,7 @@ import Ethereum
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 @Suite("What the checks found, as the status has it")
 struct StatusSourceTests {

@@ -3,6 +3,7 @@
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 @Suite("The worst megabyte as a configuration")
 struct WorstConfigurationTests {

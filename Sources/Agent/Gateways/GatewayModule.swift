@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AgentSettings
 internal import ArgumentParser
 internal import CommandOutput
 internal import JobLifecycle
@@ -20,7 +21,7 @@ struct LabelTime: Codable, Sendable, Hashable {
 ///
 /// Whatever a module does in `open`, `report`, `checks` and in its services and consumer, it does in tasks of its own: neither
 /// Slurm's side nor another gateway waits for them (`GatewayRunner`, `GatewayAnswers`).
-protocol GatewayModule: Sendable {
+protocol GatewayModule: ConfigurableGateway {
     /// Names its rows in the ledger, itself in `status` and metrics; never changes. Lower-case letters.
     var name: String { get }
     /// Whether it is somebody to work for. An agent without any says that none is configured; a file that is written is none.
@@ -28,23 +29,7 @@ protocol GatewayModule: Sendable {
 
     // MARK: configuration
 
-    /// Its keys: `name.…`. Their values lie in a `GatewaySettings` of its own.
-    var configuration: [ConfigurationSection] { get }
-    /// Environment variables that set one of its keys, beside the key's own: those of what it takes the place of.
-    func variables(of key: String) -> [String]
-    /// What such an environment says beyond single keys. Asked once the keys have been taken from it.
-    func take(
-        environment: [String: String], _ configuration: inout AgentConfiguration
-    ) throws(AgentConfiguration.Problem)
-    /// What must fit together, and what has to be read beside; notices by `AgentConfiguration.notify`.
-    func settle(_ configuration: inout AgentConfiguration) -> AgentConfiguration.Problem
     func isConfigured(in configuration: AgentConfiguration) -> Bool
-    /// Of its keys those whose values hold a key or a password.
-    func secretKeys(in configuration: AgentConfiguration) -> [String]
-    /// Where it listens, by key: no two listen at one place.
-    func listeners(in configuration: AgentConfiguration) -> [(key: String, address: ListenAddress)]
-    /// Its Unix sockets, by key: no two have one path.
-    func sockets(in configuration: AgentConfiguration) -> [(key: String, path: String)]
 
     // MARK: running
 
@@ -173,15 +158,6 @@ struct GatewayPage {
 
 extension GatewayModule {
     var isUpstream: Bool { true }
-    var configuration: [ConfigurationSection] { [] }
-    func variables(of key: String) -> [String] { [] }
-    func take(
-        environment: [String: String], _ configuration: inout AgentConfiguration
-    ) throws(AgentConfiguration.Problem) {}
-    func settle(_ configuration: inout AgentConfiguration) -> AgentConfiguration.Problem { .init([]) }
-    func secretKeys(in configuration: AgentConfiguration) -> [String] { [] }
-    func listeners(in configuration: AgentConfiguration) -> [(key: String, address: ListenAddress)] { [] }
-    func sockets(in configuration: AgentConfiguration) -> [(key: String, path: String)] { [] }
     func interest(in configuration: AgentConfiguration) -> Ledger.Interest.Scope? { nil }
     var wantsNodeReports: Bool { false }
     func lastTransition(_ configuration: AgentConfiguration, folder: String) async -> Int64? { nil }

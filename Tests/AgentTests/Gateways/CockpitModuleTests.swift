@@ -6,6 +6,7 @@ import JobLifecycle
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 @Suite("What the agent shows of ClusterCockpit's backends")
 struct CockpitModuleTests {

@@ -9,6 +9,7 @@ import Slurm
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 @Suite("JARVICE configuration")
 struct JarviceConfigurationTests {

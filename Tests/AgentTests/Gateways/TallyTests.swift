@@ -9,6 +9,7 @@ import Testing
 import Waiting
 
 @testable import Agent
+@testable import AgentSettings
 
 /// docs/gateways.md shows the module; here it runs.
 @Suite("The example of a gateway", .timeLimit(.minutes(5)))

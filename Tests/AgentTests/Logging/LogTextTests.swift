@@ -4,6 +4,7 @@ import FoundationEssentials
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 @testable import Observability
 @testable import Support
 

@@ -21,7 +21,7 @@ func redacted(_ text: String) -> String {
 }
 
 /// What a message repeats of a value: in quotes, on one line, at most 80 characters, without secrets.
-func quoted(_ text: String) -> String {
+package func quoted(_ text: String) -> String {
     let all = PrintableText.of(redacted(text))
     return all.count <= 80 ? "\"\(all)\"" : "\"\(all.prefix(80))…\""
 }
@@ -85,8 +85,8 @@ private func withoutKey(_ word: String) -> String {
 
 extension AgentConfiguration {
     /// The keys whose values in this file hold a key or password.
-    func secretKeys(in file: String) -> [String] {
-        let keys = Gateways.all.flatMap { $0.secretKeys(in: self) }
+    package func secretKeys(in file: String) -> [String] {
+        let keys = schema.gateways.flatMap { $0.secretKeys(in: self) }
         return keys.filter { key in
             guard case .file(file, _)? = places[key] else { return false }
             return true

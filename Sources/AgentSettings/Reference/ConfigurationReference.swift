@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// The documentation of every key, made of the table that reads them.
-enum ConfigurationReference {
+package struct ConfigurationReference {
+    let schema: ConfigurationSchema
+
+    package init(_ schema: ConfigurationSchema) {
+        self.schema = schema
+    }
+
     /// How each kind of value is written.
     static let kinds: [(name: String, text: String)] = [
         (

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// NAME=VALUE.
-struct Pair: Hashable, Sendable {
-    var name: String
-    var value: String
+package struct Pair: Hashable, Sendable {
+    package var name: String
+    package var value: String
+
+    package init(name: String, value: String) {
+        (self.name, self.value) = (name, value)
+    }
 
     /// Reads each; the value may have `=` too. No name twice.
     ///
     /// - Parameter isSecret: no message repeats what was written.
-    static func read(
+    package static func read(
         _ values: [String], _ form: String, isSecret: Bool = false
     ) throws(AgentConfiguration.Problem) -> [Pair] {
         var pairs: [Pair] = []
@@ -29,7 +33,7 @@ struct Pair: Hashable, Sendable {
 
 extension ValueKind where Value == [Pair] {
     /// Shown without the values: there may be a password among them.
-    static var variables: Self {
+    package static var variables: Self {
         Self(
             form: .pairs, "NAME=VALUE,…", allowed: "pairs NAME=VALUE", show: { shown($0.map(\.name)) }
         ) { values throws(Problem) in

@@ -3,12 +3,12 @@
 internal import Glibc
 
 /// A numeric address and a port.
-struct ListenAddress: Equatable, Sendable, CustomStringConvertible {
-    var host: String
-    var port: Int
+package struct ListenAddress: Equatable, Sendable, CustomStringConvertible {
+    package var host: String
+    package var port: Int
 
     /// Reads `10.0.0.1:6821` or `[fd00::1]:6821`. A name would have to be looked up, so it is none.
-    init?(_ text: String) {
+    package init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":") else { return nil }
         let digits = text[text.index(after: colon)...]
         guard digits.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let port = Int(digits), (1...65_535).contains(port)
@@ -26,5 +26,5 @@ struct ListenAddress: Equatable, Sendable, CustomStringConvertible {
         self.port = port
     }
 
-    var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }

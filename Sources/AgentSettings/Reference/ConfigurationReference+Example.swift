@@ -2,7 +2,7 @@
 
 extension ConfigurationReference {
     /// A file with every key, each of them commented out: it says the same as an empty one.
-    static var example: String {
+    package var example: String {
         var lines = [
             "# The configuration of slurm-grid-agent. Every key is here, commented out: with its default, or with an",
             "# example where the default is that there is none.",
@@ -13,26 +13,26 @@ extension ConfigurationReference {
             "#                                  takes over what can change while it runs, and logs what needs a restart",
             "#",
         ]
-        lines += comment(places)
-        for section in ConfigurationSection.all {
+        lines += Self.comment(Self.places)
+        for section in schema.sections {
             lines += ["", "# --- \(section.title)"]
-            if !section.introduction.isEmpty { lines += comment(section.introduction) }
+            if !section.introduction.isEmpty { lines += Self.comment(section.introduction) }
             for key in section.settable { lines += [""] + entry(key) }
         }
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private static func entry(_ key: ConfigurationKey) -> [String] {
+    private func entry(_ key: ConfigurationKey) -> [String] {
         var text = key.summary
-        let value = key.defaultText ?? ""
+        let value = schema.defaultText(of: key) ?? ""
         text += " Value: \(key.allowed); default: \(value.isEmpty ? "none" : value)."
-        if let variable = variable(key) { text += " Environment: \(variable)." }
+        if let variable = Self.variable(key) { text += " Environment: \(variable)." }
         if key.isReloadable { text += " SIGHUP takes it over." }
-        return comment(text) + ["#\(key.name): \(scalar(key.example ?? value))"]
+        return Self.comment(text) + ["#\(key.name): \(Self.scalar(key.example ?? value))"]
     }
 
     private static func comment(_ text: String) -> [String] {
-        wrapped(text.filter { $0 != "`" }, width: 98).map { "# " + $0 }
+        Self.wrapped(text.filter { $0 != "`" }, width: 98).map { "# " + $0 }
     }
 
     /// As a YAML scalar: in quotes unless nothing in it means anything there.

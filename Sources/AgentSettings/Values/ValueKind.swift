@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// A kind of value: what it is called in help, what is allowed, how it is read and shown.
-struct ValueKind<Value: Sendable>: Sendable {
-    typealias Problem = AgentConfiguration.Problem
+package struct ValueKind<Value: Sendable>: Sendable {
+    package typealias Problem = AgentConfiguration.Problem
 
-    let form: ConfigurationKey.Form
-    let placeholder: String
+    package let form: ConfigurationKey.Form
+    package let placeholder: String
     /// What is allowed, with the unit: `duration, 100ms to 1h`.
-    let allowed: String
-    let read: @Sendable ([String]) throws(Problem) -> Value
+    package let allowed: String
+    package let read: @Sendable ([String]) throws(Problem) -> Value
     /// As `read` takes it, but for words such as `off`, and without secrets.
-    let show: @Sendable (Value) -> String
+    package let show: @Sendable (Value) -> String
 
-    init(
+    package init(
         form: ConfigurationKey.Form, _ placeholder: String, allowed: String,
         show: @escaping @Sendable (Value) -> String, read: @escaping @Sendable ([String]) throws(Problem) -> Value
     ) {
@@ -24,7 +24,7 @@ struct ValueKind<Value: Sendable>: Sendable {
     }
 
     /// One value.
-    init(
+    package init(
         _ placeholder: String, allowed: String, form: ConfigurationKey.Form = .single,
         show: @escaping @Sendable (Value) -> String = { "\($0)" },
         read: @escaping @Sendable (String) throws(Problem) -> Value
@@ -35,7 +35,7 @@ struct ValueKind<Value: Sendable>: Sendable {
     }
 
     /// Nothing is nil; shown as `word`.
-    static func optional<Wrapped>(_ kind: ValueKind<Wrapped>, else word: String = "off") -> ValueKind<Wrapped?>
+    package static func optional<Wrapped>(_ kind: ValueKind<Wrapped>, else word: String = "off") -> ValueKind<Wrapped?>
     where Value == Wrapped? {
         ValueKind(
             form: kind.form, kind.placeholder, allowed: kind.allowed, show: { $0.map(kind.show) ?? word }
@@ -45,7 +45,7 @@ struct ValueKind<Value: Sendable>: Sendable {
     }
 
     /// Any number of values.
-    static func list<Element>(_ kind: ValueKind<Element>) -> ValueKind<[Element]> where Value == [Element] {
+    package static func list<Element>(_ kind: ValueKind<Element>) -> ValueKind<[Element]> where Value == [Element] {
         ValueKind(
             form: .list, kind.placeholder + ",…", allowed: "list, \(kind.allowed) each",
             show: { shown($0.map(kind.show)) }
@@ -64,4 +64,4 @@ struct ValueKind<Value: Sendable>: Sendable {
 }
 
 /// A list for people.
-func shown(_ items: [String]) -> String { items.isEmpty ? "none" : items.joined(separator: ", ") }
+package func shown(_ items: [String]) -> String { items.isEmpty ? "none" : items.joined(separator: ", ") }

@@ -39,7 +39,7 @@ extension AgentConfiguration {
             guard !parent.isEmpty else {
                 return reading.found(line, "expects `key: value` lines" + (isList ? ", no list" : ""))
             }
-            let keys = ConfigurationKey.below(parent).prefix(3).joined(separator: ", ")
+            let keys = schema.below(parent).prefix(3).joined(separator: ", ")
             return reading.found(
                 line, key: parent,
                 "has no value of its own: `key: value` lines belong below it\(keys.isEmpty ? "" : ", for \(keys)")")
@@ -50,14 +50,14 @@ extension AgentConfiguration {
                 reading.found(line, key: parent.isEmpty ? nil : parent, "a key is one word, no list and no mapping")
                 continue
             }
-            let isOwn = word == "enable" && ConfigurationKey.named(parent)?.form == .boolean
+            let isOwn = word == "enable" && schema.named(parent)?.form == .boolean
             take(value, of: isOwn ? parent : prefix + word, line: line, isOwn: isOwn, &reading)
         }
     }
 
     private mutating func take(_ value: Node, of name: String, line: Int, isOwn: Bool, _ reading: inout Reading) {
-        let key = ConfigurationKey.named(name)
-        if ConfigurationKey.isPrefix(name), key == nil || (value.mapping != nil && !isOwn) {
+        let key = schema.named(name)
+        if schema.isPrefix(name), key == nil || (value.mapping != nil && !isOwn) {
             return take(value, at: line, under: name + ".", &reading)
         }
         guard let key else {
@@ -66,7 +66,7 @@ extension AgentConfiguration {
                 line,
                 name.hasSuffix("<<")
                     ? "merge keys (<<) are not taken: write the keys out"
-                    : "unknown key \(quoted(name))" + ConfigurationKey.suggestion(for: name))
+                    : "unknown key \(quoted(name))" + schema.suggestion(for: name))
         }
         if let first = reading.seen.updateValue(line, forKey: key.name) {
             return reading.found(line, key: name, "is given twice; the first one is in line \(first)")
@@ -94,10 +94,10 @@ extension AgentConfiguration {
     /// The agent's own variables win over today's supervisor's. An empty one is as good as none.
     mutating func take(environment: [String: String]) throws(Problem) {
         var problem = Problem([])
-        for key in ConfigurationKey.all {
+        for key in schema.keys {
             let names =
                 [key.variable] + [key.supervisorVariable].compactMap { $0 }
-                + Gateways.all.flatMap { $0.variables(of: key.name) }
+                + schema.gateways.flatMap { $0.variables(of: key.name) }
             guard let name = names.first(where: { environment[$0]?.isEmpty == false }), let text = environment[name]
             else { continue }
             do throws(Problem) {
@@ -106,16 +106,16 @@ extension AgentConfiguration {
                 problem.add(error)
             }
         }
-        for key in ConfigurationKey.all {
+        for key in schema.keys {
             guard let secret = key.secret, environment[secret.variable]?.isEmpty == false else { continue }
             secret.note(&self)
             places[key.name] = .environment(secret.variable)
         }
-        for module in Gateways.all {
-            do throws(Problem) { try module.take(environment: environment, &self) } catch { problem.add(error) }
+        for gateway in schema.gateways {
+            do throws(Problem) { try gateway.take(environment: environment, &self) } catch { problem.add(error) }
         }
         // Variables may have this prefix for other reasons: only what looks like a mistake is told.
-        let known = ConfigurationKey.all.map(\.variable)
+        let known = schema.keys.map(\.variable)
         for name in environment.keys.sorted()
         where name.hasPrefix(ConfigurationKey.variablePrefix) && !known.contains(name) {
             guard let nearest = known.first(where: { ConfigurationKey.editDistance(name, $0) <= 2 }) else { continue }
@@ -133,8 +133,8 @@ extension AgentConfiguration {
         var order: [ConfigurationKey] = []
         var problem = Problem([])
         for flag in flags {
-            guard let key = ConfigurationKey.named(flag.key) else {
-                let text = "unknown key" + ConfigurationKey.suggestion(for: flag.key)
+            guard let key = schema.named(flag.key) else {
+                let text = "unknown key" + schema.suggestion(for: flag.key)
                 problem.add(Problem([.init(place: .flag(flag.key), text: text)]))
                 continue
             }

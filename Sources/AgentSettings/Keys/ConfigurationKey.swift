@@ -2,12 +2,12 @@
 
 /// One key of the configuration. File, environment and command line all set it through this, and its documentation is made
 /// of it.
-struct ConfigurationKey: Sendable {
-    typealias Path<Value> = any WritableKeyPath<AgentConfiguration, Value> & Sendable
-    typealias Problem = AgentConfiguration.Problem
+package struct ConfigurationKey: Sendable {
+    package typealias Path<Value> = any WritableKeyPath<AgentConfiguration, Value> & Sendable
+    package typealias Problem = AgentConfiguration.Problem
 
     /// How many values a key takes, and how they are written.
-    enum Form: Sendable {
+    package enum Form: Sendable {
         case single
         /// On the command line the bare name is true; the next word is never its value.
         case boolean
@@ -22,44 +22,51 @@ struct ConfigurationKey: Sendable {
     }
 
     /// As in the file and on the command line.
-    let name: String
+    package let name: String
     /// Other names, there too.
-    let aliases: [String]
+    package let aliases: [String]
     /// Today's supervisor's environment variable.
-    let supervisorVariable: String?
-    let form: Form
+    package let supervisorVariable: String?
+    package let form: Form
     /// What stands for the value in help.
-    let placeholder: String
+    package let placeholder: String
     /// What is allowed, with the unit.
-    let allowed: String
+    package let allowed: String
     /// A sentence or two; for a key that is gone the reason. Backquotes mark what is typed.
-    let summary: String
+    package let summary: String
     /// A value for the example configuration where the default cannot be written down.
-    let example: String?
+    package let example: String?
     /// Whether SIGHUP takes it over.
-    let isReloadable: Bool
+    package let isReloadable: Bool
     /// Of a secret: what to do with one.
-    let advice: String
+    package let advice: String
     /// Of a secret: how it is taken all the same.
-    let secret: SecretVariable?
+    package let secret: SecretVariable?
     /// Sets it; returns the key whose value that is, or nil when it has no effect.
-    let set: @Sendable (inout AgentConfiguration, [String]) throws(Problem) -> String?
+    package let set: @Sendable (inout AgentConfiguration, [String]) throws(Problem) -> String?
     /// The effective value, without secrets; nil when there is nothing to show.
-    let show: (@Sendable (AgentConfiguration) -> String)?
+    package let show: (@Sendable (AgentConfiguration) -> String)?
     /// Whether both have the same value, secrets and all.
-    let isSame: @Sendable (AgentConfiguration, AgentConfiguration) -> Bool
+    package let isSame: @Sendable (AgentConfiguration, AgentConfiguration) -> Bool
     /// Copies the value of the second to the first.
-    let copy: @Sendable (inout AgentConfiguration, AgentConfiguration) -> Void
+    package let copy: @Sendable (inout AgentConfiguration, AgentConfiguration) -> Void
 
     /// The one variable that a secret is taken from, under whatever name it has. What is in it is not read here.
-    struct SecretVariable: Sendable {
-        let variable: String
+    package struct SecretVariable: Sendable {
+        package let variable: String
         /// Notes that it is there.
-        let note: @Sendable (inout AgentConfiguration) -> Void
-        let isTaken: @Sendable (AgentConfiguration) -> Bool
+        package let note: @Sendable (inout AgentConfiguration) -> Void
+        package let isTaken: @Sendable (AgentConfiguration) -> Bool
+
+        package init(
+            variable: String, note: @escaping @Sendable (inout AgentConfiguration) -> Void,
+            isTaken: @escaping @Sendable (AgentConfiguration) -> Bool
+        ) {
+            (self.variable, self.note, self.isTaken) = (variable, note, isTaken)
+        }
     }
 
-    init<Value: Equatable>(
+    package init<Value: Equatable>(
         _ name: String, _ path: Path<Value>, _ kind: ValueKind<Value>, _ summary: String,
         supervisor variable: String? = nil, aliases: [String] = [], example: String? = nil, isReloadable: Bool = false
     ) {
@@ -107,7 +114,7 @@ struct ConfigurationKey: Sendable {
     }
 
     /// `trace`: one level under a name of its own.
-    init(trace name: String, supervisor variable: String) {
+    package init(trace name: String, supervisor variable: String) {
         let kind = ValueKind<Bool>.boolean
         self.init(
             name, .boolean, supervisor: variable, placeholder: kind.placeholder, allowed: kind.allowed,
@@ -120,7 +127,7 @@ struct ConfigurationKey: Sendable {
     }
 
     /// - Parameter reason: completes "NAME has no meaning any more: …".
-    init(gone name: String, supervisor variable: String, because reason: String) {
+    package init(gone name: String, supervisor variable: String, because reason: String) {
         self.init(name, .gone, supervisor: variable, reason) { (configuration, _) throws(Problem) in
             configuration.notify("\(name) has no meaning any more: \(reason)")
             return nil
@@ -131,7 +138,7 @@ struct ConfigurationKey: Sendable {
     ///   - words: why it is refused.
     ///   - advice: what to do with it.
     ///   - summary: for the documentation; without one it is left out there.
-    init(
+    package init(
         secret name: String, instead words: String, advice: String, _ summary: String = "",
         from variable: SecretVariable? = nil
     ) {
@@ -141,17 +148,17 @@ struct ConfigurationKey: Sendable {
     }
 
     /// `SLURM_GRID_AGENT_BRIDGE_SOCKET` for `bridge.socket`.
-    var variable: String {
+    package var variable: String {
         Self.variablePrefix + name.uppercased().map { $0.isLetter || $0.isNumber ? String($0) : "_" }.joined()
     }
 
     static let variablePrefix = "SLURM_GRID_AGENT_"
 
-    /// The default as text; nil where there is no value.
-    var defaultText: String? { show?(AgentConfiguration()) ?? (form == .boolean ? "false" : nil) }
+    /// Whether it takes a value.
+    package var isSettable: Bool { form != .gone && form != .secret }
 
     /// What a value as text says: its items for a list.
-    func values(_ text: String) -> [String] {
+    package func values(_ text: String) -> [String] {
         switch form {
         case .list, .pairs: text.split(separator: ",").map(\.trimmed).filter { !$0.isEmpty }
         case .single, .boolean, .gone, .secret: [text.trimmed]
@@ -161,7 +168,7 @@ struct ConfigurationKey: Sendable {
 
 extension StringProtocol {
     /// Without white space at both ends.
-    var trimmed: String {
+    package var trimmed: String {
         let start = drop(while: \.isWhitespace)
         guard let last = start.lastIndex(where: { !$0.isWhitespace }) else { return "" }
         return String(start[...last])

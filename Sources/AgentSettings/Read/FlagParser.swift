@@ -1,23 +1,27 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// One key on the command line.
-struct ConfigurationFlag: Equatable, Sendable {
+package struct ConfigurationFlag: Equatable, Sendable {
     /// As it was written, without hyphens: a name or an alias.
-    var key: String
-    var value: String
+    package var key: String
+    package var value: String
+
+    package init(key: String, value: String) {
+        (self.key, self.value) = (key, value)
+    }
 }
 
 /// Reads the words after `run` as Go's flag package does: `-key` is `--key`, a value follows after `=` or as the next word,
 /// a boolean needs none and takes none from the next word.
-struct FlagParser: Equatable {
+package struct FlagParser: Equatable {
     /// `--config`.
-    private(set) var file: String?
-    private(set) var flags: [ConfigurationFlag] = []
-    private(set) var asksForHelp = false
+    package private(set) var file: String?
+    package private(set) var flags: [ConfigurationFlag] = []
+    package private(set) var asksForHelp = false
 
-    typealias Problem = AgentConfiguration.Problem
+    package typealias Problem = AgentConfiguration.Problem
 
-    init(_ words: [String]) throws(Problem) {
+    package init(_ words: [String], _ schema: ConfigurationSchema) throws(Problem) {
         var words = words[...]
         var bareBoolean: String?
         while let word = words.popFirst() {
@@ -37,9 +41,9 @@ struct FlagParser: Equatable {
             case "config":
                 file = try Self.value(value, orNextOf: &words, name)
             default:
-                guard let key = ConfigurationKey.named(name) else {
+                guard let key = schema.named(name) else {
                     // Only the name: the rest may be a secret.
-                    throw Problem(description: "--\(name): unknown key" + ConfigurationKey.suggestion(for: name))
+                    throw Problem(description: "--\(name): unknown key" + schema.suggestion(for: name))
                 }
                 switch key.form {
                 case .boolean:

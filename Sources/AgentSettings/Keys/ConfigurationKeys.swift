@@ -1,22 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 extension ConfigurationKey {
-    /// Every key, in the order of the documentation and of the report at start.
-    static let all: [ConfigurationKey] = ConfigurationSection.all.flatMap(\.keys) + gone
-
-    private static let byName: [String: ConfigurationKey] = Dictionary(
-        uniqueKeysWithValues: all.flatMap { key in ([key.name] + key.aliases).map { ($0, key) } })
-
-    static func named(_ name: String) -> ConfigurationKey? { byName[name] }
-
-    /// The longer keys that begin with this one.
-    static func below(_ name: String) -> [String] {
-        all.filter { $0.form != .gone && $0.form != .secret }.map(\.name).filter { $0.hasPrefix(name + ".") }
-    }
-
-    /// Whether longer keys begin with this one.
-    static func isPrefix(_ name: String) -> Bool { byName.keys.contains { $0.hasPrefix(name + ".") } }
-
     static let agent: [ConfigurationKey] = [
         ConfigurationKey(
             "slurm.conf", \.slurmConf, .optional(.path, else: "libslurm's default"), "The cluster's slurm.conf.",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 extension Duration {
-    static func days(_ count: Int64) -> Duration { .seconds(count * 86_400) }
+    package static func days(_ count: Int64) -> Duration { .seconds(count * 86_400) }
 
     /// The units of Go's time.ParseDuration, and days.
     private static let units: [(name: String, nanoseconds: Int64)] = [
@@ -10,7 +10,7 @@ extension Duration {
     ]
 
     /// Reads `24h0m0s`, `1.5h`, `500ms`, `30d`; also `0`. nil when it is none, is negative, or longer than 292 years.
-    init?(text: String) {
+    package init?(text: String) {
         guard text != "0" else {
             self = .zero
             return
@@ -41,7 +41,7 @@ extension Duration {
     }
 
     /// In the same form, such as `1h30m`; to the millisecond.
-    var text: String {
+    package var text: String {
         var rest = components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
         var text = ""
         for (name, length) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)]

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-extension ConfigurationKey {
+extension ConfigurationSchema {
     /// Completes a message about a name that is no key.
-    static func suggestion(for name: String) -> String {
-        if let key = all.first(where: { ([$0.variable, $0.supervisorVariable] as [String?]).contains(name) }) {
+    func suggestion(for name: String) -> String {
+        if let key = keys.first(where: { ([$0.variable, $0.supervisorVariable] as [String?]).contains(name) }) {
             return "; that is an environment variable, the key is \"\(key.name)\""
         }
         let names = nearest(to: name).map { "\"\($0)\"" }
@@ -13,37 +13,40 @@ extension ConfigurationKey {
     }
 
     /// The keys that look most like it; none when it is far from all.
-    private static func nearest(to name: String) -> [String] {
+    private func nearest(to name: String) -> [String] {
         // Of a long word a few letters may differ, of a short one none but the first parts.
         let limit = min(3, max(1, name.count / 3))
         let lastPart = name.split(separator: ".").last.map(String.init) ?? ""
         var best: (distance: Int, names: [String]) = (limit, [])
-        for key in all where key.form != .secret && key.form != .gone {
+        for key in keys where key.isSettable {
             let distance =
                 if key.name.hasSuffix("." + name) || name.hasSuffix("." + key.name) {
                     1
                 } else if lastPart.count >= 4, lastPart != name, key.name.hasSuffix("." + lastPart) {
-                    min(limit, editDistance(name, key.name))
+                    min(limit, ConfigurationKey.editDistance(name, key.name))
                 } else {
-                    editDistance(name, key.name)
+                    ConfigurationKey.editDistance(name, key.name)
                 }
             if distance < best.distance { best = (distance, []) }
             if distance == best.distance { best.names.append(key.name) }
         }
         guard best.names.isEmpty else { return best.names.count <= 3 ? best.names : [] }
         // A wrong first part, with keys below it.
-        return prefixes.filter { editDistance(name, $0) <= min(2, limit) }
+        return prefixes.filter { ConfigurationKey.editDistance(name, $0) <= min(2, limit) }
     }
 
     /// What keys begin with and is none itself: `bridge`, `metascheduler.endpoint`.
-    private static let prefixes: [String] = Set(
-        all.filter { $0.form != .secret && $0.form != .gone }.flatMap { key in
+    private var prefixes: [String] {
+        let all = keys.filter(\.isSettable).flatMap { key in
             key.name.indices.filter { key.name[$0] == "." }.map { String(key.name[..<$0]) }
         }
-    ).filter { named($0) == nil }.sorted()
+        return Set(all).filter { named($0) == nil }.sorted()
+    }
+}
 
+extension ConfigurationKey {
     /// Insertions, deletions and replacements that turn one into the other (Levenshtein).
-    static func editDistance(_ one: String, _ other: String) -> Int {
+    package static func editDistance(_ one: String, _ other: String) -> Int {
         // Far longer than any key: not worth the product of both lengths.
         guard one.utf8.count <= 100 else { return .max }
         let other = Array(other.utf8)

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// Where health, metrics and the status page are served.
-struct AdminSettings: Equatable, Sendable {
+package struct AdminSettings: Equatable, Sendable {
     /// `admin.socket`, path. Default `/run/slurm-grid-agent/admin.sock`.
-    var socket = "/run/slurm-grid-agent/admin.sock"
+    package var socket = "/run/slurm-grid-agent/admin.sock"
     /// `admin.mode`, octal: the socket's permissions. Default 0660.
-    var mode: UInt32 = 0o660
+    package var mode: UInt32 = 0o660
     /// `admin.listen`, numeric ADDRESS:PORT: TCP too. Default: off.
-    var listen: ListenAddress?
+    package var listen: ListenAddress?
     /// `admin.token-file`, path: what a request by TCP must bring. Needed with `admin.listen`.
-    var tokenFile: String?
+    package var tokenFile: String?
     /// `admin.hosts`: host names, in lower case, that a request's Host header may have by TCP, besides the address of
     /// `admin.listen` and localhost. Default: none.
-    var hosts: [String] = []
+    package var hosts: [String] = []
 
     /// What must fit together.
-    func check() throws(AgentConfiguration.Conflict) {
+    package func check() throws(AgentConfiguration.Conflict) {
         guard listen == nil || tokenFile != nil else {
             throw .init(
                 keys: ["admin.listen"],
@@ -24,7 +24,7 @@ struct AdminSettings: Equatable, Sendable {
         }
     }
 
-    var notices: [String] {
+    package var notices: [String] {
         listen == nil && (tokenFile != nil || !hosts.isEmpty)
             ? ["admin.listen is off: admin.token-file and admin.hosts mean nothing then"] : []
     }

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import Yams
+package import Yams
 
 /// The plain part of YAML that a configuration needs: mappings, lists and scalars of one document. Anchors, aliases and tags
 /// are refused before anything is built of them, so that a few lines cannot become gigabytes.
-struct YAMLReader {
-    typealias Problem = AgentConfiguration.Problem
+package struct YAMLReader {
+    package typealias Problem = AgentConfiguration.Problem
 
-    let text: String
+    package let text: String
     /// How messages name the text.
-    let file: String
+    package let file: String
+
+    package init(text: String, file: String) {
+        (self.text, self.file) = (text, file)
+    }
 
     /// nil when there is nothing but comments.
-    func root() throws(Problem) -> Node? {
+    package func root() throws(Problem) -> Node? {
         if let line = YAMLNesting.lineTooDeep(text) { throw problem(line, "this is nested too deeply") }
         try refuseReferences()
         let root: Node?
@@ -203,10 +207,10 @@ struct YAMLReader {
 
 extension Node {
     /// `key:` with nothing behind it.
-    var isEmptyScalar: Bool { scalar.map { $0.string.isEmpty && $0.style == .plain } ?? false }
+    package var isEmptyScalar: Bool { scalar.map { $0.string.isEmpty && $0.style == .plain } ?? false }
 
     /// Where it begins, from 1.
-    var line: Int { mark?.line ?? 1 }
+    package var line: Int { mark?.line ?? 1 }
 }
 
 extension String {

@@ -3,7 +3,7 @@
 internal import Glibc
 
 extension ValueKind where Value == String {
-    static var path: Self {
+    package static var path: Self {
         Self("PATH", allowed: "absolute path") { text throws(Problem) in
             guard text.hasPrefix("/"), !text.utf8.contains(0), text.utf8.count < PATH_MAX else {
                 throw Problem(description: "\(quoted(text)) is no absolute path; one begins with /")
@@ -13,7 +13,7 @@ extension ValueKind where Value == String {
     }
 
     /// A path that fits into a Unix socket's address (unix(7): 108 bytes with the NUL).
-    static var socket: Self {
+    package static var socket: Self {
         Self("PATH", allowed: "absolute path of at most 107 bytes") { text throws(Problem) in
             let path = try ValueKind<String>.path.read([text])
             guard path.utf8.count <= 107 else {
@@ -26,7 +26,7 @@ extension ValueKind where Value == String {
     }
 
     /// Text without white space, such as the name of an image.
-    static func word(_ placeholder: String) -> Self {
+    package static func word(_ placeholder: String) -> Self {
         Self(placeholder, allowed: "text without spaces") { text throws(Problem) in
             guard !text.isEmpty, text.utf8.count <= 1024,
                 text.unicodeScalars.allSatisfy({ $0.value > 32 && $0 != "\u{7f}" })
@@ -40,7 +40,7 @@ extension ValueKind where Value == String {
     }
 
     /// One partition's name.
-    static var partition: Self {
+    package static var partition: Self {
         Self("PARTITION", allowed: "name of a partition") { text throws(Problem) in
             guard !text.isEmpty, text.unicodeScalars.allSatisfy({ $0.value > 32 && $0 != "," && $0 != "\u{7f}" }) else {
                 throw Problem(description: "\(quoted(text)) is no name of one partition; `sinfo` lists them")
@@ -50,7 +50,7 @@ extension ValueKind where Value == String {
     }
 
     /// A Unix login name, as the name service has it: of this host, `alice@example.org`, or `EXAMPLE\alice` (winbind, sssd).
-    static var login: Self {
+    package static var login: Self {
         Self("USER", allowed: "login name") { text throws(Problem) in
             let letters = text.unicodeScalars.allSatisfy { scalar in
                 // Directories have names with letters of all languages; some domains end in $.
@@ -72,7 +72,7 @@ extension ValueKind where Value == String {
     private static let loginCharacters = Set(
         #"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-@+$\"#.unicodeScalars)
 
-    static var logLevel: Self {
+    package static var logLevel: Self {
         let levels = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
         return Self("LEVEL", allowed: levels.joined(separator: ", ")) { text throws(Problem) in
             guard levels.contains(text) else {
@@ -83,7 +83,7 @@ extension ValueKind where Value == String {
     }
 
     /// A numeric address and a port.
-    static var listenAddress: Self {
+    package static var listenAddress: Self {
         let kind = ValueKind<ListenAddress>.listenAddress
         return Self(kind.placeholder, allowed: kind.allowed) { text throws(Problem) in
             try kind.read([text]).description
@@ -107,7 +107,7 @@ extension ValueKind where Value == String {
 }
 
 extension ValueKind where Value == ListenAddress {
-    static var listenAddress: Self {
+    package static var listenAddress: Self {
         Self("ADDRESS:PORT", allowed: "numeric ADDRESS:PORT") { text throws(Problem) in
             guard let address = ListenAddress(text) else {
                 throw Problem(
@@ -120,7 +120,7 @@ extension ValueKind where Value == ListenAddress {
 
 extension ValueKind where Value: RawRepresentable & CaseIterable, Value.RawValue == String {
     /// One of a few words.
-    static var choice: Self {
+    package static var choice: Self {
         let words = Value.allCases.map(\.rawValue)
         return Self(words.joined(separator: "|"), allowed: words.joined(separator: " or "), show: \.rawValue) {
             text throws(Problem) in

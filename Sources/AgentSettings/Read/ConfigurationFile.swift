@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import Glibc
+package import Glibc
 
 /// The configuration's file as text. Whatever lies under that name, it is read in bounded time and memory.
-enum ConfigurationFile {
-    typealias Problem = AgentConfiguration.Problem
+package enum ConfigurationFile {
+    package typealias Problem = AgentConfiguration.Problem
 
-    static let standard = "/etc/slurm-grid-agent/config.yaml"
+    package static let standard = "/etc/slurm-grid-agent/config.yaml"
     /// Bytes.
     static let limit = 1 << 20
 
     /// The file to read: the one that was named, or the usual one. nil only when that is not there; one that this user may not
     /// look at is an error for later, not the same as none.
-    static func path(named name: String?) -> String? {
+    package static func path(named name: String?) -> String? {
         if let name { return name }
         return access(standard, F_OK) == 0 || errno != ENOENT ? standard : nil
     }
@@ -20,7 +20,7 @@ enum ConfigurationFile {
     /// - Parameters:
     ///   - missing: what to do where there is no such file.
     ///   - check: of the file that is read, before that.
-    static func read(
+    package static func read(
         _ path: String, missing: String = "--config names another one",
         check: (stat) throws(Problem) -> Void = { _ in }
     ) throws(Problem) -> String {

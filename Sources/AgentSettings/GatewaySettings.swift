@@ -5,7 +5,7 @@
 ///     extension AgentConfiguration {
 ///         var example: ExampleSettings { get { self[ExampleSettings.self] } set { self[ExampleSettings.self] = newValue } }
 ///     }
-protocol GatewaySettings: Equatable, Sendable {
+package protocol GatewaySettings: Equatable, Sendable {
     /// The defaults.
     init()
 }
@@ -28,7 +28,7 @@ struct AllGatewaySettings: Equatable, Sendable {
 }
 
 extension AgentConfiguration {
-    subscript<Settings: GatewaySettings>(_ type: Settings.Type) -> Settings {
+    package subscript<Settings: GatewaySettings>(_ type: Settings.Type) -> Settings {
         get { gateways[type] }
         set { gateways[type] = newValue }
     }

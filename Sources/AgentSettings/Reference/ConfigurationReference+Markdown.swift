@@ -2,32 +2,32 @@
 
 extension ConfigurationReference {
     /// The middle of docs/configuration.md.
-    static var markdown: String {
+    package var markdown: String {
         var lines = ["## Kinds of values", "", "| kind | |", "|---|---|"]
-        lines += kinds.map { "| \($0.name) | \(cell($0.text)) |" }
-        for section in ConfigurationSection.all {
+        lines += Self.kinds.map { "| \($0.name) | \(Self.cell($0.text)) |" }
+        for section in schema.sections {
             lines += ["", "## \(section.title)", ""]
             if !section.introduction.isEmpty { lines += [section.introduction, ""] }
-            lines += table(documented(section))
+            lines += table(Self.documented(section))
         }
-        lines += ["", "## \(goneTitle)", "", goneIntroduction, ""]
+        lines += ["", "## \(Self.goneTitle)", "", Self.goneIntroduction, ""]
         lines += ["| option | environment | because |", "|---|---|---|"]
         lines += ConfigurationKey.gone.map { key in
-            "| `\(key.name)` | `\(key.supervisorVariable ?? key.variable)` | \(cell(key.summary)) |"
+            "| `\(key.name)` | `\(key.supervisorVariable ?? key.variable)` | \(Self.cell(key.summary)) |"
         }
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private static func table(_ keys: [ConfigurationKey]) -> [String] {
-        let hasVariables = keys.contains { variable($0) != nil }
+    private func table(_ keys: [ConfigurationKey]) -> [String] {
+        let hasVariables = keys.contains { Self.variable($0) != nil }
         let columns = ["key"] + (hasVariables ? ["environment"] : []) + ["value", "default", ""]
         let rows = keys.map { key in
-            let value = key.defaultText.map { isDefaultAValue(key) ? "`\($0)`" : $0 } ?? ""
-            return ["`\(key.name)`"] + (hasVariables ? [variable(key).map { "`\($0)`" } ?? ""] : [])
+            let value = schema.defaultText(of: key).map { Self.isDefaultAValue(key) ? "`\($0)`" : $0 } ?? ""
+            return ["`\(key.name)`"] + (hasVariables ? [Self.variable(key).map { "`\($0)`" } ?? ""] : [])
                 + [key.allowed, value, key.summary + (key.isReloadable ? " *SIGHUP takes it over.*" : "")]
         }
         return ([columns, columns.map { _ in "---" }] + rows).map { row in
-            "| " + row.map(cell).joined(separator: " | ") + " |"
+            "| " + row.map(Self.cell).joined(separator: " | ") + " |"
         }
     }
 
