@@ -241,20 +241,39 @@ let package = Package(
             dependencies: ["Observability", "Support", .product(name: "Yams", package: "Yams")],
             swiftSettings: strict
         ),
-        .executableTarget(
-            name: "Agent",
+        .target(
+            name: "StatusViews",
+            dependencies: ["CommandOutput", "Observability", "Support"],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "AdminHTTP",
             dependencies: [
-                "AgentSettings", "ClusterBenchmarks", "ClusterCockpit", "CommandOutput", "DeepSquare", "Ethereum",
-                "Jarvice",
-                "JarviceAnswers", "JobLifecycle", "Observability", "Persistence", "Slurm",
-                "SlurmAdapter", "Sockets", "SpankBridge", "Support", "TLSClient",
-                .product(name: "BigInt", package: "BigInt"),
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "AgentSettings", "Sockets", "StatusViews", "Support",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            // Which module the members of C's structs come from changes from build to build, as beside gRPC.
+            swiftSettings: common
+        ),
+        .executableTarget(
+            name: "Agent",
+            dependencies: [
+                "AdminHTTP", "AgentSettings", "ClusterBenchmarks", "ClusterCockpit", "CommandOutput", "DeepSquare",
+                "Ethereum", "Jarvice", "JarviceAnswers", "JobLifecycle", "Observability", "Persistence", "Slurm",
+                "SlurmAdapter", "Sockets", "SpankBridge", "StatusViews", "Support", "TLSClient",
+                .product(name: "BigInt", package: "BigInt"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
@@ -464,10 +483,9 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "AgentSettings", "CSlurm", "ClusterCockpit", "CommandOutput", "DeepSquare", "Ethereum",
-                "Jarvice",
-                "JobLifecycle", "Observability", "Slurm", "SlurmAdapter", "Sockets",
-                "SpankBridge", "Support", "TestCertificates", "Waiting",
+                "AdminHTTP", "Agent", "AgentSettings", "CSlurm", "ClusterCockpit", "CommandOutput", "DeepSquare",
+                "Ethereum", "Jarvice", "JobLifecycle", "Observability", "Slurm", "SlurmAdapter", "Sockets",
+                "SpankBridge", "StatusViews", "Support", "TestCertificates", "Waiting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),

@@ -4,6 +4,7 @@ import Foundation
 import Glibc
 import Testing
 
+@testable import AdminHTTP
 @testable import Agent
 @testable import AgentSettings
 

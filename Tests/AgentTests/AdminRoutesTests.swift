@@ -3,7 +3,9 @@
 import Foundation
 import Testing
 
+@testable import AdminHTTP
 @testable import Agent
+@testable import StatusViews
 
 @Suite("Admin routes")
 struct AdminRoutesTests {
@@ -12,7 +14,7 @@ struct AdminRoutesTests {
     private func routes(
         _ status: AgentStatus? = SampleStatus.bare, age: Int64 = 0, token: AdminToken? = nil
     ) -> AdminRoutes {
-        AdminRoutes(access: AdminAccess(token: token, hosts: [])) { status.map { ($0, age) } }
+        AdminRoutes(access: AdminAccess(token: token, hosts: []), gateways: Gateways.all) { status.map { ($0, age) } }
     }
 
     private func object(_ answer: AdminResponse) throws -> [String: Any] {
@@ -150,8 +152,7 @@ struct AdminRoutesTests {
     func json(_ state: SampleStatus) async throws {
         let status = try state.read()
         let answer = await routes(status).answer(AdminRequest(path: "/status.json", host: "localhost"))
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        let decoder = StatusJSON.decoder(Gateways.all)
         #expect(try decoder.decode(AgentStatus.self, from: Data(answer.body.utf8)) == status)
     }
 

@@ -6,8 +6,10 @@ import Sockets
 import Testing
 import Waiting
 
+@testable import AdminHTTP
 @testable import Agent
 @testable import AgentSettings
+@testable import StatusViews
 
 /// The server itself, on a socket in a folder of its own and on a free port.
 @Suite("Admin server")
@@ -35,7 +37,7 @@ struct AdminServerTests {
             settings.tcp = .init(
                 listen: try #require(ListenAddress("127.0.0.1:\(port)")), token: try AdminAccessTests.token())
         }
-        let server = AdminServer(settings, status: status)
+        let server = AdminServer(settings, Gateways.all, status: status)
         let running = Task { try await server.run() }
         try await waitUntil { (try? RawClient(unix: path)) != nil }
         do {
@@ -100,7 +102,7 @@ struct AdminServerTests {
                 unix: path, Self.get("/metrics").replacingOccurrences(of: "GET", with: "HEAD"))
             #expect(head.hasPrefix("HTTP/1.1 200 OK\r\n") && head.hasSuffix("\r\n\r\n"))
             let length = try #require(head.firstMatch(of: #/Content-Length: (\d+)/#.ignoresCase())).1
-            #expect(try #require(Int(length)) == MetricsPage.text(SampleStatus.bare).utf8.count)
+            #expect(try #require(Int(length)) == MetricsPage(Gateways.all).text(SampleStatus.bare).utf8.count)
 
             let two = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" + Self.get("/readyz")
             #expect(try await ask(unix: path, two).ranges(of: "HTTP/1.1 200 OK").count == 2)

@@ -6,6 +6,7 @@ import Testing
 
 @testable import Agent
 @testable import AgentSettings
+@testable import StatusViews
 
 @Suite("What check says of what it cannot try")
 struct CheckTests {

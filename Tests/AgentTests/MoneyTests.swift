@@ -7,6 +7,7 @@ import Testing
 
 @testable import Agent
 @testable import AgentSettings
+@testable import StatusViews
 
 /// What the commands print of money: credits and coins, no wei.
 @Suite struct MoneyTests {

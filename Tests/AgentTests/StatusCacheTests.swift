@@ -3,7 +3,9 @@
 import Testing
 import Waiting
 
+@testable import AdminHTTP
 @testable import Agent
+@testable import StatusViews
 
 @Suite("Status cache")
 struct StatusCacheTests {

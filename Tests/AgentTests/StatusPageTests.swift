@@ -5,6 +5,7 @@ import Foundation
 import Testing
 
 @testable import Agent
+@testable import StatusViews
 
 @Suite("Status page")
 struct StatusPageTests {
@@ -68,7 +69,7 @@ struct StatusPageTests {
     @Test("while new jobs wait for something the page says for what")
     func obstacles() {
         var status = StatusFixtures.busy
-        func page() -> String { StatusPage(status: status).document(nonce: "N").text }
+        func page() -> String { StatusPage(Gateways.all, status: status).document(nonce: "N").text }
         #expect(page().contains("claims what fits"))
         status.grid?.obstacles = []
         #expect(page().contains("claims what fits"))
@@ -90,8 +91,9 @@ struct StatusPageTests {
         let evil = "<script>alert('1')</script>\"&\u{202e}\u{1}"
         let good = "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&quot;&amp;\u{fffd}\u{fffd}"
         var status = AgentStatus(
-            version: evil, startedAt: 0, now: 60, health: .failure, summary: evil, isReady: false, cluster: evil,
-            slurmVersion: evil)
+            version: evil, startedAt: 0, now: 60, health: .failure, summary: evil, isReady: false)
+        status.cluster = evil
+        status.slurmVersion = evil
         status.parts = [.init(name: evil, level: .failure, text: evil), .init(name: evil, level: .ok, text: evil)]
         status.deliveries = [.init(gateway: evil, waiting: 1, parked: 1, oldest: 1, lastError: evil)]
         status.held = [.init(job: evil, slurmJob: 1, reason: evil, until: 90)]
@@ -107,7 +109,7 @@ struct StatusPageTests {
         status.earnings = [.init(day: evil, jobs: 1, credits: evil)]
         status.problems = [.init(at: 1, level: evil, message: evil, count: 2)]
 
-        let text = StatusPage(status: status).document(nonce: "N").text
+        let text = StatusPage(Gateways.all, status: status).document(nonce: "N").text
         #expect(text.ranges(of: "<script").count == 1)
         #expect(!text.contains("\u{202e}") && !text.contains("\u{1}"))
         // Each field once at least; the long ones also in titles.
@@ -120,7 +122,7 @@ struct StatusPageTests {
         "no attribute runs code or styles, which the policy would forbid; nothing is from elsewhere",
         arguments: SampleStatus.allCases)
     func plainMarkup(_ state: SampleStatus) throws {
-        let page = StatusPage(status: try state.read())
+        let page = StatusPage(Gateways.all, status: try state.read())
         let text = page.document(nonce: "N").text
         let markup = text.replacing(#/<(script|style) nonce="N">[^§]*?</\1>/#, with: "")
         #expect(markup.firstMatch(of: #/<[^>]*\s(style|on\w+)=/#) == nil)
@@ -142,7 +144,7 @@ struct StatusPageTests {
 
     @Test("nothing to show is explained")
     func empty() {
-        let text = StatusPage(status: SampleStatus.bare).live.text
+        let text = StatusPage(Gateways.all, status: SampleStatus.bare).live.text
         for words in [
             "Nothing has been checked yet", "serves no grid", "Nobody has to be told", "None is delayed",
             "names no node",
@@ -153,7 +155,7 @@ struct StatusPageTests {
 
     @Test("what is configured and not open yet is not said to be off")
     func notOpen() throws {
-        let text = StatusPage(status: try SampleStatus.starting.read()).live.text
+        let text = StatusPage(Gateways.all, status: try SampleStatus.starting.read()).live.text
         for words in [
             "names no node", "contract is not configured", "no grid is configured", "serves no grid", "nor a journal",
         ] {
@@ -164,7 +166,7 @@ struct StatusPageTests {
 
     @Test("a job's way from request to payment: times, what passed, transactions in full")
     func timeline() throws {
-        let text = StatusPage(status: try SampleStatus.busy.read()).live.text
+        let text = StatusPage(Gateways.all, status: try SampleStatus.busy.read()).live.text
         let status = try SampleStatus.busy.read()
         let job = try #require(status.recentJobs.first { $0.steps.contains { $0.what.hasPrefix("paid") } })
         for step in job.steps {
@@ -180,7 +182,7 @@ struct StatusPageTests {
     @Test("trouble comes first, and is said with words")
     func trouble() throws {
         let status = try SampleStatus.failing.read()
-        let text = StatusPage(status: status, silentFor: 90).live.text
+        let text = StatusPage(Gateways.all, status: status, silentFor: 90).live.text
         #expect(text.contains("data-title=\"✕ slurm-grid-agent on physics\""))
         #expect(text.contains("have not answered for 1 min 30 s"))
         let parts = try #require(text.split(separator: "id=\"parts\"").last)

@@ -6,6 +6,7 @@ import Testing
 @testable import Agent
 @testable import AgentSettings
 @testable import CommandOutput
+@testable import StatusViews
 @testable import Support
 
 @Suite struct StatusScreenTests {
@@ -15,7 +16,7 @@ import Testing
 
     private static func screen(_ name: String, _ columns: Int? = nil, _ rows: Int? = nil) throws -> StatusScreen {
         // The tests know no time zone.
-        try StatusScreen(status: #require(all[name]), columns: columns, rows: rows) { time, now in
+        try StatusScreen(Gateways.all, status: #require(all[name]), columns: columns, rows: rows) { time, now in
             let ago = now - time
             return ago >= 43_649 ? "yesterday" : ago >= 0 ? "T-\(ago)" : "T+\(-ago)"
         }
@@ -102,7 +103,7 @@ import Testing
             .init(name: "ledger", level: .ok, text: "open", at: status.now - 20),
             .init(name: "balance", level: .unknown, text: "because no node answers", at: status.now - 20),
         ]
-        let text = StatusScreen(status: status, columns: 80, rows: 23) { _, _ in "T" }.text
+        let text = StatusScreen(Gateways.all, status: status, columns: 80, rows: 23) { _, _ in "T" }.text
         #expect(text.hasPrefix("STARTING slurm-grid-agent") && text.contains("ok       slurmdbd (4 min ago), ledger\n"))
         #expect(text.contains("UNKNOWN  balance: because no node answers (20 s ago)"))
     }

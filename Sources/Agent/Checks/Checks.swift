@@ -6,6 +6,7 @@ internal import JobLifecycle
 internal import Logging
 internal import NIOConcurrencyHelpers
 internal import Slurm
+internal import StatusViews
 internal import Support
 
 /// Everything that `run` depends on, tried one after the other. Changes nothing.

@@ -2,9 +2,9 @@
 
 internal import AgentSettings
 internal import ArgumentParser
-internal import CommandOutput
 internal import JobLifecycle
 internal import Slurm
+internal import StatusViews
 
 /// When a label was measured.
 struct LabelTime: Codable, Sendable, Hashable {
@@ -21,7 +21,7 @@ struct LabelTime: Codable, Sendable, Hashable {
 ///
 /// Whatever a module does in `open`, `report`, `checks` and in its services and consumer, it does in tasks of its own: neither
 /// Slurm's side nor another gateway waits for them (`GatewayRunner`, `GatewayAnswers`).
-protocol GatewayModule: ConfigurableGateway {
+protocol GatewayModule: ConfigurableGateway, ShownGateway {
     /// Names its rows in the ledger, itself in `status` and metrics; never changes. Lower-case letters.
     var name: String { get }
     /// Whether it is somebody to work for. An agent without any says that none is configured; a file that is written is none.
@@ -78,20 +78,6 @@ protocol GatewayModule: ConfigurableGateway {
     var troublePart: String { get }
     /// Its word for `status`, screen, page, JSON and metrics; asked whether it is open or not. What is returned adds it.
     func report(_ parts: RunningParts.State, _ configuration: AgentConfiguration) async -> StatusReport
-    /// Its section of `status`, in its JSON too.
-    var statusSection: (any GatewayStatusSection.Type)? { get }
-    /// It is configured and not open yet.
-    func isAwaited(in status: AgentStatus) -> Bool
-    /// For the line of systemd: `4 of the grid`.
-    func summary(of status: AgentStatus) -> String?
-    /// For `status --nagios`: `credits=12.5`.
-    func figures(of status: AgentStatus) -> [String]
-    func screen(of status: AgentStatus, _ screen: StatusScreen) -> GatewayScreen
-    func page(of status: AgentStatus, _ page: StatusPage) -> GatewayPage
-    /// Named `name_…`; docs/metrics.md has each.
-    var metrics: [MetricFamily] { get }
-    /// By the name of a part its name in metrics, and what it is.
-    var parts: [String: GatewayPart] { get }
 
     // MARK: commands
 
@@ -103,14 +89,6 @@ protocol GatewayModule: ConfigurableGateway {
 
 /// Changes a status by what a module says.
 typealias StatusReport = @Sendable (inout AgentStatus) -> Void
-
-/// A part of a module in the status.
-struct GatewayPart: Sendable {
-    /// Letters and `_`.
-    var metricName: String
-    /// For the status page; nil: the name says it all.
-    var meaning: String?
-}
 
 /// A file with a key, password or token: `check` looks who can read it.
 struct SecretFile: Sendable {
@@ -131,29 +109,6 @@ struct CheckPace: Sendable {
     var retried: Set<String> = []
     /// What is tried together, where slurmctld answers; of it only what is not well is found.
     var group: Set<String> = []
-}
-
-/// What a module adds to the screen of `status`.
-struct GatewayScreen {
-    /// Before and behind the ledger's counts in the line `jobs`.
-    var counts: [String] = []
-    var lastCounts: [String] = []
-    /// Below it, each with its label.
-    var lines: [String] = []
-    /// What somebody has to look at, beside parts that are not well.
-    var alarms: [(name: String, text: String)] = []
-    var blocks: [ScreenLayout.Block] = []
-}
-
-/// What a module adds to the status page.
-struct GatewayPage {
-    /// Number, with a name and a hint, before and behind those of the ledger.
-    var firstTiles: [HTML] = []
-    /// Below the parts.
-    var left: [HTML] = []
-    /// Below the deliveries.
-    var right: [HTML] = []
-    var terms: [(String, String)] = []
 }
 
 extension GatewayModule {
@@ -177,14 +132,6 @@ extension GatewayModule {
     func clusterSubjects(in configuration: AgentConfiguration) -> [String] { [] }
     var troublePart: String { name }
     func report(_ parts: RunningParts.State, _ configuration: AgentConfiguration) async -> StatusReport { { _ in } }
-    var statusSection: (any GatewayStatusSection.Type)? { nil }
-    func isAwaited(in status: AgentStatus) -> Bool { false }
-    func summary(of status: AgentStatus) -> String? { nil }
-    func figures(of status: AgentStatus) -> [String] { [] }
-    func screen(of status: AgentStatus, _ screen: StatusScreen) -> GatewayScreen { GatewayScreen() }
-    func page(of status: AgentStatus, _ page: StatusPage) -> GatewayPage { GatewayPage() }
-    var metrics: [MetricFamily] { [] }
-    var parts: [String: GatewayPart] { [:] }
     func control(_ parts: RunningParts) -> [String: ControlServer.Handler] { [:] }
     var commands: [any AsyncParsableCommand.Type] { [] }
 

@@ -7,6 +7,7 @@ import Testing
 
 @testable import Agent
 @testable import AgentSettings
+@testable import StatusViews
 
 @Suite("The gateways that this agent is made of")
 struct GatewayModuleTests {
@@ -18,7 +19,7 @@ struct GatewayModuleTests {
         #expect(Self.once(all.map(\.name)))
         #expect(all.map(\.name).allSatisfy { $0.wholeMatch(of: #/[a-z]+/#) != nil })
         #expect(Self.once(Gateways.schema.keys.flatMap { [$0.name] + $0.aliases }))
-        #expect(Self.once(MetricsPage.families.map(\.name)))
+        #expect(Self.once(MetricsPage(Gateways.all).families.map(\.name)))
         #expect(Self.once(SlurmGridAgent.configuration.subcommands.map { $0._commandName }))
         #expect(Self.once(all.flatMap(\.stateFiles) + ["ledger.sqlite"]))
         #expect(Self.once(all.compactMap { $0.statusSection?.key }))

@@ -4,6 +4,7 @@ import AgentSettings
 import ArgumentParser
 import JobLifecycle
 import NIOConcurrencyHelpers
+import StatusViews
 
 @testable import Agent
 

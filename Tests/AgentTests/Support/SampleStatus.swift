@@ -3,6 +3,7 @@
 import Foundation
 
 @testable import Agent
+@testable import StatusViews
 
 /// The states of an agent that the tests of the page show: Tests/Page/states.
 enum SampleStatus: String, CaseIterable {
@@ -12,9 +13,7 @@ enum SampleStatus: String, CaseIterable {
         .deletingLastPathComponent().deletingLastPathComponent()
 
     func read() throws -> AgentStatus {
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        return try decoder.decode(
+        try StatusJSON.decoder(Gateways.all).decode(
             AgentStatus.self,
             from: try Data(contentsOf: Self.root.appending(path: "Tests/Page/states/\(rawValue).json")))
     }

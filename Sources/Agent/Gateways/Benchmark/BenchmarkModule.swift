@@ -5,6 +5,7 @@ internal import ArgumentParser
 internal import ClusterBenchmarks
 internal import JobLifecycle
 internal import Slurm
+internal import StatusViews
 
 /// `benchmark.…`: what the cluster is worth, measured by jobs of its own; with a grid and without one.
 struct BenchmarkModule: GatewayModule {

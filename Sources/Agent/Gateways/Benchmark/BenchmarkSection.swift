@@ -2,6 +2,7 @@
 
 internal import AgentSettings
 internal import ClusterBenchmarks
+internal import StatusViews
 
 /// `benchmark` in the status.
 struct BenchmarkSection: GatewayStatusSection {

@@ -6,6 +6,7 @@ internal import ClusterCockpit
 internal import JobLifecycle
 internal import ServiceLifecycle
 internal import Slurm
+internal import StatusViews
 internal import Support
 
 /// Tells ClusterCockpit's backends of every job of the cluster.

@@ -5,6 +5,7 @@ internal import ArgumentParser
 internal import DeepSquare
 internal import JobLifecycle
 internal import Slurm
+internal import StatusViews
 
 /// The chain and the DeepSquare grid on it.
 struct DeepSquareModule: GatewayModule {

@@ -5,6 +5,7 @@ internal import ArgumentParser
 internal import Jarvice
 internal import JobLifecycle
 internal import Slurm
+internal import StatusViews
 
 /// A JARVICE upstream, which asks by HTTP and is never called.
 struct JarviceModule: GatewayModule {

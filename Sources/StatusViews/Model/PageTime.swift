@@ -3,9 +3,9 @@
 internal import Glibc
 
 /// Times as the status page shows them: UTC, with how long ago that was.
-struct PageTime {
+package struct PageTime {
     /// Unix seconds, as in `AgentStatus`.
-    let now: Int64
+    package let now: Int64
 
     private struct Fields {
         /// `2026-11-21`
@@ -40,23 +40,23 @@ struct PageTime {
     }
 
     /// `2026-11-21T12:03:05Z`; nil for what no calendar has.
-    static func iso(_ time: Int64) -> String? {
+    package static func iso(_ time: Int64) -> String? {
         fields(time).map { "\($0.day)T\($0.clock)Z" }
     }
 
     /// `2026-11-21 12:03:05 UTC`
-    static func full(_ time: Int64) -> String {
+    package static func full(_ time: Int64) -> String {
         fields(time).map { "\($0.day) \($0.clock) UTC" } ?? "an impossible time"
     }
 
     /// For the header `Date`.
-    static func http(_ time: Int64) -> String? { fields(time)?.http }
+    package static func http(_ time: Int64) -> String? { fields(time)?.http }
 
     /// `2026-11-21`
-    static func day(_ time: Int64) -> String? { fields(time)?.day }
+    package static func day(_ time: Int64) -> String? { fields(time)?.day }
 
     /// The time of day, with the day where that is not today's.
-    func short(_ time: Int64) -> String {
+    package func short(_ time: Int64) -> String {
         guard let fields = Self.fields(time) else { return "an impossible time" }
         return fields.day == Self.day(now) ? fields.clock : "\(fields.day) \(fields.clock)"
     }
@@ -70,7 +70,7 @@ struct PageTime {
     }
 
     /// A duration in its two largest units: `4 s`, `1 min 5 s`, `2 h 5 min`, `3 d 4 h`.
-    static func span(_ seconds: Int64) -> String {
+    package static func span(_ seconds: Int64) -> String {
         let units: [(Int64, String)] = [(86_400, "d"), (3600, "h"), (60, "min"), (1, "s")]
         guard let first = units.firstIndex(where: { seconds >= $0.0 }) else { return "0 s" }
         let (size, name) = units[first]
@@ -84,7 +84,7 @@ struct PageTime {
     }
 
     /// Both, for machines as well.
-    func html(_ time: Int64) -> HTML {
+    package func html(_ time: Int64) -> HTML {
         guard let iso = Self.iso(time) else { return "an impossible time" }
         return """
             <time datetime="\(iso)" title="\(iso)">\(short(time))</time> <small class="ago">(\(relative(time)))</small>

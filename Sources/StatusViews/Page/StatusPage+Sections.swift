@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Observability
+
 extension StatusPage {
     /// What is wrong first and in full, what is well behind a fold.
     var parts: HTML {
@@ -23,7 +25,7 @@ extension StatusPage {
     }
 
     private func part(_ part: AgentStatus.Part) -> HTML {
-        let meaning: HTML? = Self.partMeanings[part.name].map { "<small>\($0)</small>" }
+        let meaning: HTML? = (Self.ownMeanings[part.name] ?? meaning(ofPart: part.name)).map { "<small>\($0)</small>" }
         let seen: HTML? = part.at.map { " <small>seen \(PageTime.span(max(0, status.now - $0))) ago</small>" }
         return """
             <li><span class="line">\(Self.badge(part.level)) <b>\(part.name)</b> \(meaning)</span>
@@ -31,10 +33,6 @@ extension StatusPage {
 
             """
     }
-
-    private static let partMeanings = ownMeanings.merging(
-        Gateways.all.flatMap { $0.parts.compactMap { part in part.value.meaning.map { (part.key, $0) } } },
-        uniquingKeysWith: { own, _ in own })
 
     private static let ownMeanings = [
         "configuration": "the agent's settings",
@@ -68,7 +66,7 @@ extension StatusPage {
         return section("numbers", "Now", "How much there is to do.", "<dl class=\"tiles\">\(tiles)</dl>")
     }
 
-    static func tile(_ name: String, _ value: Int, _ hint: String) -> HTML {
+    package static func tile(_ name: String, _ value: Int, _ hint: String) -> HTML {
         let digits = Amount.grouped("\(max(0, value))")
         return "<div><dt>\(name)</dt><dd><b>\(digits)</b> <small>\(hint)</small></dd></div>"
     }
@@ -94,7 +92,7 @@ extension StatusPage {
             "Each change of a job is told, in order, to each gateway that wants it. Parked: the gateway refused it for good.",
             items.isEmpty
                 ? Self.empty(
-                    Gateways.all.contains { $0.isAwaited(in: status) }
+                    isAnyAwaited
                         ? Self.notOpen : "Nobody has to be told: neither a grid nor a journal is configured.")
                 : "<ul class=\"parts\">\(items)</ul>")
     }

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// The names of parts in metrics: they stay what they are when the words on the screen change.
-enum PartID {
+struct PartID: Sendable {
     /// By the words on the screen.
-    static let all = own.merging(
-        Gateways.all.flatMap { $0.parts.map { ($0.key, $0.value.metricName) } }, uniquingKeysWith: { own, _ in own })
+    let all: [String: String]
+
+    init(_ gateways: [any ShownGateway]) {
+        all = Self.own.merging(
+            gateways.flatMap { $0.parts.map { ($0.key, $0.value.metricName) } }, uniquingKeysWith: { own, _ in own })
+    }
 
     private static let own = [
         "admin.listen": "admin_listen", "admin.socket": "admin_socket", "bridge.listen": "bridge_listen",
@@ -17,7 +21,7 @@ enum PartID {
     ]
 
     /// What is not among them is written in the same letters.
-    static func of(_ name: String) -> String {
+    func of(_ name: String) -> String {
         if let known = all[name] { return known }
         let letters = name.lowercased().unicodeScalars.map { scalar in
             scalar.isASCII && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil)

@@ -2,31 +2,31 @@
 
 /// A metric as OpenMetrics 1.0 has them (https://prometheus.io/docs/specs/om/open_metrics_spec/): its name, what it means,
 /// and how its values come from a status.
-struct MetricFamily: Sendable {
-    enum Kind: String, Sendable {
+package struct MetricFamily: Sendable {
+    package enum Kind: String, Sendable {
         case gauge, counter, info, stateset
     }
 
-    struct Sample: Equatable {
-        var labels: [(name: String, value: String)] = []
+    package struct Sample: Equatable {
+        package var labels: [(name: String, value: String)] = []
         /// A decimal number.
-        var value: String
+        package var value: String
 
-        init(_ value: some BinaryInteger, _ labels: (name: String, value: String)...) {
+        package init(_ value: some BinaryInteger, _ labels: (name: String, value: String)...) {
             self.value = "\(value)"
             self.labels = labels
         }
 
-        init(decimal value: String) {
+        package init(decimal value: String) {
             self.value = value
         }
 
-        init(_ holds: Bool, _ labels: (name: String, value: String)...) {
+        package init(_ holds: Bool, _ labels: (name: String, value: String)...) {
             value = holds ? "1" : "0"
             self.labels = labels
         }
 
-        static func == (left: Sample, right: Sample) -> Bool {
+        package static func == (left: Sample, right: Sample) -> Bool {
             left.value == right.value && left.labels.elementsEqual(right.labels) { $0 == $1 }
         }
     }
@@ -40,7 +40,7 @@ struct MetricFamily: Sendable {
     let help: String
     let samples: @Sendable (AgentStatus) -> [Sample]
 
-    init(
+    package init(
         _ shortName: String, kind: Kind = .gauge, unit: String? = nil, _ help: String,
         _ samples: @escaping @Sendable (AgentStatus) -> [Sample]
     ) {
@@ -51,7 +51,7 @@ struct MetricFamily: Sendable {
         self.samples = samples
     }
 
-    var name: String { "grid_agent_" + shortName }
+    package var name: String { "grid_agent_" + shortName }
 
     /// As a query names it.
     var sampleName: String {
@@ -81,7 +81,7 @@ struct MetricFamily: Sendable {
     }
 
     /// One sample for each state, of which one is 1.
-    static func states(
+    package static func states(
         _ label: String, of level: AgentStatus.Level, _ labels: (name: String, value: String)...
     ) -> [Sample] {
         AgentStatus.Level.allCases.map { state in

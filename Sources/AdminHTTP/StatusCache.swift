@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import StatusViews
+
 /// The newest status. However many ask, it is gathered once at a time and at most once a second; whoever has waited long
 /// enough gets the last one, as a part that hangs must not hide all others.
 actor StatusCache {

@@ -2,33 +2,33 @@
 
 /// Text that is HTML. What is put into it as a `String` is escaped, so that nothing from outside (names of jobs, messages
 /// of other programs) is ever markup; attributes are always in double quotes.
-struct HTML: ExpressibleByStringInterpolation, Sendable, Equatable {
-    private(set) var text: String
+package struct HTML: ExpressibleByStringInterpolation, Sendable, Equatable {
+    package private(set) var text: String
 
-    init(stringLiteral text: String) {
+    package init(stringLiteral text: String) {
         self.text = text
     }
 
-    init(stringInterpolation: Interpolation) {
+    package init(stringInterpolation: Interpolation) {
         text = stringInterpolation.text
     }
 
-    struct Interpolation: StringInterpolationProtocol {
-        fileprivate(set) var text = ""
+    package struct Interpolation: StringInterpolationProtocol {
+        package fileprivate(set) var text = ""
 
-        init(literalCapacity: Int, interpolationCount: Int) {
+        package init(literalCapacity: Int, interpolationCount: Int) {
             text.reserveCapacity(literalCapacity + interpolationCount * 16)
         }
 
-        mutating func appendLiteral(_ literal: String) { text += literal }
-        mutating func appendInterpolation(_ value: String) { text += HTML.escaped(value) }
-        mutating func appendInterpolation(_ value: some BinaryInteger) { text += "\(value)" }
-        mutating func appendInterpolation(_ html: HTML) { text += html.text }
-        mutating func appendInterpolation(_ html: HTML?) { text += html?.text ?? "" }
-        mutating func appendInterpolation(_ parts: [HTML]) { for part in parts { text += part.text } }
+        package mutating func appendLiteral(_ literal: String) { text += literal }
+        package mutating func appendInterpolation(_ value: String) { text += HTML.escaped(value) }
+        package mutating func appendInterpolation(_ value: some BinaryInteger) { text += "\(value)" }
+        package mutating func appendInterpolation(_ html: HTML) { text += html.text }
+        package mutating func appendInterpolation(_ html: HTML?) { text += html?.text ?? "" }
+        package mutating func appendInterpolation(_ parts: [HTML]) { for part in parts { text += part.text } }
     }
 
-    static func += (left: inout HTML, right: HTML) { left.text += right.text }
+    package static func += (left: inout HTML, right: HTML) { left.text += right.text }
 
     /// For text between tags and for attributes in double quotes. Control characters and those that turn the direction of
     /// writing (U+202A to U+202E, U+2066 to U+2069) show as U+FFFD: a name must not rearrange what stands beside it.

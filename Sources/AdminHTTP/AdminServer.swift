@@ -1,33 +1,38 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-internal import AgentSettings
-internal import Logging
+package import AgentSettings
+package import Logging
 internal import NIOCore
 internal import ServiceLifecycle
-internal import Sockets
+package import Sockets
+package import StatusViews
 
 /// Health, metrics and the status page over HTTP: on a Unix socket, whose permissions decide who may ask, and if configured on
 /// TCP, where a token does.
 ///
 /// It only shows. No client can hold anything up: places, sizes and times are bounded, and whatever the clients do, the status is
 /// gathered at most once a second.
-struct AdminServer: Service {
-    struct TCP: Sendable {
-        var listen: ListenAddress
-        var token: AdminToken
+package struct AdminServer: Service {
+    package struct TCP: Sendable {
+        package var listen: ListenAddress
+        package var token: AdminToken
+
+        package init(listen: ListenAddress, token: AdminToken) {
+            (self.listen, self.token) = (listen, token)
+        }
     }
 
-    struct Settings: Sendable {
-        var socket: UnixSocketPath
+    package struct Settings: Sendable {
+        package var socket: UnixSocketPath
         /// Permissions of the socket.
-        var mode: UInt32 = 0o660
+        package var mode: UInt32 = 0o660
         /// nil: no TCP.
-        var tcp: TCP?
+        package var tcp: TCP?
         /// Names by which clients reach the server, beside the address that it listens on and localhost.
-        var hosts: [String] = []
+        package var hosts: [String] = []
         var limits = Limits()
 
-        init(socket: UnixSocketPath) {
+        package init(socket: UnixSocketPath) {
             self.socket = socket
         }
     }
@@ -49,24 +54,28 @@ struct AdminServer: Service {
     }
 
     private let settings: Settings
+    private let gateways: [any ShownGateway]
     private let cache: StatusCache
     private let logger: Logger
     private let onTrouble: @Sendable (String, String?) -> Void
 
-    /// - Parameter onTrouble: told of each place, by its key, why nobody can come in, and nil when they can.
-    init(
-        _ settings: Settings, logger: Logger = Logger(label: "admin"),
+    /// - Parameters:
+    ///   - gateways: what adds to what is shown.
+    ///   - onTrouble: told of each place, by its key, why nobody can come in, and nil when they can.
+    package init(
+        _ settings: Settings, _ gateways: [any ShownGateway], logger: Logger = Logger(label: "admin"),
         onTrouble: @escaping @Sendable (_ key: String, _ why: String?) -> Void = { _, _ in },
         status: @escaping @Sendable () async -> AgentStatus
     ) {
         self.onTrouble = onTrouble
         self.settings = settings
+        self.gateways = gateways
         self.logger = logger
         cache = StatusCache(read: status)
     }
 
     /// Ends at once when the daemon does: a request that is under way is cut.
-    func run() async throws {
+    package func run() async throws {
         var listeners = [
             listener(
                 .unix(settings.socket, mode: settings.mode), key: "admin.socket", token: nil, hosts: settings.hosts)
@@ -93,7 +102,8 @@ struct AdminServer: Service {
         AdminListener(
             address: address,
             routes: AdminRoutes(
-                access: AdminAccess(token: token, hosts: hosts), snapshot: { [cache] in await cache.current() }),
+                access: AdminAccess(token: token, hosts: hosts), gateways: gateways,
+                snapshot: { [cache] in await cache.current() }),
             limits: settings.limits, logger: logger, onTrouble: { [onTrouble] in onTrouble(key, $0) })
     }
 }

@@ -2,7 +2,7 @@
 
 extension StatusPage {
     /// A drawing of four nodes, for the browser's tab.
-    static let icon = """
+    package static let icon = """
         <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="6" fill="#23527c"/>\
         <g fill="#fff"><rect x="7" y="7" width="8" height="8"/><rect x="17" y="7" width="8" height="8"/>\
         <rect x="7" y="17" width="8" height="8"/><rect x="17" y="17" width="8" height="8" opacity=".5"/></g></svg>

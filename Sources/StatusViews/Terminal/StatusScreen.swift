@@ -1,29 +1,33 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import CommandOutput
+internal import Observability
 internal import Support
 
 /// What `status` shows: health, what goes on, what waits and why, what went wrong. One screen of a terminal, 80×24 and up.
-struct StatusScreen {
-    let status: AgentStatus
+package struct StatusScreen {
+    private let modules: [any ShownGateway]
+    package let status: AgentStatus
     /// nil: no terminal, nothing is cut.
-    var columns: Int?
-    var rows: Int?
+    package var columns: Int?
+    package var rows: Int?
     /// A moment, seen from `now`: the time of day, with its day if it is another one.
-    var clock: (_ time: Int64, _ now: Int64) -> String = LocalTime.short
+    package var clock: (_ time: Int64, _ now: Int64) -> String = LocalTime.short
 
     /// Entries of one line, when there are too many.
-    private(set) var isTight = false
+    package private(set) var isTight = false
 
-    init(
-        status: AgentStatus, columns: Int? = nil, rows: Int? = nil,
+    /// - Parameter modules: what adds to the screen, in this order.
+    package init(
+        _ modules: [any ShownGateway], status: AgentStatus, columns: Int? = nil, rows: Int? = nil,
         clock: @escaping (_ time: Int64, _ now: Int64) -> String = LocalTime.short
     ) {
+        self.modules = modules
         (self.status, self.columns, self.rows, self.clock) = (status, columns, rows, clock)
     }
 
     /// Printable, whatever grids and users named their things.
-    var lines: [String] {
+    package var lines: [String] {
         var lines = layout.allLines
         if let rows, lines.count > rows {
             var tight = self
@@ -33,10 +37,10 @@ struct StatusScreen {
         return lines.map { ScreenText.cut(PrintableText.of($0), to: columns) }
     }
 
-    var text: String { lines.joined(separator: "\n") }
+    package var text: String { lines.joined(separator: "\n") }
 
     /// What each gateway adds.
-    private var gateways: [GatewayScreen] { Gateways.all.map { $0.screen(of: status, self) } }
+    private var gateways: [GatewayScreen] { modules.map { $0.screen(of: status, self) } }
 
     private var layout: ScreenLayout {
         var layout = ScreenLayout()
@@ -134,7 +138,7 @@ struct StatusScreen {
     }
 
     /// In the column beside the labels.
-    func wrap(_ text: String, _ name: String? = nil, label: String? = nil, limit: Int) -> [String] {
+    package func wrap(_ text: String, _ name: String? = nil, label: String? = nil, limit: Int) -> [String] {
         let start = label ?? name.map(Self.label) ?? ""
         return ScreenText.wrap(PrintableText.of(text), label: start, columns: columns, limit: limit)
     }

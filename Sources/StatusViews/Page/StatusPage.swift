@@ -4,21 +4,34 @@
 /// fetched again every few seconds.
 ///
 /// Pure: what is shown depends on the status alone.
-struct StatusPage {
-    let status: AgentStatus
+package struct StatusPage {
+    private let modules: [any ShownGateway]
+    package let status: AgentStatus
     /// Seconds for which the agent's own parts have not answered: what is shown is as old.
-    var silentFor: Int64 = 0
+    var silentFor: Int64
 
-    var time: PageTime { PageTime(now: status.now) }
+    /// - Parameter modules: what adds to the page, in this order.
+    package init(_ modules: [any ShownGateway], status: AgentStatus, silentFor: Int64 = 0) {
+        (self.modules, self.status, self.silentFor) = (modules, status, silentFor)
+    }
+
+    package var time: PageTime { PageTime(now: status.now) }
 
     /// What each gateway adds.
-    var gateways: [GatewayPage] { Gateways.all.map { $0.page(of: status, self) } }
+    var gateways: [GatewayPage] { modules.map { $0.page(of: status, self) } }
+
+    var isAnyAwaited: Bool { modules.contains { $0.isAwaited(in: status) } }
+
+    /// What a part of a gateway is; nil: its name says it all.
+    func meaning(ofPart name: String) -> String? {
+        modules.lazy.compactMap { $0.parts[name]?.meaning }.first
+    }
 
     /// Of what is configured.
-    static let notOpen = "Not open yet: see above what it waits for."
+    package static let notOpen = "Not open yet: see above what it waits for."
 
     /// - Parameter nonce: of the content security policy; new for each answer, letters and digits only.
-    func document(nonce: String) -> HTML {
+    package func document(nonce: String) -> HTML {
         """
         <!DOCTYPE html>
         <html lang="en">
@@ -50,7 +63,7 @@ struct StatusPage {
     }
 
     /// The part that changes, as `/live` answers it.
-    var live: HTML {
+    package var live: HTML {
         """
         <main id="live" data-title="\(title)" data-version="\(status.version)">
         \(header)
@@ -111,7 +124,7 @@ struct StatusPage {
 
     // MARK: building blocks
 
-    static func name(_ level: AgentStatus.Level) -> String { level.rawValue }
+    package static func name(_ level: AgentStatus.Level) -> String { level.rawValue }
 
     private static func healthWords(_ level: AgentStatus.Level) -> String {
         switch level {
@@ -124,7 +137,7 @@ struct StatusPage {
     }
 
     /// Colour, sign and word: none of them alone.
-    static func badge(_ level: AgentStatus.Level, _ words: String? = nil) -> HTML {
+    package static func badge(_ level: AgentStatus.Level, _ words: String? = nil) -> HTML {
         let sign =
             switch level {
             case .ok: "✓"
@@ -139,7 +152,7 @@ struct StatusPage {
             """
     }
 
-    func section(_ id: String, _ title: String, _ hint: String, _ body: HTML) -> HTML {
+    package func section(_ id: String, _ title: String, _ hint: String, _ body: HTML) -> HTML {
         """
         <section id="\(id)">
         <h2>\(title)</h2>
@@ -150,22 +163,22 @@ struct StatusPage {
         """
     }
 
-    static func empty(_ text: String) -> HTML { "<p class=\"empty\">\(text)</p>" }
+    package static func empty(_ text: String) -> HTML { "<p class=\"empty\">\(text)</p>" }
 
     /// A name and a value, with an explanation below.
-    static func row(_ name: String, _ value: HTML, _ hint: String? = nil) -> HTML {
+    package static func row(_ name: String, _ value: HTML, _ hint: String? = nil) -> HTML {
         let small: HTML? = hint.map { "<small>\($0)</small>" }
         return "<div><dt>\(name)</dt><dd>\(value) \(small)</dd></div>"
     }
 
     /// A hash or an address: its ends, all of it in the title.
-    static func short(_ hash: String) -> HTML {
+    package static func short(_ hash: String) -> HTML {
         guard hash.utf8.count > 20 else { return "<code>\(hash)</code>" }
         return "<code title=\"\(hash)\">\(String(hash.prefix(8)))…\(String(hash.suffix(6)))</code>"
     }
 
     /// Wei as units, with every digit in the title. What is no number is shown as it is.
-    static func amount(_ wei: String, _ unit: String? = nil) -> HTML {
+    package static func amount(_ wei: String, _ unit: String? = nil) -> HTML {
         let unit = unit.map { "\u{a0}" + $0 } ?? ""
         guard let amount = Amount(wei: wei) else { return "\(wei)\(unit)" }
         return "<span title=\"\(amount.exact)\(unit)\">\(amount.rounded)\(unit)</span>"

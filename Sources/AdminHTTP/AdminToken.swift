@@ -4,20 +4,24 @@ internal import Glibc
 internal import Support
 
 /// What a client on TCP has to show. Read once; never logged.
-struct AdminToken: Sendable, CustomStringConvertible {
-    struct Problem: Error, Equatable, CustomStringConvertible {
-        var description: String
+package struct AdminToken: Sendable, CustomStringConvertible {
+    package struct Problem: Error, Equatable, CustomStringConvertible {
+        package var description: String
+
+        package init(description: String) {
+            self.description = description
+        }
     }
 
     static let minimumLength = 16
     private static let sizeLimit = 4096
 
-    let bytes: [UInt8]
+    package let bytes: [UInt8]
 
     /// - Parameter file: of this user or root, with a mode of 0600 or 0400; 0640 and 0440 for root's own with this user's group.
     ///   One line of visible ASCII characters; blanks and line ends around it do not count.
     /// - Throws: what is wrong with the file, and what to do.
-    init(file path: String) throws(Problem) {
+    package init(file path: String) throws(Problem) {
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard file >= 0 else {
             let number = errno
@@ -69,5 +73,5 @@ struct AdminToken: Sendable, CustomStringConvertible {
         ConstantTime.equal(given, bytes)
     }
 
-    var description: String { "<token>" }
+    package var description: String { "<token>" }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import FoundationEssentials
+internal import StatusViews
 
 /// What of a request matters.
 struct AdminRequest: Sendable {
@@ -56,15 +57,21 @@ struct AdminRoutes: Sendable {
     let access: AdminAccess
     /// The status and its age in seconds; nil when there has been none.
     let snapshot: @Sendable () async -> (status: AgentStatus, age: Int64)?
+    /// What each gateway adds to what is shown.
+    let gateways: [any ShownGateway]
+    private let metricsPage: MetricsPage
     /// New for each page: letters and digits that nobody can guess.
     let nonce: @Sendable () -> String
 
     init(
-        access: AdminAccess, nonce: @escaping @Sendable () -> String = AdminRoutes.randomNonce,
+        access: AdminAccess, gateways: [any ShownGateway],
+        nonce: @escaping @Sendable () -> String = AdminRoutes.randomNonce,
         snapshot: @escaping @Sendable () async -> (status: AgentStatus, age: Int64)?
     ) {
         self.access = access
         self.nonce = nonce
+        self.gateways = gateways
+        metricsPage = MetricsPage(gateways)
         self.snapshot = snapshot
     }
 
@@ -121,13 +128,15 @@ struct AdminRoutes: Sendable {
         let policy = AdminResponse.policy(
             "style-src 'nonce-\(nonce)'; script-src 'nonce-\(nonce)'; img-src 'self'; connect-src 'self'; ")
         return AdminResponse(
-            200, "text/html; charset=utf-8", StatusPage(status: status, silentFor: age).document(nonce: nonce).text,
+            200, "text/html; charset=utf-8",
+            StatusPage(gateways, status: status, silentFor: age).document(nonce: nonce).text,
             ["Content-Security-Policy": policy])
     }
 
     private func live() async -> AdminResponse {
         guard let (status, age) = await snapshot() else { return Self.silent }
-        return AdminResponse(200, "text/html; charset=utf-8", StatusPage(status: status, silentFor: age).live.text)
+        return AdminResponse(
+            200, "text/html; charset=utf-8", StatusPage(gateways, status: status, silentFor: age).live.text)
     }
 
     private static let silent = AdminResponse.text(
@@ -137,12 +146,12 @@ struct AdminRoutes: Sendable {
 
     private func metrics() async -> AdminResponse {
         guard let (status, _) = await snapshot() else { return Self.silent }
-        return AdminResponse(200, MetricsPage.contentType, MetricsPage.text(status))
+        return AdminResponse(200, MetricsPage.contentType, metricsPage.text(status))
     }
 
     private func json() async -> AdminResponse {
         guard let (status, _) = await snapshot() else { return Self.silent }
-        return Self.json(200, status)
+        return json(200, status)
     }
 
     private struct Health: Encodable {
@@ -156,9 +165,9 @@ struct AdminRoutes: Sendable {
     /// 200 as long as this process answers: what it depends on is told, and changes nothing.
     private func health() async -> AdminResponse {
         guard let (status, _) = await snapshot() else {
-            return Self.json(200, Health(summary: "the agent's parts have not answered yet", parts: []))
+            return json(200, Health(summary: "the agent's parts have not answered yet", parts: []))
         }
-        return Self.json(
+        return json(
             200, Health(health: status.health, summary: status.summary, asOf: status.now, parts: status.parts))
     }
 
@@ -174,24 +183,24 @@ struct AdminRoutes: Sendable {
 
     private func readiness() async -> AdminResponse {
         guard let (status, age) = await snapshot() else {
-            return Self.json(
+            return json(
                 503, Readiness(ready: false, missing: [], summary: "the agent's parts have not answered yet"))
         }
         guard age <= Self.longestSilence else {
-            return Self.json(
+            return json(
                 503,
                 Readiness(ready: false, missing: [], summary: "the agent's parts have not answered for \(age) s"))
         }
         let missing = status.isReady ? [] : status.parts.filter { $0.level == .failure }
-        return Self.json(
+        return json(
             status.isReady ? 200 : 503,
             Readiness(ready: status.isReady, missing: missing, summary: status.summary))
     }
 
-    private static func json(_ status: Int, _ value: some Encodable) -> AdminResponse {
-        guard let text = try? ControlServer.json(value) else {
+    private func json(_ status: Int, _ value: some Encodable) -> AdminResponse {
+        guard let body = try? StatusJSON.encoder(gateways).encode(value) else {
             return .text(500, "The status cannot be written as JSON.")
         }
-        return AdminResponse(status, "application/json", text + "\n")
+        return AdminResponse(status, "application/json", String(decoding: body, as: UTF8.self) + "\n")
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// What a gateway shows of itself: its object in the JSON of `status`.
-protocol GatewayStatusSection: Codable, Equatable, Sendable {
+package protocol GatewayStatusSection: Codable, Equatable, Sendable {
     /// The name of its object; nil: its fields lie beside those of the agent, as they always have.
     static var key: String? { get }
     /// What is shown of a gateway that is not there.
@@ -12,7 +12,13 @@ protocol GatewayStatusSection: Codable, Equatable, Sendable {
 struct AllGatewaySections: Codable, Equatable, Sendable {
     private var values: [ObjectIdentifier: any GatewayStatusSection] = [:]
 
-    private static var types: [any GatewayStatusSection.Type] { Gateways.all.compactMap(\.statusSection) }
+    /// Of a coder's `userInfo`: which sections there are, `[any GatewayStatusSection.Type]`. Without it there are none to be read, and
+    /// those that are there are written.
+    static let typesKey = CodingUserInfoKey(rawValue: "sections of gateways")
+
+    private static func types(_ userInfo: [CodingUserInfoKey: Any]) -> [any GatewayStatusSection.Type] {
+        typesKey.flatMap { userInfo[$0] as? [any GatewayStatusSection.Type] } ?? []
+    }
 
     init() {}
 
@@ -31,7 +37,7 @@ struct AllGatewaySections: Codable, Equatable, Sendable {
 
     /// One of another release may lack a section; fields that lie beside the agent's are never left out.
     init(from decoder: any Decoder) throws {
-        for type in Self.types { try take(type, decoder) }
+        for type in Self.types(decoder.userInfo) { try take(type, decoder) }
     }
 
     private mutating func take<Section: GatewayStatusSection>(_ type: Section.Type, _ decoder: any Decoder) throws {
@@ -44,7 +50,7 @@ struct AllGatewaySections: Codable, Equatable, Sendable {
 
     func encode(to encoder: any Encoder) throws {
         var all = self
-        for type in Self.types where type.key == nil { all.fill(type) }
+        for type in Self.types(encoder.userInfo) where type.key == nil { all.fill(type) }
         for section in all.values.values { try Self.put(section, encoder) }
     }
 
@@ -67,7 +73,7 @@ struct AllGatewaySections: Codable, Equatable, Sendable {
 }
 
 extension AgentStatus {
-    subscript<Section: GatewayStatusSection>(_ type: Section.Type) -> Section? {
+    package subscript<Section: GatewayStatusSection>(_ type: Section.Type) -> Section? {
         get { sections[type] }
         set { sections[type] = newValue }
     }

@@ -7,7 +7,7 @@ extension AgentStatus {
         case problemCounts, listening
     }
 
-    init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         self.init(
             version: try container.decode(String.self, forKey: .version),
@@ -27,7 +27,7 @@ extension AgentStatus {
         sections = try AllGatewaySections(from: decoder)
     }
 
-    func encode(to encoder: any Encoder) throws {
+    package func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(version, forKey: .version)
         try container.encode(startedAt, forKey: .startedAt)

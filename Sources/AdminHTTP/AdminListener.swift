@@ -8,6 +8,7 @@ internal import NIOConcurrencyHelpers
 internal import NIOCore
 internal import NIOHTTPTypes
 internal import Sockets
+internal import StatusViews
 
 /// One place at which the admin server listens. What goes wrong there is logged and tried again; it is never the daemon's end.
 struct AdminListener: Sendable {

@@ -2,12 +2,12 @@
 
 /// An amount of 10^-18 units (wei of a coin or of credits), up to 78 digits: the decimal point is moved in its text, so
 /// that nothing is rounded on the way.
-struct Amount: Equatable {
+package struct Amount: Equatable {
     /// Without leading zeros; "0" is zero.
     private let digits: String
 
     /// nil for what is no decimal number.
-    init?(wei text: String) {
+    package init?(wei text: String) {
         guard !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         let significant = text.drop { $0 == "0" }
         digits = significant.isEmpty ? "0" : String(significant)
@@ -22,7 +22,7 @@ struct Amount: Equatable {
     }
 
     /// Every digit that is not zero: `8.333333333333333333`, `19`.
-    var exact: String {
+    package var exact: String {
         let (whole, fraction) = split
         let used = fraction.trimmingSuffix { $0 == "0" }
         return used.isEmpty ? whole : whole + "." + used
@@ -30,7 +30,7 @@ struct Amount: Equatable {
 
     /// For people: three places, thousands apart (`12 345.679`), and no more digits than there are. What would look like
     /// nothing and is something is `<0.001`.
-    var rounded: String {
+    package var rounded: String {
         let (whole, fraction) = split
         var kept = Array((whole + fraction.prefix(3)).utf8)
         if fraction.utf8.dropFirst(3).first.map({ $0 >= UInt8(ascii: "5") }) == true { Self.increment(&kept) }
@@ -42,12 +42,12 @@ struct Amount: Equatable {
     }
 
     /// For a line of text: `12 345.679 credits`; `?` when it is not known.
-    static func text(_ wei: String?, _ unit: String) -> String {
+    package static func text(_ wei: String?, _ unit: String) -> String {
         wei.flatMap(Amount.init(wei:)).map { "\($0.rounded) \(unit)" } ?? "?"
     }
 
     /// For bars and comparisons only.
-    var approximate: Double { Double(exact) ?? 0 }
+    package var approximate: Double { Double(exact) ?? 0 }
 
     private static func increment(_ digits: inout [UInt8]) {
         for index in digits.indices.reversed() {
@@ -61,7 +61,7 @@ struct Amount: Equatable {
     }
 
     /// With a narrow space that does not break between thousands.
-    static func grouped(_ digits: String) -> String {
+    package static func grouped(_ digits: String) -> String {
         var out = ""
         for (index, digit) in digits.enumerated() {
             if index > 0, (digits.count - index) % 3 == 0 { out += "\u{202f}" }
