@@ -481,6 +481,24 @@ let package = Package(
             swiftSettings: common
         ),
         .testTarget(
+            name: "ObservabilityTests",
+            dependencies: ["Observability", "Support", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "CommandOutputTests",
+            dependencies: [
+                "CommandOutput", "Slurm", "Support",
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "SlurmAdapterTests",
+            dependencies: ["JobLifecycle", "Slurm", "SlurmAdapter"],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "AgentTests",
             dependencies: [
                 "AdminHTTP", "Agent", "AgentSettings", "CSlurm", "ClusterCockpit", "CommandOutput", "DeepSquare",

@@ -3,8 +3,6 @@
 import FoundationEssentials
 import Testing
 
-@testable import Agent
-@testable import AgentSettings
 @testable import Observability
 @testable import Support
 

@@ -4,7 +4,6 @@ import FoundationEssentials
 import Logging
 import Testing
 
-@testable import Agent
 @testable import Observability
 @testable import Support
 

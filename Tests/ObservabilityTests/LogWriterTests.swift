@@ -6,7 +6,6 @@ import Logging
 import Synchronization
 import Testing
 
-@testable import Agent
 @testable import Observability
 
 /// Both ends of what stands for standard error.

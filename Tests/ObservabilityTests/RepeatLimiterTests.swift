@@ -3,7 +3,6 @@
 import Logging
 import Testing
 
-@testable import Agent
 @testable import Observability
 
 @Suite struct RepeatLimiterTests {

@@ -3,13 +3,12 @@
 import Foundation
 import Testing
 
-@testable import Agent
 @testable import Observability
 
 /// docs/logs.md names every field that a line of ours may have: one name for one thing.
 @Suite struct LogFieldTests {
     private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
 
     /// By field: the files that use it.
     private static func used() throws -> [String: Set<String>] {

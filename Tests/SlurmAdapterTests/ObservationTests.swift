@@ -4,8 +4,8 @@ import FoundationEssentials
 import JobLifecycle
 import Testing
 
-@testable import Agent
 @testable import Slurm
+@testable import SlurmAdapter
 
 @Suite("What Slurm says, in the core's words")
 struct ObservationTests {
@@ -43,24 +43,6 @@ struct ObservationTests {
         let row = try JSONDecoder().decode(AccountingJob.self, from: Data(text.utf8))
         let seen = try #require(JobObservation.accounting([row], asked: 200).first)
         #expect(seen.tellsEnd && seen.state.isRevoked && seen.state.base == .pending && seen.endTime == 160)
-    }
-
-    @Test("a word for people: REVOKED, and how the job ended on the cluster that has it")
-    func words() {
-        #expect(JobState(.pending, .revoked).text == "REVOKED")
-        #expect(JobState(.failed, .revoked).text == "REVOKED (FAILED on another cluster)")
-        #expect(JobState(.failed, .completing).text == "FAILED+COMPLETING")
-    }
-
-    @Test("`wait` ends when nothing can put the job back")
-    func over() {
-        let plain = RequeuePolicy()
-        let codes = RequeuePolicy(exitCodesRequeue: true)
-        #expect(JobState(.completed, .completing).isOver(codes))
-        #expect(JobState(.failed, .completing).isOver(plain) && !JobState(.failed, .completing).isOver(codes))
-        #expect(JobState(.failed).isOver(codes) && JobState(.nodeFail).isOver(plain))
-        #expect(!JobState(.nodeFail, .completing).isOver(plain))
-        #expect(!JobState(.pending, .revoked).isOver(plain) && JobState(.failed, .revoked).isOver(codes))
     }
 
     @Test("an unknown base state is no observation, least of all an end")

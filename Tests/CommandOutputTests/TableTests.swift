@@ -2,7 +2,6 @@
 
 import Testing
 
-@testable import Agent
 @testable import CommandOutput
 @testable import Support
 
