@@ -315,6 +315,7 @@ let package = Package(
             swiftSettings: common
         ),
         .target(name: "TestCertificates", path: "Tests/TestCertificates", swiftSettings: strict),
+        .target(name: "PageTesting", dependencies: ["StatusViews"], path: "Tests/PageTesting", swiftSettings: strict),
         .target(name: "Waiting", path: "Tests/Waiting", swiftSettings: strict),
         .testTarget(
             name: "SlurmTests",
@@ -499,10 +500,27 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "AgentSettingsTests",
+            dependencies: ["AgentSettings"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "StatusViewsTests",
+            dependencies: ["CommandOutput", "PageTesting", "StatusViews"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "AdminHTTPTests",
+            dependencies: ["AdminHTTP", "AgentSettings", "PageTesting", "Sockets", "StatusViews", "Waiting"],
+            // As for the module itself.
+            swiftSettings: common
+        ),
+        .testTarget(
             name: "AgentTests",
             dependencies: [
                 "AdminHTTP", "Agent", "AgentSettings", "CSlurm", "ClusterCockpit", "CommandOutput", "DeepSquare",
-                "Ethereum", "Jarvice", "JobLifecycle", "Observability", "Slurm", "SlurmAdapter", "Sockets",
+                "Ethereum", "Jarvice", "JobLifecycle", "Observability", "PageTesting", "Slurm", "SlurmAdapter",
+                "Sockets",
                 "SpankBridge", "StatusViews", "Support", "TestCertificates", "Waiting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

@@ -17,9 +17,4 @@ enum SampleStatus: String, CaseIterable {
             AgentStatus.self,
             from: try Data(contentsOf: Self.root.appending(path: "Tests/Page/states/\(rawValue).json")))
     }
-
-    /// With nothing in it but what must be.
-    static var bare: AgentStatus {
-        AgentStatus(version: "1.2.3", startedAt: 100, now: 160, health: .ok, summary: "fine", isReady: true)
-    }
 }

@@ -5,8 +5,6 @@ import Glibc
 import Testing
 
 @testable import AdminHTTP
-@testable import Agent
-@testable import AgentSettings
 
 @Suite("Admin access")
 struct AdminAccessTests {

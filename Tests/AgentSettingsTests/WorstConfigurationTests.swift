@@ -2,7 +2,6 @@
 
 import Testing
 
-@testable import Agent
 @testable import AgentSettings
 
 @Suite("The worst megabyte as a configuration")
@@ -31,7 +30,7 @@ struct WorstConfigurationTests {
         var nesting = YAMLNesting()
         #expect(nesting.lineTooDeep(input.text) != nil)
         #expect(nesting.steps < 1 << 18)
-        var configuration = AgentConfiguration()
+        var configuration = AgentConfiguration(SampleGateway.schema)
         let problem = #expect(throws: AgentConfiguration.Problem.self) {
             try configuration.take(yaml: input.text, file: "c.yaml")
         }
@@ -42,15 +41,15 @@ struct WorstConfigurationTests {
     private static let long: [(name: String, text: String, faults: Int)] = [
         ("unknown keys", (0..<60_000).map { "unknown-\($0): 1\n" }.joined(), 100),
         ("one key again and again", filled("log-level: info\n"), 1),
-        ("a list of zeros", "policy.allow: [" + filled("0,") + "0]", 100),
+        ("a list of zeros", "sample.ports: [" + filled("0,") + "0]", 100),
         ("aliases", "a: &a [x,x]\nb: &b [*a,*a]\n" + filled("c: [*b,*b]\n"), 1), ("one long word", filled("a"), 1),
         ("one long value", "log-level: " + filled("a"), 1),
-        ("flat brackets", "policy.allow: [" + filled("[],") + "0]", 100),
+        ("flat brackets", "sample.ports: [" + filled("[],") + "0]", 100),
     ]
 
     @Test("what is only long ends in as many faults as anybody reads", arguments: wide)
     func width(_ input: Input) {
-        var configuration = AgentConfiguration()
+        var configuration = AgentConfiguration(SampleGateway.schema)
         let problem = #expect(throws: AgentConfiguration.Problem.self) {
             try configuration.take(yaml: input.text, file: "c.yaml")
         }

@@ -4,10 +4,10 @@ import Dispatch
 import Glibc
 
 /// A client that writes what it is told, byte by byte if need be.
-final class RawClient: @unchecked Sendable {
-    struct Failure: Error {
-        var what: String
-        var number: Int32
+package final class RawClient: @unchecked Sendable {
+    package struct Failure: Error {
+        package var what: String
+        package var number: Int32
     }
 
     private let descriptor: Int32
@@ -23,7 +23,7 @@ final class RawClient: @unchecked Sendable {
 
     deinit { close(descriptor) }
 
-    convenience init(unix path: String) throws {
+    package convenience init(unix path: String) throws {
         try self.init(socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0))
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
@@ -31,7 +31,7 @@ final class RawClient: @unchecked Sendable {
         try connect(&address)
     }
 
-    convenience init(port: UInt16) throws {
+    package convenience init(port: UInt16) throws {
         try self.init(socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
         var address = Self.loopback(port)
         try connect(&address)
@@ -53,7 +53,7 @@ final class RawClient: @unchecked Sendable {
         return address
     }
 
-    func send(_ text: String) throws {
+    package func send(_ text: String) throws {
         let sent = Glibc.send(descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL))
         // A server that has turned us away already says so in its answer.
         guard sent == text.utf8.count || [EPIPE, ECONNRESET].contains(errno) else {
@@ -62,12 +62,12 @@ final class RawClient: @unchecked Sendable {
     }
 
     /// A text that is longer than the socket takes at once: returns when all of it has gone, or the other side has closed.
-    func sendAll(_ text: String) async throws {
+    package func sendAll(_ text: String) async throws {
         try await Self.offThePool { try self.send(text) }
     }
 
     /// All that comes until the other side closes.
-    func answer() async throws -> String {
+    package func answer() async throws -> String {
         try await Self.offThePool { [descriptor] in
             var all: [UInt8] = []
             var buffer = [UInt8](repeating: 0, count: 65_536)
@@ -83,7 +83,7 @@ final class RawClient: @unchecked Sendable {
     }
 
     /// Returns when something has come, which is left to be read.
-    func firstBytes() async throws {
+    package func firstBytes() async throws {
         try await Self.offThePool { [descriptor] in
             var byte: UInt8 = 0
             guard recv(descriptor, &byte, 1, Int32(MSG_PEEK)) == 1 else {
@@ -93,13 +93,13 @@ final class RawClient: @unchecked Sendable {
     }
 
     /// Whether the other side of a Unix socket has closed.
-    var isClosed: Bool {
+    package var isClosed: Bool {
         var events = pollfd(fd: descriptor, events: 0, revents: 0)
         return poll(&events, 1, 0) == 1
     }
 
     /// Returns when the other side of a Unix socket has closed (POLLHUP), without reading anything.
-    func closed() async throws {
+    package func closed() async throws {
         try await Self.offThePool { [descriptor] in
             var events = pollfd(fd: descriptor, events: 0, revents: 0)
             guard poll(&events, 1, 60_000) == 1 else { throw Failure(what: "poll", number: errno) }
@@ -115,11 +115,11 @@ final class RawClient: @unchecked Sendable {
     }
 
     /// Listens on a free port of the loopback; the port is taken until it is gone.
-    final class Listener {
+    package final class Listener {
         private let descriptor: Int32
-        let port: UInt16
+        package let port: UInt16
 
-        init() throws {
+        package init() throws {
             let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
             var address = RawClient.loopback(0)
             var size = socklen_t(MemoryLayout<sockaddr_in>.size)

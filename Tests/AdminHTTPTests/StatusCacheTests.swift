@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import PageTesting
 import Testing
 import Waiting
 
 @testable import AdminHTTP
-@testable import Agent
 @testable import StatusViews
 
 @Suite("Status cache")
@@ -21,7 +21,7 @@ struct StatusCacheTests {
 
         func read() async -> AgentStatus {
             asked += 1
-            var status = SampleStatus.bare
+            var status = AgentStatus.bare
             status.summary = "\(asked)"
             if isHeld { await withCheckedContinuation { waiting.append($0) } }
             return status

@@ -3,24 +3,24 @@
 /// Reads OpenMetrics 1.0 text as the specification's grammar has it
 /// (https://prometheus.io/docs/specs/om/open_metrics_spec/), for the kinds that the agent makes; stricter than needed where that is
 /// simpler.
-struct OpenMetricsText {
-    struct Broken: Error, CustomStringConvertible {
-        var description: String
+package struct OpenMetricsText {
+    package struct Broken: Error, CustomStringConvertible {
+        package var description: String
     }
 
-    struct Family {
-        var name: String
-        var kind: String
-        var unit: String?
-        var help: String?
-        var samples: [(name: String, labels: [String: String], value: Double)] = []
+    package struct Family {
+        package var name: String
+        package var kind: String
+        package var unit: String?
+        package var help: String?
+        package var samples: [(name: String, labels: [String: String], value: Double)] = []
     }
 
-    private(set) var families: [String: Family] = [:]
+    package private(set) var families: [String: Family] = [:]
     private var current: Family?
     private var seen: Set<String> = []
 
-    init(_ text: String) throws(Broken) {
+    package init(_ text: String) throws(Broken) {
         guard text.hasSuffix("# EOF\n") else { throw Broken(description: "does not end with # EOF") }
         guard !text.contains("\r") else { throw Broken(description: "has a carriage return") }
         for line in text.dropLast("# EOF\n".count).split(separator: "\n", omittingEmptySubsequences: false).dropLast() {

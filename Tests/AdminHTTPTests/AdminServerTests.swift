@@ -2,12 +2,12 @@
 
 import Foundation
 import Glibc
+import PageTesting
 import Sockets
 import Testing
 import Waiting
 
 @testable import AdminHTTP
-@testable import Agent
 @testable import AgentSettings
 @testable import StatusViews
 
@@ -22,7 +22,7 @@ struct AdminServerTests {
 
     /// Runs a server until the body is done, then ends it, which must not depend on its clients.
     private func withServer(
-        port: UInt16? = nil, status: @escaping @Sendable () async -> AgentStatus = { SampleStatus.bare },
+        port: UInt16? = nil, status: @escaping @Sendable () async -> AgentStatus = { AgentStatus.bare },
         _ change: (inout AdminServer.Limits) -> Void = { _ in },
         _ body: (String) async throws -> Void
     ) async throws {
@@ -37,7 +37,7 @@ struct AdminServerTests {
             settings.tcp = .init(
                 listen: try #require(ListenAddress("127.0.0.1:\(port)")), token: try AdminAccessTests.token())
         }
-        let server = AdminServer(settings, Gateways.all, status: status)
+        let server = AdminServer(settings, [], status: status)
         let running = Task { try await server.run() }
         try await waitUntil { (try? RawClient(unix: path)) != nil }
         do {
@@ -102,7 +102,7 @@ struct AdminServerTests {
                 unix: path, Self.get("/metrics").replacingOccurrences(of: "GET", with: "HEAD"))
             #expect(head.hasPrefix("HTTP/1.1 200 OK\r\n") && head.hasSuffix("\r\n\r\n"))
             let length = try #require(head.firstMatch(of: #/Content-Length: (\d+)/#.ignoresCase())).1
-            #expect(try #require(Int(length)) == MetricsPage(Gateways.all).text(SampleStatus.bare).utf8.count)
+            #expect(try #require(Int(length)) == MetricsPage([]).text(AgentStatus.bare).utf8.count)
 
             let two = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" + Self.get("/readyz")
             #expect(try await ask(unix: path, two).ranges(of: "HTTP/1.1 200 OK").count == 2)
@@ -233,7 +233,7 @@ struct AdminServerTests {
         defer { continuation.finish() }
         try await withServer(status: {
             for await _ in never {}
-            return SampleStatus.bare
+            return AgentStatus.bare
         }) { path in
             let waiting = try RawClient(unix: path)
             try waiting.send(Self.get("/"))
@@ -244,7 +244,7 @@ struct AdminServerTests {
 
     @Test("a client that does not read its answer loses it")
     func slowReader() async throws {
-        var status = SampleStatus.bare
+        var status = AgentStatus.bare
         status.summary = String(repeating: "long ", count: 400_000)
         try await withServer(status: { [status] in status }, { $0.deadlines.answer = .milliseconds(500) }) { path in
             let client = try RawClient(unix: path)
