@@ -91,6 +91,7 @@ let package = Package(
         .target(
             name: "TLSClient",
             dependencies: [
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
@@ -416,9 +417,12 @@ let package = Package(
         .testTarget(
             name: "DeepSquareTests",
             dependencies: [
-                "DeepSquare", "Ethereum", "JobLifecycle", "Persistence", "PlanCheck", "TestCertificates", "Waiting",
+                "DeepSquare", "Ethereum", "JobLifecycle", "Persistence", "PlanCheck", "Support", "TestCertificates",
+                "Waiting",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRPCCore", package: "grpc-swift-2"),
+                .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
@@ -428,7 +432,7 @@ let package = Package(
         .testTarget(
             name: "ClusterBenchmarksTests",
             dependencies: [
-                "ClusterBenchmarks", "JobLifecycle", "PlanCheck", "Sockets", "TLSClient",
+                "ClusterBenchmarks", "JobLifecycle", "PlanCheck", "Sockets", "TLSClient", "Waiting",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
@@ -441,7 +445,7 @@ let package = Package(
         .testTarget(
             name: "ClusterCockpitTests",
             dependencies: [
-                "ClusterCockpit", "JobLifecycle", "PlanCheck", "Waiting",
+                "ClusterCockpit", "JobLifecycle", "Persistence", "PlanCheck", "Waiting",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
@@ -453,7 +457,7 @@ let package = Package(
         .testTarget(
             name: "EthereumTests",
             dependencies: [
-                "Ethereum", "PlanCheck", "TestCertificates", "Waiting",
+                "Ethereum", "Persistence", "PlanCheck", "TestCertificates", "Waiting",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
@@ -518,13 +522,13 @@ let package = Package(
         .testTarget(
             name: "AgentTests",
             dependencies: [
-                "AdminHTTP", "Agent", "AgentSettings", "CSlurm", "ClusterCockpit", "CommandOutput", "DeepSquare",
-                "Ethereum", "Jarvice", "JobLifecycle", "Observability", "PageTesting", "Slurm", "SlurmAdapter",
-                "Sockets",
+                "AdminHTTP", "Agent", "AgentSettings", "CSlurm", "ClusterBenchmarks", "ClusterCockpit", "CommandOutput",
+                "DeepSquare", "Ethereum", "Jarvice", "JobLifecycle", "PageTesting", "Slurm", "SlurmAdapter", "Sockets",
                 "SpankBridge", "StatusViews", "Support", "TestCertificates", "Waiting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             // As for the agent itself.
             swiftSettings: common
