@@ -113,11 +113,11 @@ LATE_TESTS := \.Late(Answer|Grid|Submitter|Transaction)Tests
 
 .PHONY: test-unit
 test-unit: build-tests ## Tests without Slurm
-	SWIFT='$(SWIFT)' Tests/run-unit.py --skip '^(Agent|Integration)Tests\.' --skip '$(LATE_TESTS)'
+	SWIFT='$(SWIFT)' Tests/run-unit.py --skip '^(AdminHTTP|Agent|Integration)Tests\.' --skip '$(LATE_TESTS)'
 	@# By themselves: thousands of stories, which keep every core busy.
 	SWIFT='$(SWIFT)' Tests/run-unit.py --filter '$(LATE_TESTS)'
 	@# By themselves: hundreds at once leave those little time that wait for another process.
-	SWIFT='$(SWIFT)' Tests/run-unit.py --filter '^AgentTests\.'
+	SWIFT='$(SWIFT)' Tests/run-unit.py --filter '^(AdminHTTP|Agent)Tests\.'
 
 .PHONY: test-chain
 test-chain: build-tests plugins ## The chain client against a test chain, with a short soak; needs root, for the agent's part

@@ -91,6 +91,7 @@ let package = Package(
         .target(
             name: "TLSClient",
             dependencies: [
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
@@ -237,19 +238,44 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(name: "SlurmAdapter", dependencies: ["JobLifecycle", "Slurm", "Support"], swiftSettings: strict),
-        .executableTarget(
-            name: "Agent",
+        .target(
+            name: "AgentSettings",
+            dependencies: ["Observability", "Support", .product(name: "Yams", package: "Yams")],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "StatusViews",
+            dependencies: ["CommandOutput", "Observability", "Support"],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "AdminHTTP",
             dependencies: [
-                "ClusterBenchmarks", "ClusterCockpit", "CommandOutput", "DeepSquare", "Ethereum", "Jarvice",
-                "JarviceAnswers", "JobLifecycle", "Observability", "Persistence", "Slurm",
-                "SlurmAdapter", "Sockets", "SpankBridge", "Support", "TLSClient",
-                .product(name: "BigInt", package: "BigInt"),
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "AgentSettings", "Sockets", "StatusViews", "Support",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            // Which module the members of C's structs come from changes from build to build, as beside gRPC.
+            swiftSettings: common
+        ),
+        .executableTarget(
+            name: "Agent",
+            dependencies: [
+                "AdminHTTP", "AgentSettings", "ClusterBenchmarks", "ClusterCockpit", "CommandOutput", "DeepSquare",
+                "Ethereum", "Jarvice", "JarviceAnswers", "JobLifecycle", "Observability", "Persistence", "Slurm",
+                "SlurmAdapter", "Sockets", "SpankBridge", "StatusViews", "Support", "TLSClient",
+                .product(name: "BigInt", package: "BigInt"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
@@ -291,6 +317,7 @@ let package = Package(
             swiftSettings: common
         ),
         .target(name: "TestCertificates", path: "Tests/TestCertificates", swiftSettings: strict),
+        .target(name: "PageTesting", dependencies: ["StatusViews"], path: "Tests/PageTesting", swiftSettings: strict),
         .target(name: "Waiting", path: "Tests/Waiting", swiftSettings: strict),
         .testTarget(
             name: "SlurmTests",
@@ -391,9 +418,12 @@ let package = Package(
         .testTarget(
             name: "DeepSquareTests",
             dependencies: [
-                "DeepSquare", "Ethereum", "JobLifecycle", "Persistence", "PlanCheck", "TestCertificates", "Waiting",
+                "DeepSquare", "Ethereum", "JobLifecycle", "Persistence", "PlanCheck", "Support", "TestCertificates",
+                "Waiting",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRPCCore", package: "grpc-swift-2"),
+                .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
@@ -403,7 +433,7 @@ let package = Package(
         .testTarget(
             name: "ClusterBenchmarksTests",
             dependencies: [
-                "ClusterBenchmarks", "JobLifecycle", "PlanCheck", "Sockets", "TLSClient",
+                "ClusterBenchmarks", "JobLifecycle", "PlanCheck", "Sockets", "TLSClient", "Waiting",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
@@ -416,7 +446,7 @@ let package = Package(
         .testTarget(
             name: "ClusterCockpitTests",
             dependencies: [
-                "ClusterCockpit", "JobLifecycle", "PlanCheck", "Waiting",
+                "ClusterCockpit", "JobLifecycle", "Persistence", "PlanCheck", "Waiting",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
@@ -428,7 +458,7 @@ let package = Package(
         .testTarget(
             name: "EthereumTests",
             dependencies: [
-                "Ethereum", "PlanCheck", "TestCertificates", "Waiting",
+                "Ethereum", "Persistence", "PlanCheck", "TestCertificates", "Waiting",
                 .product(name: "BigInt", package: "BigInt"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
@@ -457,15 +487,49 @@ let package = Package(
             swiftSettings: common
         ),
         .testTarget(
+            name: "ObservabilityTests",
+            dependencies: ["Observability", "Support", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "CommandOutputTests",
+            dependencies: [
+                "CommandOutput", "Slurm", "Support",
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "SlurmAdapterTests",
+            dependencies: ["JobLifecycle", "Slurm", "SlurmAdapter"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "AgentSettingsTests",
+            dependencies: ["AgentSettings"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "StatusViewsTests",
+            dependencies: ["CommandOutput", "PageTesting", "StatusViews"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "AdminHTTPTests",
+            dependencies: ["AdminHTTP", "AgentSettings", "PageTesting", "Sockets", "StatusViews", "Waiting"],
+            // As for the module itself.
+            swiftSettings: common
+        ),
+        .testTarget(
             name: "AgentTests",
             dependencies: [
-                "Agent", "CSlurm", "ClusterCockpit", "CommandOutput", "DeepSquare", "Ethereum", "Jarvice",
-                "JobLifecycle",
-                "Observability", "Slurm", "SlurmAdapter", "Sockets",
-                "SpankBridge", "Support", "TestCertificates", "Waiting",
+                "AdminHTTP", "Agent", "AgentSettings", "CSlurm", "ClusterBenchmarks", "ClusterCockpit", "CommandOutput",
+                "DeepSquare", "Ethereum", "Jarvice", "JobLifecycle", "PageTesting", "Slurm", "SlurmAdapter", "Sockets",
+                "SpankBridge", "StatusViews", "Support", "TestCertificates", "Waiting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             // As for the agent itself.
             swiftSettings: common

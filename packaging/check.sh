@@ -50,8 +50,7 @@ for page in manual/*.[1-9] manual/*.in; do
 done
 
 ./imports.sh || die "a file of the agent imports a gateway's module"
-mkdir -p "$work/tree/Sources/Agent/Gateways/DeepSquare" "$work/tree/Sources/Agent/Status" \
-    "$work/tree/Sources/SlurmAdapter"
+mkdir -p "$work/tree/Sources/Agent/Gateways/DeepSquare" "$work/tree/Sources/Agent/Status"
 for line in 'internal import DeepSquare' 'import Ethereum' '@testable import struct Ethereum.Address'; do
     echo "$line" | tee "$work/tree/Sources/Agent/Gateways/Gateways.swift" >"$work/tree/Sources/Agent/Gateways/DeepSquare/A.swift"
     ./imports.sh "$work/tree" || die "imports.sh forbids \"$line\" where it belongs"
@@ -61,9 +60,14 @@ for line in 'internal import DeepSquare' 'import Ethereum' '@testable import str
         rm "$work/tree/Sources/Agent/$place"
     done
 done
-echo 'package import ClusterCockpit' >"$work/tree/Sources/SlurmAdapter/A.swift"
-! ./imports.sh "$work/tree" >/dev/null 2>&1 || die "imports.sh allows a gateway below the agent"
-rm "$work/tree/Sources/SlurmAdapter/A.swift"
+for module in SlurmAdapter AgentSettings StatusViews AdminHTTP; do
+    for line in 'package import ClusterCockpit' 'internal import Agent'; do
+        mkdir -p "$work/tree/Sources/$module"
+        echo "$line" >"$work/tree/Sources/$module/A.swift"
+        ! ./imports.sh "$work/tree" >/dev/null 2>&1 || die "imports.sh allows \"$line\" in $module, below the agent"
+        rm "$work/tree/Sources/$module/A.swift"
+    done
+done
 mkdir -p "$work/tree/Sources/Agent/Gateways/Jarvice"
 echo 'internal import Jarvice' >"$work/tree/Sources/Agent/Gateways/Jarvice/A.swift"
 ./imports.sh "$work/tree" || die "imports.sh forbids Jarvice where it belongs"

@@ -5,6 +5,7 @@ import Foundation
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 /// A configuration of Tests/Configuration/broken/cases.json; `broken.py` beside it gives the same to the program.
 struct BrokenConfiguration: Decodable, Sendable, CustomTestStringConvertible {

@@ -5,6 +5,8 @@ import Ethereum
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
+@testable import StatusViews
 
 @Suite("What check says of what it cannot try")
 struct CheckTests {

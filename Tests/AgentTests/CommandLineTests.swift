@@ -6,6 +6,8 @@ import Testing
 import Waiting
 
 @testable import Agent
+@testable import AgentSettings
+@testable import StatusViews
 
 /// What helps to type: suggestions, help, completion, what monitoring reads.
 @Suite struct CommandLineTests {
@@ -137,20 +139,20 @@ import Waiting
 
     @Test("one line and an exit status, as monitoring plugins have them")
     func nagios() {
-        let well = NagiosReport(StatusFixtures.busy)
+        let well = NagiosReport(Gateways.all, StatusFixtures.busy)
         #expect(well.state == .ok && well.state.rawValue == 0)
         #expect(
             well.line == """
                 GRID-AGENT OK - cluster physics: 23 open runs, 4 of the grid, 2 deliveries to deepsquare waiting | \
                 open_runs=23 grid_jobs=4 not_in_slurm_yet=1 waiting=2 parked=0 balance_coins=14.231 credits=12345.6789
                 """)
-        #expect(NagiosReport(StatusFixtures.idle).state == .ok)
+        #expect(NagiosReport(Gateways.all, StatusFixtures.idle).state == .ok)
         var status = StatusFixtures.busy
         status.health = .warning
-        #expect(NagiosReport(status).state.rawValue == 1)
+        #expect(NagiosReport(Gateways.all, status).state.rawValue == 1)
         status.health = .failure
         status.summary = "a | b=1\nsecond line\u{1b}[2J"
-        let failing = NagiosReport(status)
+        let failing = NagiosReport(Gateways.all, status)
         #expect(failing.state.rawValue == 2)
         #expect(failing.line.hasPrefix("GRID-AGENT CRITICAL - a / b=1\u{fffd}second line\u{fffd}[2J | open_runs=23 "))
     }

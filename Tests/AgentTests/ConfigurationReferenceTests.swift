@@ -4,6 +4,7 @@ import Foundation
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 @Suite("Reference of the configuration")
 struct ConfigurationReferenceTests {
@@ -17,7 +18,7 @@ struct ConfigurationReferenceTests {
     func page() throws {
         let url = BrokenConfiguration.top.appendingPathComponent("docs/configuration.md")
         let page = try String(contentsOf: url, encoding: .utf8)
-        let parts = page.components(separatedBy: ConfigurationReference.markdown)
+        let parts = page.components(separatedBy: ConfigurationReference(Gateways.schema).markdown)
         #expect(parts.count == 2, "run packaging/generate-reference.sh")
         #expect(parts.first?.hasSuffix("<!-- Made by packaging/generate-reference.sh. -->\n\n") == true)
         #expect(parts.last?.hasPrefix("\n<!-- End of what is made. -->\n") == true)
@@ -25,32 +26,32 @@ struct ConfigurationReferenceTests {
 
     @Test("every key is documented, and says what it takes")
     func complete() {
-        let sections = ConfigurationSection.all.flatMap(\.keys).map(\.name)
+        let sections = Gateways.schema.sections.flatMap(\.keys).map(\.name)
         #expect(Set(sections).count == sections.count)
-        for key in ConfigurationKey.all where key.form != .gone && key.form != .secret {
+        for key in Gateways.schema.keys where key.form != .gone && key.form != .secret {
             #expect(key.summary.hasSuffix("."), "\(key.name)")
-            #expect(!key.allowed.isEmpty && key.defaultText?.isEmpty == false, "\(key.name)")
-            #expect(ConfigurationReference.markdown.contains("| `\(key.name)` |"))
+            #expect(!key.allowed.isEmpty && Gateways.schema.defaultText(of: key)?.isEmpty == false, "\(key.name)")
+            #expect(ConfigurationReference(Gateways.schema).markdown.contains("| `\(key.name)` |"))
             #expect(
-                ConfigurationReference.manual.contains(
+                ConfigurationReference(Gateways.schema).manual.contains(
                     "\\fB\(key.name.split(separator: "-").joined(separator: "\\-"))\\fR"))
-            #expect(ConfigurationReference.example.contains("\n#\(key.name): "))
+            #expect(ConfigurationReference(Gateways.schema).example.contains("\n#\(key.name): "))
         }
-        #expect(!ConfigurationReference.example.contains("chain.private-key"))
+        #expect(!ConfigurationReference(Gateways.schema).example.contains("chain.private-key"))
     }
 
     @Test("the example configuration is the same as none")
     func example() throws {
-        #expect(try read(ConfigurationReference.example) == AgentConfiguration())
+        #expect(try read(ConfigurationReference(Gateways.schema).example) == AgentConfiguration())
     }
 
     @Test("each of its lines can be used; where it gives the default, it is the default")
     func exampleLines() throws {
-        let lines = ConfigurationReference.example.split(separator: "\n").filter {
+        let lines = ConfigurationReference(Gateways.schema).example.split(separator: "\n").filter {
             $0.hasPrefix("#") && !$0.hasPrefix("# ")
         }
         .filter { $0 != "#" }
-        let keys = ConfigurationSection.all.flatMap(\.settable)
+        let keys = Gateways.schema.sections.flatMap(\.settable)
         #expect(lines.count == keys.count)
         for (line, key) in zip(lines, keys) {
             #expect(line.hasPrefix("#\(key.name): "))
@@ -74,7 +75,9 @@ struct ConfigurationReferenceTests {
     @Test("nothing in the manual's section is a request but those that are meant")
     func manual() {
         let requests = [".SH ", ".SS ", ".TP"]
-        for line in ConfigurationReference.manual.split(separator: "\n", omittingEmptySubsequences: false).dropLast() {
+        for line in ConfigurationReference(Gateways.schema).manual.split(
+            separator: "\n", omittingEmptySubsequences: false
+        ).dropLast() {
             #expect(!line.isEmpty && !line.hasPrefix("'"))
             #expect(!line.hasPrefix(".") || requests.contains { line.hasPrefix($0) }, "\(line)")
             let bold = line.components(separatedBy: "\\fB").count + line.components(separatedBy: "\\fI").count
@@ -98,7 +101,7 @@ struct ConfigurationReferenceTests {
                 ["metascheduler.label", "a=b", "flag", "--l"],
                 ["metascheduler.private-key", "set, not shown", "environment", "ETH_PRIVATE_KEY"],
             ])
-        #expect(document.settings.count == ConfigurationKey.all.count { $0.show != nil } + 1)
+        #expect(document.settings.count == Gateways.schema.keys.count { $0.show != nil } + 1)
         #expect(
             document.text.contains("environment SBATCH_ENDPOINT") && document.text.contains("\nnote: nvidia-smi has no")
         )

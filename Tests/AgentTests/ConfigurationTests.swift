@@ -4,6 +4,7 @@ import Foundation
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 @Suite("Configuration of run")
 struct ConfigurationTests {
@@ -92,18 +93,6 @@ struct ConfigurationTests {
         #expect(first.chain.keyInEnvironment == "ETH_PRIVATE_KEY" && first.logLevel == "debug")
         let second = try first.reread(file: nil, environment: ["METASCHEDULER_ENDPOINT_RPC": "http://127.0.0.1:1"])
         #expect(second == first && first.differences(from: second).isEmpty)
-    }
-
-    @Test("a variable that is nearly one of ours is told, another not")
-    func nearVariables() throws {
-        var configuration = AgentConfiguration()
-        try configuration.take(environment: [
-            "SLURM_GRID_AGENT_POL_INTERVAL": "1s", "SLURM_GRID_AGENT_SOMETHING_ELSE": "1", "POL_INTERVAL": "1s",
-        ])
-        #expect(
-            configuration.notices == [
-                "the environment variable SLURM_GRID_AGENT_POL_INTERVAL means nothing here; SLURM_GRID_AGENT_POLL_INTERVAL would"
-            ])
     }
 
     @Test(
@@ -234,16 +223,6 @@ struct ConfigurationTests {
             ])
     }
 
-    @Test("more faults than anybody reads are counted")
-    func many() {
-        var configuration = AgentConfiguration()
-        let yaml = (1...30).map { "unknown\($0): 1\n" }.joined()
-        let problem = #expect(throws: AgentConfiguration.Problem.self) {
-            try configuration.take(yaml: yaml, file: "f.yaml")
-        }
-        #expect(problem?.lines.count == 21 && problem?.lines.last == "… and 10 more")
-    }
-
     @Test("keys whose children are all commented out are nothing")
     func commentedOut() throws {
         #expect(try read("bridge:\n#  socket: /x\nsbatch:\n  tls: {}\n") == AgentConfiguration())
@@ -266,16 +245,5 @@ struct ConfigurationTests {
     @Test("an empty variable for the key is none")
     func noKey() throws {
         #expect(try AgentConfiguration.load(file: nil, environment: ["ETH_PRIVATE_KEY": ""]) == AgentConfiguration())
-    }
-
-    @Test(
-        "numeric addresses only",
-        arguments: [
-            ("10.0.0.1:6821", true), ("[fd00::1]:1", true), ("head:6821", false), ("10.0.0.1", false),
-            ("10.0.0.1:0", false), (":1", false), ("1.2.3.4:99999", false), ("1.2.3.4:+5", false), ("1.2.3:80", false),
-            ("1.2.3.400:80", false), ("fd00::1:80", false), ("[10.0.0.1]:80", false), ("[:::]:80", false),
-        ])
-    func addresses(_ text: String, _ good: Bool) {
-        #expect((ListenAddress(text) != nil) == good)
     }
 }

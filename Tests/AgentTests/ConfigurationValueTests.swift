@@ -7,6 +7,7 @@ import TestCertificates
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 @Suite("Values and checks of the configuration")
 struct ConfigurationValueTests {
@@ -27,19 +28,6 @@ struct ConfigurationValueTests {
         for text in ["", "2", "tRUE", "y", "enabled"] {
             #expect(throws: AgentConfiguration.Problem.self, "\(text)") { try shown("sbatch.tls", text) }
         }
-    }
-
-    @Test(
-        "durations as Go writes them, and days",
-        arguments: [
-            ("24h0m0s", "1d"), ("1h30m", "1h30m"), ("100ms", "100ms"), ("1.5h", "1h30m"), ("30d", "30d"),
-            ("2.5d", "2d12h"), (".5h", "30m"), ("1.h", "1h"), ("0", "0s"), ("0s", "0s"), ("1us", "0s"), ("1µs", "0s"),
-            ("90s", "1m30s"), ("200000h", "8333d8h"), ("", nil), ("5", nil), ("-1s", nil), ("1e3s", nil), ("5 s", nil),
-            ("1h 30m", nil), ("µs", nil), ("1..5h", nil), ("99999999d", nil), ("9999999999999999999s", nil),
-            ("٣s", nil), ("s", nil), (".s", nil),
-        ] as [(String, String?)])
-    func durations(_ text: String, _ form: String?) {
-        #expect(Duration(text: text)?.text == form)
     }
 
     @Test(
@@ -205,7 +193,7 @@ struct ConfigurationValueTests {
 
     @Test("every key has names of its own, and a line in the documentation")
     func keys() throws {
-        let keys = ConfigurationKey.all
+        let keys = Gateways.schema.keys
         let variables = keys.map(\.variable) + keys.compactMap(\.supervisorVariable)
         #expect(Set(variables).count == variables.count)
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

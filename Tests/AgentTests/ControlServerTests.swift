@@ -4,6 +4,7 @@ import Foundation
 import Glibc
 import Logging
 import NIOConcurrencyHelpers
+import PageTesting
 import Sockets
 import Testing
 import Waiting

@@ -6,6 +6,7 @@ import Testing
 
 @testable import Agent
 @testable import DeepSquare
+@testable import StatusViews
 
 @Suite("Customers, accounts and QOS in `check`")
 struct CustomerCheckTests {

@@ -4,6 +4,7 @@ import ArgumentParser
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 @Suite("Flags of run")
 struct FlagParserTests {
@@ -27,7 +28,7 @@ struct FlagParserTests {
             (["--nvidia-smi", "/usr/bin/nvidia-smi"], "nvidia-smi=/usr/bin/nvidia-smi"),
         ])
     func reads(_ words: [String], _ expected: String) throws {
-        let line = try FlagParser(words)
+        let line = try FlagParser(words, Gateways.schema)
         let parts =
             line.file.map { ["config=\($0)"] } ?? []
         let all = parts + line.flags.map { "\($0.key)=\($0.value)" } + (line.asksForHelp ? ["help"] : [])
@@ -50,7 +51,7 @@ struct FlagParserTests {
             (["--chain.key=secret"], "chain.key-file"), (["-chain.key-password", "secret"], "command line"),
         ])
     func refuses(_ words: [String], _ message: String) {
-        let problem = #expect(throws: AgentConfiguration.Problem.self) { try FlagParser(words) }
+        let problem = #expect(throws: AgentConfiguration.Problem.self) { try FlagParser(words, Gateways.schema) }
         #expect(problem?.description.contains(message) == true, "\(problem?.description ?? "")")
         #expect(problem?.description.contains("secret") == false)
     }
@@ -67,7 +68,7 @@ struct FlagParserTests {
     func takes(_ words: [String], _ key: String, _ value: String) throws {
         var configuration = AgentConfiguration()
         try configuration.take(yaml: "label: x=y", file: "f.yaml")
-        try configuration.take(flags: try FlagParser(words).flags)
+        try configuration.take(flags: try FlagParser(words, Gateways.schema).flags)
         #expect(configuration.effective.first { $0.key == key }?.value == value)
     }
 
@@ -95,7 +96,7 @@ struct FlagParserTests {
     @Test("help lists what can be set, and nothing that cannot")
     func help() {
         let help = SlurmGridAgent.helpMessage(for: RunCommand.self, columns: 120)
-        for key in ConfigurationKey.all {
+        for key in Gateways.schema.keys {
             let isListed = help.contains("\n  \(key.name) \(key.placeholder)")
             #expect(isListed == (key.form != .gone && key.form != .secret), "\(key.name)")
         }

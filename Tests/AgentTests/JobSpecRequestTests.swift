@@ -49,14 +49,4 @@ struct JobSpecRequestTests {
         let request = try SlurmScheduler.request(try SlurmGridCluster.stored(job))
         #expect(request.account == "grid" && request.qos == "low" && request.comment == nil)
     }
-
-    @Test("a request that cannot be read is not refused: it waits")
-    func unreadable() {
-        #expect(throws: SchedulerError.self) { try SlurmScheduler.request(Array(#"{"format":9}"#.utf8)) }
-        do {
-            _ = try SlurmScheduler.request(Array(#"{"format":9}"#.utf8))
-        } catch {
-            #expect(error.code == .unavailable && !error.mayHaveHappened)
-        }
-    }
 }

@@ -6,6 +6,8 @@ import Foundation
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
+@testable import StatusViews
 
 /// What the commands print of money: credits and coins, no wei.
 @Suite struct MoneyTests {

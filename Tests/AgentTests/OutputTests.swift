@@ -7,21 +7,11 @@ import Slurm
 import Testing
 
 @testable import Agent
-@testable import CommandOutput
 
 @Suite struct OutputTests {
-    /// As `--help` documents them.
-    @Test(
-        arguments: [
-            (.invalidRequest, 65), (.notFound, 4), (.unavailable, 69), (.authentication, 69),
-            (.accountingUnavailable, 69), (.timedOut, 75), (.cancelled, 75), (.permissionDenied, 77),
-            (.configuration, 78), (.alreadyEnded, 1), (.wrongState, 1), (.rejected, 1), (.association, 1), (.limit, 1),
-            (.impossible, 1), (.partition, 1), (.federation, 1), (.notAuthoritative, 1), (.helperFailed, 1),
-            (.unexpected, 1),
-        ] as [(SlurmError.Code, Int32)])
-    func exitStatus(_ code: SlurmError.Code, _ status: Int32) {
-        #expect(SlurmError(code, "x").exitStatus == status)
-        if status != 1 { #expect(SlurmGridAgent.helpMessage().contains("  \(status)  ")) }
+    @Test("what commands end with is documented", arguments: [0, 1, 4, 64, 65, 69, 75, 77, 78])
+    func exitStatus(_ status: Int32) {
+        #expect(SlurmGridAgent.helpMessage().contains("  \(status)  "))
     }
 
     @Test(
@@ -31,11 +21,6 @@ import Testing
         ])
     func clocks(_ seconds: Int, _ text: String) {
         #expect(clock(seconds) == text)
-    }
-
-    @Test func localTimeHasItsOffset() throws {
-        let text = LocalTime.text(Date(timeIntervalSince1970: 1_800_000_000))
-        #expect(text.wholeMatch(of: #/20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}/#) != nil)
     }
 
     @Test func readsAScript() throws {

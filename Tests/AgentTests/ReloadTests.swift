@@ -9,6 +9,7 @@ import NIOConcurrencyHelpers
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 @Suite("Reading the configuration again")
 struct ReloadTests {
@@ -53,7 +54,7 @@ struct ReloadTests {
         #expect(Set(reload.taken.map(\.key)) == ["policy.max-jobs", "policy.allow", "slurm.qos"])
         #expect(reload.configuration.grid.maximumJobs == 3 && reload.configuration.grid.allowedCustomers.count == 1)
         #expect(reload.configuration.grid.partition == "main")
-        let policy = ConfigurationKey.all.filter { $0.name.hasPrefix("policy.") || $0.name.hasPrefix("users.") }
+        let policy = Gateways.schema.keys.filter { $0.name.hasPrefix("policy.") || $0.name.hasPrefix("users.") }
         #expect(policy.allSatisfy(\.isReloadable) && policy.count == 11)
     }
 
@@ -108,8 +109,10 @@ struct ReloadTests {
 
     @Test("every key's change is noticed")
     func complete() throws {
-        for key in ConfigurationKey.all where key.show != nil {
-            let other = key.example ?? (key.defaultText == "true" ? "false" : key.form == .boolean ? "true" : nil)
+        for key in Gateways.schema.keys where key.show != nil {
+            let other =
+                key.example
+                ?? (Gateways.schema.defaultText(of: key) == "true" ? "false" : key.form == .boolean ? "true" : nil)
             guard let other else { continue }
             let changed = try configuration("\(key.name): \(ConfigurationReference.scalar(other))")
             let reload = Reload(running: AgentConfiguration(), fresh: changed)

@@ -7,6 +7,7 @@ import Testing
 import Waiting
 
 @testable import Agent
+@testable import AgentSettings
 
 /// Faults made for real, as root sees them: what `check` says, whether the command that it names heals it.
 @Suite("A fault, its message, its remedy", .enabled(if: geteuid() == 0))

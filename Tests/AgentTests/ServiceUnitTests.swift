@@ -3,6 +3,7 @@
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 @Suite("check, as systemd runs the agent")
 struct ServiceUnitTests {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 @testable import Agent
+@testable import StatusViews
 
 /// What an agent may answer: just installed, at work, in trouble. Made up, but of what the agent really says.
 enum StatusFixtures {

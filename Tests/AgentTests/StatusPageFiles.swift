@@ -3,6 +3,7 @@
 import Foundation
 import Testing
 
+@testable import AdminHTTP
 @testable import Agent
 
 /// What Tests/Page/page.py shows to a browser: the server's own answers for three states, with their headers.
@@ -14,7 +15,8 @@ struct StatusPageFiles {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         for state in SampleStatus.allCases {
             let status = try state.read()
-            let routes = AdminRoutes(access: AdminAccess(token: nil, hosts: []), snapshot: { (status, 0) })
+            let routes = AdminRoutes(
+                access: AdminAccess(token: nil, hosts: []), gateways: Gateways.all, snapshot: { (status, 0) })
             for (path, suffix) in ["/": ".html", "/live": ".live.html", "/icon.svg": ".svg", "/metrics": ".metrics"] {
                 let answer = await routes.answer(AdminRequest(path: path, host: "localhost"))
                 #expect(answer.status == 200)

@@ -2,85 +2,18 @@
 
 import DeepSquare
 import Foundation
+import PageTesting
 import Testing
 
 @testable import Agent
+@testable import StatusViews
 
 @Suite("Status page")
 struct StatusPageTests {
-    // MARK: amounts and times
-
-    @Test(
-        arguments: [
-            ("0", "0", "0"), ("000", "0", "0"), ("1", "0.000000000000000001", "<0.001"),
-            ("8333333333333333333", "8.333333333333333333", "8.333"),
-            ("8333500000000000000", "8.3335", "8.334"), ("999499999999999999", "0.999499999999999999", "0.999"),
-            ("999500000000000000", "0.9995", "1"), ("499999999999999", "0.000499999999999999", "<0.001"),
-            ("500000000000000", "0.0005", "0.001"), ("1000000000000000000", "1", "1"),
-            ("12345678900000000000000", "12345.6789", "12\u{202f}345.679"),
-            ("999999999999999999999999", "999999.999999999999999999", "1\u{202f}000\u{202f}000"),
-            (
-                String(repeating: "9", count: 78),
-                String(repeating: "9", count: 60) + "." + String(repeating: "9", count: 18),
-                "1" + String(repeating: "\u{202f}000", count: 20)
-            ),
-        ])
-    func amounts(_ wei: String, _ exact: String, _ rounded: String) throws {
-        let amount = try #require(Amount(wei: wei))
-        #expect(amount.exact == exact)
-        #expect(amount.rounded == rounded)
-    }
-
-    @Test(
-        "what a message says to type is code; what it has from outside stays text",
-        arguments: [
-            ("all well", "all well"), ("`a b`: then `c`", "<code>a b</code>: then <code>c</code>"),
-            ("try `<b>`", "try <code>&lt;b&gt;</code>"), ("a ` alone", "a ` alone"),
-            ("`a` and ` alone", "<code>a</code> and ` alone"),
-            ("`", "`"), ("", ""),
-        ])
-    func messages(_ text: String, _ html: String) {
-        #expect(HTML.message(text).text == html)
-    }
-
-    @Test(arguments: ["", "-1", "1.5", "1e3", "0x10", " 1", "١"])
-    func noAmounts(_ text: String) {
-        #expect(Amount(wei: text) == nil)
-        #expect(StatusPage.amount("<\(text)", "credits").text == "&lt;\(HTML.escaped(text))\u{a0}credits")
-    }
-
-    @Test(
-        arguments: [
-            (0, "0 s"), (59, "59 s"), (60, "1 min"), (65, "1 min 5 s"), (3600, "1 h"), (3661, "1 h 1 min"),
-            (86_400, "1 d"), (90_061, "1 d 1 h"), (86_400 * 400, "400 d"),
-        ] as [(Int64, String)])
-    func spans(_ seconds: Int64, _ text: String) {
-        #expect(PageTime.span(seconds) == text)
-    }
-
-    @Test func times() {
-        let time = PageTime(now: 1_795_262_585)
-        #expect(PageTime.iso(1_795_262_585) == "2026-11-21T12:03:05Z")
-        #expect(PageTime.http(1_795_262_585) == "Sat, 21 Nov 2026 12:03:05 GMT")
-        #expect(PageTime.http(0) == "Thu, 01 Jan 1970 00:00:00 GMT")
-        #expect(time.short(1_795_262_580) == "12:03:00")
-        #expect(time.short(1_795_262_585 - 86_400) == "2026-11-20 12:03:05")
-        #expect(time.relative(1_795_262_585) == "now")
-        #expect(time.relative(1_795_262_580) == "5 s ago")
-        #expect(time.relative(1_795_262_585 + 3600) == "in 1 h")
-        for impossible in [Int64.max, .min] {
-            #expect(time.html(impossible) == "an impossible time")
-            #expect(
-                time.relative(impossible).hasSuffix("impossible time away") || time.relative(impossible).contains(" d"))
-        }
-    }
-
-    // MARK: the page
-
     @Test("while new jobs wait for something the page says for what")
     func obstacles() {
         var status = StatusFixtures.busy
-        func page() -> String { StatusPage(status: status).document(nonce: "N").text }
+        func page() -> String { StatusPage(Gateways.all, status: status).document(nonce: "N").text }
         #expect(page().contains("claims what fits"))
         status.grid?.obstacles = []
         #expect(page().contains("claims what fits"))
@@ -102,8 +35,9 @@ struct StatusPageTests {
         let evil = "<script>alert('1')</script>\"&\u{202e}\u{1}"
         let good = "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&quot;&amp;\u{fffd}\u{fffd}"
         var status = AgentStatus(
-            version: evil, startedAt: 0, now: 60, health: .failure, summary: evil, isReady: false, cluster: evil,
-            slurmVersion: evil)
+            version: evil, startedAt: 0, now: 60, health: .failure, summary: evil, isReady: false)
+        status.cluster = evil
+        status.slurmVersion = evil
         status.parts = [.init(name: evil, level: .failure, text: evil), .init(name: evil, level: .ok, text: evil)]
         status.deliveries = [.init(gateway: evil, waiting: 1, parked: 1, oldest: 1, lastError: evil)]
         status.held = [.init(job: evil, slurmJob: 1, reason: evil, until: 90)]
@@ -119,7 +53,7 @@ struct StatusPageTests {
         status.earnings = [.init(day: evil, jobs: 1, credits: evil)]
         status.problems = [.init(at: 1, level: evil, message: evil, count: 2)]
 
-        let text = StatusPage(status: status).document(nonce: "N").text
+        let text = StatusPage(Gateways.all, status: status).document(nonce: "N").text
         #expect(text.ranges(of: "<script").count == 1)
         #expect(!text.contains("\u{202e}") && !text.contains("\u{1}"))
         // Each field once at least; the long ones also in titles.
@@ -132,7 +66,7 @@ struct StatusPageTests {
         "no attribute runs code or styles, which the policy would forbid; nothing is from elsewhere",
         arguments: SampleStatus.allCases)
     func plainMarkup(_ state: SampleStatus) throws {
-        let page = StatusPage(status: try state.read())
+        let page = StatusPage(Gateways.all, status: try state.read())
         let text = page.document(nonce: "N").text
         let markup = text.replacing(#/<(script|style) nonce="N">[^§]*?</\1>/#, with: "")
         #expect(markup.firstMatch(of: #/<[^>]*\s(style|on\w+)=/#) == nil)
@@ -154,7 +88,7 @@ struct StatusPageTests {
 
     @Test("nothing to show is explained")
     func empty() {
-        let text = StatusPage(status: SampleStatus.bare).live.text
+        let text = StatusPage(Gateways.all, status: AgentStatus.bare).live.text
         for words in [
             "Nothing has been checked yet", "serves no grid", "Nobody has to be told", "None is delayed",
             "names no node",
@@ -165,7 +99,7 @@ struct StatusPageTests {
 
     @Test("what is configured and not open yet is not said to be off")
     func notOpen() throws {
-        let text = StatusPage(status: try SampleStatus.starting.read()).live.text
+        let text = StatusPage(Gateways.all, status: try SampleStatus.starting.read()).live.text
         for words in [
             "names no node", "contract is not configured", "no grid is configured", "serves no grid", "nor a journal",
         ] {
@@ -176,7 +110,7 @@ struct StatusPageTests {
 
     @Test("a job's way from request to payment: times, what passed, transactions in full")
     func timeline() throws {
-        let text = StatusPage(status: try SampleStatus.busy.read()).live.text
+        let text = StatusPage(Gateways.all, status: try SampleStatus.busy.read()).live.text
         let status = try SampleStatus.busy.read()
         let job = try #require(status.recentJobs.first { $0.steps.contains { $0.what.hasPrefix("paid") } })
         for step in job.steps {
@@ -192,7 +126,7 @@ struct StatusPageTests {
     @Test("trouble comes first, and is said with words")
     func trouble() throws {
         let status = try SampleStatus.failing.read()
-        let text = StatusPage(status: status, silentFor: 90).live.text
+        let text = StatusPage(Gateways.all, status: status, silentFor: 90).live.text
         #expect(text.contains("data-title=\"✕ slurm-grid-agent on physics\""))
         #expect(text.contains("have not answered for 1 min 30 s"))
         let parts = try #require(text.split(separator: "id=\"parts\"").last)

@@ -4,7 +4,9 @@ import ArgumentParser
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 @testable import CommandOutput
+@testable import StatusViews
 @testable import Support
 
 @Suite struct StatusScreenTests {
@@ -14,7 +16,7 @@ import Testing
 
     private static func screen(_ name: String, _ columns: Int? = nil, _ rows: Int? = nil) throws -> StatusScreen {
         // The tests know no time zone.
-        try StatusScreen(status: #require(all[name]), columns: columns, rows: rows) { time, now in
+        try StatusScreen(Gateways.all, status: #require(all[name]), columns: columns, rows: rows) { time, now in
             let ago = now - time
             return ago >= 43_649 ? "yesterday" : ago >= 0 ? "T-\(ago)" : "T+\(-ago)"
         }
@@ -101,7 +103,7 @@ import Testing
             .init(name: "ledger", level: .ok, text: "open", at: status.now - 20),
             .init(name: "balance", level: .unknown, text: "because no node answers", at: status.now - 20),
         ]
-        let text = StatusScreen(status: status, columns: 80, rows: 23) { _, _ in "T" }.text
+        let text = StatusScreen(Gateways.all, status: status, columns: 80, rows: 23) { _, _ in "T" }.text
         #expect(text.hasPrefix("STARTING slurm-grid-agent") && text.contains("ok       slurmdbd (4 min ago), ledger\n"))
         #expect(text.contains("UNKNOWN  balance: because no node answers (20 s ago)"))
     }
@@ -170,42 +172,5 @@ import Testing
     func wrongUse(_ arguments: [String]) {
         let error = #expect(throws: (any Error).self) { try StatusCommand.parse(arguments) }
         #expect(error.map { StatusCommand.exitCode(for: $0).rawValue } == 64)
-    }
-}
-
-@Suite struct ScreenTextTests {
-    @Test(
-        arguments: [
-            ("plain words", 20, "plain words"), ("plain words", 11, "plain words"), ("plain words", 10, "plain wor…"),
-            ("漢字漢字", 8, "漢字漢字"), ("漢字漢字", 7, "漢字漢…"), ("漢字漢字", 6, "漢字…"), ("", 5, ""),
-        ])
-    func cut(_ text: String, _ columns: Int, _ shown: String) {
-        #expect(ScreenText.cut(text, to: columns) == shown)
-        #expect(ScreenText.cut(text, to: nil) == text)
-    }
-
-    @Test(
-        arguments: [
-            ("one two three four", 14, 9, ["L one two", "  three four"]),
-            ("one two three four", 12, 9, ["L one two", "  three four"]),
-            ("one two three four", 14, 1, ["L one two thr…"]), ("short", 14, 2, ["L short"]), ("", 14, 2, ["L "]),
-            ("onewordthatistoolong", 12, 9, ["L onewordtha", "  tistoolong"]),
-            ("  spaces   between words", 14, 9, ["L spaces  ", "  between", "  words"]),
-        ])
-    func wrap(_ text: String, _ columns: Int, _ limit: Int, _ lines: [String]) {
-        #expect(ScreenText.wrap(text, label: "L ", columns: columns, limit: limit) == lines)
-        #expect(ScreenText.wrap(text, label: "L ", columns: nil, limit: limit) == ["L " + text])
-    }
-
-    @Test func daysAreToldWhenTheyDiffer() {
-        let now = StatusFixtures.now
-        #expect(LocalTime.short(now, now: now).wholeMatch(of: /\d\d:\d\d:\d\d/) != nil)
-        #expect(LocalTime.short(now - 90_000, now: now).wholeMatch(of: /2026-11-\d\d \d\d:\d\d:\d\d/) != nil)
-    }
-
-    @Test func redrawing() {
-        #expect(Terminal.redraw(["a", "b"], rows: 3) == "\u{1b}[H\u{1b}[Ka\r\n\u{1b}[Kb\r\n\u{1b}[J")
-        // Nothing scrolls away.
-        #expect(Terminal.redraw(["a", "b", "c"], rows: 2) == "\u{1b}[H\u{1b}[Ka\r\n\u{1b}[Kb")
     }
 }

@@ -4,6 +4,8 @@ import Ethereum
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
+@testable import StatusViews
 
 @Suite("What the checks found, as the status has it")
 struct StatusSourceTests {
@@ -166,7 +168,9 @@ struct StatusSourceTests {
         #expect(words().contains("; UNKNOWN balance: because"))
         status.health = .warning
         status.summary = words()
-        #expect(NagiosReport(status).line.contains("WARNING - cluster physics: 3 open runs; UNKNOWN balance: because"))
+        #expect(
+            NagiosReport(Gateways.all, status).line.contains(
+                "WARNING - cluster physics: 3 open runs; UNKNOWN balance: because"))
     }
 
     @Test("a disk that cannot be written fails, whatever else is well; and there is an exit status for each")

@@ -3,6 +3,7 @@
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 /// An option of today's supervisor: what a provider may have written, and what the agent makes of it.
 struct SupervisorOption: Sendable, CustomTestStringConvertible {
@@ -114,12 +115,12 @@ struct SupervisorOptionTests {
     @Test("on the command line, in each form", arguments: SupervisorOption.all)
     func flag(_ option: SupervisorOption) throws {
         var forms = [["--\(option.name)=\(option.text)"], ["-\(option.name)=\(option.text)"]]
-        if ConfigurationKey.named(option.name)?.form != .boolean {
+        if Gateways.schema.named(option.name)?.form != .boolean {
             forms += [["--\(option.name)", option.text], ["-\(option.name)", option.text]]
         }
         for words in forms {
             var configuration = AgentConfiguration()
-            try configuration.take(flags: try FlagParser(words).flags)
+            try configuration.take(flags: try FlagParser(words, Gateways.schema).flags)
             check(configuration, option)
         }
     }
@@ -148,10 +149,10 @@ struct SupervisorOptionTests {
                     try configuration.take(environment: ["SLURM_GRID_AGENT_METASCHEDULER_PRIVATE_KEY": key])
                 },
                 #expect(throws: AgentConfiguration.Problem.self) {
-                    try FlagParser(["--metascheduler.private-key", key])
+                    try FlagParser(["--metascheduler.private-key", key], Gateways.schema)
                 },
                 #expect(throws: AgentConfiguration.Problem.self) {
-                    try FlagParser(["-metascheduler.private-key=\(key)"])
+                    try FlagParser(["-metascheduler.private-key=\(key)"], Gateways.schema)
                 },
             ]
             for refusal in refusals {
@@ -164,6 +165,6 @@ struct SupervisorOptionTests {
     @Test("nothing of the supervisor is forgotten")
     func complete() {
         let tested = Set(SupervisorOption.all.map(\.variable))
-        #expect(Set(ConfigurationKey.all.compactMap(\.supervisorVariable)).isSubset(of: tested))
+        #expect(Set(Gateways.schema.keys.compactMap(\.supervisorVariable)).isSubset(of: tested))
     }
 }

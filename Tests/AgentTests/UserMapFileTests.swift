@@ -7,6 +7,7 @@ import Glibc
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 @Suite("The file of customers")
 struct UserMapFileTests {

@@ -52,7 +52,8 @@ def command_tree():
 
 def configuration_keys():
     """Names, and variables of today's supervisor, of every key; also those that lost their meaning."""
-    text = "\n".join(file.read_text() for file in sorted((TOP / "Sources/Agent").rglob("*.swift")))
+    files = [file for room in ("Agent", "AgentSettings") for file in sorted((TOP / "Sources" / room).rglob("*.swift"))]
+    text = "\n".join(file.read_text() for file in files)
     names = set(re.findall(r'ConfigurationKey\(\s*(?:gone: |secret: )?"([a-z][a-z.-]*)"', text))
     for line in re.findall(r"aliases: \[([^\]]*)\]", text):
         names |= set(re.findall(r'"([a-z.-]+)"', line))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AgentSettings
 internal import ArgumentParser
 internal import CommandOutput
 internal import FoundationEssentials
@@ -36,7 +37,7 @@ struct CheckCommand: AsyncParsableCommand {
         let rest = words.filter { !own.contains($0) }
         let line: FlagParser
         do throws(AgentConfiguration.Problem) {
-            line = try FlagParser(rest)
+            line = try FlagParser(rest, Gateways.schema)
         } catch {
             complain("slurm-grid-agent: \(error)")
             throw ExitCode(64)

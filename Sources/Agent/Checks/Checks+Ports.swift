@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AgentSettings
 internal import Glibc
 internal import Sockets
+internal import StatusViews
 
 /// The ports that the agent listens at. The running agent tells of its own as of doors that nobody can come in at.
 extension Checks {

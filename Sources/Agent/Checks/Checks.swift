@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AgentSettings
 internal import FoundationEssentials
 internal import JobLifecycle
 internal import Logging
 internal import NIOConcurrencyHelpers
 internal import Slurm
+internal import StatusViews
 internal import Support
 
 /// Everything that `run` depends on, tried one after the other. Changes nothing.

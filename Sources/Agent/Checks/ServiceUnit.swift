@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AgentSettings
+
 /// The agent's systemd unit, as far as it decides what the agent can see: its user, environment, credentials, and which folders
 /// are its own. No I/O.
 struct ServiceUnit: Equatable {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AgentSettings
 internal import ArgumentParser
 internal import CommandOutput
 internal import FoundationEssentials
@@ -33,7 +34,7 @@ struct ConfigCommand: AsyncParsableCommand {
             let words = passed.words
             let line: FlagParser
             do throws(AgentConfiguration.Problem) {
-                line = try FlagParser(words.filter { $0 != "--json" && $0 != "--changed" })
+                line = try FlagParser(words.filter { $0 != "--json" && $0 != "--changed" }, Gateways.schema)
             } catch {
                 error.complain()
                 throw ExitCode(64)
@@ -70,11 +71,12 @@ struct ConfigCommand: AsyncParsableCommand {
         var format = Format.markdown
 
         func run() async throws {
+            let reference = ConfigurationReference(Gateways.schema)
             let text =
                 switch format {
-                case .markdown: ConfigurationReference.markdown
-                case .man: ConfigurationReference.manual
-                case .yaml: ConfigurationReference.example
+                case .markdown: reference.markdown
+                case .man: reference.manual
+                case .yaml: reference.example
                 }
             print(text, terminator: "")
         }
@@ -104,7 +106,7 @@ struct EffectiveConfiguration: Encodable {
         settings = configuration.effective.map { key, value in
             Setting(key: key, value: value, at: configuration.places[key])
         }
-        for key in ConfigurationKey.all where key.secret != nil {
+        for key in configuration.schema.keys where key.secret != nil {
             guard let place = configuration.places[key.name] else { continue }
             settings.append(Setting(key: key.name, value: "set, not shown", at: place))
         }

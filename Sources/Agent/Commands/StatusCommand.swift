@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import CommandOutput
 internal import FoundationEssentials
 internal import Glibc
+internal import StatusViews
 internal import Support
 
 struct StatusCommand: AsyncParsableCommand {
@@ -64,7 +65,10 @@ struct StatusCommand: AsyncParsableCommand {
                 } else {
                     // One row is the shell's.
                     let size = Terminal.isThere ? Terminal.size : nil
-                    print(StatusScreen(status: status, columns: size?.columns, rows: size.map { $0.rows - 1 }).text)
+                    print(
+                        StatusScreen(
+                            Gateways.all, status: status, columns: size?.columns, rows: size.map { $0.rows - 1 }
+                        ).text)
                 }
                 if let code = Self.exitStatus(status.health) { throw ExitCode(code) }
             }
@@ -74,7 +78,7 @@ struct StatusCommand: AsyncParsableCommand {
     private func reportToMonitoring() throws {
         let report: NagiosReport
         do {
-            report = NagiosReport(try Self.decode(try client.answer(to: ControlRequest("status"))))
+            report = NagiosReport(Gateways.all, try Self.decode(try client.answer(to: ControlRequest("status"))))
         } catch let failure as ControlClient.Failure {
             report = NagiosReport(failure)
         }
@@ -160,7 +164,7 @@ private struct StatusWatch {
         }
         guard Terminal.isThere else {
             guard isNews else { return true }
-            let text = notice.map(PrintableText.of) ?? last.map { StatusScreen(status: $0).text } ?? ""
+            let text = notice.map(PrintableText.of) ?? last.map { StatusScreen(Gateways.all, status: $0).text } ?? ""
             return Terminal.write(
                 "---- \(LocalTime.text(Date(timeIntervalSince1970: Double(now))))\n\(text)\n")
         }
@@ -171,8 +175,16 @@ private struct StatusWatch {
             lines = ScreenText.wrap(PrintableText.of(words), columns: size.columns, limit: 4) + [""]
         }
         if let last {
-            lines += StatusScreen(status: last, columns: size.columns, rows: max(1, size.rows - lines.count)).lines
+            lines +=
+                StatusScreen(Gateways.all, status: last, columns: size.columns, rows: max(1, size.rows - lines.count))
+                .lines
         }
         return Terminal.write(Terminal.redraw(lines, rows: size.rows))
+    }
+}
+
+extension NagiosReport {
+    init(_ failure: ControlClient.Failure) {
+        self.init(isDown: failure.exitStatus == 69, failure.description)
     }
 }

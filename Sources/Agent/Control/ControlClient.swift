@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import CommandOutput
 internal import FoundationEssentials
 internal import Glibc
+internal import StatusViews
 
 /// Asks the running agent. Blocks, which a command may.
 struct ControlClient {
@@ -140,9 +141,7 @@ func reportingControl(_ body: () async throws -> Void) async throws {
 /// The agent's answers, as `ControlServer` writes them.
 enum ControlAnswer {
     static func decode<Answer: Decodable>(_ type: Answer.Type, _ text: String) throws -> Answer {
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        return try decoder.decode(type, from: Data(text.utf8))
+        try StatusJSON.decoder(Gateways.all).decode(type, from: Data(text.utf8))
     }
 
     static func encode(_ value: some Encodable) throws -> String {

@@ -6,6 +6,7 @@ internal import NIOConcurrencyHelpers
 internal import NIOCore
 internal import ServiceLifecycle
 internal import Sockets
+internal import StatusViews
 
 /// A question of another command of this program: one line of JSON.
 struct ControlRequest: Codable, Sendable, Equatable {
@@ -190,10 +191,7 @@ struct ControlServer: Service {
     }
 
     static func json(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
+        String(decoding: try StatusJSON.encoder(Gateways.all).encode(value), as: UTF8.self)
     }
 
     /// The whole answer to a question.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AdminHTTP
+internal import AgentSettings
 internal import FoundationEssentials
 internal import Glibc
 internal import Logging
@@ -103,7 +105,8 @@ struct Daemon {
             }
         }
         return AdminServer(
-            settings, logger: logger, onTrouble: { parts.door($0, $1) }, status: { await status.current() })
+            settings, Gateways.all, logger: logger, onTrouble: { parts.door($0, $1) },
+            status: { await status.current() })
     }
 
     private static func path(_ path: String) throws -> UnixSocketPath {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AgentSettings
 internal import ArgumentParser
 internal import CommandOutput
 internal import FoundationEssentials
@@ -16,7 +17,7 @@ struct RunCommand: AsyncParsableCommand {
         discussion: """
             Runs as SlurmUser (never as root) on the slurmctld host, usually under systemd. SIGTERM ends it after what \
             is under way; SIGHUP reads the configuration again and takes over what can change while it runs \
-            (\(AgentConfiguration.reloadable.sorted().joined(separator: ", "))).
+            (\(Gateways.schema.reloadable.sorted().joined(separator: ", "))).
 
             CONFIGURATION
             A YAML file (--config; default \(RunCommand.defaultFile) if it is there). Each key is also an environment \
@@ -46,7 +47,7 @@ struct RunCommand: AsyncParsableCommand {
     static let defaultFile = "/etc/slurm-grid-agent/config.yaml"
 
     /// Every key that does something.
-    private static let keyLines = ConfigurationKey.all.filter { $0.form != .gone && $0.form != .secret }.map { key in
+    private static let keyLines = Gateways.schema.keys.filter(\.isSettable).map { key in
         "  \(key.name) \(key.placeholder)" + (key.supervisorVariable.map { " (\($0))" } ?? "")
     }
 
@@ -57,7 +58,7 @@ struct RunCommand: AsyncParsableCommand {
     func run() async throws {
         let line: FlagParser
         do throws(AgentConfiguration.Problem) {
-            line = try FlagParser(words)
+            line = try FlagParser(words, Gateways.schema)
         } catch {
             complain("slurm-grid-agent: \(error)")
             throw ExitCode(64)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AgentSettings
 internal import ArgumentParser
-internal import CommandOutput
 internal import JobLifecycle
 internal import Slurm
+internal import StatusViews
 
 /// When a label was measured.
 struct LabelTime: Codable, Sendable, Hashable {
@@ -20,7 +21,7 @@ struct LabelTime: Codable, Sendable, Hashable {
 ///
 /// Whatever a module does in `open`, `report`, `checks` and in its services and consumer, it does in tasks of its own: neither
 /// Slurm's side nor another gateway waits for them (`GatewayRunner`, `GatewayAnswers`).
-protocol GatewayModule: Sendable {
+protocol GatewayModule: ConfigurableGateway, ShownGateway {
     /// Names its rows in the ledger, itself in `status` and metrics; never changes. Lower-case letters.
     var name: String { get }
     /// Whether it is somebody to work for. An agent without any says that none is configured; a file that is written is none.
@@ -28,23 +29,7 @@ protocol GatewayModule: Sendable {
 
     // MARK: configuration
 
-    /// Its keys: `name.…`. Their values lie in a `GatewaySettings` of its own.
-    var configuration: [ConfigurationSection] { get }
-    /// Environment variables that set one of its keys, beside the key's own: those of what it takes the place of.
-    func variables(of key: String) -> [String]
-    /// What such an environment says beyond single keys. Asked once the keys have been taken from it.
-    func take(
-        environment: [String: String], _ configuration: inout AgentConfiguration
-    ) throws(AgentConfiguration.Problem)
-    /// What must fit together, and what has to be read beside; notices by `AgentConfiguration.notify`.
-    func settle(_ configuration: inout AgentConfiguration) -> AgentConfiguration.Problem
     func isConfigured(in configuration: AgentConfiguration) -> Bool
-    /// Of its keys those whose values hold a key or a password.
-    func secretKeys(in configuration: AgentConfiguration) -> [String]
-    /// Where it listens, by key: no two listen at one place.
-    func listeners(in configuration: AgentConfiguration) -> [(key: String, address: ListenAddress)]
-    /// Its Unix sockets, by key: no two have one path.
-    func sockets(in configuration: AgentConfiguration) -> [(key: String, path: String)]
 
     // MARK: running
 
@@ -93,20 +78,6 @@ protocol GatewayModule: Sendable {
     var troublePart: String { get }
     /// Its word for `status`, screen, page, JSON and metrics; asked whether it is open or not. What is returned adds it.
     func report(_ parts: RunningParts.State, _ configuration: AgentConfiguration) async -> StatusReport
-    /// Its section of `status`, in its JSON too.
-    var statusSection: (any GatewayStatusSection.Type)? { get }
-    /// It is configured and not open yet.
-    func isAwaited(in status: AgentStatus) -> Bool
-    /// For the line of systemd: `4 of the grid`.
-    func summary(of status: AgentStatus) -> String?
-    /// For `status --nagios`: `credits=12.5`.
-    func figures(of status: AgentStatus) -> [String]
-    func screen(of status: AgentStatus, _ screen: StatusScreen) -> GatewayScreen
-    func page(of status: AgentStatus, _ page: StatusPage) -> GatewayPage
-    /// Named `name_…`; docs/metrics.md has each.
-    var metrics: [MetricFamily] { get }
-    /// By the name of a part its name in metrics, and what it is.
-    var parts: [String: GatewayPart] { get }
 
     // MARK: commands
 
@@ -118,14 +89,6 @@ protocol GatewayModule: Sendable {
 
 /// Changes a status by what a module says.
 typealias StatusReport = @Sendable (inout AgentStatus) -> Void
-
-/// A part of a module in the status.
-struct GatewayPart: Sendable {
-    /// Letters and `_`.
-    var metricName: String
-    /// For the status page; nil: the name says it all.
-    var meaning: String?
-}
 
 /// A file with a key, password or token: `check` looks who can read it.
 struct SecretFile: Sendable {
@@ -148,40 +111,8 @@ struct CheckPace: Sendable {
     var group: Set<String> = []
 }
 
-/// What a module adds to the screen of `status`.
-struct GatewayScreen {
-    /// Before and behind the ledger's counts in the line `jobs`.
-    var counts: [String] = []
-    var lastCounts: [String] = []
-    /// Below it, each with its label.
-    var lines: [String] = []
-    /// What somebody has to look at, beside parts that are not well.
-    var alarms: [(name: String, text: String)] = []
-    var blocks: [ScreenLayout.Block] = []
-}
-
-/// What a module adds to the status page.
-struct GatewayPage {
-    /// Number, with a name and a hint, before and behind those of the ledger.
-    var firstTiles: [HTML] = []
-    /// Below the parts.
-    var left: [HTML] = []
-    /// Below the deliveries.
-    var right: [HTML] = []
-    var terms: [(String, String)] = []
-}
-
 extension GatewayModule {
     var isUpstream: Bool { true }
-    var configuration: [ConfigurationSection] { [] }
-    func variables(of key: String) -> [String] { [] }
-    func take(
-        environment: [String: String], _ configuration: inout AgentConfiguration
-    ) throws(AgentConfiguration.Problem) {}
-    func settle(_ configuration: inout AgentConfiguration) -> AgentConfiguration.Problem { .init([]) }
-    func secretKeys(in configuration: AgentConfiguration) -> [String] { [] }
-    func listeners(in configuration: AgentConfiguration) -> [(key: String, address: ListenAddress)] { [] }
-    func sockets(in configuration: AgentConfiguration) -> [(key: String, path: String)] { [] }
     func interest(in configuration: AgentConfiguration) -> Ledger.Interest.Scope? { nil }
     var wantsNodeReports: Bool { false }
     func lastTransition(_ configuration: AgentConfiguration, folder: String) async -> Int64? { nil }
@@ -201,14 +132,6 @@ extension GatewayModule {
     func clusterSubjects(in configuration: AgentConfiguration) -> [String] { [] }
     var troublePart: String { name }
     func report(_ parts: RunningParts.State, _ configuration: AgentConfiguration) async -> StatusReport { { _ in } }
-    var statusSection: (any GatewayStatusSection.Type)? { nil }
-    func isAwaited(in status: AgentStatus) -> Bool { false }
-    func summary(of status: AgentStatus) -> String? { nil }
-    func figures(of status: AgentStatus) -> [String] { [] }
-    func screen(of status: AgentStatus, _ screen: StatusScreen) -> GatewayScreen { GatewayScreen() }
-    func page(of status: AgentStatus, _ page: StatusPage) -> GatewayPage { GatewayPage() }
-    var metrics: [MetricFamily] { [] }
-    var parts: [String: GatewayPart] { [:] }
     func control(_ parts: RunningParts) -> [String: ControlServer.Handler] { [:] }
     var commands: [any AsyncParsableCommand.Type] { [] }
 

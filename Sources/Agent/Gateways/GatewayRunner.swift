@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AgentSettings
 internal import JobLifecycle
 internal import Logging
 internal import NIOConcurrencyHelpers

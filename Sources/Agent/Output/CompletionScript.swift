@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AgentSettings
 internal import ArgumentParser
 
 /// The completion for bash: the parser's, with what it cannot know.
@@ -34,6 +35,6 @@ enum CompletionScript {
         """#
 
     private static func keys(where isWanted: (ConfigurationKey.Form) -> Bool) -> String {
-        ConfigurationKey.all.filter { isWanted($0.form) }.map { "--" + $0.name }.joined(separator: " ")
+        Gateways.schema.keys.filter { isWanted($0.form) }.map { "--" + $0.name }.joined(separator: " ")
     }
 }

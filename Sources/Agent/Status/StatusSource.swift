@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AgentSettings
 internal import Foundation
 internal import JobLifecycle
+internal import StatusViews
 
 /// Makes the `AgentStatus` of the running agent.
 struct StatusSource: Sendable {
@@ -130,23 +132,7 @@ struct StatusSource: Sendable {
     }
 }
 
-extension AgentStatus.Level: Comparable {
-    private var rank: Int {
-        switch self {
-        case .off: 0
-        case .ok: 1
-        case .unknown: 2
-        case .warning: 3
-        case .starting: 4
-        case .failure: 5
-        }
-    }
-
-    /// What it makes of the whole.
-    var asHealth: Self { self == .unknown ? .warning : self }
-
-    static func < (left: Self, right: Self) -> Bool { left.rank < right.rank }
-
+extension AgentStatus.Level {
     init(_ level: Finding.Level) {
         switch level {
         case .ok: self = .ok
@@ -162,14 +148,6 @@ extension AgentStatus.Level: Comparable {
 }
 
 extension AgentStatus {
-    mutating func set(_ part: Part) {
-        if let index = parts.firstIndex(where: { $0.name == part.name }) {
-            parts[index] = part
-        } else {
-            parts.append(part)
-        }
-    }
-
     /// - Parameter unapplied: what the configuration's file says and is not in force; nil: nothing.
     fileprivate mutating func note(_ unapplied: String?) {
         guard let unapplied else { return }

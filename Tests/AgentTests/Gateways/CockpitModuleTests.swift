@@ -6,6 +6,8 @@ import JobLifecycle
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
+@testable import StatusViews
 
 @Suite("What the agent shows of ClusterCockpit's backends")
 struct CockpitModuleTests {
@@ -44,12 +46,12 @@ struct CockpitModuleTests {
         let json = try ControlServer.json(status)
         #expect(json.contains("\"clustercockpit\""))
         #expect(try StatusCommand.decode(json) == status)
-        let page = StatusPage(status: status).document(nonce: "n").text
+        let page = StatusPage(Gateways.all, status: status).document(nonce: "n").text
         #expect(page.contains("id=\"clustercockpit\"") && !page.contains(hostile))
-        let metrics = MetricsPage.text(status)
+        let metrics = MetricsPage(Gateways.all).text(status)
         #expect(metrics.contains("grid_agent_clustercockpit_rows_waiting{backend=\"main\"} 2\n"))
         #expect(metrics.contains("grid_agent_clustercockpit_starts_total{backend=\"b2\"} 7\n"))
-        let screen = StatusScreen(status: status).text
+        let screen = StatusScreen(Gateways.all, status: status).text
         #expect(screen.contains("main: 5 running, 2 to tell, 0 refused"))
     }
 

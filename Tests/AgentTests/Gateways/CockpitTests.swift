@@ -7,6 +7,7 @@ import Slurm
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 struct CockpitTests {
     @Test("what running jobs hold of nodes; how one lies on several its totals do not say")

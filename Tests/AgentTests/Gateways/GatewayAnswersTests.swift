@@ -5,6 +5,7 @@ import Testing
 import Waiting
 
 @testable import Agent
+@testable import AgentSettings
 
 @Suite("What gateways say of themselves", .timeLimit(.minutes(5)))
 struct GatewayAnswersTests {

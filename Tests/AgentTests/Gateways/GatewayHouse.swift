@@ -7,6 +7,7 @@ import NIOConcurrencyHelpers
 import ServiceLifecycle
 
 @testable import Agent
+@testable import AgentSettings
 
 /// Gateways over one ledger, without Slurm.
 final class GatewayHouse: Sendable {

@@ -6,6 +6,8 @@ import JobLifecycle
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
+@testable import StatusViews
 
 @Suite("The gateways that this agent is made of")
 struct GatewayModuleTests {
@@ -16,8 +18,8 @@ struct GatewayModuleTests {
         let all = Gateways.all
         #expect(Self.once(all.map(\.name)))
         #expect(all.map(\.name).allSatisfy { $0.wholeMatch(of: #/[a-z]+/#) != nil })
-        #expect(Self.once(ConfigurationKey.all.flatMap { [$0.name] + $0.aliases }))
-        #expect(Self.once(MetricsPage.families.map(\.name)))
+        #expect(Self.once(Gateways.schema.keys.flatMap { [$0.name] + $0.aliases }))
+        #expect(Self.once(MetricsPage(Gateways.all).families.map(\.name)))
         #expect(Self.once(SlurmGridAgent.configuration.subcommands.map { $0._commandName }))
         #expect(Self.once(all.flatMap(\.stateFiles) + ["ledger.sqlite"]))
         #expect(Self.once(all.compactMap { $0.statusSection?.key }))

@@ -9,6 +9,8 @@ import Slurm
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
+@testable import StatusViews
 
 @Suite("JARVICE configuration")
 struct JarviceConfigurationTests {
@@ -90,13 +92,15 @@ struct JarviceConfigurationTests {
         #expect(module.clusterSubjects(in: configuration) == ["jarvice resources"])
         #expect(module.unopened(.init(), configuration) == ["jarvice"])
         var status = AgentStatus(version: "1", startedAt: 1, now: 100, health: .ok, summary: "", isReady: true)
-        #expect(module.summary(of: status) == nil && module.page(of: status, StatusPage(status: status)).right.isEmpty)
+        #expect(
+            module.summary(of: status) == nil
+                && module.page(of: status, StatusPage(Gateways.all, status: status)).right.isEmpty)
         let word = JarviceGateway.Status(
             counts: JarviceCounts(), refusals: [.init(at: 90, reason: "the <token> is refused")], keyAge: 5, keyCount: 2
         )
         status.take(word, doors: ["jarvice.listen": "taken"], isInsecure: true, isDummy: false)
         #expect(status.parts.map(\.level) == [.warning, .failure] && status.parts[1].text == "taken")
-        let page = "\(module.page(of: status, StatusPage(status: status)).right)"
+        let page = "\(module.page(of: status, StatusPage(Gateways.all, status: status)).right)"
         #expect(page.contains("the &lt;token&gt; is refused") && page.contains("not verified"))
         let read = try ControlAnswer.decode(AgentStatus.self, ControlServer.json(status))
         #expect(read[JarviceSection.self] == status[JarviceSection.self] && read[JarviceSection.self]?.keys == 2)

@@ -3,6 +3,7 @@
 import Testing
 
 @testable import Agent
+@testable import AgentSettings
 
 /// What of the labels one gateway knows reaches the others.
 @Suite struct LabelTests {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+import AgentSettings
 import ArgumentParser
 import JobLifecycle
 import NIOConcurrencyHelpers
+import StatusViews
 
 @testable import Agent
 

@@ -9,6 +9,8 @@ import Testing
 import Waiting
 
 @testable import Agent
+@testable import AgentSettings
+@testable import StatusViews
 
 /// docs/gateways.md shows the module; here it runs.
 @Suite("The example of a gateway", .timeLimit(.minutes(5)))
@@ -57,9 +59,11 @@ struct TallyTests {
             let status = await StatusSource(house.parts).current()
             #expect(status[TallySection.self]?.ended == ["main": 3, "gpu": 1])
             #expect(
-                module.screen(of: status, StatusScreen(status: status)).lines.first?.contains("gpu 1, main 3") == true)
+                module.screen(of: status, StatusScreen(Gateways.all, status: status)).lines.first?.contains(
+                    "gpu 1, main 3") == true)
             #expect(
-                module.page(of: status, StatusPage(status: status)).right.first?.text.contains("gpu 1, main 3") == true)
+                module.page(of: status, StatusPage(Gateways.all, status: status)).right.first?.text.contains(
+                    "gpu 1, main 3") == true)
             let metrics = try #require(module.metrics.first?.text(of: status))
             #expect(metrics.contains("grid_agent_tally_ended_jobs_total{partition=\"gpu\"} 1\n"))
             // Told again, as after a crash.

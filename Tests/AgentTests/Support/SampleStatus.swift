@@ -3,6 +3,7 @@
 import Foundation
 
 @testable import Agent
+@testable import StatusViews
 
 /// The states of an agent that the tests of the page show: Tests/Page/states.
 enum SampleStatus: String, CaseIterable {
@@ -12,15 +13,8 @@ enum SampleStatus: String, CaseIterable {
         .deletingLastPathComponent().deletingLastPathComponent()
 
     func read() throws -> AgentStatus {
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        return try decoder.decode(
+        try StatusJSON.decoder(Gateways.all).decode(
             AgentStatus.self,
             from: try Data(contentsOf: Self.root.appending(path: "Tests/Page/states/\(rawValue).json")))
-    }
-
-    /// With nothing in it but what must be.
-    static var bare: AgentStatus {
-        AgentStatus(version: "1.2.3", startedAt: 100, now: 160, health: .ok, summary: "fine", isReady: true)
     }
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AgentSettings
 internal import ArgumentParser
 internal import ClusterBenchmarks
 internal import JobLifecycle
 internal import Slurm
+internal import StatusViews
 
 /// `benchmark.…`: what the cluster is worth, measured by jobs of its own; with a grid and without one.
 struct BenchmarkModule: GatewayModule {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AgentSettings
 internal import ClusterBenchmarks
+internal import StatusViews
 
 /// `benchmark` in the status.
 struct BenchmarkSection: GatewayStatusSection {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AgentSettings
 internal import ArgumentParser
 internal import ClusterCockpit
 internal import JobLifecycle
 internal import ServiceLifecycle
 internal import Slurm
+internal import StatusViews
 internal import Support
 
 /// Tells ClusterCockpit's backends of every job of the cluster.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import ClusterCockpit
+internal import StatusViews
 
 /// What the status has of ClusterCockpit's backends.
 struct CockpitSection: GatewayStatusSection {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AgentSettings
 internal import ArgumentParser
 internal import DeepSquare
 internal import JobLifecycle
 internal import Slurm
+internal import StatusViews
 
 /// The chain and the DeepSquare grid on it.
 struct DeepSquareModule: GatewayModule {

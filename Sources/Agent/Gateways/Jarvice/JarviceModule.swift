@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AgentSettings
 internal import ArgumentParser
 internal import Jarvice
 internal import JobLifecycle
 internal import Slurm
+internal import StatusViews
 
 /// A JARVICE upstream, which asks by HTTP and is never called.
 struct JarviceModule: GatewayModule {

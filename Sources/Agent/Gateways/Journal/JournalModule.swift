@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AgentSettings
 internal import JobLifecycle
 
 /// `journal.file`: every transition of the cluster as a line of JSON.

@@ -6,6 +6,7 @@ internal import FoundationEssentials
 internal import Glibc
 internal import Logging
 internal import NIOConcurrencyHelpers
+internal import StatusViews
 internal import Support
 
 /// The key, the nodes, the contract and the grid's services.

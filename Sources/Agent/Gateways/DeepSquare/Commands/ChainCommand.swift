@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import CommandOutput
 internal import Ethereum
 internal import FoundationEssentials
+internal import StatusViews
 
 struct ChainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -4,6 +4,7 @@ internal import ArgumentParser
 internal import CommandOutput
 internal import DeepSquare
 internal import FoundationEssentials
+internal import StatusViews
 internal import Support
 
 struct GridEarningsCommand: AsyncParsableCommand {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AgentSettings
 internal import DeepSquare
 
 /// Where jobs post the results of benchmarks, as with the supervisor. Used where `benchmark.result-folder` is not set and

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import StatusViews
+
 /// The account on the chain, the grid, and its jobs.
 enum DeepSquareMetrics {
     static let families: [MetricFamily] = jobs + chain + grid

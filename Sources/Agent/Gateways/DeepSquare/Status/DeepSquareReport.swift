@@ -2,6 +2,7 @@
 
 internal import DeepSquare
 internal import Ethereum
+internal import StatusViews
 
 /// What chain and grid say for `status`, at one moment.
 struct DeepSquareReport: Sendable {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import DeepSquare
+internal import StatusViews
 
 /// What the status has of the chain and the grid: in its JSON these fields lie beside those of the agent.
 struct DeepSquareSection: GatewayStatusSection {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import StatusViews
+
 extension StatusPage {
     /// What chain and grid add to the page.
     var deepSquare: GatewayPage {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import StatusViews
+
 extension StatusPage {
     /// So many of those that are over; the rest is behind a fold.
     private static let shownAtOnce = 8

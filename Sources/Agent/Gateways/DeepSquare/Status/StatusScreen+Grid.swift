@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import CommandOutput
+internal import StatusViews
 
 extension StatusScreen {
     /// What chain and grid add to the screen.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AdminHTTP
+internal import AgentSettings
 internal import ArgumentParser
 internal import CommandOutput
 internal import Jarvice

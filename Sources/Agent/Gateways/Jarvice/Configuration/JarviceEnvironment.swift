@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import AgentSettings
+
 /// The environment of today's JARVICE downstreams: the reference's names and those of the Helm chart.
 enum JarviceEnvironment {
     /// The key that each sets. Where there are two spellings the first one wins.

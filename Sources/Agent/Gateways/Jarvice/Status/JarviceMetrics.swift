@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import Jarvice
+internal import StatusViews
 
 /// What became of calls of the JARVICE upstream.
 enum JarviceMetrics {

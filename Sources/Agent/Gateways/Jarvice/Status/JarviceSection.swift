@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import Jarvice
+internal import StatusViews
 
 /// What the status has of the gateway of a JARVICE upstream.
 struct JarviceSection: GatewayStatusSection {
