@@ -203,6 +203,8 @@ test-package: build deb ## The packages on a Debian that boots in a container, a
 	Tests/Package/site.sh
 	python3 Tests/Package/docs.py
 	python3 Tests/Package/boot.py
+	@lab/grid/install.sh >/dev/null
+	python3 Tests/Package/first_hour.py
 	python3 Tests/Package/docs.py --boot
 
 .PHONY: test-integration

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Debian 12 that boots with systemd in a container, without a network: what an administrator installs the packages on."""
+"""A Debian that boots with systemd in a container, without a network: what an administrator installs the packages on. DEBIAN:
+bookworm (Debian 12), or trixie (Debian 13)."""
 
 import hashlib
 import os
@@ -14,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from waiting import eventually, say  # noqa: E402
 
 ROOTS = Path(os.environ.get("SLURM_GRID_AGENT_ROOTS", "/var/tmp/slurm-grid-agent-roots"))
-SUITE = "bookworm"
+SUITE = os.environ.get("DEBIAN", "bookworm")
 # In the root from the start: what a Debian server has anyway, and what the tests look with.
 BASE = "systemd systemd-sysv dbus ca-certificates procps passwd adduser init-system-helpers python3-minimal libpython3-stdlib man-db bash-completion"
 # Only downloaded: the tests install them, as an administrator does. The dependencies of our packages come in beside.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The packages that `make deb` has built, and later versions of them made by repacking."""
+"""The packages that `make deb` has built, or those in the folder DEBS, and later versions of them made by repacking."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-BUILT = TOP / ".build/deb"
+BUILT = Path(os.environ.get("DEBS", TOP / ".build/deb"))
 AGENT, PLUGINS = "slurm-grid-agent", "slurm-grid-agent-plugins"
 
 

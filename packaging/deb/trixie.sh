@@ -7,6 +7,8 @@
 #            build  builds the packages in it: .build-trixie/debs
 #            smoke  installs them in a copy of the root that is forgotten, and runs Tests/Package/smoke.py there on a
 #                   cluster of Debian 13's Slurm, in a network of its own
+#            hour   boots Debian 13 with them and types what README and the pages say, up to a job that a grid pays
+#                   (Tests/Package/first_hour.py); needs systemd-nspawn
 #            cockpit  runs Tests/ClusterCockpit there with those packages, and with slurmdbd; takes minutes
 #            root, build and smoke when none is named
 #   --fresh  makes the root again
@@ -31,7 +33,7 @@ steps=()
 while [ $# -gt 0 ]; do
   case $1 in
     --fresh) fresh=1 ;;
-    root | build | smoke | cockpit) steps+=("$1") ;;
+    root | build | smoke | hour | cockpit) steps+=("$1") ;;
     --help) usage_from_header; exit 0 ;;
     *) usage_from_header >&2; exit 64 ;;
   esac
@@ -105,6 +107,10 @@ build_step() {
   rm -rf "$work/debs"
   mkdir "$work/debs"
   cp "$work"/tree/.build/deb/{*.deb,mode} "$work/debs"
+  if [ "$(cat "$work/debs/mode")" = lean ]; then
+    echo "# the job completion plugin is lean, as Slurm's source could not be had: name it in SLURM_SOURCE for rich records" >&2
+  fi
+  ls "$work"/debs/*.deb
 }
 
 smoke_step() {
@@ -114,6 +120,11 @@ smoke_step() {
     ip addr add 192.0.2.1/32 dev lo # getaddrinfo of 24.11 and newer finds nothing where loopback is the only address
     apt-get -qq install -y /tmp/check/debs/*.deb >/dev/null
     MODE=$(cat /tmp/check/debs/mode) python3 -B /tmp/check/Tests/Package/smoke.py' 9>&- || die "the smoke test failed on Debian 13"
+}
+
+hour_step() {
+  ls "$work"/debs/*.deb >/dev/null 2>&1 || die "no packages in $work/debs: trixie.sh build"
+  DEBIAN=trixie DEBS=$work/debs run python3 -B "$top/Tests/Package/first_hour.py" 9>&- || die "the first hour on Debian 13 does not go well"
 }
 
 cockpit_step() {
