@@ -5,7 +5,7 @@ import Slurm
 import Testing
 
 @testable import Agent
-@testable import Configuration
+@testable import AgentSettings
 @testable import DeepSquare
 @testable import StatusViews
 

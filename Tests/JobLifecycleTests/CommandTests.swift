@@ -395,7 +395,9 @@ struct CommandTests {
 
     @Test("a release that slurmctld lost is done again, but for a job that somebody has held since")
     func releaseLost() async throws {
-        func released(_ since: @escaping (FakeScheduler) -> Void = { _ in }, restarts: Bool = true) async throws -> [UInt32] {
+        func released(
+            _ since: @escaping (FakeScheduler) -> Void = { _ in }, restarts: Bool = true
+        ) async throws -> [UInt32] {
             let loss = Loss(staysHeld: true, restarts: restarts, since: since)
             return try await after([.release], loss).fake.state.released
         }

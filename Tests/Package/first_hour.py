@@ -125,7 +125,7 @@ class Trial:
         eventually("registered", lambda: "waits for approval" in self.run("slurm-grid-agent grid status", (0, 1)), 60)
         self.settled(["provider"])
         self.reached("registered, waits for approval")
-        account = json.loads(self.run("slurm-grid-agent provider show --json"))["provider"]
+        account = re.search(r"^provider +(0x\w+)", self.run("slurm-grid-agent provider show"), re.MULTILINE)[1]
         self.grid("lab/grid/admin", "approve", account)
         eventually("claims", lambda: "are claimed" in self.run("slurm-grid-agent grid status"), 60)
         self.reached("approved")

@@ -203,7 +203,8 @@ extension LedgerTransaction {
         default: state = .impossible(error ?? "")
         }
         return CommandRecord(
-            ledgerJob: row[0], command: command, state: state, askedAt: row[4], tries: row[5], trouble: error, doneAt: row[7])
+            ledgerJob: row[0], command: command, state: state, askedAt: row[4], tries: row[5], trouble: error,
+            doneAt: row[7])
     }
 
     static func stored(_ state: JobCommand.State) -> (word: String, error: String?) {
