@@ -34,7 +34,7 @@ public struct ClockTrust: Sendable {
         }
     }
 
-    /// The last one; of two that follow each other the larger one counts.
+    /// The last one; those that follow each other soon count as one.
     public private(set) var leap: Leap?
 
     /// - Parameter newestKnown: the newest time that was right before the process started; nil: there is none, and the wall clock is
@@ -61,18 +61,19 @@ public struct ClockTrust: Sendable {
         let time = other == nil ? wall : min(wall, steady + offset)
         if let last, case let beyond = time - last.time - (steady - last.steady), beyond > Self.slack {
             let lasting = leap.flatMap { $0.at + 2 * $0.by > time ? $0.by : nil } ?? 0
-            leap = Leap(at: time, by: max(beyond, lasting))
+            leap = Leap(at: time, by: beyond + lasting)
         }
         last = (time, steady)
         return time
     }
 
     /// Seconds since `time`, by two readings of now; what is dated later than `trusted` was dated by a wall clock that is ahead.
-    /// - Parameter leapt: when the clock leapt (``leap``); what is dated before that is as old as that is, at most.
-    public static func age(since time: Int64, wall: Int64, trusted: Int64, leapt: Int64? = nil) -> Int64 {
+    /// - Parameter leap: what is dated before it may be younger by as much, if not younger than it is.
+    public static func age(since time: Int64, wall: Int64, trusted: Int64, leap: Leap? = nil) -> Int64 {
         let age = (time > trusted ? wall : trusted).saturatingSubtract(time)
-        guard let leapt, time < leapt, leapt <= trusted else { return age }
-        return min(age, trusted - leapt)
+        guard let leap, Double(time) < leap.at, leap.at <= Double(trusted) else { return age }
+        let since = Int64(Double(trusted) - leap.at)
+        return max(min(age, since), age.saturatingSubtract(Int64(min(leap.by, 1e15))))
     }
 
     /// What is dated before is older than `age`, seconds, by the time that ``look(wall:steady:)`` gave; nil: that cannot be said of anything, as

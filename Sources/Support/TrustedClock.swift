@@ -51,9 +51,6 @@ public final class TrustedClock: Sendable {
     /// The last time that ``now()`` moved on beyond the time that had passed.
     public var leap: ClockTrust.Leap? { state.withLockedValue { $0.trust.leap } }
 
-    /// When that was, Unix seconds.
-    public var leapt: Int64? { leap.map { Int64($0.at) } }
-
     /// What is dated before is older than `age`; nil: that cannot be said of anything, as the clock has leapt meanwhile.
     /// - Parameter wall: what a wall clock shows now.
     public func cutoff(_ age: Duration, wall: Date) -> Date? {

@@ -346,6 +346,8 @@ struct CommandTests {
         var isTold = false
         /// slurmctld was started again.
         var restarts = true
+        /// Its gateway asks for the same once more.
+        var asksAgain = false
         /// What somebody has done since.
         var since: (FakeScheduler) -> Void = { _ in }
     }
@@ -374,6 +376,9 @@ struct CommandTests {
         bench.fake.takeBack(101, to: before)
         if loss.restarts { bench.fake.change { $0.startedAt = Int64(clock.now().timeIntervalSince1970) } }
         loss.since(bench.fake)
+        if loss.asksAgain {
+            for command in commands { try await bench.ask(command) }
+        }
         clock.advance(61)
         // A round for what is looked at, one for what is done again, and one in which nothing is left.
         for _ in 0..<3 {
@@ -386,8 +391,10 @@ struct CommandTests {
 
     @Test("a cancel that slurmctld lost is done again, also of a job whose end was told")
     func cancelLost() async throws {
-        for (runs, isTold) in [(false, false), (true, false), (true, true)] {
-            let bench = try await after([Self.cancel], Loss(runs: runs, isTold: isTold))
+        for (runs, isTold, asksAgain) in [
+            (false, false, false), (true, false, false), (true, true, false), (true, true, true),
+        ] {
+            let bench = try await after([Self.cancel], Loss(runs: runs, isTold: isTold, asksAgain: asksAgain))
             #expect(bench.fake.state.cancelled == [101, 101])
             #expect(try await bench.commands() == ["cancel done"])
         }
@@ -430,7 +437,7 @@ struct CommandTests {
     @Test("a number that slurmctld has given to another job meanwhile is left alone")
     func numberOfAnother() async throws {
         let others = Loss { fake in
-            fake.change { ($0.submitted[0].comment, $0.submitted[0].appearsAt) = (nil, 1) }
+            fake.change { ($0.submitted[0].comment, $0.submitted[0].tag) = (nil, "another job's") }
         }
         let bench = try await after([Self.cancel], others)
         #expect(bench.fake.state.cancelled == [101])

@@ -107,4 +107,25 @@ import Testing
         #expect(clock.now() == Date(timeIntervalSince1970: Self.start + Self.year))
         #expect(clock.news() == nil)
     }
+
+    @Test func ageAfterALeap() {
+        let leap = ClockTrust.Leap(at: 1_000_000, by: 5000)
+        // Dated before: not older than the leap is, or than without it.
+        for (time, now, age) in [
+            (999_000, 1_000_100, 100), (990_000, 1_000_100, 5100), (1_000_050, 1_000_100, 50),
+            (999_000, 1_010_000, 10_000), (0, 1_000_000, 995_000),
+        ] as [(Int64, Int64, Int64)] {
+            #expect(ClockTrust.age(since: time, wall: now, trusted: now, leap: leap) == age, "\(time) at \(now)")
+        }
+    }
+
+    @Test func nothingIsOldAfterALargeLeap() {
+        var trust = ClockTrust(wall: Self.start, steady: 0)
+        _ = trust.look(wall: Self.start - 3 * Self.day, steady: 10)
+        let now = trust.look(wall: Self.start + 20, steady: 20)
+        #expect(trust.leap.map { abs($0.by - 3 * Self.day) < 60 } == true)
+        #expect(trust.cutoff(Self.day, now) == nil && trust.cutoff(5 * Self.day, now) == nil)
+        #expect(trust.cutoff(30 * Self.day, now) == now - 30 * Self.day)
+        #expect(trust.cutoff(Self.day, now + 2 * Self.day) == now + Self.day)
+    }
 }

@@ -10,7 +10,7 @@ internal import Support
 extension DeepSquareGateway {
     func world() -> GridClaim.World {
         GridClaim.World(
-            now: seconds, trustedNow: trustedSeconds, leapt: ledger.clock.leapt,
+            now: seconds, trustedNow: trustedSeconds, leap: ledger.clock.leap,
             isApproved: isCaughtUp && provider.isApproved && provider.delta != nil,
             billing: Billing(
                 rounding: settings.rounding, delta: provider.delta ?? 0,

@@ -134,7 +134,7 @@ public actor DeepSquareGateway: Gateway, Service {
     var today: Date { ledger.clock.trusted(now()) }
     var trustedSeconds: Int64 { Int64(today.timeIntervalSince1970) }
     func age(since time: Int64) -> Int64 {
-        ClockTrust.age(since: time, wall: seconds, trusted: trustedSeconds, leapt: ledger.clock.leapt)
+        ClockTrust.age(since: time, wall: seconds, trusted: trustedSeconds, leap: ledger.clock.leap)
     }
 
     // MARK: running

@@ -9,8 +9,8 @@ extension GridClaim {
         var now: Int64
         /// The same, by which orders are given up: earlier where the wall clock was set forward.
         var trustedNow: Int64
-        /// When the clock leapt: what is dated before is no older than that.
-        var leapt: Int64?
+        /// The clock's last leap: what is dated before may be younger than it seems.
+        var leap: ClockTrust.Leap?
         /// The chain lets us report. Otherwise every call would revert.
         var isApproved: Bool
         var billing: Billing
@@ -19,7 +19,7 @@ extension GridClaim {
         var retryLimit: Int64
 
         func age(since time: Int64) -> Int64 {
-            ClockTrust.age(since: time, wall: now, trusted: trustedNow, leapt: leapt)
+            ClockTrust.age(since: time, wall: now, trusted: trustedNow, leap: leap)
         }
     }
 

@@ -80,7 +80,7 @@ extension JarviceGateway {
     /// not over. A clock that is set forward makes it no older.
     private func isSame(_ known: OrderRecord) async throws(JarviceError) -> Bool {
         let age = ClockTrust.age(
-            since: known.order.claim, wall: seconds, trusted: trustedSeconds, leapt: ledger.clock.leapt)
+            since: known.order.claim, wall: seconds, trusted: trustedSeconds, leap: ledger.clock.leap)
         if age < Self.day { return true }
         let told = try await ledgerAnswer { [ledger] in try await ledger.transitions(ofLedgerJob: known.ledgerJob) }
         return !told.contains(where: \.isFinal)

@@ -104,17 +104,19 @@ public struct JobCommander: Service {
         }
     }
 
-    /// slurmctld was started again after it had said that this was done, and its job does not show it: it was killed before it had saved
-    /// that.
+    /// The job does not show what slurmctld said it had done: it was killed before it had saved that. A release and a time limit may have
+    /// been undone by somebody since; they count only when slurmctld was started again.
     private func hasLost(
         _ due: DueCommand, since doneAt: Int64, of order: OrderRecord
     ) async throws(SchedulerError) -> Bool {
-        guard let runningFor = try await scheduler.timing().runningFor else { return false }
-        // It tells whole seconds.
-        let started = ledger.microseconds - (max(0, runningFor) - 2) * 1_000_000
-        guard started >= doneAt else { return false }
+        if due.record.command.kind != .cancel {
+            guard let runningFor = try await scheduler.timing().runningFor else { return false }
+            // It tells whole seconds.
+            let started = ledger.microseconds - (max(0, runningFor) - 2) * 1_000_000
+            guard started >= doneAt || doneAt > ledger.microseconds else { return false }
+        }
         let seen = try await scheduler.look(at: due.jobID).filter {
-            order.isOf(due.jobID, $0) && !$0.state.base.isEnd && !$0.state.isCompleting && !$0.state.isRevoked
+            order.isMarked(due.jobID, $0) && !$0.state.base.isEnd && !$0.state.isCompleting && !$0.state.isRevoked
         }
         return switch due.record.command {
         case .cancel: !seen.isEmpty

@@ -39,7 +39,8 @@ extension Ledger {
         let kept = try String.fetchOne(
             database, sql: "SELECT value FROM meta WHERE name = ?", arguments: [LedgerTransaction.leapName])
         let numbers = kept.map { $0.split(separator: " ").compactMap { Double($0) } } ?? []
-        return numbers.count == 2 ? ClockTrust.Leap(at: numbers[0], by: numbers[1]) : nil
+        guard numbers.count == 2, numbers.allSatisfy({ (0...1e11).contains($0) }) else { return nil }
+        return ClockTrust.Leap(at: numbers[0], by: numbers[1])
     }
 }
 

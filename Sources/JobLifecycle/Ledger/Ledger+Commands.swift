@@ -232,7 +232,13 @@ extension LedgerTransaction {
                 arguments: [id])
             if isEnding != nil { state = .impossible(Self.overtaken) }
         }
-        if job.isFinal { state = .done }
+        if job.isFinal {
+            // slurmctld may have lost that.
+            if let kept = try record(command.kind, of: id), kept.doneAt != nil || kept.trouble == Self.commandLost {
+                return kept
+            }
+            state = .done
+        }
         let (word, error) = Self.stored(state)
         // Of one that is open its tries stay: what has no answer yet may still come.
         try database.execute(
@@ -249,11 +255,17 @@ extension LedgerTransaction {
                 arguments: [id, command.kind.rawValue])
         }
         changedCommands.insert(id)
-        let row = try Row.fetchOne(
-            database, sql: "SELECT \(Self.commandColumns) FROM commands c WHERE job = ? AND kind = ?",
-            arguments: [id, command.kind.rawValue])
-        guard let record = row.flatMap(Self.command) else { throw LedgerError(.failed, "the ledger lost a command") }
+        guard let record = try record(command.kind, of: id) else {
+            throw LedgerError(.failed, "the ledger lost a command")
+        }
         return record
+    }
+
+    private func record(_ kind: JobCommand.Kind, of job: Int64) throws -> CommandRecord? {
+        try Row.fetchOne(
+            database, sql: "SELECT \(Self.commandColumns) FROM commands c WHERE job = ? AND kind = ?",
+            arguments: [job, kind.rawValue]
+        ).flatMap(Self.command)
     }
 
     func hasOpenCommand(_ job: Int64) throws -> Bool {
@@ -266,7 +278,8 @@ extension LedgerTransaction {
         guard try hasOpenCommand(job) else { return }
         try database.execute(
             sql: """
-                UPDATE commands SET state = 'done', error = NULL, done_at = CASE kind WHEN 'cancel' THEN ?2 END, next_at = ?3
+                UPDATE commands SET state = 'done', error = NULL, next_at = ?3, done_at = CASE WHEN kind = 'cancel' AND
+                    EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND number IS NOT NULL) THEN ?2 END
                 WHERE job = ?1 AND state = 'open'
                 """,
             arguments: [job, now, now + Self.savingTime])

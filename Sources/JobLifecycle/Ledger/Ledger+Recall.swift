@@ -16,7 +16,10 @@ extension Ledger {
         WHERE order_phase IN ('accepted', 'attempted', 'submitted') AND next_at > ?
         """,
         "UPDATE surplus INDEXED BY surplus_due SET next_at = 0 WHERE phase IN ('found', 'running') AND next_at > ?",
-        "UPDATE commands INDEXED BY commands_due SET next_at = 0 WHERE state = 'open' AND next_at > ?",
+        """
+        UPDATE commands INDEXED BY commands_due SET next_at = 0
+        WHERE (state = 'open' OR done_at IS NOT NULL) AND next_at > ?
+        """,
         "UPDATE hints INDEXED BY hints_due_starts SET next_at = 0 WHERE parked = 0 AND \(Ledger.mayBeStart) AND next_at > ?",
         "UPDATE hints INDEXED BY hints_due_others SET next_at = 0 WHERE parked = 0 AND \(Ledger.isOther) AND next_at > ?",
     ]

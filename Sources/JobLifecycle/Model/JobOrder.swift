@@ -58,6 +58,12 @@ public struct OrderRecord: Sendable, Hashable {
     /// There can be no second job: slurmctld was asked once.
     var wasAskedOnce: Bool { asks == 1 }
 
+    /// Whether it bears one of the order's two marks: a slurmctld that was killed may have given the number to anybody's job since.
+    func isMarked(_ id: UInt32, _ seen: JobObservation) -> Bool {
+        seen.orderNumber == id
+            && (OrderTag.all(in: seen.details.adminComment).contains(tag) || seen.session == OrderTag.session(of: tag))
+    }
+
     /// Whether it is a record of the order's own job, with Slurm's number `id`, which may have been another job's before. One with the
     /// order's tag is, whatever its times say: the clock may have been put right since it was asked for.
     func isOf(_ id: UInt32, _ seen: JobObservation) -> Bool {
