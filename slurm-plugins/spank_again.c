@@ -15,8 +15,7 @@
 
 enum {
     FIRST_PAUSE_MS = 1000,
-    AWAY_PAUSE_MS = 15000,          // at most, while no agent listens
-    NOT_TAKEN_PAUSE_MS = 10 * 60000, // at most, while one listens and does not take it
+    MOST_PAUSE_MS = 15000,          // an agent that begins waits 20 s for what is kept
     LOOK_MS = 10 * 60000,           // although nobody said that there is something
     SEND_MS = 5000
 };
@@ -40,7 +39,7 @@ static void wait_for_more(int watch)
     char events[4096];
     struct pollfd wanted = {.fd = watch, .events = POLLIN};
     // Without inotify it is looked more often.
-    poll(&wanted, watch < 0 ? 0 : 1, watch < 0 ? AWAY_PAUSE_MS : LOOK_MS);
+    poll(&wanted, watch < 0 ? 0 : 1, watch < 0 ? MOST_PAUSE_MS : LOOK_MS);
     while (watch >= 0 && read(watch, events, sizeof(events)) > 0)
         ;
 }
@@ -64,8 +63,7 @@ static void *tell_again(void *argument)
             pause = FIRST_PAUSE_MS;
             continue;
         }
-        unsigned most = left.problem == spank_not_taken ? NOT_TAKEN_PAUSE_MS : AWAY_PAUSE_MS;
-        pause = pause < most ? pause : most;
+        pause = pause < MOST_PAUSE_MS ? pause : MOST_PAUSE_MS;
         rest(pause, &seed);
         pause *= 2;
     }

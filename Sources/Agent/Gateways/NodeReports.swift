@@ -27,7 +27,7 @@ final class NodeReports: Sendable {
     private struct State {
         var isWanted = false
         var isClosed = false
-        var waiting: [(reports: [Report], answer: AnswerSlot<Bool>)] = []
+        var waiting: [(heard: ContinuousClock.Instant, reports: [Report], answer: AnswerSlot<Bool>)] = []
         /// Reports in it.
         var count = 0
     }
@@ -82,7 +82,7 @@ final class NodeReports: Sendable {
                 dropped = [answer]
                 return true
             }
-            state.waiting.append((reports, answer))
+            state.waiting.append((.now, reports, answer))
             state.count += reports.count
             while state.count > Self.limit, state.waiting.count > 1 {
                 let oldest = state.waiting.removeFirst()
@@ -119,9 +119,21 @@ final class NodeReports: Sendable {
                 defer { (state.waiting, state.count) = ([], 0) }
                 return state.waiting
             }
-            if !some.isEmpty { return Batch(reports: some.flatMap(\.reports), answers: some.map(\.answer)) }
+            if !some.isEmpty { return Batch(reports: some.flatMap(Self.dated), answers: some.map(\.answer)) }
             await wake.wait(atMost: .seconds(60))
         }
         return Batch(reports: [], answers: [])
+    }
+
+    /// What waited here was said so much earlier: a job may have been put back since, and run on other cores.
+    private static func dated(
+        heard: ContinuousClock.Instant, _ reports: [Report], _: AnswerSlot<Bool>
+    ) -> [Report] {
+        let waited = Int64((ContinuousClock.now - heard) / .milliseconds(1))
+        return reports.map { report in
+            var report = report
+            report.waited = report.waited.saturatingAdd(waited)
+            return report
+        }
     }
 }

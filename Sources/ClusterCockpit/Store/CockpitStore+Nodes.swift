@@ -13,7 +13,8 @@ extension CockpitStore {
     func take(_ reports: [NodeReport], at time: Int64) async throws(CockpitError) {
         try await write { database in
             for report in reports {
-                let said = time.subtractingReportingOverflow(report.waited)
+                let heard = time
+                let said = heard.subtractingReportingOverflow(report.waited)
                 guard !said.overflow else { continue }
                 let time = said.partialValue
                 let share = NodeShare(report)
@@ -23,14 +24,15 @@ extension CockpitStore {
                     ).execute(arguments: [jobID, time, report.node, try Self.json(share)])
                 }
                 guard report.hardware.cores != nil else { continue }
-                // Most say what they said before.
+                // Most say what they said before. What is dated in the future was heard while the clock was ahead.
                 try database.cachedStatement(
                     sql: """
-                        INSERT INTO hardware VALUES (?, ?, ?)
+                        INSERT INTO hardware VALUES (?1, ?2, ?3)
                         ON CONFLICT (node) DO UPDATE SET hardware = excluded.hardware, seen = excluded.seen
-                        WHERE excluded.seen >= seen AND (hardware != excluded.hardware OR excluded.seen >= seen + ?)
+                        WHERE seen > ?5 OR excluded.seen >= seen
+                            AND (hardware != excluded.hardware OR excluded.seen >= seen + ?4)
                         """
-                ).execute(arguments: [report.node, try Self.json(report.hardware), time, Self.hardwareLasts])
+                ).execute(arguments: [report.node, try Self.json(report.hardware), time, Self.hardwareLasts, heard])
             }
         }
     }

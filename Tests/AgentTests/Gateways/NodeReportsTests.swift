@@ -104,6 +104,19 @@ struct NodeReportsTests {
         #expect(try PluginEvent(frame).waited == nil)
     }
 
+    @Test func whatWaitsHereCountsFromWhenItWasSaid() async throws {
+        let reports = NodeReports()
+        reports.want()
+        let first = try #require(reports.tell([try Self.event(1)]))
+        try await Task.sleep(for: .milliseconds(300))
+        let second = try #require(reports.tell([try Self.event(1)]))
+        let batch = await reports.next()
+        let waited = batch.reports.map(\.waited)
+        #expect(waited.count == 2 && waited[0] - waited[1] >= 300)
+        batch.answer(true)
+        _ = (try await NodeReports.isKept(first), try await NodeReports.isKept(second))
+    }
+
     /// The gateway may begin much later than the doors open, or never.
     @Test func aGatewayThatDoesNotAskHoldsUpNothing() async throws {
         let reports = NodeReports()
