@@ -25,6 +25,8 @@ import Testing
             /// By job, and whether Slurm answers.
             var comments: [UInt32: String] = [:]
             var isAway = false
+            /// The job is being ended.
+            var refusesComments = false
         }
 
         init() throws {
@@ -49,9 +51,11 @@ import Testing
             if now.isAway { throw BenchmarkError(.unavailable, "away") }
             return now.comments[job]
         }
-        func setComment(of job: UInt32, _ comment: String) async throws(BenchmarkError) {
+        func setComment(of job: UInt32, _ comment: String) async throws(BenchmarkError) -> Bool {
             if now.isAway { throw BenchmarkError(.unavailable, "away") }
+            if now.refusesComments { return false }
             change { $0.comments[job] = comment }
+            return true
         }
 
         /// As after a crash: what is in the files is all that there is.

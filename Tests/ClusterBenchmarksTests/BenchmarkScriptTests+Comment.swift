@@ -19,13 +19,14 @@ extension BenchmarkScriptTests {
         try FileManager.default.createDirectory(at: bin, withIntermediateDirectories: true)
         let here = Shell.quoted(folder.path)
         let squeue = """
-            [ "$*" = "-h -t all -j 7 -o %k" ] || exit 1
+            [ "$*" = "-h -t all -j 7 -o %t %k" ] || exit 1
+            state=R
             here=\(here)
             shown=$(cat "$here/comment" 2>/dev/null)
             read -r _ kind attempt number _ <<<"$shown"
             answer() { shown="@sga taken ${attempt} $1"; printf '%s\\n' "$shown" >"$here/comment"; }
             \(agent)
-            printf '%s\\n' "$shown"
+            printf '%s %s\\n' "$state" "$shown"
             """
         let scontrol = """
             [ "$1 $2" = "update JobId=7" ] || exit 1
@@ -128,6 +129,11 @@ extension BenchmarkScriptTests {
         #expect(away.status == Int32(BenchmarkScript.cannotComment), "\(away)")
         // What has its place was not changed: it was left there once.
         #expect(away.comments.count == 1)
+        // Nobody can change the comment of a job that is being ended.
+        for state in ["CG", "TO", "CA"] {
+            let ended = try comment(.machine, agent: "state=\(state)")
+            #expect(ended.status == Int32(BenchmarkScript.cannotComment) && ended.comments.isEmpty, "\(ended)")
+        }
         let large = try comment(
             .internet, agent: Self.obeys,
             programs: ["speedtest": "head -c 300000 /dev/urandom | base64; echo '{}'"])

@@ -30,5 +30,6 @@ public protocol BenchmarkCluster: Sendable {
     /// The job's comment; nil: Slurm knows no such job any more, or it has none.
     func comment(of job: UInt32) async throws(BenchmarkError) -> String?
     /// Nothing, if the job is over.
-    func setComment(of job: UInt32, _ comment: String) async throws(BenchmarkError)
+    /// - Returns: false: the job is over, or being ended, and has the comment that it has.
+    func setComment(of job: UInt32, _ comment: String) async throws(BenchmarkError) -> Bool
 }

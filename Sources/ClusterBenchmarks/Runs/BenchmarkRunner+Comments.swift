@@ -16,7 +16,7 @@ extension BenchmarkRunner {
         }
         guard let answer else { return false }
         // A job that is over needs none.
-        if part.state == .submitted { try await cluster.setComment(of: job, answer) }
-        return true
+        guard part.state == .submitted else { return true }
+        return try await cluster.setComment(of: job, answer)
     }
 }

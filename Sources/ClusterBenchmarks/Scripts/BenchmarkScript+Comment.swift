@@ -54,11 +54,13 @@ extension BenchmarkScript {
                 chunks+=("@sga chunk $text $(sign "$SLURM_JOB_ID $text ${lines[index]}") ${lines[index]}")
             done
         }
-        # send SECONDS: 0: all is taken; 1: for so long nothing was.
+        # send SECONDS: 0: all is taken; 1: for so long nothing was, or the job is being ended, and nobody can change its comment.
         send() {
-            local since=$SECONDS shown
+            local since=$SECONDS state shown
             while [ "$taken" -lt ${#chunks[@]} ]; do
-                shown=$(squeue -h -t all -j "$SLURM_JOB_ID" -o %k 2>/dev/null)
+                shown=$(squeue -h -t all -j "$SLURM_JOB_ID" -o '%t %k' 2>/dev/null)
+                state=${shown%% *} shown=${shown#* }
+                case $state in R | S | CF | '') ;; *) return 1 ;; esac
                 if [[ $shown =~ ^@sga\\ taken\\ ([0-9]+)\\ ([0-9]+)$ && ${BASH_REMATCH[1]} = "$attempt" &&
                     ${BASH_REMATCH[2]} -le ${#chunks[@]} && ${BASH_REMATCH[2]} != "$taken" ]]; then
                     taken=${BASH_REMATCH[2]} since=$SECONDS
@@ -81,12 +83,10 @@ extension BenchmarkScript {
         }
         farewell() {
             pack
+            cd / && rm -rf -- "$work"
             send \(Self.postPatience) || unposted=yes
             everywhere rm -rf -- "$work"
-            if [ -n "$unposted" ]; then
-                cd / && rm -rf -- "$work"
-                exit \(Self.cannotComment)
-            fi
+            if [ -n "$unposted" ]; then exit \(Self.cannotComment); fi
         }
         """
     }

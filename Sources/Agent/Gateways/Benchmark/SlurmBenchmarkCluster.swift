@@ -57,11 +57,12 @@ struct SlurmBenchmarkCluster: BenchmarkCluster {
         }
     }
 
-    func setComment(of job: UInt32, _ comment: String) async throws(BenchmarkError) {
+    func setComment(of job: UInt32, _ comment: String) async throws(BenchmarkError) -> Bool {
         do throws(SlurmError) {
             try await controller.setComment(JobID(job), comment)
+            return true
         } catch {
-            guard error.code != .notFound, error.code != .alreadyEnded else { return }
+            guard error.code != .notFound, error.code != .alreadyEnded else { return false }
             throw BenchmarkError(.unavailable, "the comment of job \(job) is not written: \(error)")
         }
     }
