@@ -28,11 +28,12 @@ static uint64_t since_boot_us(void)
 }
 
 // The beginning of this boot's random number; what was kept before it has no age any more.
-static void this_boot(char *text)
+static bool this_boot(char *text)
 {
     char whole[128];
     bool good = hardware_read_file("/proc/sys/kernel/random/boot_id", whole, sizeof(whole)) && strspn(whole, "0123456789abcdef") == 8;
-    snprintf(text, 9, "%.8s", good ? whole : "00000000");
+    snprintf(text, 9, "%.8s", good ? whole : "");
+    return good;
 }
 
 // Whether one of ours has this name; then when it was kept.
@@ -66,19 +67,32 @@ static char (*list(int folder, size_t *count))[NAME_MAX_HERE]
             close(copy);
         return NULL;
     }
-    for (struct dirent *entry; (entry = readdir(stream));) {
+    bool failed = false;
+    for (;;) {
+        errno = 0;
+        struct dirent *entry = readdir(stream);
+        if (!entry) {
+            failed = errno != 0;
+            break;
+        }
         if (!read_name(entry->d_name, boot, &kept))
             continue;
         if (*count == room) {
             room = room ? 2 * room : 64;
             void *more = realloc(names, room * sizeof(*names));
-            if (!more)
+            if (!more) {
+                failed = true;
                 break;
+            }
             names = more;
         }
         snprintf(names[(*count)++], sizeof(*names), "%s", entry->d_name);
     }
     closedir(stream);
+    if (failed) {
+        free(names);
+        return NULL;
+    }
     if (!names)
         names = calloc(1, sizeof(*names));
     if (names)
@@ -124,7 +138,10 @@ const char *spank_spool_keep(const char *folder, const uint8_t *frame, size_t le
     int at = spool_open_folder(folder, true, problem, sizeof(problem));
     if (at < 0)
         return problem;
-    this_boot(boot);
+    if (!this_boot(boot)) {
+        close(at);
+        return "the boot's number cannot be read";
+    }
     make_room(at, boot);
     enum spool_found found = SPOOL_FAILED;
     // Another process may have the same microsecond, or look at the file before it is locked.
@@ -225,8 +242,10 @@ struct spank_spool_left spank_spool_send(const char *folder, const struct spank_
     int at = spool_open_folder(folder, false, why, sizeof(why));
     if (at < 0)
         return left;
-    this_boot(boot);
-    char (*names)[NAME_MAX_HERE] = list(at, &count);
+    char (*names)[NAME_MAX_HERE] = this_boot(boot) ? list(at, &count) : NULL;
+    // What is there is not known: it is looked again.
+    if (!names)
+        left.count = 1;
     for (size_t i = 0; names && i < count; i++) {
         if (send_file(at, names[i], target, boot, &left.problem) == DEALT_WITH)
             continue;
