@@ -144,9 +144,10 @@ def check_end(key, row, told, verdict, recovered):
         if row[field] is not None and told.get(f"{field}_time") != row[field]:
             verdict.wrong.append(f"{key}: {field} {row[field]} in slurmdbd, {told.get(f'{field}_time')} here ({told.get('source')})")
     # What never ran was never allocated: slurmctld sets its start to its end, or leaves it away.
-    if row["start"] is None and told.get("start_time") not in (None, told.get("end_time")) and not requeued:
+    put_back = requeued or told["kind"] == "requeued"
+    if row["start"] is None and told.get("start_time") not in (None, told.get("end_time")) and not put_back:
         verdict.wrong.append(f"{key}: no start in slurmdbd, {told.get('start_time')} here ({told.get('source')})")
     # A run that was put back within a second may be in slurmdbd without its start (time_start 0), and so without a duration.
-    lacks_start = requeued and row["start"] is None and told.get("start_time") is not None
+    lacks_start = put_back and row["start"] is None and told.get("start_time") is not None
     if told.get("elapsed") != row["elapsed"] and not lacks_start:
         verdict.wrong.append(f"{key}: {row['elapsed']} s in slurmdbd, {told.get('elapsed')} here ({told.get('source')})")
