@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 from cluster import Agent, Lab, eventually, say
 from compare import compare
@@ -62,6 +63,7 @@ def jobs_of_every_ending(lab, agent, disturb_from_here):
     lab.fault("kill-node", "n4")
     insist(lab, "scontrol", "update", "NodeName=n4", "State=DOWN", "Reason=test")
     eventually("the agent sees the suspension", lambda: any(t["kind"] == "suspended" for t in agent.transitions()))
+    time.sleep(3)  # slurmstepd stops it once more after 2 s: a resume before that leaves it stopped for ever
     insist(lab, "scontrol", "resume", suspended)
     eventually("the agent sees that it goes on", lambda: any(t["kind"] == "resumed" for t in agent.transitions()))
     go.touch()
