@@ -48,7 +48,7 @@ extension JobObservation {
         }
         self.init(
             source: .controller, time: asked, key: key, jobID: job.id,
-            submitTime: Int64(submitted.timeIntervalSince1970), restarts: job.restartCount, state: state,
+            submitTime: submitted.unixSeconds, restarts: job.restartCount, state: state,
             details: details)
         hasUnnamedNodes = job.nodes != nil && details.nodes == nil
         session = job.session.flatMap { OrderTag.isSession($0) ? $0 : nil }
@@ -56,12 +56,12 @@ extension JobObservation {
         isHeldByAdministrator = job.isHeldByAdministrator
         // slurmctld's guesses at the start of a pending and the end of a running job are no facts.
         guard state.base != .pending else { return }
-        startTime = job.startTime.map { Int64($0.timeIntervalSince1970) }
+        startTime = job.startTime.map { $0.unixSeconds }
         guard state.isOver else { return }
-        endTime = job.endTime.map { Int64($0.timeIntervalSince1970) }
+        endTime = job.endTime.map { $0.unixSeconds }
         exitStatus = job.exit.raw
         elapsed = Self.elapsed(
-            start: startTime, end: endTime, suspended: job.suspendTime.map { Int64($0.timeIntervalSince1970) },
+            start: startTime, end: endTime, suspended: job.suspendTime.map { $0.unixSeconds },
             before: Int64(clamping: job.runTimeBeforeSuspension))
     }
 
@@ -141,5 +141,12 @@ extension JobObservation {
         endTime = row.endTime
         elapsed = Int64(row.elapsed)
         exitStatus = row.exit.raw
+    }
+}
+
+extension Date {
+    /// Also of a time that Slurm cannot mean.
+    fileprivate var unixSeconds: Int64 {
+        Int64(exactly: timeIntervalSince1970.rounded(.down)) ?? (timeIntervalSince1970 < 0 ? .min : .max)
     }
 }

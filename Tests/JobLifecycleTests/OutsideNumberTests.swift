@@ -39,6 +39,18 @@ struct OutsideNumberTests {
         for observation in [pending, running, ended, later] {
             try await bench.ledger.fold(Ledger.Intake(observations: [observation]), force: true)
         }
+        // The same as rows of slurmdbd, and of an order's job.
+        let order = try await bench.ledger.accept(JobOrder(gateway: "grid", externalID: "0xa", request: [1]))
+        try await bench.ledger.noteAttempt(order)
+        let tag = try #require(try await bench.ledger.order(ledgerJob: order)).tag
+        for (number, tag) in [(UInt32(71), nil), (72, tag)] as [(UInt32, String?)] {
+            for var observation in [pending, running, ended, later] {
+                observation.source = .accounting
+                (observation.key, observation.jobID) = (JobKey(number), number)
+                observation.details.adminComment = tag
+                try await bench.ledger.fold(Ledger.Intake(observations: [observation]), force: true)
+            }
+        }
         try await bench.ledger.fold(Ledger.Intake(hints: [JobHint(jobID: 7, reason: .record, time: time)]))
         _ = try await bench.ledger.counts()
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import Logging
+internal import Support
 
 /// Where the cores and GPUs of a run come from.
 extension BackendSender {
@@ -41,7 +42,8 @@ extension BackendSender {
     func waits(
         _ run: CockpitRun, _ nodes: [String], _ words: NodeWords, for placement: JobPlacement
     ) -> Bool {
-        if run.startTime * 1000 < beganAt + Self.opening, (0..<Self.latePatience).contains(now() - beganAt),
+        let start = run.startTime.saturatingMultiply(1000)
+        if start < beganAt + Self.opening, (0..<Self.latePatience).contains(now() - beganAt),
             nodes.contains(where: {
                 words.hardware[$0] != nil
                     ? placement.misses($0, run, words.shares[$0]) : words.isPluginHeard && words.isUnheard($0)
@@ -49,7 +51,7 @@ extension BackendSender {
         {
             return true
         }
-        let sinceStart = now() - run.startTime * 1000
+        let sinceStart = now().saturatingSubtract(start)
         // One that starts in the future was dated by a clock that was ahead: nobody waits until then.
         let age = sinceStart < 0 ? Int64.max : sinceStart
         if age < Self.nodePatience,

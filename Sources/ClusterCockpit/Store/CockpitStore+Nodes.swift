@@ -3,6 +3,7 @@
 internal import FoundationEssentials
 internal import GRDB
 internal import Persistence
+internal import Support
 
 extension CockpitStore {
     /// What nodes do not change for so long, ms, is not written again.
@@ -41,13 +42,13 @@ extension CockpitStore {
     func words(of run: CockpitRun, nodes: [String]) async throws(CockpitError) -> NodeWords {
         try await read { database in
             var words = NodeWords()
-            let last = run.endTime.map { ($0 + 1) * 1000 } ?? .max
+            let last = run.endTime.map { $0.saturatingAdd(1).saturatingMultiply(1000) } ?? .max
             for row in try Row.fetchAll(
                 database.cachedStatement(
                     sql: """
                         SELECT node, share FROM shares INDEXED BY shares_job
                         WHERE job_id = ? AND seen >= ? AND seen <= ? ORDER BY seen, id
-                        """), arguments: [run.jobID, run.startTime * 1000, last])
+                        """), arguments: [run.jobID, run.startTime.saturatingMultiply(1000), last])
             {
                 guard let share: NodeShare = Self.value(row[1]) else { continue }
                 if words.shares[row[0]]?.take(share) == nil { words.shares[row[0]] = share }

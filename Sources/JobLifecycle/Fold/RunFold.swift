@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
+internal import Support
+
 /// The one rule by which an observation changes what is known of its run. No I/O.
 struct RunFold {
     var policy: RequeuePolicy
@@ -73,7 +75,9 @@ struct RunFold {
     }
 
     private func first(_ seen: JobObservation) -> Outcome {
-        let asOf = seen.source == .accounting ? min(seen.time, seen.submitTime * 1_000_000) : seen.time
+        let asOf =
+            seen.source == .accounting
+            ? min(seen.time, seen.submitTime.saturatingMultiply(1_000_000)) : seen.time
         let run = RunRecord(
             key: seen.key, jobID: seen.jobID, submitTime: seen.submitTime, restarts: seen.restarts, phase: .pending,
             state: .pending, details: seen.details, asOf: asOf, toldRunning: false)
@@ -178,7 +182,7 @@ struct RunFold {
     /// it back, or the row is of another record with its number. A second may lie between two clocks' seconds.
     private func outlives(_ run: RunRecord, _ row: JobObservation) -> Bool {
         guard run.phase != .closing, let end = row.endTime else { return false }
-        return run.asOf > (end + 1) * 1_000_000
+        return run.asOf > end.saturatingAdd(1).saturatingMultiply(1_000_000)
     }
 
     private func close(_ seen: JobObservation, _ outcome: inout Outcome) {

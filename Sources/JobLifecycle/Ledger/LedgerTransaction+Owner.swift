@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import GRDB
+internal import Support
 
 /// Which ledger job a run belongs to that was not seen before.
 extension LedgerTransaction {
@@ -59,7 +60,9 @@ extension LedgerTransaction {
             return nil
         }
         try setNumber(seen.orderNumber, part: seen.key.storedPart, submitTime: seen.submitTime, of: ordered.id)
-        if let first = ordered.attemptedAt, ordered.asks == 1 { try learn(took: (seen.submitTime - first) * 1_000_000) }
+        if let first = ordered.attemptedAt, ordered.asks == 1 {
+            try learn(took: seen.submitTime.saturatingSubtract(first).saturatingMultiply(1_000_000))
+        }
         return try job(ordered.id)
     }
 

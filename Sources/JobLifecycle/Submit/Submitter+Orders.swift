@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 internal import Logging
+internal import Support
 
 /// The steps of an order.
 extension Submitter {
@@ -114,8 +115,8 @@ extension Submitter {
         // Of several attempts this is the first one's job only if each has made one.
         let asked =
             found.count >= order.asks
-            ? (order.attemptedAt ?? kept.submitTime) * 1_000_000 : order.doubt?.askedAt ?? .max
-        let took = max(0, kept.submitTime * 1_000_000 &- asked)
+            ? (order.attemptedAt ?? kept.submitTime).saturatingMultiply(1_000_000) : order.doubt?.askedAt ?? .max
+        let took = max(0, kept.submitTime.saturatingMultiply(1_000_000).saturatingSubtract(asked))
         try await ledger.noteSurplus(found.filter { $0.orderNumber != id }, of: order.ledgerJob)
         let number = try await ledger.noteSubmitted(
             order.ledgerJob, jobID: id, seen: found.filter { $0.orderNumber == id }, took: took)
