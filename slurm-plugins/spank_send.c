@@ -21,7 +21,7 @@
 
 enum { PORT = 6821 };
 
-const char spank_not_taken[] = "the agent did not take it";
+static const char not_taken[] = "the agent did not take it";
 
 void spank_target_defaults(struct spank_target *target)
 {
@@ -245,7 +245,7 @@ static const char *send_sealed(const struct message *message)
     free(credential);
     return outcome == 0      ? NULL
         : outcome == ETIMEDOUT ? too_late
-        : outcome == EPROTO    ? spank_not_taken
+        : outcome == EPROTO    ? not_taken
                                : "the agent on the controller does not listen";
 }
 
@@ -329,7 +329,7 @@ const char *spank_send(const struct spank_target *target, const uint8_t *frame, 
         if (!target->has_controller)
             return problem == ENOENT || problem == ECONNREFUSED ? "no agent listens"
                 : problem == EPERM                              ? "another user listens at its socket"
-                : problem == EPROTO                             ? spank_not_taken
+                : problem == EPROTO                             ? not_taken
                                                                 : strerror(problem);
     }
     if (!target->has_controller)

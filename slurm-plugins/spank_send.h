@@ -26,5 +26,3 @@ bool spank_set_controller(struct spank_target *target, const char *text);
 /// controller. Returns within the target's time limit; NULL, or what went wrong. `answered`: until the agent has said that it
 /// has it; without, it may be lost when the agent is killed just then.
 const char *spank_send(const struct spank_target *target, const uint8_t *frame, size_t length, bool answered);
-/// What went wrong where an agent heard it and did not say that it has it; compared by address.
-extern const char spank_not_taken[];

@@ -11,7 +11,7 @@ public struct ClockTrust: Sendable {
     /// What NTP corrects, and a virtual machine that stood still for a moment.
     static let slack: Double = 120
     /// An agent may have been switched off for so long.
-    public static let slackOfRestart: Double = 7 * 86_400
+    static let slackOfRestart: Double = 7 * 86_400
     /// For so long another time has to stay before it is believed.
     static let probation: Double = 86_400
 
@@ -37,9 +37,10 @@ public struct ClockTrust: Sendable {
     /// The last one; those that follow each other soon count as one.
     public private(set) var leap: Leap?
 
-    /// - Parameter newestKnown: the newest time that was right before the process started; nil: there is none, and the wall clock is
-    ///   believed.
-    /// - Parameter leap: the last one before that.
+    /// - Parameters:
+    ///   - newestKnown: the newest time that was right before the process started; nil: there is none, and the wall clock is
+    ///     believed.
+    ///   - leap: the last one before that.
     public init(wall: Double, steady: Double, newestKnown: Double? = nil, leap: Leap? = nil) {
         self.leap = leap
         offset = (newestKnown ?? wall) - steady

@@ -143,16 +143,7 @@ def main(wanted):
         fixture = Fixture(lab)
         fixture.configure(**{"slurm.partition": "main", "benchmark.env": fixture.stand_ins()})
         fixture.agent.start()
-        for test in TESTS:
-            if wanted and test.__name__ not in wanted:
-                continue
-            started = time.monotonic()
-            for program in ("hpcc", "speedtest", "fio"):
-                fixture.order(program, None)
-            test(fixture)
-            # A node may still clean up what it was told of when the end is known.
-            eventually("nothing is left behind", lambda: not fixture.left(), 20)
-            say(f"{test.__name__}: right, {time.monotonic() - started:.0f} s")
+        fixture.each(TESTS, wanted)
         fixture.agent.stop()
     say(f"all right, {time.monotonic() - begun:.0f} s")
 

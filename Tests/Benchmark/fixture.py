@@ -10,6 +10,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
@@ -84,6 +85,19 @@ class Fixture:
         for program in folder.iterdir():
             program.chmod(0o755)
         return f"PATH={folder}:/usr/bin:/bin"
+
+    def each(self, tests, wanted):
+        """Runs these tests; where names are wanted, those alone."""
+        for test in tests:
+            if wanted and test.__name__ not in wanted:
+                continue
+            started = time.monotonic()
+            for program in ("hpcc", "speedtest", "fio"):
+                self.order(program, None)
+            test(self)
+            # A node may still clean up what it was told of when the end is known.
+            eventually("nothing is left behind", lambda: not self.left(), 20)
+            say(f"{test.__name__}: right, {time.monotonic() - started:.0f} s")
 
     def order(self, program, body):
         """What a stand-in does before it prints; None: it waits a second."""

@@ -270,15 +270,7 @@ def main(wanted):
     with Lab(**KNOBS) as lab:
         fixture = Posting(lab)
         fixture.start()
-        for test in TESTS:
-            if wanted and test.__name__ not in wanted:
-                continue
-            started = time.monotonic()
-            for program in ("hpcc", "speedtest", "fio"):
-                fixture.order(program, None)
-            test(fixture)
-            eventually("nothing is left behind", lambda: not fixture.left(), 20)
-            say(f"{test.__name__}: right, {time.monotonic() - started:.0f} s")
+        fixture.each(TESTS, wanted)
         fixture.agent.stop()
     say(f"all right, {time.monotonic() - begun:.0f} s")
 

@@ -7,6 +7,23 @@ import Testing
 
 @testable import Jarvice
 
+/// A wall clock that may be set, and one that never jumps.
+private final class Clocks: Sendable {
+    private let times = NIOLockedValueBox((wall: Date(), steady: Date()))
+
+    var now: @Sendable () -> Date { { [times] in times.withLockedValue { $0.wall } } }
+    var steady: @Sendable () -> Date { { [times] in times.withLockedValue { $0.steady } } }
+
+    func set(by seconds: Double) { times.withLockedValue { $0.wall += seconds } }
+
+    func pass(_ seconds: Double) {
+        times.withLockedValue {
+            $0.wall += seconds
+            $0.steady += seconds
+        }
+    }
+}
+
 @Suite("Interactive jobs and what jobs leave, at the gateway")
 struct GatewayPageTests {
     private func job(_ id: UInt32) -> NamedJob { NamedJob(name: "n", number: "1", jobID: "\(id)") }
@@ -90,26 +107,19 @@ struct GatewayPageTests {
 
     @Test("a wall clock that is set forward by years removes nothing")
     func removalByAWrongClock() async throws {
-        let files = FakeFiles()
-        let now = NIOLockedValueBox(Date())
-        let steady = NIOLockedValueBox(Date())
-        let site = try GatewaySite(
-            files: files, now: { now.withLockedValue { $0 } }, steady: { steady.withLockedValue { $0 } })
+        let (files, clocks) = (FakeFiles(), Clocks())
+        let site = try GatewaySite(files: files, now: clocks.now, steady: clocks.steady)
         try await site.running {
             _ = try await site.gateway.submit(try GatewaySite.args())
             try await site.end(101)
-            now.withLockedValue { $0 += 3 * 365 * 86_400 }
+            clocks.set(by: 3 * 365 * 86_400)
             _ = try await site.gateway.removeOutputs()
             #expect(files.state.withLockedValue { $0.asked } == [])
             // So much time has really passed, and the clock is believed; when the job ended is not known by it.
-            func pass() {
-                now.withLockedValue { $0 += 90_000 }
-                steady.withLockedValue { $0 += 90_000 }
-            }
-            pass()
+            clocks.pass(90_000)
             _ = try await site.gateway.removeOutputs()
             #expect(files.state.withLockedValue { $0.asked } == [])
-            pass()
+            clocks.pass(90_000)
             _ = try await site.gateway.removeOutputs()
             #expect(files.state.withLockedValue { $0.asked.count } == 2)
         }
@@ -117,20 +127,16 @@ struct GatewayPageTests {
 
     @Test("a wall clock that was behind, and is put right, removes nothing of a job that has just ended")
     func removalAfterAClockThatWasBehind() async throws {
-        let files = FakeFiles()
-        let now = NIOLockedValueBox(Date())
-        let steady = NIOLockedValueBox(Date())
-        let site = try GatewaySite(
-            files: files, now: { now.withLockedValue { $0 } }, steady: { steady.withLockedValue { $0 } })
+        let (files, clocks) = (FakeFiles(), Clocks())
+        let site = try GatewaySite(files: files, now: clocks.now, steady: clocks.steady)
         try await site.running {
-            now.withLockedValue { $0 -= 3 * 86_400 }
+            clocks.set(by: -3 * 86_400)
             _ = try await site.gateway.submit(try GatewaySite.args())
             try await site.end(101)
-            now.withLockedValue { $0 += 3 * 86_400 }
+            clocks.set(by: 3 * 86_400)
             _ = try await site.gateway.removeOutputs()
             #expect(files.state.withLockedValue { $0.asked } == [])
-            now.withLockedValue { $0 += 90_000 }
-            steady.withLockedValue { $0 += 90_000 }
+            clocks.pass(90_000)
             _ = try await site.gateway.removeOutputs()
             #expect(files.state.withLockedValue { $0.asked.count } == 2)
         }

@@ -264,7 +264,7 @@ class SendTests(SpoolCase):
         self.assertEqual(len(listener.wait(2)[1]), 10240 + 8)
         self.until(lambda: not self.kept())
 
-    def test_signed_anew(self):
+    def test_signed_at_each_try(self):
         """By TCP, with a credential of now: the one of then has expired, or was used."""
         munged = self.keep(Munged(self.folder))
         listener = self.keep(Listener(("127.0.0.1", 0)))

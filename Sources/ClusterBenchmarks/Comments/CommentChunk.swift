@@ -8,8 +8,8 @@ internal import Support
 ///
 ///     @sga chunk ATTEMPT NUMBER MORE MAC DATA
 ///
-/// ATTEMPT is random, of each start of the script: Slurm may start a job again, and forget that it has started it. NUMBER counts from 1; MORE is `+`, or `.` with the last chunk of a
-/// parcel; DATA is base64. MAC is the half of an HMAC-SHA256 (RFC 2104), in hexadecimal, of `JOB ATTEMPT NUMBER MORE DATA`; its
+/// ATTEMPT is random, of each start of the script: Slurm may start a job again, and forget that it has started it. NUMBER counts
+/// from 1; MORE is `+`, or `.` with the last chunk of a parcel; DATA is base64. MAC is the half of an HMAC-SHA256 (RFC 2104), in hexadecimal, of `JOB ATTEMPT NUMBER MORE DATA`; its
 /// key is the run's secret. The answer takes the chunk's place, NUMBER being the last one that is on the agent's disk:
 ///
 ///     @sga taken ATTEMPT NUMBER

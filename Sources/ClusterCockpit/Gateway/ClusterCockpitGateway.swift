@@ -25,9 +25,7 @@ public struct ClusterCockpitGateway: Gateway, Service {
     private let cluster: any CockpitCluster
     private let logger: Logger
     private let now: @Sendable () -> Int64
-    /// Unix seconds that ages count by.
-    private let today: @Sendable () -> Int64
-    /// Unix seconds; nil: nothing is old (``TrustedClock/cutoff(_:wall:)``).
+    /// Unix seconds before which a run that is over is old; nil: nothing is (``TrustedClock/cutoff(_:wall:)``).
     private let oldest: @Sendable () -> Int64?
     private let captureWake = WakeUp()
     /// Ends when all is known that ran before this start.
@@ -68,15 +66,9 @@ public struct ClusterCockpitGateway: Gateway, Service {
                 metadata: ["aside": "\(aside.aside)", "why": "\(aside.reason)"])
         }
         self.store = store
-        let today: @Sendable () -> Int64 = {
-            let wall = Date(timeIntervalSince1970: Double(now()) / 1000)
-            return Int64(clock.trusted(wall).timeIntervalSince1970)
-        }
-        self.today = today
-        oldest = {
-            let wall = Date(timeIntervalSince1970: Double(now()) / 1000)
-            return clock.cutoff(Self.kept, wall: wall).map { Int64($0.timeIntervalSince1970) }
-        }
+        let wall: @Sendable () -> Date = { Date(timeIntervalSince1970: Double(now()) / 1000) }
+        let today: @Sendable () -> Int64 = { Int64(clock.trusted(wall()).timeIntervalSince1970) }
+        oldest = { clock.cutoff(Self.kept, wall: wall()).map { Int64($0.timeIntervalSince1970) } }
         var senders: [BackendSender] = []
         for backend in settings.backends {
             senders.append(

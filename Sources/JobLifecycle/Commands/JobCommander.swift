@@ -61,38 +61,72 @@ public struct JobCommander: Service {
 
     private func take(_ due: DueCommand) async {
         do throws(LedgerError) {
-            guard let doneAt = due.record.doneAt else {
-                let state: JobCommand.State
-                do throws(SchedulerError) {
-                    state = try await carryOut(due)
-                } catch {
-                    return try await failed(due, error)
-                }
-                return try await ledger.note(due, is: state)
+            if let doneAt = due.record.doneAt {
+                try await lookAgain(due, since: doneAt)
+            } else {
+                try await carryOut(due)
             }
-            var wasLost = false
-            if let order = try await ledger.order(ledgerJob: due.record.ledgerJob), try await !isOvertaken(due) {
-                do throws(SchedulerError) {
-                    wasLost = try await hasLost(due, since: doneAt, of: order)
-                } catch {
-                    return try await failed(due, error)
-                }
-            }
-            if wasLost {
-                logger.notice(
-                    "slurmctld lost what was asked of a job: it is asked again",
-                    metadata: [
-                        "ledger_job": "\(due.record.ledgerJob)", "slurm": "\(due.jobID)",
-                        "command": "\(due.record.command.kind.rawValue)",
-                    ])
-            }
-            try await ledger.note(due, wasLost: wasLost)
         } catch {
             if Task.isCancelled { return }
             logger.warning("commands wait: the ledger cannot be used", metadata: ["why": "\(error)"])
             // The others go on; this one is due again at once.
             try? await clock.sleep(for: .seconds(1))
         }
+    }
+
+    private func carryOut(_ due: DueCommand) async throws(LedgerError) {
+        let state: JobCommand.State
+        do throws(SchedulerError) {
+            state = try await ask(due)
+        } catch {
+            if Task.isCancelled { return }
+            if error.code == .refused, !error.mayHaveHappened {
+                logger.warning("Slurm refuses what was asked of a job", metadata: Self.metadata(due, error))
+                return try await ledger.note(due, is: .impossible(error.message))
+            }
+            if due.record.tries == 0 || due.record.tries == 5 {
+                logger.notice(
+                    "what was asked of a job has no answer, and is asked again", metadata: Self.metadata(due, error))
+            }
+            return try await postpone(due, error)
+        }
+        try await ledger.note(due, is: state)
+    }
+
+    private func ask(_ due: DueCommand) async throws(SchedulerError) -> JobCommand.State {
+        switch due.record.command {
+        case .cancel:
+            try await scheduler.cancel(due.jobID)
+        case .release:
+            // slurmctld lets the agent's user end any hold, and it may have been asked for long ago.
+            let held = try await scheduler.look(at: due.jobID).filter { $0.orderNumber == due.jobID && $0.isHeld }
+            if held.contains(where: \.isHeldByAdministrator) { return .impossible("an administrator holds the job") }
+            if let first = held.first {
+                let tag = OrderTag.all(in: first.details.adminComment).first
+                try await scheduler.release(due.jobID, tag: tag, first)
+            }
+        case .timeLimit(let minutes):
+            try await scheduler.setTimeLimit(due.jobID, minutes: minutes)
+            // A try before, maybe of another limit, may still hang: it would have the last word.
+            if due.record.tries > 0 { try await scheduler.settle() }
+        }
+        return .done
+    }
+
+    /// Whether one that was done is still so.
+    private func lookAgain(_ due: DueCommand, since doneAt: Int64) async throws(LedgerError) {
+        var wasLost = false
+        if let order = try await ledger.order(ledgerJob: due.record.ledgerJob), try await !isOvertaken(due) {
+            do throws(SchedulerError) {
+                wasLost = try await hasLost(due, since: doneAt, of: order)
+            } catch {
+                return try await postpone(due, error)
+            }
+        }
+        if wasLost {
+            logger.notice("slurmctld lost what was asked of a job: it is asked again", metadata: Self.metadata(due))
+        }
+        try await ledger.note(due, wasLost: wasLost)
     }
 
     /// A job that is to be cancelled needs nothing else.
@@ -128,43 +162,19 @@ public struct JobCommander: Service {
         }
     }
 
-    private func carryOut(_ due: DueCommand) async throws(SchedulerError) -> JobCommand.State {
-        switch due.record.command {
-        case .cancel:
-            try await scheduler.cancel(due.jobID)
-        case .release:
-            // slurmctld lets the agent's user end any hold, and it may have been asked for long ago.
-            let held = try await scheduler.look(at: due.jobID).filter { $0.orderNumber == due.jobID && $0.isHeld }
-            if held.contains(where: \.isHeldByAdministrator) { return .impossible("an administrator holds the job") }
-            if let first = held.first {
-                let tag = OrderTag.all(in: first.details.adminComment).first
-                try await scheduler.release(due.jobID, tag: tag, first)
-            }
-        case .timeLimit(let minutes):
-            try await scheduler.setTimeLimit(due.jobID, minutes: minutes)
-            // A try before, maybe of another limit, may still hang: it would have the last word.
-            if due.record.tries > 0 { try await scheduler.settle() }
-        }
-        return .done
-    }
-
-    private func failed(_ due: DueCommand, _ error: SchedulerError) async throws(LedgerError) {
+    private func postpone(_ due: DueCommand, _ error: SchedulerError) async throws(LedgerError) {
         // Not slurmctld is silent, nobody listens any more.
         if Task.isCancelled { return }
-        let tries = due.record.tries
-        let metadata: Logger.Metadata = [
+        let wait = RetryPolicy.commands.delay(attempt: due.record.tries)
+        try await ledger.postpone(due, to: ledger.microseconds + Int64(wait / .microseconds(1)), why: error.message)
+    }
+
+    private static func metadata(_ due: DueCommand, _ error: SchedulerError? = nil) -> Logger.Metadata {
+        var metadata: Logger.Metadata = [
             "ledger_job": "\(due.record.ledgerJob)", "slurm": "\(due.jobID)",
-            "command": "\(due.record.command.kind.rawValue)", "why": "\(error)",
+            "command": "\(due.record.command.kind.rawValue)",
         ]
-        if due.record.doneAt == nil, error.code == .refused, !error.mayHaveHappened {
-            logger.warning("Slurm refuses what was asked of a job", metadata: metadata)
-            return try await ledger.note(due, is: .impossible(error.message))
-        }
-        if due.record.doneAt == nil, tries == 0 || tries == 5 {
-            logger.notice("what was asked of a job has no answer, and is asked again", metadata: metadata)
-        }
-        let wait = RetryPolicy.commands.delay(attempt: tries)
-        try await ledger.postpone(
-            due, to: ledger.microseconds + Int64(wait / .microseconds(1)), why: error.message)
+        if let error { metadata["why"] = "\(error)" }
+        return metadata
     }
 }

@@ -96,11 +96,12 @@ extension Ledger {
 
     // MARK: carrying out
 
-    /// Of open commands: those whose job has a number. The rest waits for its order. The core's own hold is not for others to
-    /// end.
+    /// Of commands that are open, or that slurmctld may still lose: those whose job has a number. The rest waits for its order. The
+    /// core's own hold is not for others to end.
     private static let dueCommands = """
         FROM commands c INDEXED BY commands_due CROSS JOIN jobs j ON j.id = c.job
-        WHERE (c.state = 'open' OR c.done_at IS NOT NULL) AND c.next_at <= ? AND j.number IS NOT NULL AND j.order_phase IN ('submitted', 'released')
+        WHERE (c.state = 'open' OR c.done_at IS NOT NULL) AND c.next_at <= ?
+            AND j.number IS NOT NULL AND j.order_phase IN ('submitted', 'released')
             AND (c.kind <> 'release' OR j.order_phase = 'released')
         ORDER BY c.next_at LIMIT ?
         """
@@ -150,7 +151,7 @@ extension Ledger {
             try transaction.database.execute(
                 sql: """
                     UPDATE commands SET done_at = NULL, state = CASE WHEN ?1 THEN 'open' ELSE state END,
-                        tries = 0, next_at = 0, error = CASE WHEN ?1 THEN ?2 ELSE error END
+                        tries = 0, next_at = 0, error = CASE WHEN ?1 THEN ?2 END
                     WHERE job = ?3 AND kind = ?4 AND done_at = ?5
                     """,
                 arguments: [
